@@ -1,0 +1,68 @@
+"""The bot as Lambda runs it, put together from the environment once in a container; clients are made when first used."""
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from . import log
+from .bot import Bot
+from .channels import Transport
+from .channels.registry import transport_of
+from .clock import Clock, utc_now
+from .deliver import Deliverer
+from .ledger import Ledger
+from .message import Channel
+from .parameters import Parameters
+from .render import TEMPLATES, Renderer, template_names
+from .settings import Settings, load
+
+SETTINGS_FILE = Path(__file__).parent / "dropnote.toml"
+
+
+def load_settings(environ: Mapping[str, str], path: Path = SETTINGS_FILE) -> Settings:
+    """The settings that ride in the package, with this stage's environment put in.
+
+    Raises:
+        SettingsError: with every finding.
+    """
+    return load(path, environ=environ, templates=template_names(TEMPLATES))
+
+
+def make_bot(
+    settings: Settings, environ: Mapping[str, str], clients: Callable[..., Any] | None = None, clock: Clock = utc_now
+) -> Bot:
+    """Put a bot together. `clients` is boto3.client, or one that a test has pointed at an emulator.
+
+    Raises:
+        KeyError: the environment lacks DROPNOTE_LEDGER or DROPNOTE_STAGE.
+    """
+    log.configure()
+    if clients is None:
+        import boto3
+
+        clients = boto3.client
+    parameters = Parameters(
+        lambda: clients("ssm"), environ.get("DROPNOTE_SECRETS", "/dropnote/"), environ, clock
+    )
+
+    @cache
+    def transport(channel: Channel) -> Transport:
+        return transport_of(channel, settings, parameters, clients, environ)
+
+    deliverer = Deliverer(
+        settings=settings,
+        ledger=Ledger(clients("dynamodb"), environ["DROPNOTE_LEDGER"]),
+        renderer=Renderer(settings, stage=environ["DROPNOTE_STAGE"]),
+        transport=transport,
+        clock=clock,
+    )
+    return Bot(settings, deliverer)
+
+
+def time_left(context: Any) -> Callable[[], timedelta]:
+    """How much time the invocation has left, asked anew at each call; a minute where there is no context."""
+    if context is None:
+        return lambda: timedelta(minutes=1)
+    return lambda: timedelta(milliseconds=context.get_remaining_time_in_millis())

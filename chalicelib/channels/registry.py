@@ -1,0 +1,34 @@
+"""Which transport a channel goes through: the one line to add for a new one."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..message import Channel
+from ..parameters import Parameters
+from ..settings import Settings
+from . import Transport
+
+Clients = Callable[..., Any]  # boto3.client
+
+
+def transport_of(
+    channel: Channel, settings: Settings, parameters: Parameters, clients: Clients, environ: Mapping[str, str]
+) -> Transport:
+    """Make the transport of a channel; each imports its own library, so that only what is used is paid for.
+
+    Raises:
+        MissingSecret: it needs a password or token that cannot be read.
+    """
+    if channel is Channel.SMS and settings.sms:
+        from .twilio import Twilio
+
+        return Twilio(settings.sms, parameters.secret("twilio-auth-token"), environ.get("TWILIO_BASE_URL", ""))
+    if channel is Channel.EMAIL and settings.email and settings.email.transport == "smtp":
+        from .smtp import Smtp
+
+        return Smtp(settings.email, parameters.secret("smtp-password") if settings.email.username else "")
+    if channel is Channel.EMAIL and settings.email:
+        from .ses import CLIENT_CONFIG, Ses
+
+        return Ses(clients("sesv2", config=CLIENT_CONFIG), settings.email.from_)
+    raise LookupError(f"the settings have no [{channel}] table")

@@ -1,0 +1,101 @@
+"""E-mail by Amazon SES, API v2.
+
+Source: Amazon SES API v2 reference, "SendEmail" and its errors; Amazon SES developer guide, "Errors related to the
+sending quotas". SES has no idempotency token and sends no Retry-After.
+"""
+
+from typing import Any
+
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+)
+
+from ..delivery import Reason
+from ..message import Message
+from . import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, DeliveryError, OutcomeUnknown, Receipt
+from .headers import headers_of
+
+# One attempt: botocore repeats a request whose answer was lost, and SES would send the mail twice.
+CLIENT_CONFIG = Config(
+    connect_timeout=CONNECT_TIMEOUT_S, read_timeout=READ_TIMEOUT_S, retries={"total_max_attempts": 1}
+)
+
+_TRANSIENT = {
+    "TooManyRequestsException": Reason.RATE,
+    "LimitExceededException": Reason.RATE,
+    "Throttling": Reason.RATE,
+    "ThrottlingException": Reason.RATE,
+}
+_PERMANENT = {
+    "MessageRejected": Reason.REFUSED,
+    "BadRequestException": Reason.REFUSED,
+    "MailFromDomainNotVerifiedException": Reason.ACCOUNT,
+    "AccountSuspendedException": Reason.ACCOUNT,
+    "SendingPausedException": Reason.ACCOUNT,
+    "NotFoundException": Reason.ACCOUNT,
+    "AccessDeniedException": Reason.AUTH,
+    "AccessDenied": Reason.AUTH,
+    "ExpiredTokenException": Reason.AUTH,
+    "InvalidClientTokenId": Reason.AUTH,
+    "UnrecognizedClientException": Reason.AUTH,
+    "SignatureDoesNotMatch": Reason.AUTH,
+}
+_NOTHING_LEFT = (ConnectTimeoutError, EndpointConnectionError, NoCredentialsError)
+
+
+class Ses:
+    """Sends mails from one address. `client` is a boto3 sesv2 client made with CLIENT_CONFIG."""
+
+    def __init__(self, client: Any, from_: str) -> None:
+        self._client = client
+        self._from = from_
+
+    def send(self, message: Message, *, to: str, delivery_id: str) -> Receipt:
+        """Send one mail; see Transport."""
+        try:
+            answer = self._client.send_email(
+                FromEmailAddress=self._from,
+                Destination={"ToAddresses": [to]},
+                Content={"Simple": _content(message, delivery_id)},
+                EmailTags=[{"Name": "dropnote-delivery", "Value": delivery_id}],
+            )
+        except ClientError as error:
+            raise _refusal(error) from error
+        except _NOTHING_LEFT as error:
+            raise DeliveryError(Reason.UNREACHABLE, f"SES could not be reached: {type(error).__name__}") from error
+        except BotoCoreError as error:
+            raise OutcomeUnknown(
+                Reason.TIMEOUT, f"SES gave no answer after the mail had left: {type(error).__name__}"
+            ) from error
+        return Receipt(str(answer["MessageId"]))
+
+
+def _content(message: Message, delivery_id: str) -> dict[str, Any]:
+    return {
+        "Subject": {"Data": message.subject, "Charset": "UTF-8"},
+        "Body": {
+            "Text": {"Data": message.text, "Charset": "UTF-8"},
+            "Html": {"Data": message.html, "Charset": "UTF-8"},
+        },
+        "Headers": [{"Name": name, "Value": value} for name, value in headers_of(delivery_id).items()],
+    }
+
+
+def _refusal(error: ClientError) -> DeliveryError:
+    code = str(error.response.get("Error", {}).get("Code", ""))
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    told = f"SES answered {code or status}"  # never its message: that quotes addresses
+    if code in _TRANSIENT:
+        return DeliveryError(_TRANSIENT[code], told)
+    if code in _PERMANENT:
+        return DeliveryError(_PERMANENT[code], told, permanent=True)
+    if status == 429:
+        return DeliveryError(Reason.RATE, told)
+    if status >= 500:
+        return OutcomeUnknown(Reason.PROVIDER, told)
+    return DeliveryError(Reason.REFUSED, told, permanent=True)

@@ -1,0 +1,122 @@
+"""E-mail by SMTP: any server that speaks STARTTLS or TLS and takes a login.
+
+Source: RFC 5321 (reply codes: 4xx transient, 5xx permanent; section 4.2.5: after the final dot the server has the mail
+only once it answered 2xx), RFC 3207 (STARTTLS), RFC 8314 (TLS from the first byte).
+"""
+
+import smtplib
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from email.policy import SMTP as SMTP_POLICY
+from email.utils import format_datetime, parseaddr
+
+from ..delivery import Reason
+from ..message import Message
+from ..settings import Email
+from . import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, DeliveryError, OutcomeUnknown, Receipt
+from .headers import headers_of
+
+_DEFAULT_PORT = {"starttls": 587, "tls": 465}
+
+
+class Smtp:
+    """Sends mails through the server that the settings name. `tls` is handed in by tests that run a server."""
+
+    def __init__(self, email: Email, password: str, tls: ssl.SSLContext | None = None) -> None:
+        self._email = email
+        self._password = password
+        self._tls = tls or ssl.create_default_context()
+
+    def send(self, message: Message, *, to: str, delivery_id: str) -> Receipt:
+        """Send one mail; see Transport. The receipt is the Message-ID we gave it."""
+        mail = self._compose(message, to, delivery_id)
+        sender, recipient = parseaddr(self._email.from_)[1], parseaddr(to)[1]
+        with _step("connect"):
+            server = self._connect()
+        try:
+            with _step("greet"):
+                self._greet(server)
+            if self._email.username:
+                with _step("log in"):
+                    server.login(self._email.username, self._password)
+            with _step("hand over"):
+                _expect(server.mail(sender), "sender", Reason.ACCOUNT)
+                _expect(server.rcpt(recipient), "recipient", Reason.BAD_ADDRESS)
+            _hand_over(server, mail)
+        finally:
+            server.close()  # no QUIT: the mail is out, and an error while saying goodbye changes nothing
+        return Receipt(str(mail["Message-ID"]))
+
+    def _compose(self, message: Message, to: str, delivery_id: str) -> EmailMessage:
+        mail = EmailMessage(policy=SMTP_POLICY)
+        domain = parseaddr(self._email.from_)[1].rpartition("@")[2]
+        mail["From"], mail["To"], mail["Subject"] = self._email.from_, to, message.subject
+        mail["Date"] = format_datetime(datetime.now(UTC))
+        mail["Message-ID"] = f"<{delivery_id}@{domain}>"
+        for name, value in headers_of(delivery_id).items():
+            mail[name] = value
+        mail.set_content(message.text)
+        mail.add_alternative(message.html, subtype="html")
+        return mail
+
+    def _connect(self) -> smtplib.SMTP:
+        port = self._email.port or _DEFAULT_PORT[self._email.security]
+        server: smtplib.SMTP
+        if self._email.security == "tls":
+            server = smtplib.SMTP_SSL(self._email.host, port, timeout=CONNECT_TIMEOUT_S, context=self._tls)
+        else:
+            server = smtplib.SMTP(self._email.host, port, timeout=CONNECT_TIMEOUT_S)
+        if server.sock:
+            server.sock.settimeout(READ_TIMEOUT_S)
+        return server
+
+    def _greet(self, server: smtplib.SMTP) -> None:
+        if self._email.security == "starttls":
+            server.starttls(context=self._tls)
+        server.ehlo_or_helo_if_needed()
+
+
+@contextmanager
+def _step(name: str) -> Iterator[None]:
+    """What fails in here failed before the mail was handed over: it is surely not accepted."""
+    try:
+        yield
+    except smtplib.SMTPAuthenticationError as error:
+        raise DeliveryError(Reason.AUTH, f"the SMTP server refused our login: {error.smtp_code}", permanent=True) from error
+    except smtplib.SMTPNotSupportedError as error:
+        raise DeliveryError(Reason.ACCOUNT, f"the SMTP server cannot {name} as the settings ask", permanent=True) from error
+    except ssl.SSLCertVerificationError as error:
+        raise DeliveryError(Reason.ACCOUNT, "the SMTP server's certificate is not valid", permanent=True) from error
+    except smtplib.SMTPResponseException as error:
+        raise _refusal(error.smtp_code, name, Reason.REFUSED) from error
+    except (OSError, smtplib.SMTPException) as error:
+        raise DeliveryError(
+            Reason.UNREACHABLE, f"the SMTP server could not be reached ({name}): {type(error).__name__}"
+        ) from error
+
+
+def _hand_over(server: smtplib.SMTP, mail: EmailMessage) -> None:
+    try:
+        code, _ = server.data(mail.as_bytes())
+    except smtplib.SMTPDataError as error:
+        raise _refusal(error.smtp_code, "message", Reason.REFUSED) from error
+    except (OSError, smtplib.SMTPException) as error:
+        raise OutcomeUnknown(
+            Reason.TIMEOUT, f"the SMTP server gave no answer after the mail had left: {type(error).__name__}"
+        ) from error
+    _expect((code, b""), "message", Reason.REFUSED)
+
+
+def _expect(reply: tuple[int, bytes], what: str, reason: Reason) -> None:
+    if not 200 <= reply[0] < 300:
+        raise _refusal(reply[0], what, reason)
+
+
+def _refusal(code: int, what: str, reason: Reason) -> DeliveryError:
+    permanent = code >= 500
+    return DeliveryError(
+        reason if permanent else Reason.PROVIDER, f"the SMTP server refused the {what}: {code}", permanent=permanent
+    )

@@ -1,0 +1,84 @@
+"""The event: what arrived, in our own words, whichever source brought it."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What an event is about; a rule's `on` names one of the first."""
+
+    UPLOAD = "upload"  # an object was created in a bucket
+    TEST = "test"  # somebody asked for a test message
+    TROUBLE = "trouble"  # the bot itself is in trouble and tells its owner
+
+
+class Creation(StrEnum):
+    """How an object came to be (Amazon S3 user guide, "Supported event types", s3:ObjectCreated:*)."""
+
+    PUT = "put"
+    POST = "post"
+    COPY = "copy"
+    MULTIPART = "multipart"
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """An object that was created. `key` is decoded, exactly as S3 stores it; only render makes it fit to show."""
+
+    bucket: str
+    key: str
+    size: int | None = None  # bytes; None where the source does not say
+    etag: str = ""
+    version: str = ""  # "" in a bucket without versioning
+    sequencer: str = ""
+    creation: Creation = Creation.PUT
+    by: str = ""  # the principal id of who uploaded it
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened. Equal `identity` means the same thing, however often and by whatever way it came."""
+
+    kind: Kind
+    identity: str  # 32 hex digits, made of facts that a redelivery repeats
+    at: datetime  # aware, UTC: when it happened, not when we heard of it
+    region: str = ""
+    upload: Upload | None = None  # set where kind is upload (and a test of an upload rule)
+    detail: str = ""  # one sentence, where kind is test or trouble
+
+
+def identity_of(*facts: str) -> str:
+    """Hash the facts that make an event the same event; the separator cannot occur in an S3 key twice by chance."""
+    joined = "\0".join(f"{len(fact)}:{fact}" for fact in facts)
+    return hashlib.sha256(joined.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A payload, or a record of one, in a shape we do not know: kept (parked) until somebody has looked at it."""
+
+    source: str
+    why: str  # completes "it was not understood: …"
+    payload: object
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What a converter made of one payload; `ignored` names what is known and none of our business."""
+
+    events: tuple[Event, ...] = ()
+    unknown: tuple[Unknown, ...] = ()
+    ignored: tuple[str, ...] = ()
+
+    @classmethod
+    def join(cls, batches: Iterable["Batch"]) -> "Batch":
+        """Put the batches of several records into one, in order."""
+        each = list(batches)
+        return cls(
+            events=tuple(event for batch in each for event in batch.events),
+            unknown=tuple(unknown for batch in each for unknown in batch.unknown),
+            ignored=tuple(name for batch in each for name in batch.ignored),
+        )

@@ -1,0 +1,33 @@
+"""One structured line per outcome, as JSON for CloudWatch Logs. Names and ids only: no address, no body, no secret."""
+
+import json
+import logging
+import sys
+
+_logger = logging.getLogger("dropnote")
+
+
+def configure() -> None:
+    """Write our lines to standard output, which Lambda collects, and keep the libraries that log requests quiet."""
+    if not _logger.handlers:
+        handler = logging.StreamHandler(sys.stdout)
+        handler.setFormatter(logging.Formatter("%(message)s"))
+        _logger.addHandler(handler)
+    _logger.setLevel(logging.INFO)
+    _logger.propagate = False
+    logging.getLogger("twilio").setLevel(logging.WARNING)  # at INFO it writes URLs and headers
+
+
+def info(happened: str, **facts: object) -> None:
+    """Log something that is as it should be."""
+    _logger.info(_line("info", happened, facts))
+
+
+def warning(happened: str, **facts: object) -> None:
+    """Log something that somebody may want to look at."""
+    _logger.warning(_line("warning", happened, facts))
+
+
+def _line(level: str, happened: str, facts: dict[str, object]) -> str:
+    told = {name: fact for name, fact in facts.items() if fact not in (None, "")}
+    return json.dumps({"level": level, "happened": happened, **told}, default=str)

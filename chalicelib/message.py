@@ -1,0 +1,27 @@
+"""The message: what a template made of an event, ready for one person on one channel."""
+
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Channel(StrEnum):
+    """The ways to a person; spelled the same in settings, ledger, CLI and docs."""
+
+    EMAIL = "email"
+    SMS = "sms"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A rendered message. A text has only `text`; a mail has all three parts."""
+
+    channel: Channel
+    text: str
+    subject: str = ""
+    html: str = ""
+
+    @property
+    def body_hash(self) -> str:
+        """What the ledger keeps of the body: 16 hex digits, enough to recognise it in a provider's list."""
+        return hashlib.sha256(f"{self.subject}\0{self.text}".encode("utf-8", "surrogatepass")).hexdigest()[:16]

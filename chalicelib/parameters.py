@@ -1,0 +1,60 @@
+"""Secrets: SecureString parameters of AWS Systems Manager, cached for a while so that a rotated one is picked up.
+
+On a laptop without the local world (`chalice local`) they come from the environment: DROPNOTE_SECRET_TWILIO_AUTH_TOKEN.
+Source: AWS Systems Manager user guide, "Parameter Store"; API reference, "GetParameter".
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from .clock import Clock
+
+KEPT = timedelta(minutes=5)
+
+
+class MissingSecret(Exception):
+    """A secret could not be read; the text says which and what to do, never its value."""
+
+
+class Parameters:
+    """Reads secrets by name. `client` makes a boto3 SSM client, and is called only when one is needed (25 ms)."""
+
+    def __init__(
+        self, client: Callable[[], Any], prefix: str, environ: Mapping[str, str], clock: Clock
+    ) -> None:
+        self._client = client
+        self._prefix = prefix
+        self._environ = environ
+        self._clock = clock
+        self._read: dict[str, tuple[str, datetime]] = {}
+
+    def secret(self, name: str) -> str:
+        """The value of one secret, such as "twilio-auth-token".
+
+        Raises:
+            MissingSecret: it is not there, or may not be read.
+        """
+        variable = f"DROPNOTE_SECRET_{name.upper().replace('-', '_')}"
+        if variable in self._environ:
+            return self._environ[variable]
+        now = self._clock()
+        value, read_at = self._read.get(name, ("", now - KEPT))
+        if now - read_at >= KEPT:
+            value = self._fetch(name)
+            self._read[name] = (value, now)
+        return value
+
+    def _fetch(self, name: str) -> str:
+        path = self._prefix + name
+        try:
+            answer = self._client().get_parameter(Name=path, WithDecryption=True)
+        except (ClientError, BotoCoreError) as error:
+            code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
+            raise MissingSecret(
+                f"the secret {path} could not be read ({code}): "
+                f"aws ssm put-parameter --type SecureString --name {path} --value file://the-secret.txt"
+            ) from error
+        return str(answer["Parameter"]["Value"])

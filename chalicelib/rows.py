@@ -1,0 +1,157 @@
+"""How a delivery, or a parked payload, is written down as a DynamoDB item, and read back.
+
+Shape of a delivery's item (schema 1): pk "delivery#<id>", sk "delivery", v, state, reason, event (compact JSON), rule,
+person, channel, attempts, claim, created_at / expires_at / sent_at / due_at (milliseconds since 1970), day, due, ttl
+(seconds since 1970, as DynamoDB wants it), and detail, body_hash, receipt where there is one.
+"""
+
+import json
+import zlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from .clock import from_ms, to_ms
+from .delivery import Delivery, Reason, State
+from .events import Event, Unknown, identity_of
+from .message import Channel
+
+SCHEMA = 1
+SHARDS = 4  # of each index: a partition key takes 1,000 writes a second
+KEPT = timedelta(days=90)  # then DynamoDB cleans the row up
+
+Item = dict[str, dict[str, Any]]  # attribute name -> DynamoDB's typed value
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """A payload in a shape we did not know, kept until somebody has looked at it."""
+
+    id: str
+    source: str
+    why: str
+    created_at: datetime
+    payload: bytes = b""  # the JSON text
+
+    @classmethod
+    def of(cls, unknown: Unknown, now: datetime) -> "Parked":
+        """Park an unknown shape: the same payload has the same id, so a redelivery parks it once."""
+        payload = json.dumps(unknown.payload, default=repr, sort_keys=True)
+        return cls(
+            identity_of("parked", unknown.source, payload), unknown.source, unknown.why, now, payload.encode()
+        )
+
+
+def key_of(kind: str, id_: str) -> Item:
+    """The primary key of the one row there is of that id; `kind` is "delivery" or "parked"."""
+    return {"pk": {"S": f"{kind}#{id_}"}, "sk": {"S": kind}}
+
+
+def shard_of(id_: str) -> int:
+    """Which shard of an index an id belongs to: ids are hashes, so the shards fill evenly."""
+    return int(id_[:4], 16) % SHARDS
+
+
+def day_keys(day: datetime) -> list[str]:
+    """The partition keys of index `day` that hold the rows created on that day (UTC)."""
+    return [f"{day:%Y-%m-%d}#{shard}" for shard in range(SHARDS)]
+
+
+def item_of_delivery(delivery: Delivery) -> Item:
+    """Write a delivery down; what is empty is left out, which keeps it out of the sparse index."""
+    values: dict[str, str | int] = {
+        "v": SCHEMA,
+        "state": delivery.state.value,
+        "reason": delivery.reason.value,
+        "event": msgspec.json.encode(delivery.event).decode(),
+        "rule": delivery.rule,
+        "person": delivery.person,
+        "channel": delivery.channel.value,
+        "attempts": delivery.attempts,
+        "claim": delivery.claim,
+        "detail": delivery.detail,
+        "body_hash": delivery.body_hash,
+        "receipt": delivery.receipt,
+        "expires_at": to_ms(delivery.expires_at),
+        **_filed_by_day(delivery.id, delivery.created_at),
+    }
+    if delivery.sent_at:
+        values["sent_at"] = to_ms(delivery.sent_at)
+    if delivery.due_at:
+        values["due"] = str(shard_of(delivery.id))
+        values["due_at"] = to_ms(delivery.due_at)
+    return key_of("delivery", delivery.id) | _typed(values)
+
+
+def delivery_of_item(item: Item) -> Delivery:
+    """Read a delivery back."""
+    value = _plain(item)
+    return Delivery(
+        id=value["pk"].partition("#")[2],
+        event=msgspec.json.decode(value["event"], type=Event),
+        rule=value["rule"],
+        person=value["person"],
+        channel=Channel(value["channel"]),
+        created_at=from_ms(value["created_at"]),
+        expires_at=from_ms(value["expires_at"]),
+        state=State(value["state"]),
+        reason=Reason(value["reason"]),
+        detail=value.get("detail", ""),
+        attempts=value["attempts"],
+        claim=value.get("claim", ""),
+        due_at=_moment(value.get("due_at")),
+        body_hash=value.get("body_hash", ""),
+        receipt=value.get("receipt", ""),
+        sent_at=_moment(value.get("sent_at")),
+    )
+
+
+def item_of_parked(parked: Parked) -> Item:
+    """Write a parked payload down, compressed: a row of DynamoDB holds 400 KB, an event up to 1 MB."""
+    values: dict[str, str | int] = {
+        "v": SCHEMA,
+        "source": parked.source,
+        "why": parked.why,
+        **_filed_by_day(parked.id, parked.created_at),
+    }
+    return key_of("parked", parked.id) | _typed(values) | {"payload": {"B": zlib.compress(parked.payload)}}
+
+
+def parked_of_item(item: Item) -> Parked:
+    """Read a parked payload back."""
+    value = _plain(item)
+    return Parked(
+        id=value["pk"].partition("#")[2],
+        source=value["source"],
+        why=value["why"],
+        created_at=from_ms(value["created_at"]),
+        payload=zlib.decompress(item["payload"]["B"]),
+    )
+
+
+def _filed_by_day(id_: str, created_at: datetime) -> dict[str, str | int]:
+    return {
+        "created_at": to_ms(created_at),
+        "day": day_keys(created_at)[shard_of(id_)],
+        "ttl": to_ms(created_at + KEPT) // 1000,
+    }
+
+
+def _moment(milliseconds: int | None) -> datetime | None:
+    return None if milliseconds is None else from_ms(milliseconds)
+
+
+def _typed(values: dict[str, str | int]) -> Item:
+    return {
+        name: {"N": str(value)} if isinstance(value, int) else {"S": value}
+        for name, value in values.items()
+        if value != ""
+    }
+
+
+def _plain(item: Item) -> dict[str, Any]:
+    return {
+        name: int(typed["N"]) if "N" in typed else typed.get("S", typed.get("B")) for name, typed in item.items()
+    }

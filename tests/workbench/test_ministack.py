@@ -1,0 +1,120 @@
+"""One MiniStack process: what it answers to, and that nothing of it stays."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import ClientError
+
+from workbench.ministack import MiniStack, MiniStackError, PortTakenError, local_client
+from workbench.places import PROJECT
+
+
+def soon(true: Callable[[], bool], within_s: float = 10.0) -> bool:
+    """Does it become true in time?"""
+    until = time.monotonic() + within_s
+    while not (answer := true()) and time.monotonic() < until:
+        time.sleep(0.02)
+    return answer
+
+
+def processes_naming(text: str) -> list[str]:
+    """The processes whose command or folder has the text: MiniStack's child, and workers started below its folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            told = (process / "cmdline").read_text().replace("\0", " ") + str((process / "cwd").readlink())
+        except OSError:
+            continue
+        if text in told:
+            found.append(told)
+    return found
+
+
+def test_reset_leaves_no_bucket(ministack: MiniStack) -> None:
+    ministack.client("s3").create_bucket(Bucket="yesterday")
+    ministack.reset()
+    assert ministack.client("s3").list_buckets()["Buckets"] == []
+
+
+def test_wrong_secret_is_refused(ministack: MiniStack) -> None:
+    client = ministack.client("s3")
+    with pytest.raises(ClientError, match="SignatureDoesNotMatch"):
+        _with_secret(ministack.endpoint, "wrong").list_buckets()
+    assert client.list_buckets()["Buckets"] == []
+
+
+def _with_secret(endpoint: str, secret: str) -> "object":
+    import boto3
+
+    return boto3.client(
+        "s3",
+        endpoint_url=endpoint,
+        aws_access_key_id="test",
+        aws_secret_access_key=secret,
+        region_name="us-east-1",
+    )
+
+
+def test_listens_on_the_loopback_and_on_one_port_only(ministack: MiniStack) -> None:
+    assert ministack.client("sts").get_caller_identity()["Account"] == "000000000000"
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(("127.0.0.1", 8883), timeout=1)
+
+
+def test_client_ignores_the_machines_profile(ministack: MiniStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "somebody-elses")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    assert local_client(ministack.endpoint, "s3").list_buckets()["Buckets"] == []
+
+
+def test_taken_port_is_said(tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(PortTakenError, match=f"Port {port} is in use"):
+            MiniStack(port).__enter__()
+
+
+def test_failed_start_tells_why_and_leaves_no_folder(tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho no such module >&2\nexit 3\n")
+    python.chmod(0o755)
+    with pytest.raises(MiniStackError, match="ended while it started: no such module"):
+        MiniStack(folder=tmp_path / "world", python=python).__enter__()
+    assert not (tmp_path / "world").exists()
+
+
+def test_stop_leaves_no_process_and_no_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "world"
+    with MiniStack(folder=folder):
+        assert processes_naming(str(folder))
+    assert not folder.exists()
+    assert soon(lambda: not processes_naming(str(folder)))
+
+
+def test_killed_starter_leaves_no_process_and_no_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "world"
+    program = f"""
+import time
+from pathlib import Path
+from workbench.ministack import MiniStack
+with MiniStack(folder=Path({str(folder)!r})):
+    print("ready", flush=True)
+    time.sleep(60)
+"""
+    starter = subprocess.Popen([sys.executable, "-c", program], cwd=PROJECT, stdout=subprocess.PIPE, text=True)
+    assert starter.stdout is not None
+    assert starter.stdout.readline() == "ready\n"
+    os.kill(starter.pid, signal.SIGKILL)
+    starter.wait()
+    starter.stdout.close()
+    assert soon(lambda: not processes_naming(str(folder)))
+    assert not folder.exists()

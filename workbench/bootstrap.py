@@ -1,0 +1,316 @@
+"""Sets up what the other commands need, with nothing but a Python: `python3 workbench/bootstrap.py [dev]`.
+
+Makes `.venv` (the project's environment), `.dropnote/ministack` (the local AWS, in an environment of its own) and
+`.dropnote/wheels` (what goes into the Lambda zip, so that packaging needs no network). Each is stamped with the
+requirements it was made from: a second call does nothing and takes a fraction of a second.
+
+Imports only the standard library, and nothing of ours: it runs before anything is installed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from pathlib import Path
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+ROOT = Path(__file__).resolve().parent.parent
+OLDEST = (3, 11)
+PIP = ("-m", "pip", "--disable-pip-version-check", "--no-input")
+NO_NETWORK = re.compile(
+    r"NewConnectionError|name resolution|getaddrinfo|Network is unreachable|ConnectTimeout|ProxyError|from versions: none"
+)
+
+
+class SetupError(Exception):
+    """One sentence for the person at the keyboard."""
+
+
+class Progress:
+    """Says what is being set up: lines in a pipe, with a line of the running steps below them on a terminal."""
+
+    def __init__(self, write: Callable[[str], object], live: bool) -> None:
+        """`live` is true on a terminal, where the last line may be drawn anew."""
+        self._write, self._live = write, live
+        self._running: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def start(self, step: str) -> None:
+        """A step begins."""
+        with self._lock:
+            self._running[step] = time.monotonic()
+            if not self._live:
+                self._write(f"set-up: {step} ...\n")
+
+    def done(self, step: str) -> None:
+        """A step is complete; how long it took is said."""
+        with self._lock:
+            took = time.monotonic() - self._running.pop(step)
+            self._write(f"{self._clear()}set-up: {step}: done in {took:.0f} s\n")
+
+    def tick(self) -> None:
+        """Draw the running steps with their seconds, on a terminal."""
+        with self._lock:
+            if self._live and self._running:
+                now = time.monotonic()
+                steps = ", ".join(f"{step} {now - since:.0f} s" for step, since in self._running.items())
+                self._write(f"{self._clear()}set-up: {steps}"[:120])
+
+    def end(self) -> None:
+        """Take the line of running steps away."""
+        with self._lock:
+            self._write(self._clear())
+
+    def _clear(self) -> str:
+        return "\r\x1b[K" if self._live else ""
+
+
+class Runner:
+    """Runs programs into log files, several at a time, and can stop them all."""
+
+    def __init__(self, logs: Path) -> None:
+        """`logs` is the folder for the log files; it is made."""
+        logs.mkdir(parents=True, exist_ok=True)
+        self._logs = logs
+        self._lock = threading.Lock()
+        self._stopped = False
+        self._processes: list[subprocess.Popen[bytes]] = []
+
+    def run(self, step: str, *command: str | Path) -> None:
+        """Run one program of a step and wait for it.
+
+        Raises:
+            SetupError: it failed; the sentence names the log file.
+        """
+        log = self._logs / f"set-up-{step}.log"
+        with log.open("ab") as output:
+            output.write(f"$ {' '.join(map(str, command))}\n".encode())
+            output.flush()
+            with self._lock:
+                if self._stopped:
+                    raise SetupError("Set-up was stopped.")
+                process = subprocess.Popen(
+                    [str(part) for part in command], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+                )
+                self._processes.append(process)
+        if process.wait() == 0:
+            return
+        said = log.read_text(errors="replace")
+        if NO_NETWORK.search(said):
+            raise SetupError(f"Set-up needs the network: pip could not reach the package index (see {shown(log)}).")
+        raise SetupError(f"Set-up failed at {step}: {last_line(said)} (see {shown(log)}).")
+
+    def begin(self, step: str) -> None:
+        """Start the step's log file anew."""
+        (self._logs / f"set-up-{step}.log").write_bytes(b"")
+
+    def stop(self) -> None:
+        """Stop every program that still runs."""
+        with self._lock:
+            self._stopped = True
+            for process in self._processes:
+                if process.poll() is None:
+                    process.kill()
+        for process in self._processes:
+            process.wait()
+
+
+def shown(path: Path) -> str:
+    """The path as a person in the project's folder would type it."""
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+
+
+def last_line(text: str) -> str:
+    """The line of a log that says most: the last that calls itself an error, else the last."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    errors = [line for line in lines if line.lower().startswith("error")]
+    return (errors or lines or ["it said nothing"])[-1].rstrip(".")
+
+
+def digest(*files: Path) -> str:
+    """Identifies the Python and the requirement files, with those they include."""
+    told = hashlib.sha256(f"{sys.version_info[:3]} {sys.base_prefix}".encode())
+    for file in files:
+        text = file.read_text()
+        told.update(text.encode())
+        included = re.findall(r"^-r (\S+)", text, flags=re.MULTILINE)
+        told.update(digest(*(file.parent / name for name in included)).encode() if included else b"")
+    return told.hexdigest()
+
+
+class Stamps:
+    """What each step was last completed with."""
+
+    def __init__(self, file: Path) -> None:
+        """`file` is a JSON object, step to digest; it may not exist."""
+        self._file = file
+        self._lock = threading.Lock()
+        try:
+            self._stamps: dict[str, str] = json.loads(file.read_text())
+        except (OSError, ValueError):
+            self._stamps = {}
+
+    def fresh(self, step: str, stamp: str) -> bool:
+        """Was the step completed with this digest?"""
+        return self._stamps.get(step) == stamp
+
+    def put(self, **stamps: str) -> None:
+        """Note completed steps. An empty stamp says: not complete."""
+        with self._lock:
+            self._stamps.update(stamps)
+            fresh = self._file.with_suffix(".new")
+            fresh.write_text(json.dumps(self._stamps, indent=1))
+            fresh.replace(self._file)
+
+
+class Setup:
+    """The steps, each run only when its stamp is not fresh."""
+
+    def __init__(self, state: Path, venv: Path, runner: Runner, progress: Progress) -> None:
+        """`state` is `.dropnote`, `venv` is `.venv`."""
+        self._state, self._venv = state, venv
+        self._runner, self._progress = runner, progress
+        self._stamps = Stamps(state / "stamps.json")
+
+    def chains(self, dev: bool) -> list[Callable[[], None]]:
+        """What is to be done; the chains do not depend on each other."""
+        return [lambda: self._project(dev), self._local_aws]
+
+    def complete(self, dev: bool) -> bool:
+        """Is there nothing to do?"""
+        wanted = "dev" if dev else "workbench"
+        steps = ((wanted, self._venv), ("ministack", self._ministack()), ("wheels", self._state / "wheels"))
+        return all(path.exists() and self._stamps.fresh(step, self._digest(step)) for step, path in steps) and (
+            self._stamps.fresh("dropnote", self._digest("dropnote")) and (self._venv / "bin/dropnote").exists()
+        )
+
+    def _ministack(self) -> Path:
+        return self._state / "ministack"
+
+    def _digest(self, step: str) -> str:
+        files = {"wheels": "requirements.txt", "dropnote": "pyproject.toml"}
+        return digest(ROOT / files.get(step, f"requirements-{step}.txt"))
+
+    def _project(self, dev: bool) -> None:
+        step = "dev" if dev else "workbench"
+        if not (self._venv.exists() and self._stamps.fresh(step, self._digest(step))):
+            self._install(step, self._venv, "the project's environment")
+            if dev:  # whoever has the tests' tools has the workbench's too
+                self._stamps.put(workbench=self._digest("workbench"))
+            self._stamps.put(dropnote="")
+        command = self._venv / "bin/dropnote"
+        if not (command.exists() and self._stamps.fresh("dropnote", self._digest("dropnote"))):
+            self._runner.begin("dropnote")
+            # setuptools comes with the requirements: nothing is fetched for this build
+            self._pip("dropnote", self._venv, "install", "--no-build-isolation", "--no-deps", "-e", str(ROOT))
+            self._stamps.put(dropnote=self._digest("dropnote"))
+
+    def _local_aws(self) -> None:
+        venv, wheels = self._ministack(), self._state / "wheels"
+        if not (venv.exists() and self._stamps.fresh("ministack", self._digest("ministack"))):
+            self._install("ministack", venv, "the local AWS")
+        if not (wheels.exists() and self._stamps.fresh("wheels", self._digest("wheels"))):
+            self._stamps.put(wheels="")
+            shutil.rmtree(wheels, ignore_errors=True)
+            self._runner.begin("wheels")
+            self._progress.start("packages for Lambda")
+            self._pip("wheels", venv, "download", "-r", str(ROOT / "requirements.txt"), "-d", str(wheels))
+            self._stamps.put(wheels=self._digest("wheels"))
+            self._progress.done("packages for Lambda")
+
+    def _install(self, step: str, venv: Path, told: str) -> None:
+        """Make a virtual environment. One that was left half-made, or is of another Python, is made from scratch."""
+        self._runner.begin(step)
+        self._progress.start(told)
+        half_made = venv / ".half-made"
+        python = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+        if half_made.exists() or not (venv / "bin" / python).exists():
+            shutil.rmtree(venv, ignore_errors=True)
+            venv.mkdir(parents=True)
+            half_made.touch()
+            self._runner.run(step, sys.executable, "-m", "venv", str(venv))
+        self._stamps.put(**{step: ""})
+        half_made.touch()
+        self._pip(step, venv, "install", "-r", str(ROOT / f"requirements-{step}.txt"))
+        half_made.unlink()
+        self._stamps.put(**{step: self._digest(step)})
+        self._progress.done(told)
+
+    def _pip(self, step: str, venv: Path, *arguments: str) -> None:
+        self._runner.run(step, venv / "bin/python", *PIP, *arguments)
+
+
+def check_python(version: Sequence[int], has_module: Callable[[str], object]) -> None:
+    """Refuse a Python that cannot carry the project.
+
+    Raises:
+        SetupError: too old, or without the venv module.
+    """
+    found = ".".join(map(str, version[:3]))
+    if tuple(version[:2]) < OLDEST:
+        raise SetupError(
+            f"Dropnote needs Python 3.11 or newer and this is {found}: name one, as in `make run PYTHON=python3.11`."
+        )
+    if not (has_module("venv") and has_module("ensurepip")):
+        raise SetupError(
+            f"This Python {found} cannot make virtual environments: install its venv package (Debian: python3-venv)."
+        )
+
+
+def set_up(dev: bool, setup: Setup, runner: Runner, progress: Progress) -> None:
+    """Run the chains at the same time; when one fails, the others are stopped.
+
+    Raises:
+        SetupError: the first failure.
+    """
+    if setup.complete(dev):
+        return
+    with ThreadPoolExecutor() as pool:
+        chains = [pool.submit(chain) for chain in setup.chains(dev)]
+        try:
+            while (waiting := wait(chains, 0.2, FIRST_EXCEPTION)).not_done:
+                progress.tick()
+                for chain in waiting.done:
+                    chain.result()
+        finally:
+            runner.stop()
+            progress.end()
+        for chain in chains:
+            chain.result()
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Set up; 0 when all is there, 1 with one sentence on stderr, 130 after Ctrl-C."""
+    try:
+        check_python(sys.version_info, importlib.util.find_spec)
+        state = ROOT / ".dropnote"
+        runner = Runner(state / "logs")
+        progress = Progress(lambda text: (sys.stdout.write(text), sys.stdout.flush()), sys.stdout.isatty())
+        with (state / "set-up.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # a second `make` at the same time waits for the first
+            set_up("dev" in arguments, Setup(state, ROOT / ".venv", runner, progress), runner, progress)
+    except SetupError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("Set-up was stopped. The next call goes on from here.\n")
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    os.umask(0o022)
+    sys.exit(main(sys.argv[1:]))

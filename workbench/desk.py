@@ -1,0 +1,60 @@
+"""The desk: the one web server of the local world, with the inbox page, the Twilio double and the REST API shim."""
+
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+
+from flask import Flask
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from .inbox import Uploads, create_inbox
+from .ministack import free_port
+from .rest_api import create_rest_api
+from .twilio_double import TwilioDouble
+
+
+class _Quiet(WSGIRequestHandler):
+    def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - werkzeug names it so
+        """Write no access log: the page asks twice a second."""
+
+
+def create_app(
+    twilio: TwilioDouble, endpoint: str, *, uploads: Uploads | None = None, people: Mapping[str, str] | None = None
+) -> Flask:
+    """The desk's app: `/` inbox, `/2010-04-01/…` Twilio, `/aws/apigateway/…` the shim in front of `endpoint`."""
+    app = Flask(__name__)
+    app.register_blueprint(twilio.blueprint)
+    app.register_blueprint(create_rest_api(endpoint))
+    app.register_blueprint(create_inbox(twilio, endpoint, uploads=uploads, people=people))
+    return app
+
+
+@contextlib.contextmanager
+def listening(port: int = 0) -> Iterator[socket.socket]:
+    """A listening loopback socket, held before there is an app to serve: its port is known and nobody else's.
+
+    Raises:
+        PortTakenError: somebody has the port.
+    """
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", free_port(port)))
+        listener.listen(64)
+        yield listener
+
+
+@contextlib.contextmanager
+def serving(app: Flask, listener: socket.socket) -> Iterator[str]:
+    """Serve the app on threads while the block runs; gives its base URL."""
+    port = listener.getsockname()[1]
+    server = make_server("127.0.0.1", port, app, threaded=True, request_handler=_Quiet, fd=listener.fileno())
+    server.daemon_threads = True  # type: ignore[attr-defined]  # a page's open request does not hold up the end
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.shutdown()
+        thread.join(timeout=5)
+        server.server_close()

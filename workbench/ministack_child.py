@@ -1,0 +1,61 @@
+"""Runs MiniStack for as long as whoever started it lives. Executed by MiniStack's own Python, never imported.
+
+Standard input is a pipe from the starter: when it closes, however the starter ended, this process removes the world's
+folder (its one argument) and ends its process group, Lambda's workers with it.
+"""
+
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+from typing import Any
+
+QUEUED_S = 6 * 3600.0  # how long AWS keeps an asynchronous invocation that it cannot run yet
+
+
+def watch(folder: str) -> None:
+    """Wait for the end of the starter, then leave nothing behind."""
+    while os.read(0, 1024):
+        pass
+    for _ in range(2):  # a worker may be writing its folder while the first round runs
+        shutil.rmtree(folder, ignore_errors=True)
+    os.killpg(0, signal.SIGKILL)
+
+
+def queue_at_the_cap(functions: Any) -> None:
+    """Let asynchronous invocations wait for a free slot, as in Lambda's own queue.
+
+    MiniStack 1.5.33 tries them three times (a bus target once) and drops them: of 200 uploads at once most would be lost.
+    Synchronous ones, which run on its worker pool, stay throttled, so that no function can wait for itself.
+    """
+    take, give = functions._acquire_execution_slot, functions._release_execution_slot
+    freed = threading.Condition()
+
+    def acquire(function: Any, config: Any) -> Any:
+        slot = take(function, config)
+        if threading.current_thread().name.startswith("ministack-worker"):
+            return slot
+        until = time.monotonic() + QUEUED_S
+        with freed:
+            while slot[0] is None and time.monotonic() < until:
+                freed.wait(1.0)  # not for ever: a slot may be freed between the look and the wait
+                slot = take(function, config)
+        return slot
+
+    def release(slot: Any) -> None:
+        give(slot)
+        with freed:
+            freed.notify()
+
+    functions._acquire_execution_slot, functions._release_execution_slot = acquire, release
+
+
+if __name__ == "__main__":
+    threading.Thread(target=watch, args=(sys.argv.pop(1),), daemon=True).start()
+    from ministack.app import main
+    from ministack.services import lambda_svc
+
+    queue_at_the_cap(lambda_svc)
+    main()

@@ -1,0 +1,184 @@
+"""What MiniStack's API Gateway lacks and `chalice deploy` calls: ImportRestApi and PutRestApi, as a Flask blueprint.
+
+A deploy finds it by AWS_ENDPOINT_URL_API_GATEWAY. Those two calls are taken apart into CreateResource, PutMethod,
+PutIntegration and so on; every other call is signed anew for MiniStack and passed on as it came. The document is the
+OpenAPI 2 that Chalice writes (Amazon API Gateway, "OpenAPI extensions"): routes with `aws_proxy` or `mock`
+integrations, CORS preflights, API keys. Authorizers are refused: MiniStack would need more than this page.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import requests
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from flask import Blueprint, Response, jsonify, request
+
+from .ministack import ACCESS_KEY, REGION, SECRET_KEY, local_client
+
+PREFIX = "/aws/apigateway"
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+_TIMEOUT_S = 30
+_OWN_HEADERS = frozenset({"host", "content-length", "connection", "authorization", "accept-encoding"})
+_HOP_HEADERS = frozenset({"content-length", "connection", "transfer-encoding", "content-encoding"})
+
+
+class UnsupportedApiError(Exception):
+    """The document asks for something that this shim does not build."""
+
+
+def create_rest_api(endpoint: str) -> Blueprint:
+    """The blueprint; `endpoint` is MiniStack's base URL."""
+    blueprint = Blueprint("rest_api", __name__, url_prefix=PREFIX)
+
+    @blueprint.errorhandler(UnsupportedApiError)
+    def refuse(error: UnsupportedApiError) -> Response:
+        answer = jsonify({"message": str(error)})
+        answer.status_code = 400
+        answer.headers["x-amzn-ErrorType"] = "BadRequestException"
+        return answer
+
+    @blueprint.post("/restapis")
+    def create() -> Response:
+        if request.args.get("mode") != "import":
+            return _pass_on(endpoint, "restapis")
+        return _answer(import_api(local_client(endpoint, "apigateway"), request.get_json(force=True)), 201)
+
+    @blueprint.put("/restapis/<api>")
+    def put(api: str) -> Response:
+        if request.args.get("mode") != "overwrite":
+            raise UnsupportedApiError("PutRestApi is supported with mode=overwrite only")
+        return _answer(overwrite_api(local_client(endpoint, "apigateway"), api, request.get_json(force=True)), 200)
+
+    @blueprint.route("/<path:rest>", methods=_METHODS)
+    def other(rest: str) -> Response:
+        return _pass_on(endpoint, rest)
+
+    return blueprint
+
+
+def import_api(client: Any, document: Mapping[str, Any]) -> dict[str, Any]:
+    """Make a new REST API from the document; its description as CreateRestApi answers it.
+
+    Raises:
+        UnsupportedApiError: the document has an authorizer. Nothing was made.
+    """
+    routes = list(_routes(document))
+    given = {
+        "name": document["info"]["title"],
+        "version": document["info"].get("version"),
+        "binaryMediaTypes": document.get("x-amazon-apigateway-binary-media-types"),
+        "minimumCompressionSize": document.get("x-amazon-apigateway-minimum-compression-size"),
+    }
+    api: dict[str, Any] = client.create_rest_api(**{name: value for name, value in given.items() if value is not None})
+    _build(client, api["id"], routes)
+    return api
+
+
+def overwrite_api(client: Any, api: str, document: Mapping[str, Any]) -> dict[str, Any]:
+    """Replace every resource and method of a REST API by those of the document.
+
+    Raises:
+        UnsupportedApiError: the document has an authorizer. Nothing was changed.
+    """
+    routes = list(_routes(document))
+    resources = client.get_resources(restApiId=api, limit=500)["items"]
+    root = next(resource for resource in resources if resource["path"] == "/")
+    for child in (resource for resource in resources if resource.get("parentId") == root["id"]):
+        client.delete_resource(restApiId=api, resourceId=child["id"])  # with all below it
+    for method in root.get("resourceMethods", {}):
+        client.delete_method(restApiId=api, resourceId=root["id"], httpMethod=method)
+    _build(client, api, routes)
+    found: dict[str, Any] = client.get_rest_api(restApiId=api)
+    return found
+
+
+def _routes(document: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            for names in operation.get("security", ()):
+                if "api_key" not in names:
+                    raise UnsupportedApiError(f"{method.upper()} {path}: authorizers are not built in the local world")
+            yield path, "ANY" if method == "x-amazon-apigateway-any-method" else method.upper(), operation
+
+
+def _build(client: Any, api: str, routes: list[tuple[str, str, Mapping[str, Any]]]) -> None:
+    resources = {
+        resource["path"]: resource["id"] for resource in client.get_resources(restApiId=api, limit=500)["items"]
+    }
+    for path, method, operation in routes:
+        _method(client, api, _resource(client, api, path, resources), method, operation)
+
+
+def _resource(client: Any, api: str, path: str, resources: dict[str, str]) -> str:
+    """The id of the path's resource; the ones above it and itself are made where they are missing."""
+    path = path.rstrip("/") or "/"
+    if path not in resources:
+        above, _, part = path.rpartition("/")
+        parent = _resource(client, api, above or "/", resources)
+        resources[path] = client.create_resource(restApiId=api, parentId=parent, pathPart=part)["id"]
+    return resources[path]
+
+
+def _method(client: Any, api: str, resource: str, method: str, operation: Mapping[str, Any]) -> None:
+    where = {"restApiId": api, "resourceId": resource, "httpMethod": method}
+    parameters = {
+        f"method.request.path.{given['name']}": True
+        for given in operation.get("parameters", ())
+        if given.get("in") == "path"
+    }
+    client.put_method(
+        **where,
+        authorizationType="NONE",
+        apiKeyRequired=any("api_key" in names for names in operation.get("security", ())),
+        requestParameters=parameters,
+    )
+    for status, response in operation.get("responses", {}).items():
+        headers = {f"method.response.header.{name}": False for name in response.get("headers", {})}
+        client.put_method_response(**where, statusCode=status, responseParameters=headers)
+    _integration(client, where, operation["x-amazon-apigateway-integration"])
+
+
+def _integration(client: Any, where: Mapping[str, str], integration: Mapping[str, Any]) -> None:
+    given = {
+        "type": integration["type"].upper(),
+        "integrationHttpMethod": integration.get("httpMethod"),
+        "uri": integration.get("uri"),
+        "passthroughBehavior": integration.get("passthroughBehavior", "when_no_match").upper(),
+        "contentHandling": integration.get("contentHandling"),
+        "requestTemplates": integration.get("requestTemplates"),
+    }
+    client.put_integration(**where, **{name: value for name, value in given.items() if value is not None})
+    for pattern, response in integration.get("responses", {}).items():
+        client.put_integration_response(
+            **where,
+            statusCode=response["statusCode"],
+            responseParameters=response.get("responseParameters", {}),
+            **({} if pattern == "default" else {"selectionPattern": pattern}),
+        )
+
+
+def _pass_on(endpoint: str, path: str) -> Response:
+    """Send the request on. Its signature names our host and path, so it is signed anew."""
+    url = f"{endpoint}/{path}" + (f"?{request.query_string.decode()}" if request.query_string else "")
+    headers = {name: value for name, value in request.headers if name.lower() not in _OWN_HEADERS}
+    signed = AWSRequest(request.method, url, headers, request.get_data())
+    SigV4Auth(Credentials(ACCESS_KEY, SECRET_KEY), "apigateway", REGION).add_auth(signed)
+    with requests.Session() as session:
+        session.trust_env = False  # no proxy of the machine
+        answer = session.request(
+            request.method, url, headers=dict(signed.headers), data=signed.body, timeout=_TIMEOUT_S
+        )
+    kept = [(name, value) for name, value in answer.headers.items() if name.lower() not in _HOP_HEADERS]
+    return Response(answer.content, answer.status_code, kept)
+
+
+def _answer(api: Mapping[str, Any], status: int) -> Response:
+    """API Gateway's JSON of a REST API: times as seconds, no response metadata of the client we used."""
+    shown = {name: value for name, value in api.items() if name != "ResponseMetadata"}
+    if "createdDate" in shown:
+        shown["createdDate"] = int(shown["createdDate"].timestamp())
+    answer = jsonify(shown)
+    answer.status_code = status
+    return answer

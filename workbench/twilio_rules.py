@@ -1,0 +1,128 @@
+"""What Twilio refuses and how it says so: checks of a new text, magic numbers, error bodies. Pure.
+
+Sources, by page name in Twilio's docs: "Messages resource", "Test credentials" (the magic numbers), "Error
+and warning dictionary" (codes 20003 to 21701), "Twilio API responses" (the shape of an error). No page gives
+the order in which several mistakes in one request are found; ours is: missing, too long, sender, recipient.
+"""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+BODY_LIMIT = 1600  # characters, whichever encoding they need
+PASSING_SENDER = "+15005550006"  # the one magic number that may send
+
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+_NORTH_AMERICA = re.compile(r"\+1[2-9][0-9]{9}")
+_MAGIC = re.compile(r"\+1500555[0-9]{4}")  # 500 numbers are no phones; Twilio's tests live there
+_SERVICE = re.compile(r"MG[0-9a-fA-F]{32}")
+
+_MAGIC_TO = {
+    "+15005550001": 21211,
+    "+15005550002": 21612,
+    "+15005550003": 21408,
+    "+15005550004": 21610,
+    "+15005550009": 21614,
+}
+_MAGIC_FROM = {"+15005550001": 21212, "+15005550007": 21606, "+15005550008": 21611}
+
+_STATUS = {20003: 401, 20404: 404, 20429: 429, 20500: 500, 20503: 503}  # every other code comes with 400
+_TEXTS = {
+    20003: "Authenticate",
+    20404: "The requested resource {path} was not found",
+    20429: "Too Many Requests",
+    20500: "Internal Server Error",
+    20503: "Service Unavailable",
+    21211: "The 'To' number {to} is not a valid phone number.",
+    21212: "The 'From' number {sender} is not a valid phone number, shortcode, or alphanumeric sender ID.",
+    21266: "'To' and 'From' number cannot be the same: {to}",
+    21408: "Permission to send an SMS has not been enabled for the region indicated by the 'To' number: "
+    "{to}.",
+    21602: "Message body is required.",
+    21603: "A 'From' phone number is required.",
+    21604: "A 'To' phone number is required.",
+    21606: "The From phone number {sender} is not a valid, SMS-capable inbound phone number or short code "
+    "for your account.",
+    21608: "The number {to} is unverified. Trial accounts cannot send messages to unverified numbers.",
+    21610: "Attempt to send to unsubscribed recipient",
+    21611: "This 'From' number has exceeded the maximum number of queued messages",
+    21612: "The 'To' phone number: {to}, is not currently reachable using the 'From' phone number: {sender} "
+    "via SMS.",
+    21614: "'To' number is not a valid mobile number: {to}",
+    21617: "The concatenated message body exceeds the 1600 character limit.",
+    21701: "The Messaging Service Sid {sender} is invalid.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An answer that is not a message: the HTTP status and Twilio's own code and sentence."""
+
+    status: int
+    code: int
+    message: str
+
+    def body(self) -> dict[str, object]:
+        """The JSON that Twilio sends with it; a failed login has a `detail` besides."""
+        told: dict[str, object] = {
+            "code": self.code,
+            "message": self.message,
+            "more_info": f"https://www.twilio.com/docs/errors/{self.code}",
+            "status": self.status,
+        }
+        return {**told, "detail": ""} if self.code == 20003 else told
+
+
+def refusal(
+    code: int, *, status: int | None = None, to: str = "", sender: str = "", path: str = ""
+) -> Refusal:
+    """Make the refusal of one code, in Twilio's words; `status` overrides the one that usually comes."""
+    text = _TEXTS.get(code, "Error {code}").format(code=code, to=to, sender=sender, path=path)
+    return Refusal(status or _STATUS.get(code, 400), code, text)
+
+
+def check(form: Mapping[str, str], owned: Collection[str]) -> Refusal | None:
+    """Say why Twilio would not take this text, or None when it would. `owned`: the account's own numbers."""
+    to, sender, service = form.get("To", ""), form.get("From", ""), form.get("MessagingServiceSid", "")
+    code = (
+        _missing(to, sender or service, form.get("Body", ""))
+        or _bad_sender(sender, service, owned)
+        or _bad_recipient(to, sender)
+    )
+    return refusal(code, to=to, sender=sender or service) if code else None
+
+
+def _missing(to: str, sender: str, body: str) -> int:
+    if not to:
+        return 21604
+    if not sender:
+        return 21603
+    if not body:
+        return 21602
+    return 21617 if len(body) > BODY_LIMIT else 0
+
+
+def _bad_sender(sender: str, service: str, owned: Collection[str]) -> int:
+    """With a messaging service Twilio picks the number itself, and a From beside it is only a wish."""
+    if service:
+        return 0 if _SERVICE.fullmatch(service) else 21701
+    if sender in _MAGIC_FROM:
+        return _MAGIC_FROM[sender]
+    if not _is_number(sender):
+        return 21212
+    return 0 if sender == PASSING_SENDER or sender in owned else 21606
+
+
+def _bad_recipient(to: str, sender: str) -> int:
+    if to in _MAGIC_TO:
+        return _MAGIC_TO[to]
+    if not _is_number(to):
+        return 21211
+    return 21266 if to == sender else 0
+
+
+def _is_number(text: str) -> bool:
+    """E.164; where the country's length is fixed (+1), that too, as Twilio does."""
+    if text.startswith("+1"):
+        return bool(_NORTH_AMERICA.fullmatch(text) or _MAGIC.fullmatch(text))
+    return bool(_E164.fullmatch(text))

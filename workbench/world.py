@@ -1,0 +1,209 @@
+"""The local world: MiniStack, the stage deployed into it by a real `chalice deploy`, and the desk. One context manager.
+
+    with World(port=4566, desk_port=4580, on_step=print) as world:
+        world.running.client("s3").upload_file(...)
+
+It leaves nothing behind when its block ends, by an exception, Ctrl-C or SIGTERM. When the process itself is killed,
+MiniStack notices, removes the folder and ends.
+"""
+
+import contextlib
+import json
+import os
+import secrets
+import signal
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any, NoReturn, Self
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from .desk import create_app, listening, serving
+from .inbox import Uploads
+from .ministack import ACCESS_KEY, REGION, SECRET_KEY, MiniStack, MiniStackError, PortTakenError
+from .places import LOGS, PROJECT, STATE
+from .resources import (
+    ResourcesError,
+    apply_stack,
+    make_bucket,
+    put_secrets,
+    read_addresses,
+    verify_sender,
+)
+from .rest_api import PREFIX
+from .running import RunningWorld, read_world, remove_world, write_world
+from .stage import DeployError, Target, deploy, read_stage
+from .twilio_double import TwilioDouble
+
+PORT, DESK_PORT = 4566, 4580
+STAGE = "local"
+ACCOUNT_SID = "AC" + "0" * 32
+_NEVER_NAMED = "not-a-bucket-of-any-rule"
+
+
+class WorldError(Exception):
+    """The world could not be started. One sentence; `tail` is the end of a log that says more, or empty."""
+
+    def __init__(self, sentence: str, tail: str = "") -> None:
+        super().__init__(sentence)
+        self.tail = tail
+
+
+class World:
+    """A local world, running while the block does."""
+
+    running: RunningWorld
+    ministack: MiniStack
+    twilio: TwilioDouble
+
+    def __init__(
+        self,
+        *,
+        port: int = PORT,
+        desk_port: int = DESK_PORT,
+        project: Path = PROJECT,
+        state: Path = STATE,
+        on_step: Callable[[str], object] = lambda step: None,
+    ) -> None:
+        """Ports of 0 are any free ones. `state` gets world.json. `on_step` hears what begins, a few words each."""
+        self._port, self._desk_port = port, desk_port
+        self._project, self._state, self._on_step = project, state, on_step
+        self._variables: dict[str, str] = {}
+        self._cleanup = ExitStack()
+
+    def __enter__(self) -> Self:
+        """Start everything and wait until an upload would be noticed.
+
+        Raises:
+            WorldError: one sentence on what went wrong. Nothing is left running.
+        """
+        if other := read_world(self._state):
+            raise WorldError(f"A local world already runs here (process {other.pid}): stop that one first.")
+        with ExitStack() as stack:
+            try:
+                self._start(stack)
+            except (MiniStackError, ResourcesError) as error:
+                raise WorldError(str(error)) from error
+            except (BotoCoreError, ClientError) as error:
+                raise WorldError(f"The local AWS refused a step of the start: {error}.") from error
+            except DeployError as error:
+                raise WorldError(str(error), error.tail) from error
+            self._cleanup = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop everything."""
+        self._cleanup.close()
+
+    def _start(self, stack: ExitStack) -> None:
+        stack.enter_context(_stopping_on_sigterm())
+        self._on_step("starting the local AWS")
+        with _flag("--desk-port"):
+            listener = stack.enter_context(listening(self._desk_port))
+        desk = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        folder = Path(tempfile.mkdtemp(prefix="dropnote-world-"))
+        with _flag("--port"):
+            self.ministack = stack.enter_context(MiniStack(self._port, folder=folder))
+        self._variables = read_stage(self._project, STAGE)["environment_variables"]
+        self._furnish(stack, listener, desk)
+        self._on_step("deploying the app with chalice")
+        deployed = deploy(
+            self._project,
+            folder / "stage",
+            STAGE,
+            Target(self.ministack.endpoint, desk + PREFIX, environment={"TWILIO_BASE_URL": desk}),
+            LOGS / "deploy.log",
+        )
+        resources = json.loads(deployed.read_text())["resources"]
+        self._on_step("waking the functions")
+        self._wake([item["lambda_arn"] for item in resources if "upload" in item["name"] and "lambda_arn" in item])
+        self.running = self._describe(desk, resources)
+        stack.callback(remove_world, self._state)
+        write_world(self.running, self._state)
+
+    def _furnish(self, stack: ExitStack, listener: Any, desk: str) -> None:
+        """All that an AWS account has before the app is deployed, and the desk."""
+        self._on_step("making tables, bucket and addresses")
+        addresses = read_addresses(self._project, self._variables)
+        token = secrets.token_hex(16)
+        account = self._variables.get("TWILIO_ACCOUNT_SID", ACCOUNT_SID)
+        self.twilio = TwilioDouble(account, token, numbers=[addresses.text_from] if addresses.text_from else [])
+        apply_stack(self.ministack, self._project / "resources.yaml", STAGE)
+        make_bucket(self.ministack, self._bucket)
+        put_secrets(
+            self.ministack,
+            self._variables.get("DROPNOTE_SECRETS", f"/dropnote/{STAGE}/"),
+            {"twilio-auth-token": token, "smtp-password": secrets.token_hex(16)},
+        )
+        verify_sender(self.ministack, addresses.mail_from)
+        uploads = Uploads(self.ministack.endpoint, self._bucket, ACCESS_KEY, SECRET_KEY, REGION)
+        app = create_app(self.twilio, self.ministack.endpoint, uploads=uploads, people=addresses.people)
+        stack.enter_context(serving(app, listener))
+
+    @property
+    def _bucket(self) -> str:
+        return self._variables.get("UPLOAD_BUCKET", "dropnote-uploads")
+
+    def _wake(self, functions: list[str]) -> None:
+        """Let each event function start its worker on an event that no rule matches: the first upload is then quick."""
+        client = self.ministack.client("lambda")
+        upload = {"source": "aws.s3", "detail-type": "Object Created", "Records": []}
+        upload["detail"] = {
+            "bucket": {"name": _NEVER_NAMED},
+            "object": {"key": "wake", "size": 1, "sequencer": "00"},
+            "reason": "PutObject",
+        }
+        upload |= {"id": "wake", "version": "0", "time": "2026-01-01T00:00:00Z", "region": REGION}
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            list(pool.map(lambda arn: client.invoke(FunctionName=arn, Payload=json.dumps(upload)), functions))
+
+    def _describe(self, desk: str, resources: list[dict[str, Any]]) -> RunningWorld:
+        api = next((item["rest_api_id"] for item in resources if item["resource_type"] == "rest_api"), None)
+        endpoint = self.ministack.endpoint
+        return RunningWorld(
+            pid=os.getpid(),
+            endpoint=endpoint,
+            desk=desk,
+            bucket=self._bucket,
+            region=REGION,
+            access_key=ACCESS_KEY,
+            secret_key=SECRET_KEY,
+            stage=STAGE,
+            ledger=self._variables.get("DROPNOTE_LEDGER", f"dropnote-{STAGE}-ledger"),
+            api=f"{endpoint}/restapis/{api}/api/_user_request_" if api else None,
+        )
+
+
+@contextlib.contextmanager
+def _flag(flag: str) -> Iterator[None]:
+    """Say which flag chooses the port that is taken."""
+    try:
+        yield
+    except PortTakenError as error:
+        raise WorldError(
+            f"Port {error.port} is in use by another program: choose another with {flag} (0 takes any free one)."
+        ) from None
+
+
+@contextlib.contextmanager
+def _stopping_on_sigterm() -> Iterator[None]:
+    """Let SIGTERM end the block as an exception would, so that everything is taken down."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> NoReturn:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
