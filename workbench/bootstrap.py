@@ -1,10 +1,10 @@
-"""Sets up what the other commands need, with nothing but a Python: `python3 workbench/bootstrap.py [dev]`.
+"""Sets up what the other commands need, with nothing but a Python: `python3 -m workbench.bootstrap [dev]`.
 
-Makes `.venv` (the project's environment), `.dropnote/ministack` (the local AWS, in an environment of its own) and
-`.dropnote/wheels` (what goes into the Lambda zip, so that packaging needs no network). Each is stamped with the
-requirements it was made from: a second call does nothing and takes a fraction of a second.
+Makes `.venv` (the project's environment), `.dropnote/ministack` (the local AWS, in an environment of its own)
+and `.dropnote/wheels` (what goes into the Lambda zip, so that packaging needs no network). Each is stamped
+with the requirements it was made from: a second call does nothing and takes a fraction of a second.
 
-Imports only the standard library, and nothing of ours: it runs before anything is installed.
+Imports only the standard library: it runs before anything is installed.
 """
 
 from __future__ import annotations
@@ -13,131 +13,21 @@ import fcntl
 import hashlib
 import importlib.util
 import json
-import os
 import re
 import shutil
-import subprocess
 import sys
 import threading
-import time
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path
+
+from .setting_up import ROOT, Progress, Runner, SetupError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-ROOT = Path(__file__).resolve().parent.parent
 OLDEST = (3, 11)
 PIP = ("-m", "pip", "--disable-pip-version-check", "--no-input")
-NO_NETWORK = re.compile(
-    r"NewConnectionError|name resolution|getaddrinfo|Network is unreachable|ConnectTimeout|ProxyError|from versions: none"
-)
-
-
-class SetupError(Exception):
-    """One sentence for the person at the keyboard."""
-
-
-class Progress:
-    """Says what is being set up: lines in a pipe, with a line of the running steps below them on a terminal."""
-
-    def __init__(self, write: Callable[[str], object], live: bool) -> None:
-        """`live` is true on a terminal, where the last line may be drawn anew."""
-        self._write, self._live = write, live
-        self._running: dict[str, float] = {}
-        self._lock = threading.Lock()
-
-    def start(self, step: str) -> None:
-        """A step begins."""
-        with self._lock:
-            self._running[step] = time.monotonic()
-            if not self._live:
-                self._write(f"set-up: {step} ...\n")
-
-    def done(self, step: str) -> None:
-        """A step is complete; how long it took is said."""
-        with self._lock:
-            took = time.monotonic() - self._running.pop(step)
-            self._write(f"{self._clear()}set-up: {step}: done in {took:.0f} s\n")
-
-    def tick(self) -> None:
-        """Draw the running steps with their seconds, on a terminal."""
-        with self._lock:
-            if self._live and self._running:
-                now = time.monotonic()
-                steps = ", ".join(f"{step} {now - since:.0f} s" for step, since in self._running.items())
-                self._write(f"{self._clear()}set-up: {steps}"[:120])
-
-    def end(self) -> None:
-        """Take the line of running steps away."""
-        with self._lock:
-            self._write(self._clear())
-
-    def _clear(self) -> str:
-        return "\r\x1b[K" if self._live else ""
-
-
-class Runner:
-    """Runs programs into log files, several at a time, and can stop them all."""
-
-    def __init__(self, logs: Path) -> None:
-        """`logs` is the folder for the log files; it is made."""
-        logs.mkdir(parents=True, exist_ok=True)
-        self._logs = logs
-        self._lock = threading.Lock()
-        self._stopped = False
-        self._processes: list[subprocess.Popen[bytes]] = []
-
-    def run(self, step: str, *command: str | Path) -> None:
-        """Run one program of a step and wait for it.
-
-        Raises:
-            SetupError: it failed; the sentence names the log file.
-        """
-        log = self._logs / f"set-up-{step}.log"
-        with log.open("ab") as output:
-            output.write(f"$ {' '.join(map(str, command))}\n".encode())
-            output.flush()
-            with self._lock:
-                if self._stopped:
-                    raise SetupError("Set-up was stopped.")
-                process = subprocess.Popen(
-                    [str(part) for part in command], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output
-                )
-                self._processes.append(process)
-        if process.wait() == 0:
-            return
-        said = log.read_text(errors="replace")
-        if NO_NETWORK.search(said):
-            raise SetupError(f"Set-up needs the network: pip could not reach the package index (see {shown(log)}).")
-        raise SetupError(f"Set-up failed at {step}: {last_line(said)} (see {shown(log)}).")
-
-    def begin(self, step: str) -> None:
-        """Start the step's log file anew."""
-        (self._logs / f"set-up-{step}.log").write_bytes(b"")
-
-    def stop(self) -> None:
-        """Stop every program that still runs."""
-        with self._lock:
-            self._stopped = True
-            for process in self._processes:
-                if process.poll() is None:
-                    process.kill()
-        for process in self._processes:
-            process.wait()
-
-
-def shown(path: Path) -> str:
-    """The path as a person in the project's folder would type it."""
-    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
-
-
-def last_line(text: str) -> str:
-    """The line of a log that says most: the last that calls itself an error, else the last."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    errors = [line for line in lines if line.lower().startswith("error")]
-    return (errors or lines or ["it said nothing"])[-1].rstrip(".")
 
 
 def digest(*files: Path) -> str:
@@ -193,8 +83,11 @@ class Setup:
         """Is there nothing to do?"""
         wanted = "dev" if dev else "workbench"
         steps = ((wanted, self._venv), ("ministack", self._ministack()), ("wheels", self._state / "wheels"))
-        return all(path.exists() and self._stamps.fresh(step, self._digest(step)) for step, path in steps) and (
-            self._stamps.fresh("dropnote", self._digest("dropnote")) and (self._venv / "bin/dropnote").exists()
+        return all(
+            path.exists() and self._stamps.fresh(step, self._digest(step)) for step, path in steps
+        ) and (
+            self._stamps.fresh("dropnote", self._digest("dropnote"))
+            and (self._venv / "bin/dropnote").exists()
         )
 
     def _ministack(self) -> Path:
@@ -232,7 +125,7 @@ class Setup:
             self._progress.done("packages for Lambda")
 
     def _install(self, step: str, venv: Path, told: str) -> None:
-        """Make a virtual environment. One that was left half-made, or is of another Python, is made from scratch."""
+        """Fill a virtual environment. One left half-made, or of another Python, is made from scratch."""
         self._runner.begin(step)
         self._progress.start(told)
         half_made = venv / ".half-made"
@@ -262,11 +155,13 @@ def check_python(version: Sequence[int], has_module: Callable[[str], object]) ->
     found = ".".join(map(str, version[:3]))
     if tuple(version[:2]) < OLDEST:
         raise SetupError(
-            f"Dropnote needs Python 3.11 or newer and this is {found}: name one, as in `make run PYTHON=python3.11`."
+            f"Dropnote needs Python 3.11 or newer and this is {found}: "
+            "name another, as in `make run PYTHON=python3.11`."
         )
     if not (has_module("venv") and has_module("ensurepip")):
         raise SetupError(
-            f"This Python {found} cannot make virtual environments: install its venv package (Debian: python3-venv)."
+            f"This Python {found} cannot make virtual environments: "
+            "install its venv package (on Debian and Ubuntu, python3-venv)."
         )
 
 
@@ -295,7 +190,7 @@ def set_up(dev: bool, setup: Setup, runner: Runner, progress: Progress) -> None:
 def main(arguments: Sequence[str]) -> int:
     """Set up; 0 when all is there, 1 with one sentence on stderr, 130 after Ctrl-C."""
     try:
-        check_python(sys.version_info, importlib.util.find_spec)
+        check_python(sys.version_info[:3], importlib.util.find_spec)
         state = ROOT / ".dropnote"
         runner = Runner(state / "logs")
         progress = Progress(lambda text: (sys.stdout.write(text), sys.stdout.flush()), sys.stdout.isatty())
@@ -312,5 +207,4 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    os.umask(0o022)
     sys.exit(main(sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""The desk: the one web server of the local world, with the inbox page, the Twilio double and the REST API shim."""
+"""The local world's one web server: the inbox page, the Twilio double and the REST API shim."""
 
 import contextlib
 import socket
@@ -20,9 +20,13 @@ class _Quiet(WSGIRequestHandler):
 
 
 def create_app(
-    twilio: TwilioDouble, endpoint: str, *, uploads: Uploads | None = None, people: Mapping[str, str] | None = None
+    twilio: TwilioDouble,
+    endpoint: str,
+    *,
+    uploads: Uploads | None = None,
+    people: Mapping[str, str] | None = None,
 ) -> Flask:
-    """The desk's app: `/` inbox, `/2010-04-01/…` Twilio, `/aws/apigateway/…` the shim in front of `endpoint`."""
+    """The desk's app: `/` inbox, `/2010-04-01/…` Twilio, `/aws/apigateway/…` shim in front of `endpoint`."""
     app = Flask(__name__)
     app.register_blueprint(twilio.blueprint)
     app.register_blueprint(create_rest_api(endpoint))

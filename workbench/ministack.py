@@ -2,14 +2,15 @@
 
 What callers need to know of MiniStack 1.5.33 beyond its own documentation:
 
-- `AUTH=true` checks signatures and policies. Access key `test` with secret `test` is the account's root user; any other
-  key must have been made by IAM or STS, and a wrong secret is refused.
-- Functions get AWS_ENDPOINT_URL from GATEWAY_PORT, their role's credentials, and the server's whole environment.
-- Past the cap on concurrent functions an asynchronous invocation is tried twice more and then lost, a bus target
-  is tried once (AWS keeps both for hours): ministack_child.py lets them queue. A function that failed is retried after
-  one and three minutes, as on AWS; `settings` shortens that where a test needs it.
-- Two listeners beside the HTTP port (MQTT on 8883, SFTP on 2222) are on by default, on every interface: they are off here.
+- `AUTH=true` checks policies: functions run as their role and are denied what it does not allow. Access key
+  `test` is the account's root user, whatever the secret; any other must have been made by IAM or STS.
+- Functions get AWS_ENDPOINT_URL from GATEWAY_PORT, their role's credentials, and the server's environment.
+- Past the cap on concurrent functions an asynchronous invocation is tried twice more and then lost, a bus
+  target is tried once (AWS keeps both for hours): ministack_child.py lets them queue. A function that failed
+  is retried after one and two minutes, as on AWS; `settings` shortens that where a test needs it.
+- Two more listeners (MQTT on 8883, SFTP on 2222) are on by default, on every interface: they are off here.
 - `POST /_ministack/reset` empties every service, and stops the functions' workers.
+- A REST API answers below `<endpoint>/restapis/<id>/<stage>/_user_request_/`.
 """
 
 import contextlib
@@ -35,7 +36,7 @@ from .places import MINISTACK_PYTHON
 
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
-ACCESS_KEY = SECRET_KEY = "test"  # noqa: S105 - the only root key MiniStack knows; it opens nothing but this process
+ACCESS_KEY = SECRET_KEY = "test"  # noqa: S105 - invented: it opens nothing but this process
 READY_S = 20.0
 RESET_S = 30.0
 WORKERS = 8
@@ -84,14 +85,14 @@ def local_client(endpoint: str, service: str, **config: Any) -> Any:
         aws_secret_access_key=SECRET_KEY,
         region_name=REGION,
     ).client(
-        service,  # type: ignore[call-overload]  # the stubs list every service's name, we are given one
+        service,
         endpoint_url=endpoint,
         config=Config(proxies={}, retries={"total_max_attempts": 1}, **({"connect_timeout": 5} | config)),
     )
 
 
 class MiniStack:
-    """One MiniStack process as a context manager; it ends with the block, or with this process, however that ends."""
+    """One MiniStack process as a context manager; it ends with the block, or with this process."""
 
     def __init__(
         self,
@@ -102,8 +103,8 @@ class MiniStack:
         ready_s: float = READY_S,
         settings: Mapping[str, str] | None = None,
     ) -> None:
-        """`folder` is for its temporary files and its log, removed at the end; one is made when none is given.
-        `settings` are more environment variables for MiniStack, over ours."""
+        """`folder` is for its temporary files and its log, removed at the end; one is made when none is
+        given. `settings` are more environment variables for MiniStack, over ours."""
         self._wanted, self._given = port, folder
         self._python, self._ready_s, self._settings = python, ready_s, settings or {}
         self._clients: dict[str, Any] = {}
@@ -163,7 +164,7 @@ class MiniStack:
         process, self._process = self._process, None
         if process is not None:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)  # the workers are in its group; there is no state to save
+                os.killpg(process.pid, signal.SIGKILL)  # with the workers; there is no state to save
             process.wait()
             if process.stdin:
                 process.stdin.close()
@@ -185,7 +186,7 @@ class MiniStack:
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
-                start_new_session=True,  # a group of its own: Ctrl-C on the terminal is ours to handle
+                start_new_session=True,  # a group of its own: Ctrl-C is ours to handle
             )
 
     def _environment(self, temp: Path) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Runs MiniStack for as long as whoever started it lives. Executed by MiniStack's own Python, never imported.
 
-Standard input is a pipe from the starter: when it closes, however the starter ended, this process removes the world's
+Standard input is a pipe from the starter: when it closes, however the starter ended, this process removes the
 folder (its one argument) and ends its process group, Lambda's workers with it.
 """
 
@@ -27,8 +27,8 @@ def watch(folder: str) -> None:
 def queue_at_the_cap(functions: Any) -> None:
     """Let asynchronous invocations wait for a free slot, as in Lambda's own queue.
 
-    MiniStack 1.5.33 tries them three times (a bus target once) and drops them: of 200 uploads at once most would be lost.
-    Synchronous ones, which run on its worker pool, stay throttled, so that no function can wait for itself.
+    MiniStack 1.5.33 tries them three times (a bus target once) and drops them: of 200 uploads at once most
+    would be lost. Synchronous ones, which run on its worker pool, stay throttled: no function waits for itself.
     """
     take, give = functions._acquire_execution_slot, functions._release_execution_slot
     freed = threading.Condition()
@@ -54,8 +54,8 @@ def queue_at_the_cap(functions: Any) -> None:
 
 if __name__ == "__main__":
     threading.Thread(target=watch, args=(sys.argv.pop(1),), daemon=True).start()
-    from ministack.app import main
-    from ministack.services import lambda_svc
+    from ministack.app import main  # type: ignore[import-not-found]  # is in an environment of its own
+    from ministack.services import lambda_svc  # type: ignore[import-not-found]
 
     queue_at_the_cap(lambda_svc)
     main()

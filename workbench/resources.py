@@ -36,7 +36,12 @@ def read_addresses(project: Path, variables: Mapping[str, str]) -> Addresses:
         return Addresses(
             parseaddr(settings.get("email", {}).get("from", ""))[1],
             settings.get("sms", {}).get("from", ""),
-            {given[kind]: name for name, given in people.items() for kind in ("email", "sms") if given.get(kind)},
+            {
+                given[kind]: name
+                for name, given in people.items()
+                for kind in ("email", "sms")
+                if given.get(kind)
+            },
         )
     except (OSError, ValueError, AttributeError, TypeError):
         return Addresses()
@@ -56,7 +61,7 @@ def apply_stack(ministack: MiniStack, template: Path, stage: str, timeout_s: flo
         Capabilities=["CAPABILITY_NAMED_IAM"],
     )
     until = monotonic() + timeout_s
-    while (status := client.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]) == "CREATE_IN_PROGRESS":
+    while (status := _status(client, name)) == "CREATE_IN_PROGRESS":
         if monotonic() > until:
             raise ResourcesError(f"{template.name} was not applied within {timeout_s:g} s")
         sleep(0.05)
@@ -83,6 +88,11 @@ def verify_sender(ministack: MiniStack, address: str) -> None:
     """Let SES send from the address; it refuses senders nobody verified."""
     if address:
         ministack.client("sesv2").create_email_identity(EmailIdentity=address)
+
+
+def _status(client: Any, stack: str) -> str:
+    status: str = client.describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"]
+    return status
 
 
 def _first_failure(client: Any, stack: str) -> str:

@@ -1,9 +1,9 @@
-"""What MiniStack's API Gateway lacks and `chalice deploy` calls: ImportRestApi and PutRestApi, as a Flask blueprint.
+"""What MiniStack lacks and `chalice deploy` calls, ImportRestApi and PutRestApi, as a Flask blueprint.
 
-A deploy finds it by AWS_ENDPOINT_URL_API_GATEWAY. Those two calls are taken apart into CreateResource, PutMethod,
-PutIntegration and so on; every other call is signed anew for MiniStack and passed on as it came. The document is the
-OpenAPI 2 that Chalice writes (Amazon API Gateway, "OpenAPI extensions"): routes with `aws_proxy` or `mock`
-integrations, CORS preflights, API keys. Authorizers are refused: MiniStack would need more than this page.
+A deploy finds it by AWS_ENDPOINT_URL_API_GATEWAY. Those two calls are taken apart into CreateResource,
+PutMethod, PutIntegration and so on; every other call is signed anew for MiniStack and passed on as it came.
+The document is the OpenAPI 2 that Chalice writes (Amazon API Gateway, "OpenAPI extensions"): routes with
+`aws_proxy` or `mock` integrations, CORS preflights, API keys. Authorizers are refused.
 """
 
 from collections.abc import Iterator, Mapping
@@ -49,7 +49,9 @@ def create_rest_api(endpoint: str) -> Blueprint:
     def put(api: str) -> Response:
         if request.args.get("mode") != "overwrite":
             raise UnsupportedApiError("PutRestApi is supported with mode=overwrite only")
-        return _answer(overwrite_api(local_client(endpoint, "apigateway"), api, request.get_json(force=True)), 200)
+        return _answer(
+            overwrite_api(local_client(endpoint, "apigateway"), api, request.get_json(force=True)), 200
+        )
 
     @blueprint.route("/<path:rest>", methods=_METHODS)
     def other(rest: str) -> Response:
@@ -71,7 +73,9 @@ def import_api(client: Any, document: Mapping[str, Any]) -> dict[str, Any]:
         "binaryMediaTypes": document.get("x-amazon-apigateway-binary-media-types"),
         "minimumCompressionSize": document.get("x-amazon-apigateway-minimum-compression-size"),
     }
-    api: dict[str, Any] = client.create_rest_api(**{name: value for name, value in given.items() if value is not None})
+    api: dict[str, Any] = client.create_rest_api(
+        **{name: value for name, value in given.items() if value is not None}
+    )
     _build(client, api["id"], routes)
     return api
 
@@ -85,8 +89,9 @@ def overwrite_api(client: Any, api: str, document: Mapping[str, Any]) -> dict[st
     routes = list(_routes(document))
     resources = client.get_resources(restApiId=api, limit=500)["items"]
     root = next(resource for resource in resources if resource["path"] == "/")
-    for child in (resource for resource in resources if resource.get("parentId") == root["id"]):
-        client.delete_resource(restApiId=api, resourceId=child["id"])  # with all below it
+    for resource in sorted(resources, key=lambda resource: len(resource["path"]), reverse=True):
+        if resource is not root:  # the deepest first: MiniStack does not take away what is below
+            client.delete_resource(restApiId=api, resourceId=resource["id"])
     for method in root.get("resourceMethods", {}):
         client.delete_method(restApiId=api, resourceId=root["id"], httpMethod=method)
     _build(client, api, routes)
@@ -99,13 +104,16 @@ def _routes(document: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str
         for method, operation in methods.items():
             for names in operation.get("security", ()):
                 if "api_key" not in names:
-                    raise UnsupportedApiError(f"{method.upper()} {path}: authorizers are not built in the local world")
+                    raise UnsupportedApiError(
+                        f"{method.upper()} {path}: authorizers are not built in the local world"
+                    )
             yield path, "ANY" if method == "x-amazon-apigateway-any-method" else method.upper(), operation
 
 
 def _build(client: Any, api: str, routes: list[tuple[str, str, Mapping[str, Any]]]) -> None:
     resources = {
-        resource["path"]: resource["id"] for resource in client.get_resources(restApiId=api, limit=500)["items"]
+        resource["path"]: resource["id"]
+        for resource in client.get_resources(restApiId=api, limit=500)["items"]
     }
     for path, method, operation in routes:
         _method(client, api, _resource(client, api, path, resources), method, operation)

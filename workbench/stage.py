@@ -1,7 +1,7 @@
-"""A real `chalice deploy` into the local world, from a folder made for it, so that nothing tracked ever changes.
+"""A real `chalice deploy` into the local world, from a folder made for it: nothing tracked ever changes.
 
-The folder has copies of what a deploy reads (app.py, chalicelib, vendor, requirements.txt, policies) and a config.json
-with the tracked one's settings for the stage plus what only the running world knows.
+The folder has copies of what a deploy reads (app.py, chalicelib, vendor, requirements.txt, policies) and a
+config.json with the tracked one's settings for the stage plus what only the running world knows.
 """
 
 import contextlib
@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import botocore
 
 from .ministack import ACCESS_KEY, REGION, SECRET_KEY
 from .places import PACKAGES, WHEELS
@@ -67,9 +69,11 @@ class Target:
 
 
 def read_stage(project: Path, stage: str) -> dict[str, Any]:
-    """The stage's settings in `.chalice/config.json`, with the file's top-level ones where it has none of its own."""
+    """The stage's settings in `.chalice/config.json`, over the file's top-level ones."""
     config = json.loads((project / ".chalice" / "config.json").read_text())
-    merged = {name: value for name, value in config.items() if name != "stages"} | config["stages"][stage]
+    merged: dict[str, Any] = {name: value for name, value in config.items() if name != "stages"} | config[
+        "stages"
+    ][stage]
     merged["environment_variables"] = config.get("environment_variables", {}) | config["stages"][stage].get(
         "environment_variables", {}
     )
@@ -94,8 +98,10 @@ def make_folder(project: Path, folder: Path, stage: str, target: Target) -> Path
     return made
 
 
-def deploy(project: Path, folder: Path, stage: str, target: Target, log: Path, timeout_s: float = DEPLOY_S) -> Path:
-    """Deploy the project's stage; `folder` is for what that needs. Gives the file with the deployed resources.
+def deploy(
+    project: Path, folder: Path, stage: str, target: Target, log: Path, timeout_s: float = DEPLOY_S
+) -> Path:
+    """Deploy the project's stage, from below `folder`. Gives the file that lists the deployed resources.
 
     Raises:
         DeployError: it failed, or took too long. What it wrote is in `log`.
@@ -111,7 +117,9 @@ def deploy(project: Path, folder: Path, stage: str, target: Target, log: Path, t
     return made / ".chalice" / "deployed" / f"{stage}.json"
 
 
-def _run(command: list[str], folder: Path, variables: Mapping[str, str], log: Path, timeout_s: float) -> int | None:
+def _run(
+    command: list[str], folder: Path, variables: Mapping[str, str], log: Path, timeout_s: float
+) -> int | None:
     """The exit status, or None when time was up. Whatever ends the wait ends the program and its children."""
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -143,10 +151,10 @@ def _explain(status: int | None, log: Path, timeout_s: float) -> DeployError:
 
 
 def _fast_waiters(folder: Path) -> None:
-    """Let botocore look ten times a second whether a function is ready. AWS needs seconds, MiniStack none; a file under
-    AWS_DATA_PATH goes before the one in botocore's package."""
-    import botocore
+    """Let botocore look ten times a second whether a function is ready: AWS needs seconds, MiniStack none.
 
+    A file under AWS_DATA_PATH goes before the one in botocore's package.
+    """
     below = Path("lambda") / "2015-03-31"
     waiters = json.loads((Path(botocore.__file__).parent / "data" / below / "waiters-2.json").read_text())
     for waiter in waiters["waiters"].values():
@@ -162,7 +170,7 @@ def _take_packages(kept: Path, deployments: Path) -> None:
 
 
 def _keep_packages(deployments: Path, kept: Path) -> None:
-    """Keep the newest. Only after a deploy that went well: a package that was being written must not be reused."""
+    """Keep the newest, after a deploy that went well: a half-written package must not be reused."""
     kept.mkdir(parents=True, exist_ok=True)
     for package in deployments.glob("*.zip"):
         if not (kept / package.name).exists():

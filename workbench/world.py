@@ -1,4 +1,4 @@
-"""The local world: MiniStack, the stage deployed into it by a real `chalice deploy`, and the desk. One context manager.
+"""The local world: MiniStack, the stage that a real `chalice deploy` puts into it, and the desk.
 
     with World(port=4566, desk_port=4580, on_step=print) as world:
         world.running.client("s3").upload_file(...)
@@ -43,7 +43,20 @@ from .twilio_double import TwilioDouble
 PORT, DESK_PORT = 4566, 4580
 STAGE = "local"
 ACCOUNT_SID = "AC" + "0" * 32
-_NEVER_NAMED = "not-a-bucket-of-any-rule"
+_WAKE = {  # for the direct binding no upload at all, for the bus one in a bucket that no rule names
+    "Records": [],
+    "version": "0",
+    "id": "wake",
+    "source": "aws.s3",
+    "detail-type": "Object Created",
+    "time": "2026-01-01T00:00:00Z",
+    "region": REGION,
+    "detail": {
+        "bucket": {"name": "not-a-bucket-of-any-rule"},
+        "object": {"key": "wake", "size": 1, "etag": "0", "sequencer": "00"},
+        "reason": "PutObject",
+    },
+}
 
 
 class WorldError(Exception):
@@ -70,7 +83,7 @@ class World:
         state: Path = STATE,
         on_step: Callable[[str], object] = lambda step: None,
     ) -> None:
-        """Ports of 0 are any free ones. `state` gets world.json. `on_step` hears what begins, a few words each."""
+        """Ports of 0 are any free ones. `state` gets world.json. `on_step` hears what begins."""
         self._port, self._desk_port = port, desk_port
         self._project, self._state, self._on_step = project, state, on_step
         self._variables: dict[str, str] = {}
@@ -123,7 +136,9 @@ class World:
         )
         resources = json.loads(deployed.read_text())["resources"]
         self._on_step("waking the functions")
-        self._wake([item["lambda_arn"] for item in resources if "upload" in item["name"] and "lambda_arn" in item])
+        self._wake(
+            [item["lambda_arn"] for item in resources if "upload" in item["name"] and "lambda_arn" in item]
+        )
         self.running = self._describe(desk, resources)
         stack.callback(remove_world, self._state)
         write_world(self.running, self._state)
@@ -134,7 +149,9 @@ class World:
         addresses = read_addresses(self._project, self._variables)
         token = secrets.token_hex(16)
         account = self._variables.get("TWILIO_ACCOUNT_SID", ACCOUNT_SID)
-        self.twilio = TwilioDouble(account, token, numbers=[addresses.text_from] if addresses.text_from else [])
+        self.twilio = TwilioDouble(
+            account, token, numbers=[addresses.text_from] if addresses.text_from else []
+        )
         apply_stack(self.ministack, self._project / "resources.yaml", STAGE)
         make_bucket(self.ministack, self._bucket)
         put_secrets(
@@ -152,17 +169,10 @@ class World:
         return self._variables.get("UPLOAD_BUCKET", "dropnote-uploads")
 
     def _wake(self, functions: list[str]) -> None:
-        """Let each event function start its worker on an event that no rule matches: the first upload is then quick."""
-        client = self.ministack.client("lambda")
-        upload = {"source": "aws.s3", "detail-type": "Object Created", "Records": []}
-        upload["detail"] = {
-            "bucket": {"name": _NEVER_NAMED},
-            "object": {"key": "wake", "size": 1, "sequencer": "00"},
-            "reason": "PutObject",
-        }
-        upload |= {"id": "wake", "version": "0", "time": "2026-01-01T00:00:00Z", "region": REGION}
+        """Start the functions' workers by an event that no rule matches: the first upload is then quick."""
+        client, payload = self.ministack.client("lambda"), json.dumps(_WAKE)
         with ThreadPoolExecutor(max_workers=2) as pool:
-            list(pool.map(lambda arn: client.invoke(FunctionName=arn, Payload=json.dumps(upload)), functions))
+            list(pool.map(lambda arn: client.invoke(FunctionName=arn, Payload=payload), functions))
 
     def _describe(self, desk: str, resources: list[dict[str, Any]]) -> RunningWorld:
         api = next((item["rest_api_id"] for item in resources if item["resource_type"] == "rest_api"), None)
@@ -188,7 +198,8 @@ def _flag(flag: str) -> Iterator[None]:
         yield
     except PortTakenError as error:
         raise WorldError(
-            f"Port {error.port} is in use by another program: choose another with {flag} (0 takes any free one)."
+            f"Port {error.port} is in use by another program: "
+            f"choose another with {flag} (0 takes any free one)."
         ) from None
 
 

@@ -1,0 +1,86 @@
+"""Rules: which of them an event matches, found by index, so that 1,000 rules cost about what 10 do."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from . import globs
+from .events import Event, Upload
+from .settings import Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A rule that wants to tell of an event."""
+
+    rule: Rule
+    event: Event
+
+
+class RuleIndex:
+    """The rules by bucket, by the folder their globs begin with and the file ending they end with.
+
+    A key looks up its own folders and ending only; what it finds there is checked in full.
+    """
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        self._candidates: defaultdict[tuple[str, str, str], list[tuple[int, Rule]]] = defaultdict(list)
+        self.buckets: tuple[str, ...] = ()
+        for position, rule in enumerate(rules):
+            self.buckets += () if rule.bucket in self.buckets else (rule.bucket,)
+            wanted = [glob for glob in rule.key if not glob.startswith("!")] or ["**"]
+            for place in {(rule.bucket, globs.literal_folder(glob), globs.literal_ending(glob)) for glob in wanted}:
+                self._candidates[place].append((position, rule))
+
+    def match(self, event: Event) -> list[Match]:
+        """The matches of an event, in the order of the file."""
+        if event.upload is None:
+            return []
+        found = {
+            position: rule
+            for place in _places(event.upload)
+            for position, rule in self._candidates.get(place, ())
+        }
+        return [
+            Match(found[position], event) for position in sorted(found) if not why_not(found[position], event)
+        ]
+
+
+def why_not(rule: Rule, event: Event) -> str:
+    """The first condition of a rule that an event does not fulfil, in words; "" when it matches."""
+    upload = event.upload
+    if upload is None or upload.bucket != rule.bucket:
+        return f"it is not about the bucket {rule.bucket}"
+    if upload.key.endswith("/") and not upload.size:
+        return "it is a folder placeholder"
+    if not globs.matches(rule.key, upload.key):
+        return f"the key matches none of {', '.join(rule.key)}"
+    if any(globs.compiled(glob).fullmatch(upload.key) for glob in rule.ignore):
+        return "the key is a temporary name of a sync client or an editor"
+    if upload.creation not in rule.created:
+        return f"it came by {upload.creation}, not by {', '.join(rule.created)}"
+    return _why_not_size(rule, upload)
+
+
+def _why_not_size(rule: Rule, upload: Upload) -> str:
+    if upload.size is None:
+        return ""  # not told: better one message too many than none
+    if upload.size == 0 and rule.empty == "ignore":
+        return "it is empty"
+    if not rule.size.holds(upload.size):
+        return f"{upload.size} bytes are outside of the size it asks for"
+    return ""
+
+
+def _places(upload: Upload) -> Iterator[tuple[str, str, str]]:
+    """Where in the index a rule for this upload can be: each of its folders, with its ending and without."""
+    name = upload.key.rpartition("/")[2]
+    dot = name.rfind(".")
+    endings = ("", name[dot:]) if dot >= 0 else ("",)
+    end = 0
+    while True:
+        for ending in endings:
+            yield upload.bucket, upload.key[:end], ending
+        end = upload.key.find("/", end) + 1
+        if not end:
+            return

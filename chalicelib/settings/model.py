@@ -1,0 +1,144 @@
+"""What the settings file says, read and checked: frozen values, names resolved, times as timedelta."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Literal
+
+from ..events import Creation
+from ..message import Channel
+
+# What sync clients and editors leave behind on their way to the real file. A rule may say `ignore = []`.
+DEFAULT_IGNORE = (
+    "**/*.filepart",
+    "**/*.part",
+    "**/*.partial",
+    "**/*.crdownload",
+    "**/*.tmp",
+    "**/*.temp",
+    "**/*.swp",
+    "**/~$*",
+    "**/.~lock.*",
+    "**/.goutputstream-*",
+    "**/.*.??????",  # rsync: .name.Xy12Ab
+    "**/.DS_Store",
+    "**/Thumbs.db",
+    "**/desktop.ini",
+    "**/*_$folder$",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Bot:
+    """The bot itself: its name in messages, its time zone, and who hears when it is in trouble."""
+
+    name: str
+    timezone: str = "UTC"
+    owner: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Email:
+    """How mail leaves. host, port, security and username are for SMTP only."""
+
+    from_: str
+    transport: Literal["ses", "smtp"] = "ses"
+    host: str = ""
+    port: int = 0  # 0: the usual one of `security`
+    security: Literal["starttls", "tls"] = "starttls"
+    username: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sms:
+    """How texts leave: from a number of ours, or by a messaging service of Twilio's."""
+
+    account: str
+    from_: str = ""
+    messaging_service: str = ""
+    max_segments: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who may hear; an empty address means not by that channel."""
+
+    name: str
+    email: str = ""
+    sms: str = ""
+    timezone: str = ""  # the bot's when empty
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """A person, by one channel."""
+
+    channel: Channel
+    person: Person
+
+    @property
+    def address(self) -> str:
+        """Where this channel reaches the person."""
+        return self.person.email if self.channel is Channel.EMAIL else self.person.sms
+
+
+@dataclass(frozen=True, slots=True)
+class SizeRange:
+    """A range of bytes, both ends inside; None leaves that end open."""
+
+    least: int | None = None
+    most: int | None = None
+
+    def holds(self, size: int) -> bool:
+        """Whether a size is inside."""
+        return (self.least is None or size >= self.least) and (self.most is None or size <= self.most)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Which uploads, and who hears of them."""
+
+    name: str
+    bucket: str
+    key: tuple[str, ...] = ("**",)
+    size: SizeRange = SizeRange()
+    created: tuple[Creation, ...] = tuple(Creation)
+    empty: Literal["ignore", "notify"] = "ignore"
+    ignore: tuple[str, ...] = DEFAULT_IGNORE
+    recipients: tuple[Recipient, ...] = ()
+    template: str = "upload"
+    expires: timedelta = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The whole file."""
+
+    bot: Bot
+    email: Email | None = None
+    sms: Sms | None = None
+    people: Mapping[str, Person] = field(default_factory=dict)
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    rules: tuple[Rule, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong: where, which field, what, and the nearest that would be right."""
+
+    where: str  # 'rules[3] "invoices"'
+    field: str
+    problem: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        place = f"{self.where}, {self.field}" if self.field else self.where
+        return f"{place}: {self.problem}" + (f"; {self.hint}" if self.hint else "")
+
+
+class SettingsError(Exception):
+    """The settings cannot be used; `findings` has everything that is wrong, in the order of the file."""
+
+    def __init__(self, findings: tuple[Finding, ...]) -> None:
+        super().__init__("\n".join(map(str, findings)))
+        self.findings = findings

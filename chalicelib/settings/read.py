@@ -1,0 +1,226 @@
+"""Reads the settings file: every mistake of it in one go, each with its place and the nearest that would be right."""
+
+import tomllib
+from collections.abc import Collection, Mapping
+from dataclasses import fields
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from ..events import Creation
+from .. import globs
+from ..message import Channel
+from . import values
+from .model import DEFAULT_IGNORE, Bot, Email, Finding, Person, Recipient, Rule, Settings, SettingsError, SizeRange, Sms
+from .table import Table
+
+_TABLES = ("bot", "email", "sms", "people", "groups", "rules")
+_RULE = ("name", "on", "bucket", "key", "size", "created", "empty", "ignore", "notify", "template", "expires")
+
+
+def load(path: Path, *, environ: Mapping[str, str], templates: Collection[str]) -> Settings:
+    """Read the settings file at `path`; see read.
+
+    Raises:
+        SettingsError: the file is not there, is not UTF-8, or has mistakes.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError((Finding(str(path), "", f"it cannot be read: {type(error).__name__}"),)) from error
+    return read(text, environ=environ, templates=templates)
+
+
+def read(text: str, *, environ: Mapping[str, str], templates: Collection[str]) -> Settings:
+    """Read settings. `environ` fills ${NAME}; `templates` are the names there are.
+
+    Raises:
+        SettingsError: with every finding, in the order of the file.
+    """
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError((Finding("the file", "", f"it is not TOML: {error}"),)) from error
+    return _Reading(raw, environ, templates).settings()
+
+
+class _Reading:
+    """One reading of one file."""
+
+    def __init__(self, raw: dict[str, Any], environ: Mapping[str, str], templates: Collection[str]) -> None:
+        self._raw = raw
+        self._environ = environ
+        self._templates = templates
+        self._findings: list[Finding] = []
+
+    def settings(self) -> Settings:
+        for name in self._raw:
+            if name not in _TABLES:
+                self._findings.append(
+                    Finding(f"[{name}]", "", "there is no such table", values.nearest(name, _TABLES))
+                )
+        people = {name: self._person(name, raw) for name, raw in self._tables("people").items()}
+        groups = self._groups(people)
+        settings = Settings(
+            bot=self._bot(people),
+            email=self._email() if "email" in self._raw else None,
+            sms=self._sms() if "sms" in self._raw else None,
+            people=people,
+            groups=groups,
+            rules=self._rules(people, groups),
+        )
+        if self._findings:
+            raise SettingsError(tuple(self._findings))
+        return settings
+
+    def _table(self, raw: object, where: str, known: tuple[str, ...]) -> Table:
+        return Table(raw, where, self._findings, self._environ, known)
+
+    def _tables(self, name: str) -> dict[str, Any]:
+        raw = self._raw.get(name, {})
+        if not isinstance(raw, dict):
+            self._findings.append(Finding(f"[{name}]", "", "it is not a table"))
+            return {}
+        return raw
+
+    def _bot(self, people: Mapping[str, Person]) -> Bot:
+        table = self._table(self._raw.get("bot", {}), "[bot]", _names(Bot))
+        bot = Bot(table.text("name", needed=True), table.text("timezone", "UTC", values.zone), table.text("owner"))
+        if bot.owner and bot.owner not in people:
+            table.wrong("owner", f"there is no person {bot.owner!r}", values.nearest(bot.owner, people))
+        return bot
+
+    def _email(self) -> Email:
+        table = self._table(self._raw["email"], "[email]", _names(Email))
+        email = Email(
+            from_=table.text("from", "", values.sender, needed=True),
+            transport=table.choice("transport", "ses", ("ses", "smtp")),
+            host=table.text("host"),
+            port=table.number("port", 0, 1, 65535),
+            security=table.choice("security", "starttls", ("starttls", "tls")),
+            username=table.text("username"),
+        )
+        if email.transport == "smtp" and not table.has("host"):
+            table.wrong("host", "it is missing", 'transport = "smtp" needs the name of the server')
+        return email
+
+    def _sms(self) -> Sms:
+        table = self._table(self._raw["sms"], "[sms]", _names(Sms))
+        if table.has("from") == table.has("messaging_service"):
+            table.wrong("from", "give either from or messaging_service", "one of the two, not both")
+        return Sms(
+            account=table.text("account", needed=True),
+            from_=table.text("from", "", values.number),
+            messaging_service=table.text("messaging_service"),
+            max_segments=table.number("max_segments", 2, 1, 10),
+        )
+
+    def _person(self, name: str, raw: object) -> Person:
+        table = self._table(raw, f"[people.{name}]", ("email", "sms", "timezone"))
+        if not table.has("email") and not table.has("sms"):
+            table.wrong("", "there is no way to this person", "give email or sms")
+        return Person(
+            name,
+            table.text("email", "", values.address),
+            table.text("sms", "", values.number),
+            table.text("timezone", "", values.zone),
+        )
+
+    def _groups(self, people: Mapping[str, Person]) -> dict[str, tuple[str, ...]]:
+        table = self._table(self._raw.get("groups", {}), "[groups]", ())
+        groups = {}
+        for name in self._tables("groups"):
+            members = table.texts(name)
+            for member in members:
+                if member not in people:
+                    table.wrong(name, f"there is no person {member!r}", values.nearest(member, people))
+            if name in people:
+                table.wrong(name, "a person has this name already")
+            if not members:
+                table.wrong(name, "nobody is in it")
+            groups[name] = tuple(member for member in members if member in people)
+        return groups
+
+    def _rules(self, people: Mapping[str, Person], groups: Mapping[str, tuple[str, ...]]) -> tuple[Rule, ...]:
+        raw = self._raw.get("rules", [])
+        if not isinstance(raw, list):
+            self._findings.append(Finding("[rules]", "", "it is one table, not a list", "write [[rules]]"))
+            return ()
+        rules: dict[str, Rule] = {}
+        for position, each in enumerate(raw, start=1):
+            name = each.get("name", "") if isinstance(each, dict) else ""
+            table = self._table(each, f"rules[{position}] {name!r}" if name else f"rules[{position}]", _RULE)
+            rule = self._rule(table, people, groups)
+            if rule.name in rules and rule.name:
+                table.wrong("name", "an earlier rule has this name already")
+            rules[rule.name or str(position)] = rule
+        return tuple(rules.values())
+
+    def _rule(self, table: Table, people: Mapping[str, Person], groups: Mapping[str, tuple[str, ...]]) -> Rule:
+        table.choice("on", "upload", ("upload",))
+        rule = Rule(
+            name=table.text("name", needed=True),
+            bucket=table.text("bucket", "", values.bucket, needed=True),
+            key=table.texts("key", ("**",)),
+            size=table.attempt("size", SizeRange(), lambda: values.size_range(table.texts("size"))),
+            created=self._created(table),
+            empty=table.choice("empty", "ignore", ("ignore", "notify")),
+            ignore=table.texts("ignore", DEFAULT_IGNORE),
+            recipients=self._recipients(table, people, groups),
+            template=table.text("template", "upload", self._template),
+            expires=table.parsed("expires", timedelta(hours=24), values.span),
+        )
+        for field, patterns in (("key", rule.key), ("ignore", rule.ignore)):
+            try:
+                globs.check(patterns)
+            except globs.BadGlob as error:
+                table.wrong(field, str(error))
+        if rule.size.most == 0 and rule.empty == "ignore":
+            table.wrong("size", "this rule wants empty files and ignores them", 'add empty = "notify"')
+        return rule
+
+    def _created(self, table: Table) -> tuple[Creation, ...]:
+        kinds = tuple(kind.value for kind in Creation)
+        words = table.texts("created", kinds)
+        for word in words:
+            if word not in kinds:
+                table.wrong("created", f"{word!r} is no kind of creation", values.nearest(word, kinds))
+        return tuple(Creation(word) for word in words if word in kinds)
+
+    def _template(self, name: str) -> str:
+        if name not in self._templates:
+            raise values.Wrong(f"there is no template {name!r}", values.nearest(name, self._templates))
+        return name
+
+    def _recipients(
+        self, table: Table, people: Mapping[str, Person], groups: Mapping[str, tuple[str, ...]]
+    ) -> tuple[Recipient, ...]:
+        targets = table.texts("notify", needed=True)
+        if table.has("notify") and not targets:
+            table.wrong("notify", "nobody is to hear", 'such as ["email:asha"]')
+        found = [each for target in targets for each in self._targeted(table, target, people, groups)]
+        return tuple(dict.fromkeys(found))
+
+    def _targeted(
+        self, table: Table, target: str, people: Mapping[str, Person], groups: Mapping[str, tuple[str, ...]]
+    ) -> list[Recipient]:
+        word, _, name = target.partition(":")
+        channels = tuple(channel.value for channel in Channel)
+        if word not in channels:
+            table.wrong("notify", f"{word!r} is no channel", values.nearest(word, channels))
+            return []
+        if name not in people and name not in groups:
+            table.wrong("notify", f"there is no person or group {name!r}", values.nearest(name, [*people, *groups]))
+            return []
+        if word not in self._raw:
+            table.wrong("notify", f"{target!r} needs the table [{word}]", "it says how such messages leave")
+        found = [Recipient(Channel(word), people[member]) for member in groups.get(name, (name,))]
+        for recipient in found:
+            raw = self._tables("people")[recipient.person.name]
+            if isinstance(raw, dict) and word not in raw:
+                table.wrong("notify", f"{recipient.person.name} has no {word}", f"add {word} to [people.{recipient.person.name}]")
+        return found
+
+
+def _names(model: type) -> tuple[str, ...]:
+    return tuple(field.name.rstrip("_") for field in fields(model))

@@ -1,0 +1,128 @@
+"""The local world from end to end: started as `make run` does, once for all tests."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from workbench.places import PROJECT
+from workbench.running import read_world
+from workbench.world import World, WorldError
+
+pytestmark = pytest.mark.world
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("state")
+
+
+@pytest.fixture(scope="module")
+def world(state: Path) -> Iterator[World]:
+    with World(port=0, desk_port=0, state=state) as running:
+        yield running
+
+
+def function(world: World, handler: str) -> str:
+    """The ARN of the function that a handler became; "" for the one behind the REST API."""
+    name = f"dropnote-local-{handler}" if handler else "dropnote-local"
+    arn: str = world.ministack.client("lambda").get_function(FunctionName=name)["Configuration"][
+        "FunctionArn"
+    ]
+    return arn
+
+
+def rules_of(world: World, handler: str) -> list[dict[str, Any]]:
+    """The bus rules that have the handler's function as a target."""
+    events, arn = world.ministack.client("events"), function(world, handler)
+    names = events.list_rule_names_by_target(TargetArn=arn)["RuleNames"]
+    return [events.describe_rule(Name=name) for name in names]
+
+
+def test_world_file_tells_of_the_running_world(world: World, state: Path) -> None:
+    assert read_world(state) == world.running
+    assert world.running.pid == os.getpid()
+
+
+def test_bucket_tells_the_upload_function_and_the_bus(world: World) -> None:
+    told = world.ministack.client("s3").get_bucket_notification_configuration(Bucket=world.running.bucket)
+    (direct,) = told["LambdaFunctionConfigurations"]
+    assert direct["LambdaFunctionArn"] == function(world, "upload_dropnote_uploads")
+    assert direct["Events"] == ["s3:ObjectCreated:*"]
+    assert told["EventBridgeConfiguration"] == {}
+
+
+def test_bus_rule_carries_uploads_of_the_rules_buckets(world: World) -> None:
+    (rule,) = rules_of(world, "upload_events")
+    pattern = json.loads(rule["EventPattern"])
+    assert pattern["detail-type"] == ["Object Created"]
+    assert world.running.bucket in pattern["detail"]["bucket"]["name"]
+
+
+def test_sweep_runs_every_minute(world: World) -> None:
+    (rule,) = rules_of(world, "sweep")
+    assert (rule["ScheduleExpression"], rule["State"]) == ("rate(1 minute)", "ENABLED")
+
+
+def test_health_answers_through_the_rest_api(world: World) -> None:
+    assert world.running.api is not None
+    answer = requests.get(f"{world.running.api}/health", timeout=20)
+    assert answer.status_code == 200
+    assert answer.json()["stage"] == "local"
+
+
+def test_test_function_is_there_and_answers(world: World) -> None:
+    answer = world.ministack.client("lambda").invoke(FunctionName=function(world, "test"), Payload=b"{}")
+    assert "error" in json.load(answer["Payload"])
+    assert "FunctionError" not in answer
+
+
+def test_second_world_in_the_same_place_is_refused(world: World, state: Path) -> None:
+    with pytest.raises(WorldError, match=f"already runs here .process {os.getpid()}"):
+        World(port=0, desk_port=0, state=state).__enter__()
+
+
+@pytest.mark.parametrize(
+    ("ports", "flag"), [(("port", "desk_port"), "--port"), (("desk_port", "port"), "--desk-port")]
+)
+def test_taken_port_is_said_with_the_flag_that_changes_it(
+    tmp_path: Path, ports: tuple[str, str], flag: str
+) -> None:
+    taken, free = ports
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(WorldError, match=f"Port {port} is in use .* {flag} "):
+            World(state=tmp_path, **{taken: port, free: 0}).__enter__()
+
+
+def test_sigterm_leaves_nothing_behind(tmp_path: Path) -> None:
+    program = f"""
+import tempfile, time
+from pathlib import Path
+from workbench.world import World
+tempfile.tempdir = {str(tmp_path / "temp")!r}
+with World(port=0, desk_port=0, state=Path({str(tmp_path / "state")!r})) as world:
+    print("ready", flush=True)
+    time.sleep(120)
+"""
+    (tmp_path / "temp").mkdir()
+    runner = subprocess.Popen([sys.executable, "-c", program], cwd=PROJECT, stdout=subprocess.PIPE, text=True)
+    assert runner.stdout is not None
+    assert runner.stdout.readline() == "ready\n"
+    found = read_world(tmp_path / "state")
+    assert found is not None
+    runner.send_signal(signal.SIGTERM)
+    assert runner.wait(20) == 128 + signal.SIGTERM
+    runner.stdout.close()
+    assert list((tmp_path / "temp").iterdir()) == []
+    assert list((tmp_path / "state").iterdir()) == []
