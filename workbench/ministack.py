@@ -71,7 +71,7 @@ def free_port(port: int = 0) -> int:
 
 
 def local_client(endpoint: str, service: str, **config: Any) -> Any:
-    """A boto3 client for the local world that looks at no profile, credential file or proxy of the machine."""
+    """A boto3 client of the local world; it looks at no profile, credential file or proxy of the machine."""
     isolated = Session(
         session_vars={
             "profile": (None, None, None, None),

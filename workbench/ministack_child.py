@@ -28,7 +28,7 @@ def queue_at_the_cap(functions: Any) -> None:
     """Let asynchronous invocations wait for a free slot, as in Lambda's own queue.
 
     MiniStack 1.5.33 tries them three times (a bus target once) and drops them: of 200 uploads at once most
-    would be lost. Synchronous ones, which run on its worker pool, stay throttled: no function waits for itself.
+    would be lost. Synchronous ones, on its worker pool, stay throttled: no function waits for itself.
     """
     take, give = functions._acquire_execution_slot, functions._release_execution_slot
     freed = threading.Condition()

@@ -3,8 +3,8 @@
     with World(port=4566, desk_port=4580, on_step=print) as world:
         world.running.client("s3").upload_file(...)
 
-It leaves nothing behind when its block ends, by an exception, Ctrl-C or SIGTERM. When the process itself is killed,
-MiniStack notices, removes the folder and ends.
+It leaves nothing behind when its block ends, by an exception, Ctrl-C or SIGTERM. When the process itself is
+killed, MiniStack notices, removes the folder and ends; the world.json left then counts as none.
 """
 
 import contextlib

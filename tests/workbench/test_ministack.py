@@ -1,11 +1,14 @@
 """One MiniStack process: what it answers to, and that nothing of it stays."""
 
+import io
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -114,3 +117,29 @@ with MiniStack(folder=Path({str(folder)!r})):
     starter.stdout.close()
     assert soon(lambda: not processes_naming(str(folder)))
     assert not folder.exists()
+
+
+def test_burst_past_the_cap_is_queued_and_none_of_it_lost() -> None:
+    package = io.BytesIO()
+    with zipfile.ZipFile(package, "w") as zipped:
+        zipped.writestr("main.py", "def handler(event, context):\n    print('took', event['number'])\n")
+    with MiniStack(settings={"LAMBDA_ACCOUNT_CONCURRENCY": "1"}) as cramped:
+        functions, logs = cramped.client("lambda"), cramped.client("logs")
+        functions.create_function(
+            FunctionName="slow",
+            Runtime=f"python{sys.version_info[0]}.{sys.version_info[1]}",
+            Role="arn:aws:iam::000000000000:role/any",
+            Handler="main.handler",
+            Code={"ZipFile": package.getvalue()},
+        )
+        functions.get_waiter("function_active_v2").wait(FunctionName="slow", WaiterConfig={"Delay": 1})
+        for number in range(12):
+            functions.invoke(
+                FunctionName="slow", InvocationType="Event", Payload=json.dumps({"number": number})
+            )
+
+        def taken() -> set[str]:
+            found = logs.filter_log_events(logGroupName="/aws/lambda/slow", filterPattern="took")["events"]
+            return {event["message"].strip() for event in found}
+
+        assert soon(lambda: len(taken()) == 12, within_s=30)
