@@ -43,9 +43,7 @@ def make_bot(
         import boto3
 
         clients = boto3.client
-    parameters = Parameters(
-        lambda: clients("ssm"), environ.get("DROPNOTE_SECRETS", "/dropnote/"), environ, clock
-    )
+    parameters = Parameters(lambda: clients("ssm"), environ.get("DROPNOTE_SECRETS", "/dropnote/"), environ, clock)
 
     @cache
     def transport(channel: Channel) -> Transport:

@@ -84,3 +84,18 @@ ARROWS: dict[State, frozenset[State]] = {
     State.EXPIRED: frozenset({State.RETRY}),
     State.DROPPED: frozenset({State.RETRY}),
 }
+
+
+def summary(delivery: Delivery) -> dict[str, str | int]:
+    """What people ask of a delivery, for results and lists: who, by what, how it stands and why."""
+    return {
+        "id": delivery.id,
+        "rule": delivery.rule,
+        "person": delivery.person,
+        "channel": delivery.channel.value,
+        "state": delivery.state.value,
+        "reason": delivery.reason.value,
+        "detail": delivery.detail,
+        "attempts": delivery.attempts,
+        "receipt": delivery.receipt,
+    }

@@ -95,9 +95,7 @@ class Ledger:
     def due(self, now: datetime, limit: int) -> list[Delivery]:
         """At most `limit` deliveries whose moment has come, oldest first."""
         waiting = (
-            found
-            for shard in range(SHARDS)
-            for found in self._keys("due", str(shard), "due_at", limit, until=now)
+            found for shard in range(SHARDS) for found in self._keys("due", str(shard), "due_at", limit, until=now)
         )
         oldest = nsmallest(limit, waiting, key=lambda item: int(item["due_at"]["N"]))
         rows = [delivery_of_item(item) for item in self._items(oldest)]
@@ -131,7 +129,14 @@ class Ledger:
         return True
 
     def _keys(
-        self, index: str, shard: str, sort: str, limit: int, *, until: datetime | None = None, newest_first: bool = False
+        self,
+        index: str,
+        shard: str,
+        sort: str,
+        limit: int,
+        *,
+        until: datetime | None = None,
+        newest_first: bool = False,
     ) -> list[Item]:
         """Up to `limit` entries of one shard of an index, in the order of its sort key."""
         condition, values = "#shard = :shard", {":shard": {"S": shard}}
@@ -174,4 +179,5 @@ def _row_in_the_way(error: ClientError) -> Delivery:
     """The row that made a condition fail; any other error goes on its way."""
     if not _is_condition(error) or "Item" not in error.response:
         raise error
-    return delivery_of_item(error.response["Item"])
+    there: Any = error.response
+    return delivery_of_item(there["Item"])

@@ -22,9 +22,7 @@ class MissingSecret(Exception):
 class Parameters:
     """Reads secrets by name. `client` makes a boto3 SSM client, and is called only when one is needed (25 ms)."""
 
-    def __init__(
-        self, client: Callable[[], Any], prefix: str, environ: Mapping[str, str], clock: Clock
-    ) -> None:
+    def __init__(self, client: Callable[[], Any], prefix: str, environ: Mapping[str, str], clock: Clock) -> None:
         self._client = client
         self._prefix = prefix
         self._environ = environ

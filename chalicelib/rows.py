@@ -39,9 +39,7 @@ class Parked:
     def of(cls, unknown: Unknown, now: datetime) -> "Parked":
         """Park an unknown shape: the same payload has the same id, so a redelivery parks it once."""
         payload = json.dumps(unknown.payload, default=repr, sort_keys=True)
-        return cls(
-            identity_of("parked", unknown.source, payload), unknown.source, unknown.why, now, payload.encode()
-        )
+        return cls(identity_of("parked", unknown.source, payload), unknown.source, unknown.why, now, payload.encode())
 
 
 def key_of(kind: str, id_: str) -> Item:
@@ -152,6 +150,4 @@ def _typed(values: dict[str, str | int]) -> Item:
 
 
 def _plain(item: Item) -> dict[str, Any]:
-    return {
-        name: int(typed["N"]) if "N" in typed else typed.get("S", typed.get("B")) for name, typed in item.items()
-    }
+    return {name: int(typed["N"]) if "N" in typed else typed.get("S", typed.get("B")) for name, typed in item.items()}

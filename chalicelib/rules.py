@@ -37,13 +37,9 @@ class RuleIndex:
         if event.upload is None:
             return []
         found = {
-            position: rule
-            for place in _places(event.upload)
-            for position, rule in self._candidates.get(place, ())
+            position: rule for place in _places(event.upload) for position, rule in self._candidates.get(place, ())
         }
-        return [
-            Match(found[position], event) for position in sorted(found) if not why_not(found[position], event)
-        ]
+        return [Match(found[position], event) for position in sorted(found) if not why_not(found[position], event)]
 
 
 def why_not(rule: Rule, event: Event) -> str:

@@ -108,9 +108,7 @@ def _upload(upload: Upload, *, at: datetime, region: str) -> Batch:
     upload.key.encode()  # S3 keys are UTF-8: what is not cannot be kept, looked up or shown
     # The sequencer is the same in the direct and in the bus copy of one event, and unlike any other of that key. Its
     # version is not: with versioning suspended one says "null" and the other nothing. Only without it do we need more.
-    facts = (
-        (upload.sequencer,) if upload.sequencer else (upload.version, upload.etag, at.isoformat())
-    )
+    facts = (upload.sequencer,) if upload.sequencer else (upload.version, upload.etag, at.isoformat())
     identity = identity_of("upload", upload.bucket, upload.key, *facts)
     return Batch(events=(Event(Kind.UPLOAD, identity, at, region, upload),))
 

@@ -16,9 +16,7 @@ Chance = Callable[[], float]  # random.random, or a test's own
 
 def claimed(delivery: Delivery, token: str, now: datetime, lease: timedelta) -> Delivery:
     """Waiting, and due: somebody takes it for one more attempt. The lease outlives the invocation that holds it."""
-    return replace(
-        delivery, state=State.CLAIMED, claim=token, attempts=delivery.attempts + 1, due_at=now + lease
-    )
+    return replace(delivery, state=State.CLAIMED, claim=token, attempts=delivery.attempts + 1, due_at=now + lease)
 
 
 def sent(delivery: Delivery, receipt: Receipt, body_hash: str, now: datetime) -> Delivery:
@@ -52,7 +50,7 @@ def wait_before(attempts: int, retry_after: timedelta | None, chance: Chance) ->
 
     Full jitter (AWS architecture blog, "Exponential backoff and jitter") spreads what failed together.
     """
-    longest = min(LONGEST_WAIT, FIRST_RETRY * 2 ** (attempts - 1))
+    longest: timedelta = min(LONGEST_WAIT, FIRST_RETRY * 2 ** (attempts - 1))
     return max(longest * chance(), retry_after or timedelta(0))
 
 

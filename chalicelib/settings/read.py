@@ -7,8 +7,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from ..events import Creation
 from .. import globs
+from ..events import Creation
 from ..message import Channel
 from . import values
 from .model import DEFAULT_IGNORE, Bot, Email, Finding, Person, Recipient, Rule, Settings, SettingsError, SizeRange, Sms
@@ -56,9 +56,7 @@ class _Reading:
     def settings(self) -> Settings:
         for name in self._raw:
             if name not in _TABLES:
-                self._findings.append(
-                    Finding(f"[{name}]", "", "there is no such table", values.nearest(name, _TABLES))
-                )
+                self._findings.append(Finding(f"[{name}]", "", "there is no such table", values.nearest(name, _TABLES)))
         people = {name: self._person(name, raw) for name, raw in self._tables("people").items()}
         groups = self._groups(people)
         settings = Settings(
@@ -146,6 +144,8 @@ class _Reading:
         if not isinstance(raw, list):
             self._findings.append(Finding("[rules]", "", "it is one table, not a list", "write [[rules]]"))
             return ()
+        if not raw:
+            self._findings.append(Finding("[[rules]]", "", "there is none", "without a rule nobody hears of anything"))
         rules: dict[str, Rule] = {}
         for position, each in enumerate(raw, start=1):
             name = each.get("name", "") if isinstance(each, dict) else ""
@@ -218,7 +218,11 @@ class _Reading:
         for recipient in found:
             raw = self._tables("people")[recipient.person.name]
             if isinstance(raw, dict) and word not in raw:
-                table.wrong("notify", f"{recipient.person.name} has no {word}", f"add {word} to [people.{recipient.person.name}]")
+                table.wrong(
+                    "notify",
+                    f"{recipient.person.name} has no {word}",
+                    f"add {word} to [people.{recipient.person.name}]",
+                )
         return found
 
 

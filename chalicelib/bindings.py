@@ -1,0 +1,17 @@
+"""Names of the functions that Chalice deploys: stable, because a renamed function leaves the old one behind, and firing."""
+
+import hashlib
+
+LONGEST = 48  # of the 64 letters of a Lambda function's name "dropnote-<stage>-" takes up to 16
+
+
+def function_name(what: str, bucket: str) -> str:
+    """The name of the function bound to a bucket: upload_acme_drops for acme-drops.
+
+    "-" becomes "_" and "." becomes "D": no bucket name has either, so two buckets never share a name. A long one is cut and
+    told apart by its hash. (AWS Lambda API reference, "CreateFunction": 64 letters, and Chalice takes [A-Za-z0-9_].)
+    """
+    name = f"{what}_{bucket.replace('-', '_').replace('.', 'D')}"
+    if len(name) <= LONGEST:
+        return name
+    return f"{name[: LONGEST - 9]}_{hashlib.sha256(bucket.encode()).hexdigest()[:8]}"
