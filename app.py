@@ -55,9 +55,7 @@ for bucket in buckets:  # one function for each bucket; they share their code, a
 
 
 @raw
-@app.on_cw_event(
-    {"source": ["aws.s3"], "detail-type": ["Object Created"], "detail": {"bucket": {"name": list(buckets)}}}
-)
+@app.on_cw_event({"source": ["aws.s3"], "detail-type": ["Object Created"], "detail": {"bucket": {"name": list(buckets)}}})
 def upload_events(event: Raw) -> None:
     """EventBridge tells us the same, where a bucket has it switched on; of the two ways only the first to come sends."""
     bot().take(s3.from_bus(event.to_dict()))

@@ -1,4 +1,4 @@
-"""What templates may use beyond Jinja's own: {{ upload.size | filesize }}, {{ event.at | local }}, {{ upload.key | short_key }}."""
+"""What templates may use beyond Jinja's own, such as {{ upload.size | filesize }} or {{ event.at | local }}."""
 
 import shlex
 from datetime import datetime
@@ -10,6 +10,8 @@ from jinja2.runtime import Context
 
 from .show import shortened
 
+_UNITS = ("KB", "MB", "GB", "TB")
+
 
 def filesize(size: int | None) -> str:
     """A size as the S3 console writes it: 1 KB is 1,024 bytes."""
@@ -19,12 +21,11 @@ def filesize(size: int | None) -> str:
         return "empty"
     if size < 1024:
         return f"{size} byte" + ("s" if size != 1 else "")
-    value, unit = float(size), ""
-    for unit in ("KB", "MB", "GB", "TB"):
-        value /= 1024
-        if value < 1023.95:
-            break
-    return f"{value:.1f}".removesuffix(".0") + f" {unit}"
+    power = min((size.bit_length() - 1) // 10, len(_UNITS))
+    value = round(size / 1024**power, 1)
+    if value >= 1024 and power < len(_UNITS):  # 1,023.97 KB is 1 MB to a reader
+        power, value = power + 1, 1.0
+    return f"{value:g} {_UNITS[power - 1]}"
 
 
 @pass_context

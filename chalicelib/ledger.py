@@ -94,9 +94,7 @@ class Ledger:
 
     def due(self, now: datetime, limit: int) -> list[Delivery]:
         """At most `limit` deliveries whose moment has come, oldest first."""
-        waiting = (
-            found for shard in range(SHARDS) for found in self._keys("due", str(shard), "due_at", limit, until=now)
-        )
+        waiting = (found for shard in range(SHARDS) for found in self._keys("due", str(shard), "due_at", limit, until=now))
         oldest = nsmallest(limit, waiting, key=lambda item: int(item["due_at"]["N"]))
         rows = [delivery_of_item(item) for item in self._items(oldest)]
         return sorted((row for row in rows if row.due_at and row.due_at <= now), key=lambda row: row.due_at or now)
@@ -110,10 +108,7 @@ class Ledger:
             if len(found) >= limit:
                 break
         chosen = nlargest(limit, found, key=lambda item: int(item["created_at"]["N"]))
-        rows = [
-            parked_of_item(item) if item["sk"]["S"] == "parked" else delivery_of_item(item)
-            for item in self._items(chosen)
-        ]
+        rows = [parked_of_item(item) if item["sk"]["S"] == "parked" else delivery_of_item(item) for item in self._items(chosen)]
         return sorted(rows, key=lambda row: row.created_at, reverse=True)
 
     def park(self, parked: Parked) -> bool:

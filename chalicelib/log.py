@@ -4,7 +4,7 @@ import json
 import logging
 import sys
 
-_logger = logging.getLogger("dropnote")
+_logger = logging.getLogger("chalicelib")  # not "dropnote": Chalice formats the logger of the app's name
 
 
 def configure() -> None:

@@ -142,11 +142,7 @@ def _moment(milliseconds: int | None) -> datetime | None:
 
 
 def _typed(values: dict[str, str | int]) -> Item:
-    return {
-        name: {"N": str(value)} if isinstance(value, int) else {"S": value}
-        for name, value in values.items()
-        if value != ""
-    }
+    return {name: {"N": str(value)} if isinstance(value, int) else {"S": value} for name, value in values.items() if value != ""}
 
 
 def _plain(item: Item) -> dict[str, Any]:

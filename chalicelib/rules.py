@@ -36,9 +36,7 @@ class RuleIndex:
         """The matches of an event, in the order of the file."""
         if event.upload is None:
             return []
-        found = {
-            position: rule for place in _places(event.upload) for position, rule in self._candidates.get(place, ())
-        }
+        found = {position: rule for place in _places(event.upload) for position, rule in self._candidates.get(place, ())}
         return [Match(found[position], event) for position in sorted(found) if not why_not(found[position], event)]
 
 

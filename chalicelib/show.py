@@ -1,4 +1,4 @@
-"""Strangers' text made fit to show: object names, uploaders, replies. What it is known by is never changed, only what is shown."""
+"""Strangers' text made fit to show: object names, uploaders, replies. What it is known by is never changed."""
 
 import re
 import unicodedata
@@ -10,86 +10,12 @@ _SHORT_ESCAPES = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 
 # Endings of everyday files that are no top-level domains: a phone makes no link of them. All others it might.
 _FILE_ENDINGS = frozenset(
-    [
-        "7z",
-        "arrow",
-        "avi",
-        "avro",
-        "bak",
-        "bin",
-        "bmp",
-        "bz2",
-        "csv",
-        "dat",
-        "db",
-        "dcm",
-        "dll",
-        "doc",
-        "docx",
-        "dotx",
-        "epub",
-        "exe",
-        "feather",
-        "flac",
-        "gif",
-        "gpg",
-        "gz",
-        "heic",
-        "html",
-        "ico",
-        "iso",
-        "jpeg",
-        "jpg",
-        "json",
-        "jsonl",
-        "key",
-        "log",
-        "lz4",
-        "m4a",
-        "mkv",
-        "mp3",
-        "mp4",
-        "mpeg",
-        "msi",
-        "odf",
-        "ods",
-        "odt",
-        "ogg",
-        "orc",
-        "parquet",
-        "pdf",
-        "pem",
-        "png",
-        "ppt",
-        "pptx",
-        "psd",
-        "raw",
-        "rtf",
-        "sql",
-        "sqlite",
-        "svg",
-        "tar",
-        "tgz",
-        "tif",
-        "tiff",
-        "tmp",
-        "toml",
-        "tsv",
-        "txt",
-        "wav",
-        "webm",
-        "webp",
-        "wmv",
-        "xls",
-        "xlsb",
-        "xlsm",
-        "xlsx",
-        "xml",
-        "xz",
-        "yaml",
-        "yml",
-        "zst",
-    ]
+    """
+    7z arrow avi avro bak bin bmp bz2 csv dat db dcm dll doc docx dotx epub exe feather flac gif gpg gz heic html
+    ico iso jpeg jpg json jsonl key log lz4 m4a mkv mp3 mp4 mpeg msi odf ods odt ogg orc parquet pdf pem png ppt
+    pptx psd raw rtf sql sqlite svg tar tgz tif tiff tmp toml tsv txt wav webm webp wmv xls xlsb xlsm xlsx xml xz
+    yaml yml zst
+    """.split()
 )
 _STARTED_ENDING = re.compile(r"\.[^\W\d_]*$")
 _SCHEME = re.compile(r"(?<=[A-Za-z0-9]):(?=//)")

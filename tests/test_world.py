@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -34,9 +35,7 @@ def world(state: Path) -> Iterator[World]:
 def function(world: World, handler: str) -> str:
     """The ARN of the function that a handler became; "" for the one behind the REST API."""
     name = f"dropnote-local-{handler}" if handler else "dropnote-local"
-    arn: str = world.ministack.client("lambda").get_function(FunctionName=name)["Configuration"][
-        "FunctionArn"
-    ]
+    arn: str = world.ministack.client("lambda").get_function(FunctionName=name)["Configuration"]["FunctionArn"]
     return arn
 
 
@@ -90,19 +89,20 @@ def test_second_world_in_the_same_place_is_refused(world: World, state: Path) ->
         World(port=0, desk_port=0, state=state).__enter__()
 
 
-@pytest.mark.parametrize(
-    ("ports", "flag"), [(("port", "desk_port"), "--port"), (("desk_port", "port"), "--desk-port")]
-)
+@pytest.mark.parametrize(("ports", "flag"), [(("port", "desk_port"), "--port"), (("desk_port", "port"), "--desk-port")])
 def test_taken_port_is_said_with_the_flag_that_changes_it(
-    tmp_path: Path, ports: tuple[str, str], flag: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ports: tuple[str, str], flag: str
 ) -> None:
     taken, free = ports
+    (tmp_path / "temp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temp"))
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
         with pytest.raises(WorldError, match=f"Port {port} is in use .* {flag} "):
-            World(state=tmp_path, **{taken: port, free: 0}).__enter__()
+            World(state=tmp_path / "state", **{taken: port, free: 0}).__enter__()
+    assert list((tmp_path / "temp").iterdir()) == []
 
 
 def test_sigterm_leaves_nothing_behind(tmp_path: Path) -> None:

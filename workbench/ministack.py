@@ -36,7 +36,7 @@ from .places import MINISTACK_PYTHON
 
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
-ACCESS_KEY = SECRET_KEY = "test"  # noqa: S105 - invented: it opens nothing but this process
+ACCESS_KEY = SECRET_KEY = "test"
 READY_S = 20.0
 RESET_S = 30.0
 WORKERS = 8
@@ -138,9 +138,7 @@ class MiniStack:
             raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Stop it."""
         self.stop()
 
@@ -168,11 +166,7 @@ class MiniStack:
             process.wait()
             if process.stdin:
                 process.stdin.close()
-        for _ in range(50):  # a worker that is just dying may still write its folder
-            shutil.rmtree(self._folder, ignore_errors=True)
-            if not self._folder.exists():
-                break
-            time.sleep(0.02)
+        remove_folder(self._folder)
 
     def _start(self) -> None:
         temp = self._folder / "tmp"
@@ -219,14 +213,21 @@ class MiniStack:
         until = time.monotonic() + self._ready_s
         while not ready():
             if time.monotonic() > until:
-                raise MiniStackError(
-                    f"MiniStack did not answer within {self._ready_s:g} s: {self._last_words()}"
-                )
+                raise MiniStackError(f"MiniStack did not answer within {self._ready_s:g} s: {self._last_words()}")
             time.sleep(0.02)
 
     def _last_words(self) -> str:
         lines = self.log.read_text(errors="replace").split("\n") if self.log.exists() else []
         return next((line.strip() for line in reversed(lines) if line.strip()), "it wrote nothing")
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder, though a worker that is just dying may still write there."""
+    for _ in range(50):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            break
+        time.sleep(0.02)
 
 
 def _ask(port: int, method: str, path: str, timeout_s: float) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from .desk import create_app, listening, serving
 from .inbox import Uploads
-from .ministack import ACCESS_KEY, REGION, SECRET_KEY, MiniStack, MiniStackError, PortTakenError
+from .ministack import ACCESS_KEY, REGION, SECRET_KEY, MiniStack, MiniStackError, PortTakenError, remove_folder
 from .places import LOGS, PROJECT, STATE
 from .resources import (
     ResourcesError,
@@ -43,8 +43,8 @@ from .twilio_double import TwilioDouble
 PORT, DESK_PORT = 4566, 4580
 STAGE = "local"
 ACCOUNT_SID = "AC" + "0" * 32
-_WAKE = {  # for the direct binding no upload at all, for the bus one in a bucket that no rule names
-    "Records": [],
+_WAKE = {  # for the direct binding S3's own test, for the bus one an upload in a bucket that no rule names
+    "Event": "s3:TestEvent",
     "version": "0",
     "id": "wake",
     "source": "aws.s3",
@@ -109,9 +109,7 @@ class World:
             self._cleanup = stack.pop_all()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Stop everything."""
         self._cleanup.close()
 
@@ -122,6 +120,7 @@ class World:
             listener = stack.enter_context(listening(self._desk_port))
         desk = f"http://127.0.0.1:{listener.getsockname()[1]}"
         folder = Path(tempfile.mkdtemp(prefix="dropnote-world-"))
+        stack.callback(remove_folder, folder)
         with _flag("--port"):
             self.ministack = stack.enter_context(MiniStack(self._port, folder=folder))
         self._variables = read_stage(self._project, STAGE)["environment_variables"]
@@ -136,9 +135,7 @@ class World:
         )
         resources = json.loads(deployed.read_text())["resources"]
         self._on_step("waking the functions")
-        self._wake(
-            [item["lambda_arn"] for item in resources if "upload" in item["name"] and "lambda_arn" in item]
-        )
+        self._wake([item["lambda_arn"] for item in resources if "upload" in item["name"] and "lambda_arn" in item])
         self.running = self._describe(desk, resources)
         stack.callback(remove_world, self._state)
         write_world(self.running, self._state)
@@ -149,9 +146,7 @@ class World:
         addresses = read_addresses(self._project, self._variables)
         token = secrets.token_hex(16)
         account = self._variables.get("TWILIO_ACCOUNT_SID", ACCOUNT_SID)
-        self.twilio = TwilioDouble(
-            account, token, numbers=[addresses.text_from] if addresses.text_from else []
-        )
+        self.twilio = TwilioDouble(account, token, numbers=[addresses.text_from] if addresses.text_from else [])
         apply_stack(self.ministack, self._project / "resources.yaml", STAGE)
         make_bucket(self.ministack, self._bucket)
         put_secrets(
@@ -198,8 +193,7 @@ def _flag(flag: str) -> Iterator[None]:
         yield
     except PortTakenError as error:
         raise WorldError(
-            f"Port {error.port} is in use by another program: "
-            f"choose another with {flag} (0 takes any free one)."
+            f"Port {error.port} is in use by another program: choose another with {flag} (0 takes any free one)."
         ) from None
 
 

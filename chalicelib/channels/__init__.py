@@ -25,9 +25,7 @@ class DeliveryError(Exception):
     The text is for the ledger: one sentence, without address or secret.
     """
 
-    def __init__(
-        self, reason: Reason, text: str, *, permanent: bool = False, retry_after: timedelta | None = None
-    ) -> None:
+    def __init__(self, reason: Reason, text: str, *, permanent: bool = False, retry_after: timedelta | None = None) -> None:
         super().__init__(text)
         self.reason = reason
         self.permanent = permanent

@@ -21,9 +21,7 @@ from . import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, DeliveryError, OutcomeUnknown, 
 from .headers import headers_of
 
 # One attempt: botocore repeats a request whose answer was lost, and SES would send the mail twice.
-CLIENT_CONFIG = Config(
-    connect_timeout=CONNECT_TIMEOUT_S, read_timeout=READ_TIMEOUT_S, retries={"total_max_attempts": 1}
-)
+CLIENT_CONFIG = Config(connect_timeout=CONNECT_TIMEOUT_S, read_timeout=READ_TIMEOUT_S, retries={"total_max_attempts": 1})
 
 _TRANSIENT = {
     "TooManyRequestsException": Reason.RATE,
@@ -69,9 +67,7 @@ class Ses:
         except _NOTHING_LEFT as error:
             raise DeliveryError(Reason.UNREACHABLE, f"SES could not be reached: {type(error).__name__}") from error
         except BotoCoreError as error:
-            raise OutcomeUnknown(
-                Reason.TIMEOUT, f"SES gave no answer after the mail had left: {type(error).__name__}"
-            ) from error
+            raise OutcomeUnknown(Reason.TIMEOUT, f"SES gave no answer after the mail had left: {type(error).__name__}") from error
         return Receipt(str(answer["MessageId"]))
 
 

@@ -85,13 +85,9 @@ def _step(name: str) -> Iterator[None]:
     try:
         yield
     except smtplib.SMTPAuthenticationError as error:
-        raise DeliveryError(
-            Reason.AUTH, f"the SMTP server refused our login: {error.smtp_code}", permanent=True
-        ) from error
+        raise DeliveryError(Reason.AUTH, f"the SMTP server refused our login: {error.smtp_code}", permanent=True) from error
     except smtplib.SMTPNotSupportedError as error:
-        raise DeliveryError(
-            Reason.ACCOUNT, f"the SMTP server cannot {name} as the settings ask", permanent=True
-        ) from error
+        raise DeliveryError(Reason.ACCOUNT, f"the SMTP server cannot {name} as the settings ask", permanent=True) from error
     except ssl.SSLCertVerificationError as error:
         raise DeliveryError(Reason.ACCOUNT, "the SMTP server's certificate is not valid", permanent=True) from error
     except smtplib.SMTPResponseException as error:

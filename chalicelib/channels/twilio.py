@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..delivery import Reason
 from ..message import Message
 from ..settings import Sms
-from . import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, DeliveryError, OutcomeUnknown, Receipt
+from . import READ_TIMEOUT_S, DeliveryError, OutcomeUnknown, Receipt
 
 if TYPE_CHECKING:
     from twilio.rest import Client
@@ -56,9 +56,7 @@ class Twilio:
 
         client = self._connected()
         sender: dict[str, Any] = (
-            {"messaging_service_sid": self._sms.messaging_service}
-            if self._sms.messaging_service
-            else {"from_": self._sms.from_}
+            {"messaging_service_sid": self._sms.messaging_service} if self._sms.messaging_service else {"from_": self._sms.from_}
         )
         try:
             sent = client.messages.create(to=to, body=message.text, **sender)
@@ -79,9 +77,8 @@ class Twilio:
             from twilio.http.http_client import TwilioHttpClient
             from twilio.rest import Client
 
-            # requests takes the pair as (connect, read); the package's own default is no timeout at all.
-            timeout: Any = (CONNECT_TIMEOUT_S, READ_TIMEOUT_S)
-            self._client = Client(self._sms.account, self._token, http_client=TwilioHttpClient(timeout=timeout))
+            http_client = TwilioHttpClient(timeout=READ_TIMEOUT_S)  # its own default is none at all
+            self._client = Client(self._sms.account, self._token, http_client=http_client)
             if self._base_url:
                 self._client.api.base_url = self._base_url
         return self._client

@@ -107,9 +107,7 @@ with MiniStack(folder=Path({str(folder)!r})):
     print("ready", flush=True)
     time.sleep(60)
 """
-    starter = subprocess.Popen(
-        [sys.executable, "-c", program], cwd=PROJECT, stdout=subprocess.PIPE, text=True
-    )
+    starter = subprocess.Popen([sys.executable, "-c", program], cwd=PROJECT, stdout=subprocess.PIPE, text=True)
     assert starter.stdout is not None
     assert starter.stdout.readline() == "ready\n"
     os.kill(starter.pid, signal.SIGKILL)
@@ -125,18 +123,18 @@ def test_burst_past_the_cap_is_queued_and_none_of_it_lost() -> None:
         zipped.writestr("main.py", "def handler(event, context):\n    print('took', event['number'])\n")
     with MiniStack(settings={"LAMBDA_ACCOUNT_CONCURRENCY": "1"}) as cramped:
         functions, logs = cramped.client("lambda"), cramped.client("logs")
+        role = cramped.client("iam").create_role(RoleName="any", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+        logs.create_log_group(logGroupName="/aws/lambda/slow")
         functions.create_function(
             FunctionName="slow",
             Runtime=f"python{sys.version_info[0]}.{sys.version_info[1]}",
-            Role="arn:aws:iam::000000000000:role/any",
+            Role=role,
             Handler="main.handler",
             Code={"ZipFile": package.getvalue()},
         )
         functions.get_waiter("function_active_v2").wait(FunctionName="slow", WaiterConfig={"Delay": 1})
         for number in range(12):
-            functions.invoke(
-                FunctionName="slow", InvocationType="Event", Payload=json.dumps({"number": number})
-            )
+            functions.invoke(FunctionName="slow", InvocationType="Event", Payload=json.dumps({"number": number}))
 
         def taken() -> set[str]:
             found = logs.filter_log_events(logGroupName="/aws/lambda/slow", filterPattern="took")["events"]
