@@ -125,4 +125,4 @@ with World(port=0, desk_port=0, state=Path({str(tmp_path / "state")!r})) as worl
     assert runner.wait(20) == 128 + signal.SIGTERM
     runner.stdout.close()
     assert list((tmp_path / "temp").iterdir()) == []
-    assert list((tmp_path / "state").iterdir()) == []
+    assert not (tmp_path / "state" / "world.json").exists()

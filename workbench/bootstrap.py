@@ -83,11 +83,8 @@ class Setup:
         """Is there nothing to do?"""
         wanted = "dev" if dev else "workbench"
         steps = ((wanted, self._venv), ("ministack", self._ministack()), ("wheels", self._state / "wheels"))
-        return all(
-            path.exists() and self._stamps.fresh(step, self._digest(step)) for step, path in steps
-        ) and (
-            self._stamps.fresh("dropnote", self._digest("dropnote"))
-            and (self._venv / "bin/dropnote").exists()
+        return all(path.exists() and self._stamps.fresh(step, self._digest(step)) for step, path in steps) and (
+            self._stamps.fresh("dropnote", self._digest("dropnote")) and (self._venv / "bin/dropnote").exists()
         )
 
     def _ministack(self) -> Path:
@@ -155,8 +152,7 @@ def check_python(version: Sequence[int], has_module: Callable[[str], object]) ->
     found = ".".join(map(str, version[:3]))
     if tuple(version[:2]) < OLDEST:
         raise SetupError(
-            f"Dropnote needs Python 3.11 or newer and this is {found}: "
-            "name another, as in `make run PYTHON=python3.11`."
+            f"Dropnote needs Python 3.11 or newer and this is {found}: name another, as in `make run PYTHON=python3.11`."
         )
     if not (has_module("venv") and has_module("ensurepip")):
         raise SetupError(

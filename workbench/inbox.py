@@ -38,7 +38,7 @@ class Uploads:
     endpoint: str
     bucket: str = "dropnote-uploads"
     access_key: str = "test"
-    secret_key: str = "test"  # noqa: S105 - the local world's invented key, printed on purpose
+    secret_key: str = "test"
     region: str = "us-east-1"
 
     def commands(self) -> list[tuple[str, str]]:
@@ -53,8 +53,7 @@ class Uploads:
             ("rclone", f'.venv/bin/rclone copyto FILE "{remote}"'),
             (
                 "the AWS CLI",
-                f"{keys} AWS_DEFAULT_REGION={self.region} "
-                f"aws --endpoint-url {self.endpoint} s3 cp FILE s3://{self.bucket}/",
+                f"{keys} AWS_DEFAULT_REGION={self.region} aws --endpoint-url {self.endpoint} s3 cp FILE s3://{self.bucket}/",
             ),
         ]
 

@@ -80,18 +80,14 @@ class Mailbox:
                     f"MiniStack at {self._endpoint} is not answering, so new mails cannot be shown.",
                 )
             except msgspec.DecodeError:
-                return Reading(
-                    self._known, f"MiniStack at {self._endpoint} answered something that is no list of mails."
-                )
+                return Reading(self._known, f"MiniStack at {self._endpoint} answered something that is no list of mails.")
             self._known = _newest_first(listing.messages)
             return Reading(self._known)
 
 
 def _newest_first(accounts: Mapping[str, list[SesMail]]) -> tuple[Mail, ...]:
     sent = [mail for mails in accounts.values() for mail in reversed(mails)]
-    sent.sort(
-        key=lambda mail: mail.timestamp, reverse=True
-    )  # stable: of two in one tick the later stays first
+    sent.sort(key=lambda mail: mail.timestamp, reverse=True)  # stable: of two in one tick the later stays first
     return tuple(_mail(mail) for mail in sent)
 
 

@@ -10,5 +10,3 @@ MINISTACK_PYTHON = STATE / "ministack" / "bin" / "python"
 WHEELS = STATE / "wheels"
 PACKAGES = STATE / "packages"
 """Lambda zips of earlier deploys, to be reused when the code is the same."""
-
-LOGS = STATE / "logs"

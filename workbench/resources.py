@@ -36,12 +36,7 @@ def read_addresses(project: Path, variables: Mapping[str, str]) -> Addresses:
         return Addresses(
             parseaddr(settings.get("email", {}).get("from", ""))[1],
             settings.get("sms", {}).get("from", ""),
-            {
-                given[kind]: name
-                for name, given in people.items()
-                for kind in ("email", "sms")
-                if given.get(kind)
-            },
+            {given[kind]: name for name, given in people.items() for kind in ("email", "sms") if given.get(kind)},
         )
     except (OSError, ValueError, AttributeError, TypeError):
         return Addresses()
@@ -73,9 +68,7 @@ def make_bucket(ministack: MiniStack, bucket: str) -> None:
     """A bucket that also tells EventBridge what happens in it."""
     client = ministack.client("s3")
     client.create_bucket(Bucket=bucket)
-    client.put_bucket_notification_configuration(
-        Bucket=bucket, NotificationConfiguration={"EventBridgeConfiguration": {}}
-    )
+    client.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={"EventBridgeConfiguration": {}})
 
 
 def put_secrets(ministack: MiniStack, prefix: str, secrets: Mapping[str, str]) -> None:

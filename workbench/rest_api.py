@@ -49,9 +49,7 @@ def create_rest_api(endpoint: str) -> Blueprint:
     def put(api: str) -> Response:
         if request.args.get("mode") != "overwrite":
             raise UnsupportedApiError("PutRestApi is supported with mode=overwrite only")
-        return _answer(
-            overwrite_api(local_client(endpoint, "apigateway"), api, request.get_json(force=True)), 200
-        )
+        return _answer(overwrite_api(local_client(endpoint, "apigateway"), api, request.get_json(force=True)), 200)
 
     @blueprint.route("/<path:rest>", methods=_METHODS)
     def other(rest: str) -> Response:
@@ -73,9 +71,7 @@ def import_api(client: Any, document: Mapping[str, Any]) -> dict[str, Any]:
         "binaryMediaTypes": document.get("x-amazon-apigateway-binary-media-types"),
         "minimumCompressionSize": document.get("x-amazon-apigateway-minimum-compression-size"),
     }
-    api: dict[str, Any] = client.create_rest_api(
-        **{name: value for name, value in given.items() if value is not None}
-    )
+    api: dict[str, Any] = client.create_rest_api(**{name: value for name, value in given.items() if value is not None})
     _build(client, api["id"], routes)
     return api
 
@@ -104,17 +100,12 @@ def _routes(document: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str
         for method, operation in methods.items():
             for names in operation.get("security", ()):
                 if "api_key" not in names:
-                    raise UnsupportedApiError(
-                        f"{method.upper()} {path}: authorizers are not built in the local world"
-                    )
+                    raise UnsupportedApiError(f"{method.upper()} {path}: authorizers are not built in the local world")
             yield path, "ANY" if method == "x-amazon-apigateway-any-method" else method.upper(), operation
 
 
 def _build(client: Any, api: str, routes: list[tuple[str, str, Mapping[str, Any]]]) -> None:
-    resources = {
-        resource["path"]: resource["id"]
-        for resource in client.get_resources(restApiId=api, limit=500)["items"]
-    }
+    resources = {resource["path"]: resource["id"] for resource in client.get_resources(restApiId=api, limit=500)["items"]}
     for path, method, operation in routes:
         _method(client, api, _resource(client, api, path, resources), method, operation)
 
@@ -132,9 +123,7 @@ def _resource(client: Any, api: str, path: str, resources: dict[str, str]) -> st
 def _method(client: Any, api: str, resource: str, method: str, operation: Mapping[str, Any]) -> None:
     where = {"restApiId": api, "resourceId": resource, "httpMethod": method}
     parameters = {
-        f"method.request.path.{given['name']}": True
-        for given in operation.get("parameters", ())
-        if given.get("in") == "path"
+        f"method.request.path.{given['name']}": True for given in operation.get("parameters", ()) if given.get("in") == "path"
     }
     client.put_method(
         **where,
@@ -175,9 +164,7 @@ def _pass_on(endpoint: str, path: str) -> Response:
     SigV4Auth(Credentials(ACCESS_KEY, SECRET_KEY), "apigateway", REGION).add_auth(signed)
     with requests.Session() as session:
         session.trust_env = False  # no proxy of the machine
-        answer = session.request(
-            request.method, url, headers=dict(signed.headers), data=signed.body, timeout=_TIMEOUT_S
-        )
+        answer = session.request(request.method, url, headers=dict(signed.headers), data=signed.body, timeout=_TIMEOUT_S)
     kept = [(name, value) for name, value in answer.headers.items() if name.lower() not in _HOP_HEADERS]
     return Response(answer.content, answer.status_code, kept)
 

@@ -101,9 +101,7 @@ class Runner:
             return
         said = log.read_text(errors="replace")
         if NO_NETWORK.search(said):
-            raise SetupError(
-                f"Set-up needs the network: pip could not reach the package index (see {shown(log)})."
-            )
+            raise SetupError(f"Set-up needs the network: pip could not reach the package index (see {shown(log)}).")
         raise SetupError(f"Set-up failed at {step}: {last_line(said)} (see {shown(log)}).")
 
     def begin(self, step: str) -> None:

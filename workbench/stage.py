@@ -71,9 +71,7 @@ class Target:
 def read_stage(project: Path, stage: str) -> dict[str, Any]:
     """The stage's settings in `.chalice/config.json`, over the file's top-level ones."""
     config = json.loads((project / ".chalice" / "config.json").read_text())
-    merged: dict[str, Any] = {name: value for name, value in config.items() if name != "stages"} | config[
-        "stages"
-    ][stage]
+    merged: dict[str, Any] = {name: value for name, value in config.items() if name != "stages"} | config["stages"][stage]
     merged["environment_variables"] = config.get("environment_variables", {}) | config["stages"][stage].get(
         "environment_variables", {}
     )
@@ -98,9 +96,7 @@ def make_folder(project: Path, folder: Path, stage: str, target: Target) -> Path
     return made
 
 
-def deploy(
-    project: Path, folder: Path, stage: str, target: Target, log: Path, timeout_s: float = DEPLOY_S
-) -> Path:
+def deploy(project: Path, folder: Path, stage: str, target: Target, log: Path, timeout_s: float = DEPLOY_S) -> Path:
     """Deploy the project's stage, from below `folder`. Gives the file that lists the deployed resources.
 
     Raises:
@@ -117,9 +113,7 @@ def deploy(
     return made / ".chalice" / "deployed" / f"{stage}.json"
 
 
-def _run(
-    command: list[str], folder: Path, variables: Mapping[str, str], log: Path, timeout_s: float
-) -> int | None:
+def _run(command: list[str], folder: Path, variables: Mapping[str, str], log: Path, timeout_s: float) -> int | None:
     """The exit status, or None when time was up. Whatever ends the wait ends the program and its children."""
     with log.open("wb") as output:
         process = subprocess.Popen(

@@ -39,9 +39,7 @@ class Fault:
 class TwilioDouble:
     """One account's Twilio. Safe to use from the server's threads and the test's at once."""
 
-    def __init__(
-        self, account: str, token: str, *, numbers: Collection[str] = (), clock: Clock = utc_now
-    ) -> None:
+    def __init__(self, account: str, token: str, *, numbers: Collection[str] = (), clock: Clock = utc_now) -> None:
         """`numbers` are the account's own, besides the magic +15005550006, from which it may send."""
         self._account, self._token = account, token
         self._numbers = frozenset(numbers)
@@ -111,9 +109,7 @@ class TwilioDouble:
         )
         blueprint.add_url_rule("/Accounts/<account>/Messages.json", "list", self._list)
         blueprint.add_url_rule("/Accounts/<account>/Messages/<sid>.json", "fetch", self._fetch)
-        blueprint.add_url_rule(
-            "/<path:_rest>", "nothing", self._nothing, methods=["GET", "POST", "DELETE", "PUT"]
-        )
+        blueprint.add_url_rule("/<path:_rest>", "nothing", self._nothing, methods=["GET", "POST", "DELETE", "PUT"])
         return blueprint
 
     def _create(self, account: str) -> Response:
@@ -168,9 +164,7 @@ class TwilioDouble:
     def _refuse_login(self, account: str) -> Refusal | None:
         given = request.authorization
         user, password = (given.username or "", given.password or "") if given else ("", "")
-        right = (
-            hmac.compare_digest(password.encode(), self._token.encode()) and user == self._account == account
-        )
+        right = hmac.compare_digest(password.encode(), self._token.encode()) and user == self._account == account
         return None if right else refusal(20003)
 
     def _take(self) -> Row:
@@ -203,9 +197,7 @@ def _refuse(refused: Refusal) -> Response:
 def _fail(fault: Fault) -> Response:
     code = fault.code or _SERVER_TROUBLE.get(fault.status, 20500)
     told = json.dumps(refusal(code, status=fault.status).body())
-    answer = Response(
-        told[: len(told) // 2] if fault.malformed else told, fault.status, mimetype="application/json"
-    )
+    answer = Response(told[: len(told) // 2] if fault.malformed else told, fault.status, mimetype="application/json")
     if fault.retry_after_s is not None:
         answer.headers["Retry-After"] = str(fault.retry_after_s)
     return answer

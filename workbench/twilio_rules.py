@@ -36,18 +36,15 @@ _TEXTS = {
     21211: "The 'To' number {to} is not a valid phone number.",
     21212: "The 'From' number {sender} is not a valid phone number, shortcode, or alphanumeric sender ID.",
     21266: "'To' and 'From' number cannot be the same: {to}",
-    21408: "Permission to send an SMS has not been enabled for the region indicated by the 'To' number: "
-    "{to}.",
+    21408: "Permission to send an SMS has not been enabled for the region indicated by the 'To' number: {to}.",
     21602: "Message body is required.",
     21603: "A 'From' phone number is required.",
     21604: "A 'To' phone number is required.",
-    21606: "The From phone number {sender} is not a valid, SMS-capable inbound phone number or short code "
-    "for your account.",
+    21606: "The From phone number {sender} is not a valid, SMS-capable inbound phone number or short code for your account.",
     21608: "The number {to} is unverified. Trial accounts cannot send messages to unverified numbers.",
     21610: "Attempt to send to unsubscribed recipient",
     21611: "This 'From' number has exceeded the maximum number of queued messages",
-    21612: "The 'To' phone number: {to}, is not currently reachable using the 'From' phone number: {sender} "
-    "via SMS.",
+    21612: "The 'To' phone number: {to}, is not currently reachable using the 'From' phone number: {sender} via SMS.",
     21614: "'To' number is not a valid mobile number: {to}",
     21617: "The concatenated message body exceeds the 1600 character limit.",
     21701: "The Messaging Service Sid {sender} is invalid.",
@@ -73,9 +70,7 @@ class Refusal:
         return {**told, "detail": ""} if self.code == 20003 else told
 
 
-def refusal(
-    code: int, *, status: int | None = None, to: str = "", sender: str = "", path: str = ""
-) -> Refusal:
+def refusal(code: int, *, status: int | None = None, to: str = "", sender: str = "", path: str = "") -> Refusal:
     """Make the refusal of one code, in Twilio's words; `status` overrides the one that usually comes."""
     text = _TEXTS.get(code, "Error {code}").format(code=code, to=to, sender=sender, path=path)
     return Refusal(status or _STATUS.get(code, 400), code, text)
@@ -85,9 +80,7 @@ def check(form: Mapping[str, str], owned: Collection[str]) -> Refusal | None:
     """Say why Twilio would not take this text, or None when it would. `owned`: the account's own numbers."""
     to, sender, service = form.get("To", ""), form.get("From", ""), form.get("MessagingServiceSid", "")
     code = (
-        _missing(to, sender or service, form.get("Body", ""))
-        or _bad_sender(sender, service, owned)
-        or _bad_recipient(to, sender)
+        _missing(to, sender or service, form.get("Body", "")) or _bad_sender(sender, service, owned) or _bad_recipient(to, sender)
     )
     return refusal(code, to=to, sender=sender or service) if code else None
 

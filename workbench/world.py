@@ -26,7 +26,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from .desk import create_app, listening, serving
 from .inbox import Uploads
 from .ministack import ACCESS_KEY, REGION, SECRET_KEY, MiniStack, MiniStackError, PortTakenError, remove_folder
-from .places import LOGS, PROJECT, STATE
+from .places import PROJECT, STATE
 from .resources import (
     ResourcesError,
     apply_stack,
@@ -83,7 +83,7 @@ class World:
         state: Path = STATE,
         on_step: Callable[[str], object] = lambda step: None,
     ) -> None:
-        """Ports of 0 are any free ones. `state` gets world.json. `on_step` hears what begins."""
+        """Ports of 0 are any free ones. `state` gets world.json and logs. `on_step` hears what begins."""
         self._port, self._desk_port = port, desk_port
         self._project, self._state, self._on_step = project, state, on_step
         self._variables: dict[str, str] = {}
@@ -131,7 +131,7 @@ class World:
             folder / "stage",
             STAGE,
             Target(self.ministack.endpoint, desk + PREFIX, environment={"TWILIO_BASE_URL": desk}),
-            LOGS / "deploy.log",
+            self._state / "logs" / "deploy.log",
         )
         resources = json.loads(deployed.read_text())["resources"]
         self._on_step("waking the functions")

@@ -78,9 +78,7 @@ def desk() -> Iterator[Desk]:
     mails, twilio, app = MailList(), TwilioDouble(ACCOUNT, TOKEN), Flask("desk")
     with serving(mails.app()) as endpoint:
         app.register_blueprint(twilio.blueprint)
-        app.register_blueprint(
-            create_inbox(twilio, endpoint, people={ASHA: "asha", "asha@example.com": "asha"})
-        )
+        app.register_blueprint(create_inbox(twilio, endpoint, people={ASHA: "asha", "asha@example.com": "asha"}))
         yield Desk(app, twilio, mails)
 
 
@@ -88,9 +86,7 @@ def desk() -> Iterator[Desk]:
 def browser() -> Iterator[Browser]:
     """Debian's headless Chromium. Without it its tests are skipped, or fail where it is required."""
     if not _CHROMIUM.exists():
-        missing = (
-            f"{_CHROMIUM} is missing: install it with `apt-get install chromium` to run the tests of the page"
-        )
+        missing = f"{_CHROMIUM} is missing: install it with `apt-get install chromium` to run the tests of the page"
         if os.environ.get("DROPNOTE_REQUIRE_BROWSER") == "1":
             pytest.fail(missing)
         pytest.skip(missing)

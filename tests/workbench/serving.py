@@ -12,9 +12,7 @@ from werkzeug.serving import make_server
 def serving(app: Flask) -> Iterator[str]:
     """Serve the app while the block runs; gives its base URL."""
     server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(
-        target=server.serve_forever, args=(0.02,), daemon=True
-    )  # how often it looks for the end
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)  # how often it looks for the end
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"

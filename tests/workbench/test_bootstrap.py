@@ -101,9 +101,7 @@ def test_python_without_venv_is_refused_with_the_package_to_install() -> None:
         ("collecting\nERROR: no space left on device", "failed at wheels: ERROR: no space left on device"),
     ],
 )
-def test_failed_program_is_told_in_a_sentence_that_names_its_log(
-    tmp_path: Path, said: str, told: str
-) -> None:
+def test_failed_program_is_told_in_a_sentence_that_names_its_log(tmp_path: Path, said: str, told: str) -> None:
     program = f"import sys\nprint({said!r})\nsys.exit(1)"
     with pytest.raises(SetupError, match=told) as caught:
         Runner(tmp_path).run("wheels", sys.executable, "-c", program)

@@ -83,12 +83,8 @@ def test_a_number_is_masked_and_the_segments_are_told(desk: Desk, page: Page, ur
     assert "919812345678" not in page.locator("body").inner_text()
 
 
-def test_a_hostile_mail_runs_nothing_and_asks_for_nothing(
-    desk: Desk, page: Page, url: str, tracker: Tracker
-) -> None:
-    desk.mails.add(
-        "<img src=x onerror=\"document.title='owned'\">", BodyHtml=ATTACK.format(tracker=tracker.url)
-    )
+def test_a_hostile_mail_runs_nothing_and_asks_for_nothing(desk: Desk, page: Page, url: str, tracker: Tracker) -> None:
+    desk.mails.add("<img src=x onerror=\"document.title='owned'\">", BodyHtml=ATTACK.format(tracker=tracker.url))
     desk.text("</iframe><script>document.title='owned'</script>")
     page.goto(url)
     inside = page.frame_locator(".mail iframe")
@@ -128,9 +124,7 @@ def test_clearing_leads_back_to_the_empty_page(desk: Desk, page: Page, url: str)
     expect(page.get_by_role("heading", name="Nothing has landed yet")).to_be_visible()
 
 
-def test_the_page_says_when_mails_cannot_be_read_and_when_they_can_again(
-    desk: Desk, page: Page, url: str
-) -> None:
+def test_the_page_says_when_mails_cannot_be_read_and_when_they_can_again(desk: Desk, page: Page, url: str) -> None:
     desk.mails.add("known")
     page.goto(url)
     desk.mails.broken = True

@@ -67,9 +67,7 @@ def test_import_builds_every_route(gateway: Any, ministack: MiniStack) -> None:
 
 def test_imported_route_keeps_its_integration(gateway: Any) -> None:
     api = gateway.import_rest_api(body=document("GET /health"))["id"]
-    resource = next(
-        item for item in gateway.get_resources(restApiId=api)["items"] if item["path"] == "/health"
-    )
+    resource = next(item for item in gateway.get_resources(restApiId=api)["items"] if item["path"] == "/health")
     integration = gateway.get_integration(restApiId=api, resourceId=resource["id"], httpMethod="GET")
     assert (integration["type"], integration["uri"]) == ("AWS_PROXY", URI)
 
@@ -104,9 +102,7 @@ def test_authorizer_is_refused_and_nothing_made(gateway: Any) -> None:
 def test_other_calls_pass_through(gateway: Any, ministack: MiniStack) -> None:
     api = gateway.import_rest_api(body=document("GET /health"))["id"]
     gateway.create_deployment(restApiId=api, stageName="api")
-    assert [
-        stage["stageName"] for stage in ministack.client("apigateway").get_stages(restApiId=api)["item"]
-    ] == ["api"]
+    assert [stage["stageName"] for stage in ministack.client("apigateway").get_stages(restApiId=api)["item"]] == ["api"]
     gateway.delete_rest_api(restApiId=api)
     assert ministack.client("apigateway").get_rest_apis()["items"] == []
 

@@ -39,9 +39,7 @@ def project(tmp_path: Path) -> Path:
 def target(folder: Path, **variables: str) -> Target:
     """A target that nobody listens on."""
     nobody = "http://127.0.0.1:9"
-    return Target(
-        nobody, nobody, wheels=folder / "wheels", packages=folder / "packages", environment=variables
-    )
+    return Target(nobody, nobody, wheels=folder / "wheels", packages=folder / "packages", environment=variables)
 
 
 def test_stages_variables_go_over_the_top_ones(project: Path) -> None:
@@ -90,12 +88,8 @@ def test_deploy_that_hangs_is_ended(project: Path, tmp_path: Path) -> None:
         deploy(project, tmp_path / "world", "local", target(tmp_path), tmp_path / "deploy.log", timeout_s=0.3)
 
 
-def test_deploy_sees_nothing_of_the_users_environment(
-    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_deploy_sees_nothing_of_the_users_environment(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "work")
-    (project / "app.py").write_text(
-        "import os\nraise SystemExit('saw ' + os.environ.get('AWS_PROFILE', 'nothing'))\n"
-    )
+    (project / "app.py").write_text("import os\nraise SystemExit('saw ' + os.environ.get('AWS_PROFILE', 'nothing'))\n")
     with pytest.raises(DeployError, match="saw nothing"):
         deploy(project, tmp_path / "world", "local", target(tmp_path), tmp_path / "deploy.log")

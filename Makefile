@@ -1,0 +1,30 @@
+# Two commands do everything: `make run` and `make test`. Each sets up what it needs on first use.
+PYTHON ?= python3
+BIN = .venv/bin
+
+.PHONY: run demo test check setup setup-dev clean
+
+run: setup         ## start the local world, and stay
+	@exec $(BIN)/dropnote up
+
+demo: setup        ## upload three files to a local world and show what comes of it
+	@$(BIN)/dropnote demo
+
+test: setup-dev    ## run every test
+	@$(BIN)/pytest
+
+check: setup-dev   ## format, lint, types, settings and templates
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/dropnote check
+
+setup:
+	@$(PYTHON) workbench/bootstrap.py
+
+setup-dev:
+	@$(PYTHON) workbench/bootstrap.py dev
+
+clean:             ## take back all that set-up and runs made
+	rm -rf .venv .dropnote .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info .chalice/deployments
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
