@@ -20,10 +20,10 @@ check: setup-dev   ## format, lint, types, settings and templates
 	@$(BIN)/dropnote check
 
 setup:
-	@$(PYTHON) workbench/bootstrap.py
+	@$(PYTHON) -m workbench.bootstrap
 
 setup-dev:
-	@$(PYTHON) workbench/bootstrap.py dev
+	@$(PYTHON) -m workbench.bootstrap dev
 
 clean:             ## take back all that set-up and runs made
 	rm -rf .venv .dropnote .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info .chalice/deployments
