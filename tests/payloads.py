@@ -1,10 +1,12 @@
-"""Payloads as AWS documents them: Amazon S3 user guide, "Event message structure" and "EventBridge event message structure"."""
+"""Payloads as AWS documents them: Amazon S3 user guide, "Event message structure", also of EventBridge."""
 
 from typing import Any
 from urllib.parse import quote_plus
 
 
-def s3_record(key: str = "in/report.pdf", *, name: str = "ObjectCreated:Put", version: str = "2.1", **thing: Any) -> dict[str, Any]:
+def s3_record(
+    key: str = "in/report.pdf", *, name: str = "ObjectCreated:Put", version: str = "2.1", **thing: Any
+) -> dict[str, Any]:
     """One record of an S3 notification; `thing` replaces fields of its object."""
     return {
         "eventVersion": version,
@@ -18,7 +20,11 @@ def s3_record(key: str = "in/report.pdf", *, name: str = "ObjectCreated:Put", ve
         "s3": {
             "s3SchemaVersion": "1.0",
             "configurationId": "testConfigRule",
-            "bucket": {"name": "acme-drops", "ownerIdentity": {"principalId": "A3NL1KOZZKExample"}, "arn": "arn:aws:s3:::acme-drops"},
+            "bucket": {
+                "name": "acme-drops",
+                "ownerIdentity": {"principalId": "A3NL1KOZZKExample"},
+                "arn": "arn:aws:s3:::acme-drops",
+            },
             "object": {
                 # S3 leaves "/" as it is
                 "key": quote_plus(key, safe="/"),

@@ -22,9 +22,7 @@ ODD_KEYS = [
     "line\r\nbreak",
     "k" * 1024,
 ]
-keys = st.text(min_size=1, max_size=300).map(
-    lambda key: key.encode("utf-8", "ignore").decode() or "k"
-)
+keys = st.text(min_size=1, max_size=300).map(lambda key: key.encode("utf-8", "ignore").decode() or "k")
 
 
 @pytest.mark.parametrize("key", ODD_KEYS)
@@ -135,7 +133,11 @@ def test_one_broken_record_leaves_the_others() -> None:
     assert batch.unknown[0].payload == {"what": "ever"}
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda each: st.lists(each) | st.dictionaries(st.text(), each)))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(), lambda each: st.lists(each) | st.dictionaries(st.text(), each)
+    )
+)
 def test_no_payload_raises(payload: Any) -> None:
     s3.from_notification(payload)
     s3.from_bus(payload)

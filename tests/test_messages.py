@@ -34,11 +34,11 @@ class Tags(HTMLParser):
 
     def __init__(self, page: str) -> None:
         super().__init__()
-        self.seen: list[object] = []
+        self.seen: list[str] = []
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.seen.append((tag, attrs))
+        self.seen.append(repr((tag, attrs)))
 
 
 @given(keys)
@@ -52,9 +52,8 @@ def test_any_key_makes_a_mail_without_control_character_in_its_subject(key: str)
 def test_any_key_leaves_the_markup_of_the_mail_as_it_is(key: str) -> None:
     harmless = Tags(rendered(an_upload("x"), Channel.EMAIL).html).seen
     hostile = Tags(rendered(an_upload(key), Channel.EMAIL).html).seen
-    commands = {("p", "label"), ("pre", "command")}
-    plain = [tag for tag in harmless if (tag[0], dict(tag[1]).get("class")) not in commands]  # type: ignore[index]
-    assert [tag for tag in hostile if (tag[0], dict(tag[1]).get("class")) not in commands] == plain  # type: ignore[index]
+    without_command = harmless[:-4] + harmless[-2:]  # a key that cannot be typed has no command to fetch it
+    assert hostile in (harmless, without_command)
 
 
 @given(keys)
