@@ -1,0 +1,90 @@
+"""The bindings, by Chalice's test client: payloads in, messages out, nothing decided on the way."""
+
+import os
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from chalice.test import Client
+
+from chalicelib.bindings import function_name
+from chalicelib.settings import Settings
+from tests.builders import ENVIRON
+from tests.payloads import TEST_EVENT, bus_event, s3_notification, s3_record
+from tests.worlds import Stage
+from workbench.ministack import MiniStack
+
+
+@pytest.fixture(scope="module")
+def app() -> Iterator[Any]:
+    """The app, loaded with a stage's environment, as Lambda does."""
+    before = dict(os.environ)
+    os.environ.update(ENVIRON)
+    import app
+
+    yield app
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.fixture
+def stage(ministack: MiniStack, app: Any) -> Iterator[Stage]:
+    settings: Settings = app.settings
+    stage = Stage(ministack, settings)
+    real, app.bot = app.bot, lambda: stage.bot
+    yield stage
+    app.bot = real
+
+
+def test_one_handler_a_bucket_and_the_others_are_bound(app: Any) -> None:
+    assert set(app.app.handler_map) == {"upload_acme_drops", "upload_events", "sweep", "test", "health"}
+    assert app.buckets == ("acme-drops",)
+
+
+def test_upload_told_both_ways_is_announced_once(app: Any, stage: Stage) -> None:
+    with Client(app.app, stage_name="prod") as client:
+        client.lambda_.invoke("upload_acme_drops", s3_notification(s3_record("in/a+b c.txt")))
+        client.lambda_.invoke("upload_events", bus_event("in/a+b c.txt"))
+    assert [channel for channel, _, _ in stage.sent] == ["email", "sms"]
+    assert "a+b c.txt" in stage.sent[1][2].text
+
+
+@pytest.mark.parametrize("payload", [TEST_EVENT, {}, {"Records": [{"odd": 1}]}])
+def test_odd_payloads_do_not_fail_the_function(app: Any, stage: Stage, payload: Any) -> None:
+    with Client(app.app) as client:
+        for function in ("upload_acme_drops", "upload_events"):
+            client.lambda_.invoke(function, payload)
+
+
+def test_sweep_takes_an_empty_event(app: Any, stage: Stage) -> None:
+    with Client(app.app) as client:
+        assert client.lambda_.invoke("sweep", {}).payload == {"swept": 0}
+
+
+def test_test_function_says_who_was_told_and_who_there_is(app: Any, stage: Stage) -> None:
+    with Client(app.app) as client:
+        told = client.lambda_.invoke("test", {"to": "ben"}).payload["deliveries"]
+        assert [(each["person"], each["state"]) for each in told] == [("ben", "sent")]
+        assert "did you mean ben" in client.lambda_.invoke("test", {"to": "bne"}).payload["error"]
+        assert "say who" in client.lambda_.invoke("test", None).payload["error"]
+
+
+def test_request_asked_again_sends_once(app: Any, stage: Stage) -> None:
+    context = SimpleNamespace(aws_request_id="1")
+    for _ in range(2):
+        app.test({"to": "ben"}, context)
+    assert len(stage.sent) == 1
+
+
+def test_health_answers(app: Any) -> None:
+    with Client(app.app) as client:
+        answer = client.http.get("/health")
+    assert (answer.status_code, answer.json_body["status"]) == (200, "ok")
+
+
+def test_function_names_are_stable_and_short() -> None:
+    assert function_name("upload", "acme-drops.example") == "upload_acme_dropsDexample"
+    long = [function_name("upload", "b" * 60 + end) for end in ("-a", "-b")]
+    assert len(set(long)) == 2
+    assert all(len(name) <= 48 for name in long)
