@@ -9,11 +9,14 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
 import requests
 
+from workbench.demo import upload_by_rclone
+from workbench.logbook import read_log
 from workbench.places import PROJECT
 from workbench.running import read_world
 from workbench.world import World, WorldError
@@ -82,6 +85,49 @@ def test_test_function_is_there_and_answers(world: World) -> None:
     answer = world.ministack.client("lambda").invoke(FunctionName=function(world, "test"), Payload=b"{}")
     assert "error" in json.load(answer["Payload"])
     assert "FunctionError" not in answer
+
+
+def inbox_of(world: World, name: str) -> tuple[int, int]:
+    """How many texts and mails tell of a file."""
+    inbox = requests.get(f"{world.running.desk}/inbox.json", timeout=20).json()
+    return (
+        sum(name in text["body"] for text in inbox["texts"]),
+        sum(name in mail["subject"] for mail in inbox["mails"]),
+    )
+
+
+def wait_for_messages(world: World, name: str) -> tuple[int, int]:
+    until = monotonic() + 20
+    while (found := inbox_of(world, name)) < (1, 1) and monotonic() < until:
+        sleep(0.05)
+    return found
+
+
+def test_upload_by_any_client_gives_one_text_and_one_mail(world: World, tmp_path: Path) -> None:
+    names = ["by boto3 + more.txt", "by rclone ü 🎉.csv", "by aws.pdf"]
+    files = [tmp_path / name for name in names]
+    for file in files:
+        file.write_bytes(b"some words")
+    running, programs = world.running, Path(sys.executable).parent
+    running.client("s3").upload_file(str(files[0]), running.bucket, f"in/{names[0]}")
+    upload_by_rclone(running, files[1], f"in/{names[1]}")
+    subprocess.run(
+        [programs / "aws", "--endpoint-url", running.endpoint, "s3", "cp", str(files[2]), f"s3://{running.bucket}/in/"],
+        env={
+            "PATH": os.environ["PATH"],
+            "AWS_ACCESS_KEY_ID": running.access_key,
+            "AWS_SECRET_ACCESS_KEY": running.secret_key,
+            "AWS_DEFAULT_REGION": running.region,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        },
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+    assert [wait_for_messages(world, name) for name in names] == [(1, 1)] * 3
+    rows = read_log(running, 100)
+    assert sorted(row["state"] for row in rows if row["what"].startswith("in/by ")) == ["sent"] * 6
+    assert [inbox_of(world, name) for name in names] == [(1, 1)] * 3  # and no more
 
 
 def test_second_world_in_the_same_place_is_refused(world: World, state: Path) -> None:

@@ -54,7 +54,7 @@ def run_demo(world: RunningWorld, step: Callable[[str], object]) -> Told:
             step(f"uploading {name}")
             file = Path(folder) / name
             file.write_bytes(os.urandom(size))
-            _upload(world, file)
+            upload_by_rclone(world, file, f"demo/{name}")
     step("waiting for the messages")
     told = Told()
     while time.monotonic() < started + PATIENCE_S:
@@ -68,8 +68,12 @@ def run_demo(world: RunningWorld, step: Callable[[str], object]) -> Told:
     return told
 
 
-def _upload(world: RunningWorld, file: Path) -> None:
-    """By rclone, which is not boto3; its remote is described by the environment, so no file of the user's is read."""
+def upload_by_rclone(world: RunningWorld, file: Path, key: str) -> None:
+    """Upload by rclone, which is not boto3. Its remote is told by the environment: no file of the user's is read.
+
+    Raises:
+        subprocess.CalledProcessError: it failed; `stderr` says why.
+    """
     remote = {
         "RCLONE_CONFIG": os.devnull,
         "RCLONE_S3_PROVIDER": "Other",
@@ -83,7 +87,7 @@ def _upload(world: RunningWorld, file: Path) -> None:
     }
     rclone = Path(sys.executable).with_name("rclone")
     subprocess.run(
-        [rclone, "copyto", str(file), f":s3:{world.bucket}/demo/{file.name}"],
+        [rclone, "copyto", str(file), f":s3:{world.bucket}/{key}"],
         env={"PATH": os.environ.get("PATH", ""), "HOME": os.environ.get("HOME", "/"), **remote},
         check=True,
         capture_output=True,
