@@ -66,3 +66,11 @@ def test_preview_of_an_unknown_template_says_which_there_are() -> None:
     result = run("preview", "uplaod")
     assert result.exit_code == 1
     assert "upload" in result.output
+
+
+@pytest.mark.parametrize("command", [["log"], ["test", "asha"], ["put", __file__]])
+def test_no_world_is_said_in_one_sentence(monkeypatch: pytest.MonkeyPatch, command: list[str]) -> None:
+    monkeypatch.setattr("workbench.cli.read_world", lambda: None)
+    result = run(*command)
+    assert (result.exit_code, result.output.count("\n")) == (1, 1)
+    assert "make run" in result.output

@@ -1,13 +1,20 @@
 """Delivery: told once, whatever comes twice; tried again, when it surely did not go out; never silent about why."""
 
+import json
+import logging
+import shutil
+import sys
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
+from chalicelib import log
 from chalicelib.channels import DeliveryError, OutcomeUnknown
 from chalicelib.delivery import Delivery, Reason, State
 from chalicelib.events import Batch, Unknown
 from chalicelib.policy import outcome
+from chalicelib.render import TEMPLATES, Renderer
 from chalicelib.rows import Parked
 from tests.builders import an_upload, some_settings
 from tests.worlds import TABLE, Stage
@@ -171,3 +178,33 @@ def test_sweep_stops_while_there_is_time_to_write_down(stage: Stage) -> None:
     stage.later(minutes=1)
     assert stage.bot.sweep(lambda: timedelta(seconds=5)) == []
     assert stage.sweep() == ["sent"]
+
+
+def test_owner_hears_of_a_broken_template_once_and_the_message_goes_out_plain(stage: Stage, tmp_path: Path) -> None:
+    shutil.copytree(TEMPLATES, tmp_path / "templates")
+    (tmp_path / "templates" / "upload" / "sms.txt").write_text("{{ no_such_name }}")
+    stage.deliverer.renderer = Renderer(stage.settings, stage="prod", folder=tmp_path / "templates")
+    stage.bot.take(UPLOAD)
+    stage.bot.take(Batch(events=(an_upload("in/other.pdf"),)))
+    texts = [message.text for channel, _, message in stage.sent if channel == "sms"]
+    trouble = [message.text for _, to, message in stage.sent if to == "ben@example.com"]
+    assert ["report.pdf" in texts[0], "other.pdf" in texts[1]] == [True, True]
+    assert len(trouble) == 1
+    assert "no_such_name" in trouble[0]
+
+
+def test_log_and_ledger_have_no_address_in_them(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure()
+    handler = logging.StreamHandler(sys.stdout)
+    logging.getLogger("chalicelib").addHandler(handler)
+    try:
+        stage.fails.extend([DeliveryError(Reason.UNREACHABLE, "no connection"), OutcomeUnknown(Reason.TIMEOUT, "no answer")])
+        stage.bot.take(Batch(events=(an_upload(),), unknown=(Unknown("s3", "it has no Records", {"odd": True}),)))
+        stage.later(minutes=5)
+        stage.sweep()
+        stage.bot.test("finance", "1")
+    finally:
+        logging.getLogger("chalicelib").removeHandler(handler)
+    told = capsys.readouterr().out + json.dumps(stage.client.scan(TableName=TABLE)["Items"], default=repr)
+    assert "no connection" in told
+    assert not [word for word in ("@example.com", "+9198", "9812345678") if word in told]

@@ -9,16 +9,18 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from time import monotonic, sleep
 from typing import Any
 
 import pytest
 import requests
+from click.testing import CliRunner, Result
 
+from workbench.cli import main
 from workbench.demo import upload_by_rclone
 from workbench.logbook import read_log
 from workbench.places import PROJECT
 from workbench.running import read_world
+from workbench.waiting import wait_until
 from workbench.world import World, WorldError
 
 pytestmark = pytest.mark.world
@@ -96,13 +98,6 @@ def inbox_of(world: World, name: str) -> tuple[int, int]:
     )
 
 
-def wait_for_messages(world: World, name: str) -> tuple[int, int]:
-    until = monotonic() + 20
-    while (found := inbox_of(world, name)) < (1, 1) and monotonic() < until:
-        sleep(0.05)
-    return found
-
-
 def test_upload_by_any_client_gives_one_text_and_one_mail(world: World, tmp_path: Path) -> None:
     names = ["by boto3 + more.txt", "by rclone ü 🎉.csv", "by aws.pdf"]
     files = [tmp_path / name for name in names]
@@ -124,10 +119,30 @@ def test_upload_by_any_client_gives_one_text_and_one_mail(world: World, tmp_path
         capture_output=True,
         timeout=60,
     )
-    assert [wait_for_messages(world, name) for name in names] == [(1, 1)] * 3
+    wait_until(lambda: all(inbox_of(world, name) >= (1, 1) for name in names), within_s=20)
     rows = read_log(running, 100)
     assert sorted(row["state"] for row in rows if row["what"].startswith("in/by ")) == ["sent"] * 6
     assert [inbox_of(world, name) for name in names] == [(1, 1)] * 3  # and no more
+
+
+def test_commands_of_every_day(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(*arguments: str) -> Result:
+        return CliRunner().invoke(main, arguments)
+
+    monkeypatch.setattr("workbench.cli.read_world", lambda: world.running)
+    file = tmp_path / "by command.txt"
+    file.write_text("some words")
+    assert "s3://dropnote-uploads/in/by command.txt" in run("put", str(file), "in/by command.txt").output
+    wait_until(lambda: inbox_of(world, "by command") >= (1, 1), within_s=20)
+    rows = json.loads(run("log", "--json").output)
+    assert [row["state"] for row in rows if row["what"] == "in/by command.txt"] == ["sent", "sent"]
+    assert "in/by command.txt" in run("log", "-n", "2").output
+    told = json.loads(run("test", "finance", "--json").output)["deliveries"]
+    assert [(each["person"], each["channel"], each["state"]) for each in told] == [
+        ("asha", "email", "sent"), ("asha", "sms", "sent"), ("ben", "email", "sent"),
+    ]  # fmt: skip
+    nobody = run("test", "ahsa")
+    assert (nobody.exit_code, "did you mean asha?" in nobody.output) == (1, True)
 
 
 def test_second_world_in_the_same_place_is_refused(world: World, state: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import requests
 
 from .running import RunningWorld
+from .waiting import wait_until
 
 FILES = {
     "hello.txt": 1_200,
@@ -57,13 +58,14 @@ def run_demo(world: RunningWorld, step: Callable[[str], object]) -> Told:
             upload_by_rclone(world, file, f"demo/{name}")
     step("waiting for the messages")
     told = Told()
-    while time.monotonic() < started + PATIENCE_S:
+
+    def all_told() -> bool:
         inbox = requests.get(f"{world.desk}/inbox.json", timeout=5).json()
         told.texts, told.mails = inbox["texts"], inbox["mails"]
         told.missing = [line for name in FILES for line in _wrong(name, told)]
-        if not told.missing:
-            break
-        time.sleep(0.05)
+        return not told.missing
+
+    wait_until(all_told, PATIENCE_S, pause_s=0.05)
     told.seconds = time.monotonic() - started
     return told
 

@@ -22,7 +22,6 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -33,6 +32,7 @@ from botocore.config import Config
 from botocore.session import Session
 
 from .places import MINISTACK_PYTHON
+from .waiting import wait_until
 
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
@@ -210,11 +210,8 @@ class MiniStack:
         return False
 
     def _await(self, ready: Callable[[], bool]) -> None:
-        until = time.monotonic() + self._ready_s
-        while not ready():
-            if time.monotonic() > until:
-                raise MiniStackError(f"MiniStack did not answer within {self._ready_s:g} s: {self._last_words()}")
-            time.sleep(0.02)
+        if not wait_until(ready, self._ready_s):
+            raise MiniStackError(f"MiniStack did not answer within {self._ready_s:g} s: {self._last_words()}")
 
     def _last_words(self) -> str:
         lines = self.log.read_text(errors="replace").split("\n") if self.log.exists() else []
@@ -223,11 +220,12 @@ class MiniStack:
 
 def remove_folder(folder: Path) -> None:
     """Remove a folder, though a worker that is just dying may still write there."""
-    for _ in range(50):
+
+    def gone() -> bool:
         shutil.rmtree(folder, ignore_errors=True)
-        if not folder.exists():
-            break
-        time.sleep(0.02)
+        return not folder.exists()
+
+    wait_until(gone, within_s=1.0)
 
 
 def _ask(port: int, method: str, path: str, timeout_s: float) -> dict[str, Any]:

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from email.utils import parseaddr
 from pathlib import Path
 from string import Template
-from time import monotonic, sleep
 from typing import Any
 
 from .ministack import MiniStack
+from .waiting import wait_until
 
 STACK_S = 60.0
 
@@ -55,12 +55,9 @@ def apply_stack(ministack: MiniStack, template: Path, stage: str, timeout_s: flo
         Parameters=[{"ParameterKey": "Stage", "ParameterValue": stage}],
         Capabilities=["CAPABILITY_NAMED_IAM"],
     )
-    until = monotonic() + timeout_s
-    while (status := _status(client, name)) == "CREATE_IN_PROGRESS":
-        if monotonic() > until:
-            raise ResourcesError(f"{template.name} was not applied within {timeout_s:g} s")
-        sleep(0.05)
-    if status != "CREATE_COMPLETE":
+    if not wait_until(lambda: _status(client, name) != "CREATE_IN_PROGRESS", timeout_s, pause_s=0.05):
+        raise ResourcesError(f"{template.name} was not applied within {timeout_s:g} s")
+    if (status := _status(client, name)) != "CREATE_COMPLETE":
         raise ResourcesError(f"{template.name} was not applied ({status}): {_first_failure(client, name)}")
 
 

@@ -7,9 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import boto3
@@ -18,14 +16,7 @@ from botocore.exceptions import ClientError
 
 from workbench.ministack import MiniStack, MiniStackError, PortTakenError, local_client
 from workbench.places import PROJECT
-
-
-def soon(true: Callable[[], bool], within_s: float = 10.0) -> bool:
-    """Does it become true in time?"""
-    until = time.monotonic() + within_s
-    while not (answer := true()) and time.monotonic() < until:
-        time.sleep(0.02)
-    return answer
+from workbench.waiting import wait_until
 
 
 def processes_naming(text: str) -> list[str]:
@@ -94,7 +85,7 @@ def test_stop_leaves_no_process_and_no_folder(tmp_path: Path) -> None:
     with MiniStack(folder=folder):
         assert processes_naming(str(folder))
     assert not folder.exists()
-    assert soon(lambda: not processes_naming(str(folder)))
+    assert wait_until(lambda: not processes_naming(str(folder)), within_s=10)
 
 
 def test_killed_starter_leaves_no_process_and_no_folder(tmp_path: Path) -> None:
@@ -113,7 +104,7 @@ with MiniStack(folder=Path({str(folder)!r})):
     os.kill(starter.pid, signal.SIGKILL)
     starter.wait()
     starter.stdout.close()
-    assert soon(lambda: not processes_naming(str(folder)))
+    assert wait_until(lambda: not processes_naming(str(folder)), within_s=10)
     assert not folder.exists()
 
 
@@ -140,4 +131,4 @@ def test_burst_past_the_cap_is_queued_and_none_of_it_lost() -> None:
             found = logs.filter_log_events(logGroupName="/aws/lambda/slow", filterPattern="took")["events"]
             return {event["message"].strip() for event in found}
 
-        assert soon(lambda: len(taken()) == 12, within_s=30)
+        assert wait_until(lambda: len(taken()) == 12, within_s=30)

@@ -1,0 +1,118 @@
+"""E-mail by SMTP, against a real server on loopback with a certificate of its own."""
+
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from typing import Any
+
+import pytest
+import trustme
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult
+
+from chalicelib.channels import DeliveryError
+from chalicelib.channels.smtp import Smtp
+from chalicelib.delivery import Reason
+from chalicelib.settings import Email
+from tests.channels.parts import FROM, ID, MAIL, refused
+from workbench.ministack import free_port
+
+
+class Server:
+    """What an SMTP server was given; `data_reply` and `rcpt_reply` are its answers."""
+
+    def __init__(self) -> None:
+        self.mails: list[EmailMessage] = []
+        self.rcpt_reply = "250 OK"
+        self.data_reply = "250 OK"
+
+    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:  # noqa: N802
+        if self.rcpt_reply.startswith("250"):
+            envelope.rcpt_tos.append(address)
+        return self.rcpt_reply
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+        self.mails.append(message_from_bytes(envelope.content, policy=policy.default))
+        return self.data_reply
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@contextmanager
+def smtp(authority: trustme.CA, handler: Server, security: str, password: str = "right") -> Iterator[Smtp]:
+    """A real server on a free port, and a transport that trusts it."""
+    serving_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1", "localhost").configure_cert(serving_tls)
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+
+    def login(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
+        return AuthResult(success=data.password == b"right", handled=False)
+
+    options: dict[str, Any] = {"authenticator": login, "auth_required": True}
+    if security == "tls":
+        options |= {"ssl_context": serving_tls, "auth_require_tls": False}
+    else:
+        options |= {"tls_context": serving_tls, "require_starttls": True}
+    controller = Controller(handler, hostname="127.0.0.1", port=free_port(), **options)
+    controller.start()
+    try:
+        email = Email(FROM, "smtp", "127.0.0.1", controller.port, security, "drops")  # type: ignore[arg-type]
+        yield Smtp(email, password, trusting)
+    finally:
+        controller.stop()
+
+
+@pytest.mark.parametrize("security", ["starttls", "tls"])
+def test_smtp_server_gets_both_parts_and_the_headers(authority: trustme.CA, security: str) -> None:
+    server = Server()
+    with smtp(authority, server, security) as transport:
+        receipt = transport.send(MAIL, to="asha@example.com", delivery_id=ID)
+    (mail,) = server.mails
+    assert (mail["Subject"], mail["To"], mail["Auto-Submitted"]) == (MAIL.subject, "asha@example.com", "auto-generated")
+    assert receipt.id == mail["Message-ID"] == f"<{ID}@example.com>"
+    assert [part.get_content_type() for part in mail.iter_parts()] == ["text/plain", "text/html"]
+
+
+@pytest.mark.parametrize(
+    ("rcpt", "data", "meaning"),
+    [
+        ("550 No such user", "250 OK", (Reason.BAD_ADDRESS, True, False)),
+        ("451 Try later", "250 OK", (Reason.PROVIDER, False, False)),
+        ("250 OK", "554 Spam", (Reason.REFUSED, True, False)),
+        ("250 OK", "452 Full", (Reason.PROVIDER, False, False)),
+    ],
+)
+def test_each_reply_of_smtp_has_a_meaning(
+    authority: trustme.CA, rcpt: str, data: str, meaning: tuple[Reason, bool, bool]
+) -> None:
+    server = Server()
+    server.rcpt_reply, server.data_reply = rcpt, data
+    with smtp(authority, server, "starttls") as transport, pytest.raises(DeliveryError) as caught:
+        transport.send(MAIL, to="asha@example.com", delivery_id=ID)
+    assert refused(caught.value) == meaning
+
+
+def test_wrong_password_is_told_without_telling_it(authority: trustme.CA) -> None:
+    with smtp(authority, Server(), "starttls", "wr0ng") as transport, pytest.raises(DeliveryError) as caught:
+        transport.send(MAIL, to="asha@example.com", delivery_id=ID)
+    assert refused(caught.value) == (Reason.AUTH, True, False)
+    assert "wr0ng" not in str(caught.value)
+
+
+def test_smtp_out_of_reach_is_surely_not_sent() -> None:
+    email = Email(FROM, "smtp", "127.0.0.1", free_port())
+    with pytest.raises(DeliveryError) as caught:
+        Smtp(email, "").send(MAIL, to="asha@example.com", delivery_id=ID)
+    assert refused(caught.value) == (Reason.UNREACHABLE, False, False)
+
+
+def test_certificate_nobody_vouches_for_is_refused(authority: trustme.CA) -> None:
+    with smtp(authority, Server(), "tls") as transport, pytest.raises(DeliveryError) as caught:
+        Smtp(transport._email, "right").send(MAIL, to="asha@example.com", delivery_id=ID)
+    assert caught.value.permanent

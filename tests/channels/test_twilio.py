@@ -1,0 +1,102 @@
+"""SMS by Twilio's own package, against a double that follows Twilio's documentation."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from chalicelib.channels import DeliveryError, OutcomeUnknown
+from chalicelib.channels.twilio import Twilio
+from chalicelib.delivery import Reason
+from chalicelib.settings import Sms
+from tests.channels.parts import ID, TEXT, hanging_up, refused
+from tests.workbench.serving import serving
+from workbench.ministack import free_port
+from workbench.twilio_double import TwilioDouble
+
+ACCOUNT = "AC" + "0" * 32
+
+
+@pytest.fixture
+def double() -> TwilioDouble:
+    return TwilioDouble(ACCOUNT, "secret-token")
+
+
+@pytest.fixture
+def twilio(double: TwilioDouble) -> Iterator[Twilio]:
+    app = Flask("twilio")
+    app.register_blueprint(double.blueprint)
+    with serving(app) as url:
+        yield Twilio(Sms(ACCOUNT, "+15005550006"), "secret-token", url)
+
+
+def test_twilio_takes_a_text(twilio: Twilio, double: TwilioDouble) -> None:
+    receipt = twilio.send(TEXT, to="+919812345678", delivery_id=ID)
+    (row,) = double.messages()
+    assert (row.sid, row.to, row.body, row.from_) == (receipt.id, "+919812345678", TEXT.text, "+15005550006")
+
+
+def test_twilio_sends_by_a_messaging_service(twilio: Twilio, double: TwilioDouble) -> None:
+    twilio._sms = replace(twilio._sms, from_="", messaging_service="MG" + "0" * 32)
+    twilio.send(TEXT, to="+919812345678", delivery_id=ID)
+    assert double.messages()[0].messaging_service_sid == "MG" + "0" * 32
+
+
+@pytest.mark.parametrize(
+    ("code", "meaning"),
+    [
+        (21211, (Reason.BAD_ADDRESS, True, False)),
+        (21610, (Reason.OPTED_OUT, True, False)),
+        (21614, (Reason.BAD_ADDRESS, True, False)),
+        (21408, (Reason.BLOCKED, True, False)),
+        (21606, (Reason.ACCOUNT, True, False)),
+        (21611, (Reason.RATE, False, False)),
+    ],
+)
+def test_each_code_of_twilio_has_a_meaning(
+    twilio: Twilio, double: TwilioDouble, code: int, meaning: tuple[Reason, bool, bool]
+) -> None:
+    double.fail_to("+919812345678", code)
+    with pytest.raises(DeliveryError) as caught:
+        twilio.send(TEXT, to="+919812345678", delivery_id=ID)
+    assert refused(caught.value) == meaning
+    assert "+91" not in str(caught.value)
+
+
+def test_twilio_says_when_to_come_back(twilio: Twilio, double: TwilioDouble) -> None:
+    double.fail_next(status=429, retry_after_s=30)
+    with pytest.raises(DeliveryError) as caught:
+        twilio.send(TEXT, to="+919812345678", delivery_id=ID)
+    assert refused(caught.value) == (Reason.RATE, False, False)
+    assert caught.value.retry_after is not None
+    assert caught.value.retry_after.total_seconds() == 30
+
+
+@pytest.mark.parametrize("fault", [{"status": 500}, {"status": 503, "accepted": True}, {"status": 201, "malformed": True}])
+def test_answer_that_says_nothing_leaves_the_outcome_unknown(twilio: Twilio, double: TwilioDouble, fault: dict[str, Any]) -> None:
+    double.fail_next(**fault)
+    with pytest.raises(OutcomeUnknown):
+        twilio.send(TEXT, to="+919812345678", delivery_id=ID)
+    assert len(double.requests()) == 1
+
+
+def test_wrong_token_is_told_without_telling_it(twilio: Twilio) -> None:
+    twilio._token = "other-token"
+    with pytest.raises(DeliveryError) as caught:
+        twilio.send(TEXT, to="+919812345678", delivery_id=ID)
+    assert refused(caught.value) == (Reason.AUTH, True, False)
+    assert "other-token" not in str(caught.value)
+
+
+def test_twilio_out_of_reach_is_surely_not_sent() -> None:
+    transport = Twilio(Sms(ACCOUNT, "+15005550006"), "t", f"http://127.0.0.1:{free_port()}")
+    with pytest.raises(DeliveryError) as caught:
+        transport.send(TEXT, to="+919812345678", delivery_id=ID)
+    assert refused(caught.value) == (Reason.UNREACHABLE, False, False)
+
+
+def test_twilio_that_hangs_up_leaves_the_outcome_unknown() -> None:
+    with hanging_up() as port, pytest.raises(OutcomeUnknown):
+        Twilio(Sms(ACCOUNT, "+15005550006"), "t", f"http://127.0.0.1:{port}").send(TEXT, to="+919812345678", delivery_id=ID)
