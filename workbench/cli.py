@@ -3,6 +3,7 @@
 import json
 import signal
 import webbrowser
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
@@ -31,7 +32,9 @@ def up(port: int, desk_port: int) -> None:
     from .world import World, WorldError
 
     try:
-        with working("starting the local world") as step, World(port=port, desk_port=desk_port, on_step=step) as world:
+        with ExitStack() as running:
+            with working("starting the local world") as step:
+                world = running.enter_context(World(port=port, desk_port=desk_port, on_step=step))
             _welcome(world.running)
             signal.pause()
     except WorldError as error:

@@ -4,12 +4,16 @@ Standard input is a pipe from the starter: when it closes, however the starter e
 folder (its one argument) and ends its process group, Lambda's workers with it.
 """
 
+import hashlib
 import os
 import shutil
 import signal
 import sys
 import threading
 import time
+import zipfile
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 QUEUED_S = 6 * 3600.0  # how long AWS keeps an asynchronous invocation that it cannot run yet
@@ -52,10 +56,35 @@ def queue_at_the_cap(functions: Any) -> None:
     functions._acquire_execution_slot, functions._release_execution_slot = acquire, release
 
 
+def unpack_once(runtime: Any, shared: Path) -> None:
+    """Let all workers of the same package share one unpacked copy, as read-only as on Lambda.
+
+    MiniStack 1.5.33 unpacks 1,900 files for each new worker: up to two seconds each time one is started.
+    """
+    unpacking = threading.Lock()
+
+    class Package(zipfile.ZipFile):
+        def extractall(self, path: Any = None, members: Any = None, pwd: Any = None) -> None:
+            contents = repr([(entry.filename, entry.CRC) for entry in self.infolist()])
+            copy = shared / hashlib.sha256(contents.encode()).hexdigest()[:16]
+            with unpacking:
+                if not copy.exists():
+                    fresh = shared / "unpacking"
+                    super().extractall(fresh)
+                    fresh.rename(copy)
+            Path(path).rmdir()
+            Path(path).symlink_to(copy)
+
+    runtime.zipfile = SimpleNamespace(**{**vars(zipfile), "ZipFile": Package})
+
+
 if __name__ == "__main__":
-    threading.Thread(target=watch, args=(sys.argv.pop(1),), daemon=True).start()
+    folder = sys.argv.pop(1)
+    threading.Thread(target=watch, args=(folder,), daemon=True).start()
     from ministack.app import main  # type: ignore[import-not-found]  # is in an environment of its own
+    from ministack.core import lambda_runtime  # type: ignore[import-not-found]
     from ministack.services import lambda_svc  # type: ignore[import-not-found]
 
     queue_at_the_cap(lambda_svc)
+    unpack_once(lambda_runtime, Path(folder) / "packages")
     main()

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-out = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+out = Console(highlight=False, soft_wrap=True)  # a line to copy stays one line
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
@@ -43,7 +43,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         drawn.add_column(column, overflow="fold")
     for row in rows:
         drawn.add_row(*(Text(cell) for cell in row))
-    out.print(drawn)
+    out.print(drawn, soft_wrap=False)
 
 
 @contextmanager
