@@ -45,7 +45,7 @@ def raw(handler: Any) -> Any:
 
 def on_upload(event: Raw) -> None:
     """S3 tells us directly that an object was created."""
-    bot().take(s3.from_notification(event.to_dict()))
+    bot().take(s3.from_notification(event.to_dict()), time_left(event.context))
 
 
 tell = on_upload
@@ -58,7 +58,7 @@ for bucket in buckets:  # one function for each bucket; they share their code, a
 @app.on_cw_event({"source": ["aws.s3"], "detail-type": ["Object Created"], "detail": {"bucket": {"name": list(buckets)}}})
 def upload_events(event: Raw) -> None:
     """EventBridge tells us the same, where a bucket has it switched on; of the two ways only the first to come sends."""
-    bot().take(s3.from_bus(event.to_dict()))
+    bot().take(s3.from_bus(event.to_dict()), time_left(event.context))
 
 
 @raw
@@ -75,7 +75,7 @@ def test(event: Any, context: Any) -> dict[str, Any]:
     if not isinstance(target, str):
         return {"error": 'say who: {"to": "a person, a group or a rule"}'}
     try:
-        done = bot().test(target, getattr(context, "aws_request_id", None) or uuid4().hex)
+        done = bot().test(target, getattr(context, "aws_request_id", None) or uuid4().hex, time_left(context))
     except UnknownTarget as error:
         return {"error": str(error)}
     return {"deliveries": [summary(delivery) for delivery in done]}

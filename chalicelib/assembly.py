@@ -11,8 +11,9 @@ from .bot import Bot
 from .channels import Transport
 from .channels.registry import transport_of
 from .clock import Clock, utc_now
-from .deliver import Deliverer
-from .ledger import Ledger
+from .control import Control, TableStore
+from .deliver import LEASE, Deliverer
+from .ledger import LEDGER_CONFIG, Ledger
 from .message import Channel
 from .parameters import Parameters
 from .render import TEMPLATES, Renderer, template_names
@@ -45,16 +46,20 @@ def make_bot(
         clients = boto3.client
     parameters = Parameters(lambda: clients("ssm"), environ.get("DROPNOTE_SECRETS", "/dropnote/"), environ, clock)
 
+    dynamodb, table = clients("dynamodb", config=LEDGER_CONFIG), environ["DROPNOTE_LEDGER"]
+
     @cache
     def transport(channel: Channel) -> Transport:
         return transport_of(channel, settings, parameters, clients, environ)
 
     deliverer = Deliverer(
         settings=settings,
-        ledger=Ledger(clients("dynamodb"), environ["DROPNOTE_LEDGER"]),
+        ledger=Ledger(dynamodb, table),
+        control=Control(TableStore(dynamodb, table), clock),
         renderer=Renderer(settings, stage=environ["DROPNOTE_STAGE"]),
         transport=transport,
         clock=clock,
+        lease=timedelta(seconds=float(environ.get("DROPNOTE_LEASE_SECONDS", LEASE.total_seconds()))),
     )
     return Bot(settings, deliverer)
 

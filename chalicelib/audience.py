@@ -1,6 +1,6 @@
-"""Who hears of an event: by its rule, by a test's target, or, in trouble, the owner."""
+"""Who hears of an event: by its rule, by a test's target, by another channel, or, in trouble, the owner."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from .delivery import Delivery
@@ -8,6 +8,7 @@ from .events import Event, Kind
 from .message import Channel
 from .settings import Person, Recipient, Rule, Settings
 
+_IN_TROUBLE = timedelta(minutes=5)
 _SOON = timedelta(hours=1)  # a test or a word of trouble older than that is of no use
 
 
@@ -20,21 +21,27 @@ class Notice:
     template: str
     recipient: Recipient
     expires: timedelta
+    fallback: timedelta | None = None  # the person's other channel is tried: when this is dead, or after that long
+    instead_of: str = ""  # the channel that was dead, where this is such another try
 
 
 def by_rule(event: Event, rule: Rule) -> list[Notice]:
     """The notices of one match."""
-    return [Notice(event, rule.name, rule.template, recipient, rule.expires) for recipient in rule.recipients]
+    return [_of_rule(event, rule, recipient) for recipient in rule.recipients]
 
 
-def by_person(event: Event, person: Person, *, every_channel: bool) -> list[Notice]:
-    """A notice to a person for an event without a rule, on the first channel they have, or on every one."""
-    template = "test" if event.kind is Kind.TEST else "plain"
-    channels = [channel for channel in Channel if _address(person, channel)]
-    return [
-        Notice(event, event.kind.value, template, Recipient(channel, person), _SOON)
-        for channel in (channels if every_channel else channels[:1])
-    ]
+def by_person(event: Event, person: Person, channels: tuple[Channel, ...] = tuple(Channel)) -> list[Notice]:
+    """Notices to a person for an event without a rule, on each of these channels that they have."""
+    return [_of_kind(event, Recipient(channel, person)) for channel in channels if Recipient(channel, person).address]
+
+
+def by_other_channel(notice: Notice) -> Notice | None:
+    """The same for the person's other channel; None where they have none, or where this is such a try already."""
+    if notice.fallback is None or notice.instead_of:
+        return None
+    others = (Recipient(channel, notice.recipient.person) for channel in Channel if channel is not notice.recipient.channel)
+    recipient = next((other for other in others if other.address), None)
+    return replace(notice, recipient=recipient, instead_of=notice.recipient.channel.value) if recipient else None
 
 
 def of_delivery(delivery: Delivery, settings: Settings) -> Notice | str:
@@ -42,17 +49,22 @@ def of_delivery(delivery: Delivery, settings: Settings) -> Notice | str:
     person = settings.people.get(delivery.person)
     if person is None:
         return f"{delivery.person} is no longer in the settings"
-    if not _address(person, delivery.channel):
-        return f"{delivery.person} no longer has an address for {delivery.channel}"
     recipient = Recipient(delivery.channel, person)
+    if not recipient.address or not settings.sender(delivery.channel):
+        return f"{delivery.person} can no longer be reached by {delivery.channel}"
     rule = next((rule for rule in settings.rules if rule.name == delivery.rule), None)
     if rule is not None:
-        return Notice(delivery.event, rule.name, rule.template, recipient, rule.expires)
+        return replace(_of_rule(delivery.event, rule, recipient), instead_of=delivery.instead_of)
     if delivery.event.kind is Kind.UPLOAD:
         return f"the rule {delivery.rule} is no longer in the settings"
-    template = "test" if delivery.event.kind is Kind.TEST else "plain"
-    return Notice(delivery.event, delivery.rule, template, recipient, _SOON)
+    return _of_kind(delivery.event, recipient)
 
 
-def _address(person: Person, channel: Channel) -> str:
-    return person.email if channel is Channel.EMAIL else person.sms
+def _of_rule(event: Event, rule: Rule, recipient: Recipient) -> Notice:
+    return Notice(event, rule.name, rule.template, recipient, rule.expires, rule.fallback)
+
+
+def _of_kind(event: Event, recipient: Recipient) -> Notice:
+    if event.kind is Kind.TEST:  # on exactly the channel it is to test
+        return Notice(event, event.kind.value, "test", recipient, _SOON)
+    return Notice(event, event.kind.value, "plain", recipient, _SOON, fallback=_IN_TROUBLE)

@@ -3,15 +3,16 @@
 import random
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from . import log
-from .audience import Notice, by_person, of_delivery
+from .audience import Notice, by_other_channel, by_person
 from .channels import DeliveryError, Receipt, Transport
 from .clock import Clock, utc_now
+from .control import Control, DeadAddress, address_key
 from .delivery import Delivery, Reason, State, delivery_id
-from .events import Event, Kind, identity_of
+from .events import Event, Kind, identity_of, late_identity
 from .ledger import Ledger
 from .message import Channel, Message
 from .parameters import MissingSecret
@@ -20,8 +21,10 @@ from .render import Renderer
 from .settings import Settings
 
 LEASE = timedelta(minutes=2)  # outlives every invocation: lambda_timeout is 60 s
-SWEEP_ROWS = 200
-SWEEP_RESERVE = timedelta(seconds=15)  # time a last send may take: connect, wait, mark
+SEND_RESERVE = timedelta(seconds=15)  # time a send may take: connect, wait for the answer, mark
+_DEAD = (Reason.BAD_ADDRESS, Reason.OPTED_OUT)
+
+TimeLeft = Callable[[], timedelta]
 
 
 @dataclass
@@ -30,70 +33,99 @@ class Deliverer:
 
     settings: Settings
     ledger: Ledger
+    control: Control
     renderer: Renderer
     transport: Callable[[Channel], Transport]
     clock: Clock = utc_now
     chance: outcome.Chance = random.random
     token: Callable[[], str] = field(default=lambda: secrets.token_hex(8))
+    lease: timedelta = LEASE
 
-    def deliver(self, notice: Notice) -> Delivery | None:
-        """Deliver a notice for the first time; None when the ledger has it already, and then nothing is sent."""
-        message = self._render(notice)
-        now = self.clock()
-        recipient = notice.recipient
-        delivery = Delivery(
-            id=delivery_id(notice.event, notice.rule, recipient.address, recipient.channel),
-            event=notice.event,
-            rule=notice.rule,
-            person=recipient.person.name,
-            channel=recipient.channel,
-            created_at=now,
-            expires_at=now + notice.expires,
-            claim=self.token(),
-            due_at=now + LEASE,
-        )
-        if not self.ledger.insert(delivery):
-            log.info("duplicate", delivery=delivery.id, rule=delivery.rule, event=notice.event.identity)
-            return None
-        return self._attempt(delivery, message, recipient.address)
+    @property
+    def settle(self) -> timedelta:
+        """How long an unknown outcome is left to settle after its lease, and between two looks: a minute."""
+        return self.lease / 2
 
-    def sweep(self, time_left: Callable[[], timedelta]) -> list[Delivery]:
-        """Deliver what is due, oldest first, until nothing is or the time runs short; the rest stays due."""
-        swept = []
-        for delivery in self.ledger.due(self.clock(), SWEEP_ROWS):
-            if time_left() < SWEEP_RESERVE:
-                break
-            moved = self._again(delivery)
-            if moved is not None:
-                swept.append(moved)
-        return swept
+    def deliver(self, notice: Notice, time_left: TimeLeft) -> list[Delivery]:
+        """Deliver a notice for the first time; [] when the ledger has it already, and then nothing is sent.
 
-    def tell_owner(self, about: str, sentence: str) -> None:
-        """Tell the owner that the bot is in trouble, once an hour for each thing it is about."""
+        More than one delivery when others came of it: the person's other channel, a word to the owner.
+        """
+        if self._told_as_late(notice):
+            return []
+        message = self.render(notice, time_left)
+        delivery = self._new(notice, message)
+        if dead := self.dead(notice):
+            others = self.fall_back(notice, time_left)
+            dropped = replace(delivery, state=State.DROPPED, reason=dead.reason, detail=since(dead), due_at=None)
+            return [*self._insert(dropped), *others]
+        if time_left() < SEND_RESERVE:
+            return self.hold(notice, Reason.OUT_OF_TIME)
+        if not self._insert(delivery):
+            return []
+        return self.attempt(delivery, notice, message, time_left)
+
+    def hold(self, notice: Notice, reason: Reason) -> list[Delivery]:
+        """Leave a notice to the sweep, due at once; [] when the ledger has it already."""
+        delivery = self._new(notice, None)
+        return self._insert(replace(delivery, state=State.HELD, reason=reason, due_at=delivery.created_at))
+
+    def attempt(self, delivery: Delivery, notice: Notice, message: Message, time_left: TimeLeft) -> list[Delivery]:
+        """Send a claimed delivery, and mark what became of it. The other channel and the owner go before a failure is
+        marked: should this end in between, the lease lapses and they are told again, which the ledger makes harmless.
+        """
+        falls_back_at = delivery.created_at + notice.fallback if notice.fallback and by_other_channel(notice) else None
+        try:
+            receipt = self._send(delivery, message, notice.recipient.address)
+        except DeliveryError as error:
+            after = outcome.not_sent(delivery, error, self.clock(), self.chance, self.settle, falls_back_at)
+        else:
+            after = outcome.sent(delivery, receipt, self.clock())
+        others: list[Delivery] = []
+        if after.state is State.FAILED:
+            others = self.before_giving_up(after, notice, time_left)
+        elif after.state is State.SENT and self._is_dead(notice):  # a deliberate message got through
+            self.control.revive(self._address_key(notice))
+        return [*self.mark(delivery, after), *others]
+
+    def before_giving_up(self, after: Delivery, notice: Notice, time_left: TimeLeft) -> list[Delivery]:
+        """A delivery is about to fail or expire: remember a dead address, try the other channel, tell the owner."""
+        if after.reason in _DEAD:
+            self._bury(notice, after)
+        others = self.fall_back(notice, time_left)
+        if notice.event.kind is not Kind.TROUBLE:
+            how = f" and went by {others[0].channel} instead" if others else ""
+            sentence = (
+                f"A message to {after.person} by {after.channel} was given up{how}: {after.reason}"
+                f"{': ' if after.detail else ''}{after.detail}. Rule {after.rule}; dropnote show {after.id} tells more."
+            )
+            self.tell_owner(f"failed {after.channel}", sentence, time_left, failed=after.channel)
+        return others
+
+    def tell_owner(self, about: str, sentence: str, time_left: TimeLeft, *, failed: Channel | None = None) -> None:
+        """Tell the owner that the bot is in trouble, once an hour for each thing it is about, by another way than the one
+        that failed where there is one.
+        """
         owner = self.settings.people.get(self.settings.bot.owner)
+        if owner is None:
+            return
         now = self.clock()
-        identity = identity_of("trouble", about, f"{now:%Y-%m-%dT%H}")
-        event = Event(Kind.TROUBLE, identity, now, detail=sentence)
-        for notice in by_person(event, owner, every_channel=False) if owner else []:
-            self.deliver(notice)
+        event = Event(Kind.TROUBLE, identity_of("trouble", about, f"{now:%Y-%m-%dT%H}"), now, detail=sentence)
+        ways = sorted(filter(self.settings.sender, Channel), key=lambda channel: channel is failed)
+        for notice in by_person(event, owner, tuple(ways))[:1]:
+            self.deliver(notice, time_left)
 
-    def _again(self, delivery: Delivery) -> Delivery | None:
-        """Take a due delivery one arrow further; None when another sweeper was quicker."""
-        now = self.clock()
-        if delivery.state is State.CLAIMED:
-            return self._moved(delivery, outcome.lapsed(delivery))
-        if now >= delivery.expires_at:
-            return self._moved(delivery, outcome.expired(delivery))
-        notice = of_delivery(delivery, self.settings)
-        if isinstance(notice, str):
-            return self._moved(delivery, outcome.undeliverable(delivery, notice))
-        message = self._render(notice)
-        claimed = outcome.claimed(delivery, self.token(), now, LEASE)
-        if not self.ledger.move(delivery, claimed):
-            return None
-        return self._attempt(claimed, message, notice.recipient.address)
+    def fall_back(self, notice: Notice, time_left: TimeLeft) -> list[Delivery]:
+        """Deliver by the person's other channel, where the rule says so and they have one."""
+        other = by_other_channel(notice)
+        return self.deliver(other, time_left) if other else []
 
-    def _render(self, notice: Notice) -> Message:
+    def dead(self, notice: Notice) -> DeadAddress | None:
+        """Why nothing may go to this address; None where it may. A deliberate test goes out all the same."""
+        return None if notice.event.kind is Kind.TEST else self._is_dead(notice)
+
+    def render(self, notice: Notice, time_left: TimeLeft) -> Message:
+        """The message, as today's templates make it; a template that fails gives way to the plain one."""
         rendered = self.renderer.render(
             notice.template,
             channel=notice.recipient.channel,
@@ -104,37 +136,100 @@ class Deliverer:
         if rendered.trouble:
             log.warning("template-failed", template=notice.template, rule=notice.rule, why=rendered.trouble)
             if notice.event.kind is not Kind.TROUBLE:
-                self.tell_owner(f"template {notice.template}", rendered.trouble)
+                self.tell_owner(f"template {notice.template}", rendered.trouble, time_left)
         return rendered.message
 
-    def _attempt(self, delivery: Delivery, message: Message, address: str) -> Delivery:
+    def connected(self, channel: Channel) -> Transport:
+        """The channel's transport.
+
+        Raises:
+            DeliveryError: its secret cannot be read, or the settings do not have it: nothing was sent, and both can be
+                put right.
+        """
         try:
-            receipt = self._send(delivery, message, address)
-        except DeliveryError as error:
-            after = outcome.not_sent(delivery, error, message.body_hash, self.clock(), self.chance)
-        else:
-            after = outcome.sent(delivery, receipt, message.body_hash, self.clock())
-        return self._moved(delivery, after) or after
+            return self.transport(channel)
+        except (MissingSecret, LookupError) as error:
+            raise DeliveryError(Reason.AUTH, str(error)) from error
+
+    def mark(self, old: Delivery, new: Delivery) -> list[Delivery]:
+        """Write one arrow down. Where somebody else was quicker that is left alone, except that what was sent stays sent."""
+        if self.ledger.move(old, new):
+            _tell(new)
+            return [new]
+        if new.state is State.SENT and (there := self.ledger.get(old.id)) and there.state is State.UNKNOWN:
+            late = outcome.sent(there, Receipt(new.receipt), self.clock())  # we were taken for dead
+            if self.ledger.move(there, late):
+                _tell(late)
+                return [late]
+        log.info("overtaken", delivery=old.id)
+        return []
+
+    def _new(self, notice: Notice, message: Message | None) -> Delivery:
+        now, recipient = self.clock(), notice.recipient
+        return Delivery(
+            id=delivery_id(notice.event, notice.rule, recipient.address, recipient.channel),
+            event=notice.event,
+            rule=notice.rule,
+            person=recipient.person.name,
+            channel=recipient.channel,
+            created_at=now,
+            expires_at=now + notice.expires,
+            claim=self.token(),
+            due_at=now + self.lease,
+            body_hash=message.body_hash if message else "",
+            instead_of=notice.instead_of,
+        )
+
+    def _insert(self, delivery: Delivery) -> list[Delivery]:
+        if self.ledger.insert(delivery):
+            if delivery.state is not State.CLAIMED:
+                _tell(delivery)
+            return [delivery]
+        log.info("duplicate", delivery=delivery.id, rule=delivery.rule, event=delivery.event.identity)
+        return []
+
+    def _told_as_late(self, notice: Notice) -> bool:
+        """Did a backfill announce it before its event came? Asked of the ledger only for events of before the backfill."""
+        event = notice.event
+        until = self.control.now().looked_until.get(event.upload.bucket) if event.upload else None
+        if until is None or event.at > until or event.upload is None:
+            return False
+        late = replace(event, identity=late_identity(event.upload))
+        told = self.ledger.get(delivery_id(late, notice.rule, notice.recipient.address, notice.recipient.channel))
+        return told is not None and late.identity != event.identity
 
     def _send(self, delivery: Delivery, message: Message, address: str) -> Receipt:
-        try:
-            transport = self.transport(delivery.channel)
-        except (MissingSecret, LookupError) as error:  # nothing was sent, and settings can be put right
-            raise DeliveryError(Reason.AUTH, str(error)) from error
-        return transport.send(message, to=address, delivery_id=delivery.id)
+        return self.connected(delivery.channel).send(message, to=address, delivery_id=delivery.id)
 
-    def _moved(self, old: Delivery, new: Delivery) -> Delivery | None:
-        done = self.ledger.move(old, new)
-        tell = log.info if new.state in (State.SENT, State.DROPPED) else log.warning
-        tell(
-            new.state.value if done else "overtaken",
-            delivery=new.id,
-            rule=new.rule,
-            person=new.person,
-            channel=new.channel,
-            reason=new.reason,
-            detail=new.detail,
-            attempt=new.attempts,
-            event=new.event.identity,
-        )
-        return new if done else None
+    def _address_key(self, notice: Notice) -> str:
+        recipient = notice.recipient
+        return address_key(recipient.channel, self.settings.sender(recipient.channel), recipient.address)
+
+    def _is_dead(self, notice: Notice) -> DeadAddress | None:
+        return self.control.now().dead.get(self._address_key(notice))
+
+    def _bury(self, notice: Notice, delivery: Delivery) -> None:
+        log.warning("dead-address", person=delivery.person, channel=delivery.channel, reason=delivery.reason)
+        dead = DeadAddress(delivery.person, delivery.channel, delivery.reason, self.clock())
+        self.control.bury(self._address_key(notice), dead)
+
+
+def since(dead: DeadAddress) -> str:
+    """What the ledger says of a message that was not sent to a dead address."""
+    return f"since {dead.since:%Y-%m-%d %H:%M} UTC; `dropnote test {dead.person}` tries it again"
+
+
+def _tell(delivery: Delivery) -> None:
+    usual = (State.SENT, State.DELIVERED, State.HELD, State.DROPPED)
+    tell = log.info if delivery.state in usual else log.warning
+    tell(
+        delivery.state.value,
+        delivery=delivery.id,
+        rule=delivery.rule,
+        person=delivery.person,
+        channel=delivery.channel,
+        reason=delivery.reason,
+        detail=delivery.detail,
+        attempts=delivery.attempts,
+        receipt=delivery.receipt,
+    )

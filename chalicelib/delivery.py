@@ -27,9 +27,13 @@ class Reason(StrEnum):
     """Why a delivery is in its state: one word for logs, ledger and `dropnote log`."""
 
     FIRST = "first"  # nothing held it back
+    DUE = "due"  # it waited, and its moment has come
     ACCEPTED = "accepted"
+    FOUND = "found"  # no answer came, and the provider's list has it
+    ARRIVED = "arrived"
+    NOT_ARRIVED = "not-arrived"
     BAD_ADDRESS = "bad-address"
-    OPTED_OUT = "opted-out"
+    OPTED_OUT = "opted-out"  # the person answered STOP, or a carrier did for them
     BLOCKED = "blocked"  # by a carrier, a filter or a country setting
     AUTH = "auth"  # the provider does not accept our credentials
     ACCOUNT = "account"  # our account at the provider may not do this: sender, sandbox, quota
@@ -39,9 +43,26 @@ class Reason(StrEnum):
     TIMEOUT = "timeout"  # the request left, no answer came
     PROVIDER = "provider-error"  # the provider failed while answering
     NO_CHANNEL = "no-channel"  # the settings no longer have the channel, rule, person or address
+    OUT_OF_TIME = "out-of-time"  # the invocation ended too soon to send it safely
+    LATE = "found-late"  # no event told of it, a backfill found it
     LEASE_LAPSED = "lease-lapsed"  # whoever held it died while sending
+    NOT_FOUND = "not-found"  # no answer came, and the provider's list does not have it
+    RESENT = "resent"  # nobody can know whether it was accepted, and the policy is to send again
+    GIVEN_UP = "given-up"  # nobody can know whether it was accepted, and the policy is not to send again
+    FELL_BACK = "fell-back"  # told by the person's other channel instead
     ATTEMPTS = "attempts-used-up"
     TOO_OLD = "too-old"
+    OPERATOR = "operator"  # somebody asked for it
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One arrow that a delivery followed: when, to which state, and why."""
+
+    at: datetime
+    state: State
+    reason: Reason
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +82,16 @@ class Delivery:
     attempts: int = 1
     claim: str = ""  # token of who holds it, or held it last
     due_at: datetime | None = None  # when the sweep looks at it next; None in a final state
-    body_hash: str = ""
+    body_hash: str = ""  # of the last attempt's message
     receipt: str = ""  # the provider's id
-    sent_at: datetime | None = None
+    looked_up: int = 0  # how often the provider's list was asked for it since the last attempt
+    instead_of: str = ""  # the channel that was dead, where this is a fallback
+    steps: tuple[Step, ...] = ()  # every arrow after the first write; the middle of a very long story is left out
+
+    @property
+    def sent_at(self) -> datetime | None:
+        """When the provider accepted it, None while it has not."""
+        return next((step.at for step in reversed(self.steps) if step.state is State.SENT), None)
 
 
 def delivery_id(event: Event, rule: str, address: str, channel: Channel) -> str:
@@ -74,9 +102,9 @@ def delivery_id(event: Event, rule: str, address: str, channel: Channel) -> str:
 # The state table: nothing else changes a state. Why each arrow is followed: docs/architecture.md.
 ARROWS: dict[State, frozenset[State]] = {
     State.CLAIMED: frozenset({State.SENT, State.RETRY, State.FAILED, State.UNKNOWN}),
-    State.HELD: frozenset({State.CLAIMED, State.FAILED, State.EXPIRED, State.DROPPED}),
-    State.RETRY: frozenset({State.CLAIMED, State.FAILED, State.EXPIRED, State.DROPPED}),
-    State.UNKNOWN: frozenset({State.SENT, State.RETRY, State.FAILED, State.EXPIRED}),
+    State.HELD: frozenset({State.CLAIMED, State.EXPIRED, State.DROPPED}),
+    State.RETRY: frozenset({State.CLAIMED, State.EXPIRED, State.DROPPED}),
+    State.UNKNOWN: frozenset({State.UNKNOWN, State.SENT, State.RETRY, State.FAILED, State.EXPIRED}),
     State.SENT: frozenset({State.DELIVERED, State.UNDELIVERED}),
     State.UNDELIVERED: frozenset(),
     State.DELIVERED: frozenset(),
@@ -84,6 +112,8 @@ ARROWS: dict[State, frozenset[State]] = {
     State.EXPIRED: frozenset({State.RETRY}),
     State.DROPPED: frozenset({State.RETRY}),
 }
+BIRTHS = frozenset({State.CLAIMED, State.HELD, State.DROPPED})  # the states a row may be inserted in
+FINAL = frozenset({State.SENT, State.DELIVERED, State.UNDELIVERED, State.FAILED, State.EXPIRED, State.DROPPED})
 
 
 def summary(delivery: Delivery) -> dict[str, str | int]:

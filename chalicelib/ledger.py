@@ -7,13 +7,15 @@ Source: Amazon DynamoDB developer guide, "Condition expressions" and "Take advan
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
-from heapq import nlargest, nsmallest
+from heapq import merge
+from itertools import islice
 from typing import Any
 
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from .clock import to_ms
-from .delivery import ARROWS, Delivery
+from .delivery import ARROWS, BIRTHS, Delivery
 from .rows import (
     SHARDS,
     Item,
@@ -22,12 +24,17 @@ from .rows import (
     delivery_of_item,
     item_of_delivery,
     item_of_parked,
+    item_of_receipt,
     key_of,
     parked_of_item,
 )
 
+# A put that hangs is given up in time for AWS to send the event again; botocore repeats what was refused for a moment.
+LEDGER_CONFIG = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 4})
+
 _KEY_ATTRIBUTES = ("pk", "sk")
 _BATCH = 100  # items a BatchGetItem may ask for
+_NEW = "attribute_not_exists(pk)"
 
 
 class Ledger:
@@ -41,12 +48,17 @@ class Ledger:
         """Write a delivery that nobody has written before; False when it is there already.
 
         botocore repeats a call whose answer was lost, and then finds its own row: the claim token tells it from another's.
+
+        Raises:
+            ValueError: a row may not begin in that state.
         """
+        if delivery.state not in BIRTHS:
+            raise ValueError(f"no delivery begins as {delivery.state}")
         try:
             self._client.put_item(
                 TableName=self._table,
                 Item=item_of_delivery(delivery),
-                ConditionExpression="attribute_not_exists(pk)",
+                ConditionExpression=_NEW,
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except ClientError as error:
@@ -92,71 +104,77 @@ class Ledger:
         answer = self._client.get_item(TableName=self._table, Key=key_of("delivery", id_), ConsistentRead=True)
         return delivery_of_item(answer["Item"]) if "Item" in answer else None
 
-    def due(self, now: datetime, limit: int) -> list[Delivery]:
-        """At most `limit` deliveries whose moment has come, oldest first."""
-        waiting = (found for shard in range(SHARDS) for found in self._keys("due", str(shard), "due_at", limit, until=now))
-        oldest = nsmallest(limit, waiting, key=lambda item: int(item["due_at"]["N"]))
-        rows = [delivery_of_item(item) for item in self._items(oldest)]
-        return sorted((row for row in rows if row.due_at and row.due_at <= now), key=lambda row: row.due_at or now)
+    def due(self, now: datetime) -> Iterator[Delivery]:
+        """The deliveries whose moment has come, oldest first, read as far as they are asked for."""
+        shards = [self._keys("due", str(shard), "due_at", until=now) for shard in range(SHARDS)]
+        for item in self._items(merge(*shards, key=lambda item: int(item["due_at"]["N"]))):
+            row = delivery_of_item(item)
+            if row.due_at and row.due_at <= now:  # the index may lag behind the row
+                yield row
 
-    def newest(self, limit: int, now: datetime, days: int = 7) -> list[Delivery | Parked]:
-        """The newest deliveries and parked payloads of the last `days` days, newest first."""
-        found: list[Item] = []
-        for back in range(days):
-            for shard in day_keys(now - timedelta(days=back)):
-                found += self._keys("day", shard, "created_at", limit, newest_first=True)
-            if len(found) >= limit:
-                break
-        chosen = nlargest(limit, found, key=lambda item: int(item["created_at"]["N"]))
-        rows = [parked_of_item(item) if item["sk"]["S"] == "parked" else delivery_of_item(item) for item in self._items(chosen)]
-        return sorted(rows, key=lambda row: row.created_at, reverse=True)
+    def newest(self, since: datetime, until: datetime) -> Iterator[Delivery | Parked]:
+        """The deliveries and parked payloads made in that time, newest first, read as far as they are asked for."""
+        day = until
+        while day.date() >= since.date():
+            shards = [self._keys("day", shard, "created_at", since=since, until=until) for shard in day_keys(day)]
+            newest = merge(*shards, key=lambda item: int(item["created_at"]["N"]), reverse=True)
+            for item in self._items(newest):
+                yield parked_of_item(item) if item["sk"]["S"] == "parked" else delivery_of_item(item)
+            day -= timedelta(days=1)
+
+    def adopt(self, receipt: str, id_: str, now: datetime) -> bool:
+        """Note that a message in a provider's list is this delivery's; False when it is another's."""
+        try:
+            self._client.put_item(
+                TableName=self._table,
+                Item=item_of_receipt(receipt, id_, now),
+                ConditionExpression=f"{_NEW} OR delivery = :id",
+                ExpressionAttributeValues={":id": {"S": id_}},
+            )
+        except ClientError as error:
+            return _failed_condition(error)
+        return True
 
     def park(self, parked: Parked) -> bool:
         """Keep a payload that was not understood; False when it was parked before."""
         try:
-            self._client.put_item(
-                TableName=self._table, Item=item_of_parked(parked), ConditionExpression="attribute_not_exists(pk)"
-            )
+            self._client.put_item(TableName=self._table, Item=item_of_parked(parked), ConditionExpression=_NEW)
         except ClientError as error:
-            if not _is_condition(error):
-                raise
-            return False
+            return _failed_condition(error)
         return True
 
-    def _keys(
-        self,
-        index: str,
-        shard: str,
-        sort: str,
-        limit: int,
-        *,
-        until: datetime | None = None,
-        newest_first: bool = False,
-    ) -> list[Item]:
-        """Up to `limit` entries of one shard of an index, in the order of its sort key."""
-        condition, values = "#shard = :shard", {":shard": {"S": shard}}
-        names = {"#shard": index}
-        if until is not None:
-            condition += " AND #sort <= :until"
-            names["#sort"] = sort
-            values[":until"] = {"N": str(to_ms(until))}
-        answer = self._client.query(
+    def parked(self, id_: str) -> Parked | None:
+        """The parked payload of that id, or None."""
+        answer = self._client.get_item(TableName=self._table, Key=key_of("parked", id_), ConsistentRead=True)
+        return parked_of_item(answer["Item"]) if "Item" in answer else None
+
+    def redriven(self, parked: Parked) -> None:
+        """Write down that a parked payload was understood after all."""
+        self._client.put_item(TableName=self._table, Item=item_of_parked(parked))
+
+    def _keys(self, index: str, shard: str, sort: str, *, until: datetime, since: datetime | None = None) -> Iterator[Item]:
+        """The entries of one shard of an index, page by page: up to a moment oldest first, or of a time newest first."""
+        values = {":shard": {"S": shard}, ":until": {"N": str(to_ms(until))}}
+        if since is not None:
+            values[":since"] = {"N": str(to_ms(since))}
+        pages = self._client.get_paginator("query").paginate(
             TableName=self._table,
             IndexName=index,
-            KeyConditionExpression=condition,
-            ExpressionAttributeNames=names,
+            KeyConditionExpression="#shard = :shard AND #sort " + ("<= :until" if since is None else "BETWEEN :since AND :until"),
+            ExpressionAttributeNames={"#shard": index, "#sort": sort},
             ExpressionAttributeValues=values,
-            ScanIndexForward=not newest_first,
-            Limit=limit,
+            ScanIndexForward=since is None,
+            PaginationConfig={"PageSize": _BATCH},
         )
-        items: list[Item] = answer["Items"]
-        return items
+        for page in pages:
+            yield from page["Items"]
 
-    def _items(self, found: list[Item]) -> Iterator[Item]:
-        """The whole rows behind entries of an index; a row deleted meanwhile is left out."""
-        keys = [{name: item[name] for name in _KEY_ATTRIBUTES} for item in found]
-        for start in range(0, len(keys), _BATCH):
-            yield from self._batch(keys[start : start + _BATCH])
+    def _items(self, found: Iterable[Item]) -> Iterator[Item]:
+        """The whole rows behind entries of an index, in their order; a row deleted meanwhile is left out."""
+        entries = iter(found)
+        while keys := [{name: item[name] for name in _KEY_ATTRIBUTES} for item in islice(entries, _BATCH)]:
+            rows = {item["pk"]["S"]: item for item in self._batch(keys)}
+            yield from (rows[key["pk"]["S"]] for key in keys if key["pk"]["S"] in rows)
 
     def _batch(self, keys: Iterable[Item]) -> Iterator[Item]:
         asked: Any = {self._table: {"Keys": list(keys), "ConsistentRead": True}}
@@ -168,6 +186,13 @@ class Ledger:
 
 def _is_condition(error: ClientError) -> bool:
     return bool(error.response["Error"]["Code"] == "ConditionalCheckFailedException")
+
+
+def _failed_condition(error: ClientError) -> bool:
+    """False for a condition that did not hold; any other error goes on its way."""
+    if not _is_condition(error):
+        raise error
+    return False
 
 
 def _row_in_the_way(error: ClientError) -> Delivery:

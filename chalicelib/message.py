@@ -24,4 +24,9 @@ class Message:
     @property
     def body_hash(self) -> str:
         """What the ledger keeps of the body: 16 hex digits, enough to recognise it in a provider's list."""
-        return hashlib.sha256(f"{self.subject}\0{self.text}".encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        return body_hash(self.text, self.subject)
+
+
+def body_hash(text: str, subject: str = "") -> str:
+    """Hash a body; a text that a provider lists has the hash of the message it was."""
+    return hashlib.sha256(f"{subject}\0{text}".encode("utf-8", "surrogatepass")).hexdigest()[:16]

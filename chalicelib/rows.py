@@ -1,8 +1,9 @@
 """How a delivery, or a parked payload, is written down as a DynamoDB item, and read back.
 
 Shape of a delivery's item (schema 1): pk "delivery#<id>", sk "delivery", v, state, reason, event (compact JSON), rule,
-person, channel, attempts, claim, created_at / expires_at / sent_at / due_at (milliseconds since 1970), day, due, ttl
-(seconds since 1970, as DynamoDB wants it), and detail, body_hash, receipt where there is one.
+person, channel, attempts, claim, created_at / expires_at / due_at (milliseconds since 1970), day, due, ttl
+(seconds since 1970, as DynamoDB wants it), and detail, body_hash, receipt, looked_up, instead_of, steps (JSON: a list
+of [milliseconds, state, reason, detail]) where there is one.
 """
 
 import json
@@ -14,7 +15,7 @@ from typing import Any
 import msgspec
 
 from .clock import from_ms, to_ms
-from .delivery import Delivery, Reason, State
+from .delivery import Delivery, Reason, State, Step
 from .events import Event, Unknown, identity_of
 from .message import Channel
 
@@ -34,6 +35,7 @@ class Parked:
     why: str
     created_at: datetime
     payload: bytes = b""  # the JSON text
+    redriven_at: datetime | None = None  # when an operator had it converted again, and it was understood
 
     @classmethod
     def of(cls, unknown: Unknown, now: datetime) -> "Parked":
@@ -43,7 +45,7 @@ class Parked:
 
 
 def key_of(kind: str, id_: str) -> Item:
-    """The primary key of the one row there is of that id; `kind` is "delivery" or "parked"."""
+    """The primary key of the one row there is of that id; `kind` is "delivery", "parked" or "receipt"."""
     return {"pk": {"S": f"{kind}#{id_}"}, "sk": {"S": kind}}
 
 
@@ -72,11 +74,14 @@ def item_of_delivery(delivery: Delivery) -> Item:
         "detail": delivery.detail,
         "body_hash": delivery.body_hash,
         "receipt": delivery.receipt,
+        "instead_of": delivery.instead_of,
         "expires_at": to_ms(delivery.expires_at),
         **_filed_by_day(delivery.id, delivery.created_at),
     }
-    if delivery.sent_at:
-        values["sent_at"] = to_ms(delivery.sent_at)
+    if delivery.looked_up:
+        values["looked_up"] = delivery.looked_up
+    if delivery.steps:
+        values["steps"] = _written(delivery.steps)
     if delivery.due_at:
         values["due"] = str(shard_of(delivery.id))
         values["due_at"] = to_ms(delivery.due_at)
@@ -102,7 +107,9 @@ def delivery_of_item(item: Item) -> Delivery:
         due_at=_moment(value.get("due_at")),
         body_hash=value.get("body_hash", ""),
         receipt=value.get("receipt", ""),
-        sent_at=_moment(value.get("sent_at")),
+        looked_up=value.get("looked_up", 0),
+        instead_of=value.get("instead_of", ""),
+        steps=_read(value.get("steps", "[]")),
     )
 
 
@@ -114,7 +121,14 @@ def item_of_parked(parked: Parked) -> Item:
         "why": parked.why,
         **_filed_by_day(parked.id, parked.created_at),
     }
+    if parked.redriven_at:
+        values["redriven_at"] = to_ms(parked.redriven_at)
     return key_of("parked", parked.id) | _typed(values) | {"payload": {"B": zlib.compress(parked.payload)}}
+
+
+def item_of_receipt(receipt: str, delivery_id: str, now: datetime) -> Item:
+    """Write down whose a message in a provider's list is."""
+    return key_of("receipt", receipt) | _typed({"delivery": delivery_id, "ttl": to_ms(now + KEPT) // 1000})
 
 
 def parked_of_item(item: Item) -> Parked:
@@ -126,6 +140,7 @@ def parked_of_item(item: Item) -> Parked:
         why=value["why"],
         created_at=from_ms(value["created_at"]),
         payload=zlib.decompress(item["payload"]["B"]),
+        redriven_at=_moment(value.get("redriven_at")),
     )
 
 
@@ -135,6 +150,16 @@ def _filed_by_day(id_: str, created_at: datetime) -> dict[str, str | int]:
         "day": day_keys(created_at)[shard_of(id_)],
         "ttl": to_ms(created_at + KEPT) // 1000,
     }
+
+
+def _written(steps: tuple[Step, ...]) -> str:
+    """Compact: an empty detail is left out, so that the row of a message that went out at once stays small."""
+    told = [[to_ms(step.at), step.state.value, step.reason.value, *([step.detail] if step.detail else [])] for step in steps]
+    return json.dumps(told, separators=(",", ":"), ensure_ascii=False)
+
+
+def _read(steps: str) -> tuple[Step, ...]:
+    return tuple(Step(from_ms(at), State(state), Reason(reason), *detail) for at, state, reason, *detail in json.loads(steps))
 
 
 def _moment(milliseconds: int | None) -> datetime | None:

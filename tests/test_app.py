@@ -12,7 +12,7 @@ from chalicelib.bindings import function_name
 from chalicelib.settings import Settings
 from tests.builders import ENVIRON
 from tests.payloads import TEST_EVENT, bus_event, s3_notification, s3_record
-from tests.worlds import Stage
+from tests.worlds import Stage, plenty, real_stage
 from workbench.ministack import MiniStack
 
 
@@ -31,10 +31,10 @@ def app() -> Iterator[Any]:
 @pytest.fixture
 def stage(ministack: MiniStack, app: Any) -> Iterator[Stage]:
     settings: Settings = app.settings
-    stage = Stage(ministack, settings)
-    real, app.bot = app.bot, lambda: stage.bot
-    yield stage
-    app.bot = real
+    stage = real_stage(ministack, settings)
+    real, app.bot, app.time_left = (app.bot, app.time_left), lambda: stage.bot, lambda context: plenty
+    yield stage  # Chalice's test client gives an invocation 3 s: too few to send in
+    app.bot, app.time_left = real
 
 
 def test_one_handler_a_bucket_and_the_others_are_bound(app: Any) -> None:

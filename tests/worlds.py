@@ -1,19 +1,24 @@
-"""A bot on a local AWS: real conditions in DynamoDB, a transport that a test holds in its hand."""
+"""A bot whose ledger, providers and clock a test holds in its hand."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
 from chalicelib.bot import Bot
-from chalicelib.channels import Receipt
+from chalicelib.control import Control, Store, TableStore
 from chalicelib.deliver import Deliverer
+from chalicelib.delivery import Delivery
+from chalicelib.events import Batch, Event
 from chalicelib.ledger import Ledger
 from chalicelib.message import Channel, Message
 from chalicelib.render import Renderer
+from chalicelib.rows import Parked
 from chalicelib.settings import Settings
 from tests.builders import NOON, some_settings
+from tests.memory import MemoryLedger, MemoryStore
+from tests.providers import Answer, Provider, TextProvider
 from workbench.ministack import MiniStack
 from workbench.places import PROJECT
 from workbench.resources import apply_stack
@@ -21,52 +26,99 @@ from workbench.resources import apply_stack
 TABLE = "dropnote-prod-ledger"
 
 
-@dataclass
-class Sent:
-    """A transport: keeps what it was given; raises what `fails` says for the next sends."""
-
-    channel: Channel
-    log: list[tuple[str, str, Message]]
-    fails: list[Exception]
-    numbers: Iterator[int]
-
-    def send(self, message: Message, *, to: str, delivery_id: str) -> Receipt:
-        if self.fails:
-            raise self.fails.pop(0)
-        self.log.append((self.channel.value, to, message))
-        return Receipt(f"R{next(self.numbers)}")
+def plenty() -> timedelta:
+    """Time left: enough."""
+    return timedelta(minutes=1)
 
 
 @dataclass
 class Stage:
-    """A bot, what it sent, and its clock."""
+    """A bot, what it sent, and its clock. `ledger` is a real one or one in memory: nothing here can tell."""
 
-    ministack: MiniStack
+    ledger: Any
+    store: Store
     settings: Settings = field(default_factory=some_settings)
     now: datetime = NOON
-    sent: list[tuple[str, str, Message]] = field(default_factory=list)
-    fails: list[Exception] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        apply_stack(self.ministack, PROJECT / "resources.yaml", "prod")
-        self.client: Any = self.ministack.client("dynamodb")
-        self.ledger = Ledger(self.client, TABLE)
-        numbers, tokens = count(1), count(1)
-        self.deliverer = Deliverer(
+        self.mail, self.text = Provider(Channel.EMAIL, self.clock), TextProvider(Channel.SMS, self.clock)
+        self._tokens = count(1)
+        self.deliverer, self.bot = self.container()
+
+    def container(self) -> tuple[Deliverer, Bot]:
+        """A bot of its own, as another container has it: they share ledger, control item and providers."""
+        deliverer = Deliverer(
             settings=self.settings,
             ledger=self.ledger,
+            control=Control(self.store, self.clock),
             renderer=Renderer(self.settings, stage="prod"),
-            transport=lambda channel: Sent(channel, self.sent, self.fails, numbers),
-            clock=lambda: self.now,
+            transport=lambda channel: self.mail if channel is Channel.EMAIL else self.text,
+            clock=self.clock,
             chance=lambda: 1.0,
-            token=lambda: f"t{next(tokens)}",
+            token=lambda: f"t{next(self._tokens)}",
         )
-        self.bot = Bot(self.settings, self.deliverer)
+        return deliverer, Bot(self.settings, deliverer, at_once=1)
 
-    def later(self, **span: int) -> None:
+    def clock(self) -> datetime:
+        """The time that a test gave it."""
+        return self.now
+
+    def later(self, **span: float) -> None:
         """Let time pass."""
         self.now += timedelta(**span)
 
-    def sweep(self) -> list[str]:
-        """Sweep with all the time there is; the states that came of it."""
-        return [delivery.state.value for delivery in self.bot.sweep(lambda: timedelta(minutes=1))]
+    def answer(self, *answers: Answer) -> None:
+        """What both providers answer next."""
+        self.mail.answers += answers
+        self.text.answers += answers
+
+    def take(self, *events: Event) -> list[Delivery]:
+        """Give the bot a batch of these events, a moment after the last one, with all the time there is."""
+        self.later(milliseconds=1)
+        return self.bot.take(Batch(events=events), plenty)
+
+    def sweep(self, time_left: Callable[[], timedelta] = plenty) -> list[str]:
+        """Sweep once; each delivery that went an arrow further, as "sms sent"."""
+        return [f"{done.channel} {done.state}" for done in self.bot.sweep(time_left)]
+
+    def sweep_for(self, **span: float) -> list[str]:
+        """Sweep every minute for that long."""
+        until, done = self.now + timedelta(**span), []
+        while self.now < until:
+            self.later(minutes=1)
+            done += self.sweep()
+        return done
+
+    def everything(self) -> list[Delivery | Parked]:
+        """All rows, newest first."""
+        return list(self.ledger.newest(NOON - timedelta(days=1), self.now))
+
+    def rows(self, rule: str = "uploads") -> dict[str, Delivery]:
+        """The newest delivery of a rule by each channel; "trouble" has those to the owner."""
+        found = [row for row in self.everything() if isinstance(row, Delivery) and row.rule == rule]
+        return {row.channel.value: row for row in reversed(found)}
+
+    def states(self, rule: str = "uploads") -> dict[str, str]:
+        """How the newest delivery of a rule stands, by channel."""
+        return {channel: row.state.value for channel, row in self.rows(rule).items()}
+
+    @property
+    def sent(self) -> list[tuple[str, str, Message]]:
+        """Every message that was taken: channel, address, message; mails first."""
+        return [(each.message.channel.value, each.to, each.message) for each in [*self.mail.taken, *self.text.taken]]
+
+    def addresses(self) -> list[str]:
+        """Where the messages went, mails first."""
+        return [to for _, to, _ in self.sent]
+
+
+def real_stage(ministack: MiniStack, settings: Settings | None = None) -> Stage:
+    """A stage on a real table."""
+    apply_stack(ministack, PROJECT / "resources.yaml", "prod")
+    client = ministack.client("dynamodb")
+    return Stage(Ledger(client, TABLE), TableStore(client, TABLE), settings or some_settings())
+
+
+def memory_stage(settings: Settings | None = None) -> Stage:
+    """A stage in memory: thousands of them a second."""
+    return Stage(MemoryLedger(), MemoryStore(), settings or some_settings())

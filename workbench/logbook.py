@@ -1,5 +1,8 @@
 """The ledger, as a person reads it."""
 
+from datetime import timedelta
+from itertools import islice
+
 from chalicelib.clock import utc_now
 from chalicelib.delivery import Delivery, summary
 from chalicelib.ledger import Ledger
@@ -8,11 +11,14 @@ from chalicelib.show import fit_to_show
 
 from .running import RunningWorld
 
+SHOWN = timedelta(days=7)
+
 
 def read_log(world: RunningWorld, count: int) -> list[dict[str, str]]:
     """The newest rows, newest first: when, what, rule, who, channel, state, why, and the delivery's id."""
     ledger = Ledger(world.client("dynamodb"), world.ledger)
-    return [_told(row) for row in ledger.newest(count, utc_now())]
+    now = utc_now()
+    return [_told(row) for row in islice(ledger.newest(now - SHOWN, now), count)]
 
 
 def _told(row: Delivery | Parked) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """Channels: one Protocol, one method. Message in, receipt out, or a DeliveryError that says what to do next."""
 
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Protocol
+from datetime import datetime, timedelta
+from typing import Protocol, runtime_checkable
 
 from ..delivery import Reason
 from ..message import Message
@@ -16,6 +16,15 @@ class Receipt:
     """The provider took the message; `id` is what it calls it."""
 
     id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A message in a provider's list: perhaps the one whose answer never came."""
+
+    id: str
+    body_hash: str
+    created_at: datetime
 
 
 class DeliveryError(Exception):
@@ -45,4 +54,16 @@ class Transport(Protocol):
         Raises:
             DeliveryError: surely not accepted.
             OutcomeUnknown: perhaps accepted.
+        """
+
+
+@runtime_checkable
+class Searchable(Protocol):
+    """A transport whose provider lists what it has accepted."""
+
+    def find(self, *, to: str, since: datetime) -> list[Candidate]:
+        """The messages to that address that the provider accepted since then.
+
+        Raises:
+            DeliveryError: the list cannot be read now.
         """

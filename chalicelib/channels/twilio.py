@@ -4,13 +4,13 @@ Source: Twilio docs, "Message resource" (creating one is not idempotent: a repea
 "Error and warning dictionary" (the codes of the tables).
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from ..delivery import Reason
-from ..message import Message
+from ..message import Message, body_hash
 from ..settings import Sms
-from . import READ_TIMEOUT_S, DeliveryError, OutcomeUnknown, Receipt
+from . import READ_TIMEOUT_S, Candidate, DeliveryError, OutcomeUnknown, Receipt
 
 if TYPE_CHECKING:
     from twilio.rest import Client
@@ -30,13 +30,14 @@ _PERMANENT = {
     21614: Reason.BAD_ADDRESS,  # not a mobile number
     21617: Reason.REFUSED,  # body too long
     21703: Reason.ACCOUNT,  # messaging service without a number
-    30004: Reason.BLOCKED,
+    30004: Reason.OPTED_OUT,  # blocked by or for the person
     30005: Reason.BAD_ADDRESS,
     30006: Reason.BAD_ADDRESS,  # landline
     30007: Reason.BLOCKED,  # filtered
     30034: Reason.ACCOUNT,  # 10DLC not registered
     63038: Reason.ACCOUNT,  # daily cap
 }
+_MOST_LISTED = 500  # texts to one number since one event
 _TRANSIENT = {20429: Reason.RATE, 21611: Reason.RATE, 30001: Reason.RATE}
 
 
@@ -71,6 +72,21 @@ class Twilio:
         except (ValueError, KeyError) as error:  # 2xx, and a body that is not Twilio's
             raise OutcomeUnknown(Reason.PROVIDER, "Twilio's answer could not be read") from error
         return Receipt(str(sent.sid))
+
+    def find(self, *, to: str, since: datetime) -> list[Candidate]:
+        """See Searchable. The list has the newest first; a text still queued has no DateSent, so that filter is not used."""
+        import requests
+        from twilio.base.exceptions import TwilioException
+
+        found = []
+        try:
+            for text in self._connected().messages.stream(to=to, limit=_MOST_LISTED, page_size=100):
+                if text.date_created is None or text.date_created < since:
+                    break
+                found.append(Candidate(str(text.sid), body_hash(str(text.body)), text.date_created))
+        except (requests.exceptions.RequestException, TwilioException, ValueError, KeyError, TypeError) as error:
+            raise DeliveryError(Reason.UNREACHABLE, f"Twilio's list could not be read: {type(error).__name__}") from error
+        return found
 
     def _connected(self) -> "Client":
         if self._client is None:

@@ -56,6 +56,11 @@ def identity_of(*facts: str) -> str:
     return hashlib.sha256(joined.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
+def late_identity(upload: Upload) -> str:
+    """The identity of an upload that a backfill found: a listing of the bucket has no sequencer."""
+    return identity_of("late", upload.bucket, upload.key, upload.etag)
+
+
 @dataclass(frozen=True, slots=True)
 class Unknown:
     """A payload, or a record of one, in a shape we do not know: kept (parked) until somebody has looked at it."""

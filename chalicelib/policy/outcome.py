@@ -1,48 +1,64 @@
-"""What becomes of a delivery: each function is one arrow of the state table, from a row to the row it turns into."""
+"""What becomes of a delivery: each function is one arrow of the state table, from a row to the row it turns into.
+
+All are pure. `now` is handed in, a state is changed by nothing else, and every arrow has its reason.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Literal
 
 from ..channels import DeliveryError, OutcomeUnknown, Receipt
-from ..delivery import Delivery, Reason, State
+from ..delivery import Delivery, Reason, State, Step
 
 FIRST_RETRY = timedelta(minutes=1)  # the sweep runs once a minute
 LONGEST_WAIT = timedelta(hours=1)
-ATTEMPTS = 8
+ATTEMPTS = 20  # with full jitter they last nine hours, the rule's `expires` permitting
+LOOK_UPS = 2  # a message that was accepted may be missing from the first list
+_STEPS_KEPT = (5, 25)  # the beginning and the end of a long story
 
 Chance = Callable[[], float]  # random.random, or a test's own
+Policy = Literal["resend", "give-up"]
 
 
-def claimed(delivery: Delivery, token: str, now: datetime, lease: timedelta) -> Delivery:
+def claimed(delivery: Delivery, token: str, now: datetime, lease: timedelta, body_hash: str) -> Delivery:
     """Waiting, and due: somebody takes it for one more attempt. The lease outlives the invocation that holds it."""
-    return replace(delivery, state=State.CLAIMED, claim=token, attempts=delivery.attempts + 1, due_at=now + lease)
-
-
-def sent(delivery: Delivery, receipt: Receipt, body_hash: str, now: datetime) -> Delivery:
-    """Claimed, and the provider accepted it."""
-    return replace(
+    return _moved(
         delivery,
-        state=State.SENT,
-        reason=Reason.ACCEPTED,
-        detail="",
-        due_at=None,
-        receipt=receipt.id,
+        now,
+        State.CLAIMED,
+        Reason.DUE,
+        due_at=now + lease,
+        claim=token,
+        attempts=delivery.attempts + 1,
         body_hash=body_hash,
-        sent_at=now,
+        looked_up=0,
     )
 
 
-def not_sent(delivery: Delivery, error: DeliveryError, body_hash: str, now: datetime, chance: Chance) -> Delivery:
-    """Claimed, and the attempt came to nothing: retry, failed or unknown, as the error says."""
-    told = replace(delivery, reason=error.reason, detail=str(error), body_hash=body_hash, due_at=None)
+def sent(delivery: Delivery, receipt: Receipt, now: datetime, reason: Reason = Reason.ACCEPTED) -> Delivery:
+    """Claimed, and the provider accepted it; or unknown, and the provider's list has it (FOUND)."""
+    return _moved(delivery, now, State.SENT, reason, receipt=receipt.id)
+
+
+def not_sent(
+    delivery: Delivery, error: DeliveryError, now: datetime, chance: Chance, settle: timedelta, falls_back_at: datetime | None
+) -> Delivery:
+    """Claimed, and the attempt came to nothing: retry, failed or unknown, as the error says.
+
+    `settle` is how long after the lease an unknown outcome is looked into. From `falls_back_at` on, the person's other
+    channel is a better try than this one. A provider that asks for patience uses up no attempts: only age ends that.
+    """
     if isinstance(error, OutcomeUnknown):
-        return replace(told, state=State.UNKNOWN)
+        return _moved(delivery, now, State.UNKNOWN, error.reason, str(error), due_at=(delivery.due_at or now) + settle)
     if error.permanent:
-        return replace(told, state=State.FAILED)
-    if delivery.attempts >= ATTEMPTS:
-        return replace(told, state=State.FAILED, reason=Reason.ATTEMPTS)
-    return replace(told, state=State.RETRY, due_at=now + wait_before(delivery.attempts, error.retry_after, chance))
+        return _moved(delivery, now, State.FAILED, error.reason, str(error))
+    if falls_back_at is not None and now >= falls_back_at:
+        return _moved(delivery, now, State.FAILED, Reason.FELL_BACK, str(error))
+    if delivery.attempts >= ATTEMPTS and error.reason is not Reason.RATE:
+        return _moved(delivery, now, State.FAILED, Reason.ATTEMPTS, str(error))
+    wait = wait_before(delivery.attempts, error.retry_after, chance)
+    return _moved(delivery, now, State.RETRY, error.reason, str(error), due_at=now + wait)
 
 
 def wait_before(attempts: int, retry_after: timedelta | None, chance: Chance) -> timedelta:
@@ -50,26 +66,87 @@ def wait_before(attempts: int, retry_after: timedelta | None, chance: Chance) ->
 
     Full jitter (AWS architecture blog, "Exponential backoff and jitter") spreads what failed together.
     """
-    longest: timedelta = min(LONGEST_WAIT, FIRST_RETRY * 2 ** (attempts - 1))
+    longest: timedelta = min(LONGEST_WAIT, FIRST_RETRY * 2 ** min(attempts - 1, 6))
     return max(longest * chance(), retry_after or timedelta(0))
 
 
-def lapsed(delivery: Delivery) -> Delivery:
+def lapsed(delivery: Delivery, now: datetime, settle: timedelta) -> Delivery:
     """Claimed, and the lease ran out: whoever held it died, before or after the provider took the message."""
-    return replace(
+    detail = "whoever was sending it stopped before writing down how it went"
+    return _moved(delivery, now, State.UNKNOWN, Reason.LEASE_LAPSED, detail, due_at=max(now, (delivery.due_at or now) + settle))
+
+
+def not_found(delivery: Delivery, now: datetime, settle: timedelta, policy: Policy) -> Delivery:
+    """Unknown, and the provider's list does not have it: looked up once more, and then the channel's policy."""
+    if delivery.looked_up + 1 < LOOK_UPS:
+        detail = "the provider's list does not have it yet"
+        return _moved(
+            delivery, now, State.UNKNOWN, Reason.NOT_FOUND, detail, due_at=now + settle, looked_up=delivery.looked_up + 1
+        )
+    return decided(delivery, now, policy, Reason.NOT_FOUND)
+
+
+def decided(delivery: Delivery, now: datetime, policy: Policy, reason: Reason | None = None) -> Delivery:
+    """Unknown, and nobody can say more: the channel's policy."""
+    if policy == "give-up":
+        detail = "it may have been accepted, and the policy is not to send it again"
+        return _moved(delivery, now, State.FAILED, reason or Reason.GIVEN_UP, detail)
+    if now >= delivery.expires_at:
+        return expired(delivery, now)
+    detail = "it may have been accepted, and the policy is to send it again"
+    return _moved(delivery, now, State.RETRY, reason or Reason.RESENT, detail, due_at=now)
+
+
+def look_up_later(delivery: Delivery, now: datetime, settle: timedelta, why: str) -> Delivery:
+    """Unknown, and the provider's list could not be read."""
+    return _moved(delivery, now, State.UNKNOWN, Reason.UNREACHABLE, why, due_at=now + settle)
+
+
+def expired(delivery: Delivery, now: datetime) -> Delivery:
+    """Waiting, and older than its rule allows: stale news helps nobody."""
+    return _moved(delivery, now, State.EXPIRED, Reason.TOO_OLD, delivery.detail)
+
+
+def dropped(delivery: Delivery, now: datetime, reason: Reason, why: str) -> Delivery:
+    """Waiting, and not wanted any more: the settings no longer have its rule or person, or the address is dead."""
+    return _moved(delivery, now, State.DROPPED, reason, why)
+
+
+def undecidable(delivery: Delivery, now: datetime, why: str) -> Delivery:
+    """Unknown, and the settings no longer say whom to ask about it."""
+    return _moved(delivery, now, State.FAILED, Reason.NO_CHANNEL, why)
+
+
+def resent(delivery: Delivery, now: datetime, lifetime: timedelta, who: str) -> Delivery:
+    """Failed, expired, dropped or unknown, and an operator wants it sent: due at once, and young again."""
+    return _moved(
         delivery,
-        state=State.UNKNOWN,
-        reason=Reason.LEASE_LAPSED,
-        detail="whoever was sending it stopped before writing down how it went",
-        due_at=None,
+        now,
+        State.RETRY,
+        Reason.OPERATOR,
+        f"asked for by {who}",
+        due_at=now,
+        attempts=0,
+        expires_at=max(delivery.expires_at, now + lifetime),
     )
 
 
-def expired(delivery: Delivery) -> Delivery:
-    """Waiting, and older than its rule allows: stale news helps nobody."""
-    return replace(delivery, state=State.EXPIRED, reason=Reason.TOO_OLD, due_at=None)
+def arrived(delivery: Delivery, now: datetime, state: State, detail: str) -> Delivery:
+    """Sent, and the provider says how it ended: DELIVERED or UNDELIVERED."""
+    return _moved(delivery, now, state, Reason.ARRIVED if state is State.DELIVERED else Reason.NOT_ARRIVED, detail)
 
 
-def undeliverable(delivery: Delivery, why: str) -> Delivery:
-    """Waiting, and the settings no longer have its rule, its person or the address."""
-    return replace(delivery, state=State.DROPPED, reason=Reason.NO_CHANNEL, detail=why, due_at=None)
+def _moved(
+    delivery: Delivery,
+    now: datetime,
+    state: State,
+    reason: Reason,
+    detail: str = "",
+    due_at: datetime | None = None,
+    **more: object,
+) -> Delivery:
+    steps = (*delivery.steps, Step(now, state, reason, detail))
+    first, last = _STEPS_KEPT
+    if len(steps) > first + last:
+        steps = (*steps[:first], *steps[-last:])
+    return replace(delivery, state=state, reason=reason, detail=detail, due_at=due_at, steps=steps, **more)  # type: ignore[arg-type]

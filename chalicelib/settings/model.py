@@ -47,6 +47,7 @@ class Email:
     port: int = 0  # 0: the usual one of `security`
     security: Literal["starttls", "tls"] = "starttls"
     username: str = ""
+    unknown: Literal["resend", "give-up"] = "resend"  # where nobody can say whether a mail was accepted
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class Sms:
     from_: str = ""
     messaging_service: str = ""
     max_segments: int = 2
+    unknown: Literal["resend", "give-up"] = "give-up"  # where Twilio's list does not have a text that had no answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,7 @@ class Rule:
     recipients: tuple[Recipient, ...] = ()
     template: str = "upload"
     expires: timedelta = timedelta(hours=24)
+    fallback: timedelta | None = None  # try the person's other channel: at once when this is dead, else after that long
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +123,17 @@ class Settings:
     people: Mapping[str, Person] = field(default_factory=dict)
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
+
+    def sender(self, channel: Channel) -> str:
+        """Whom a message of that channel comes from: an opt-out is from a sender. "" where the channel is not set up."""
+        if channel is Channel.EMAIL:
+            return self.email.from_ if self.email else ""
+        return (self.sms.messaging_service or self.sms.from_) if self.sms else ""
+
+    def unknown(self, channel: Channel) -> Literal["resend", "give-up"]:
+        """What to do where nobody can say whether a message of that channel was accepted."""
+        way = self.email if channel is Channel.EMAIL else self.sms
+        return way.unknown if way else "give-up"
 
 
 @dataclass(frozen=True, slots=True)

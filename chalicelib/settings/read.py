@@ -15,7 +15,7 @@ from .model import DEFAULT_IGNORE, Bot, Email, Finding, Person, Recipient, Rule,
 from .table import Table
 
 _TABLES = ("bot", "email", "sms", "people", "groups", "rules")
-_RULE = ("name", "on", "bucket", "key", "size", "created", "empty", "ignore", "notify", "template", "expires")
+_RULE = ("name", "on", "bucket", "key", "size", "created", "empty", "ignore", "notify", "template", "expires", "fallback")
 
 
 def load(path: Path, *, environ: Mapping[str, str], templates: Collection[str]) -> Settings:
@@ -97,6 +97,7 @@ class _Reading:
             port=table.number("port", 0, 1, 65535),
             security=table.choice("security", "starttls", ("starttls", "tls")),
             username=table.text("username"),
+            unknown=table.choice("unknown", "resend", ("resend", "give-up")),
         )
         if email.transport == "smtp" and not table.has("host"):
             table.wrong("host", "it is missing", 'transport = "smtp" needs the name of the server')
@@ -111,6 +112,7 @@ class _Reading:
             from_=table.text("from", "", values.number),
             messaging_service=table.text("messaging_service"),
             max_segments=table.number("max_segments", 2, 1, 10),
+            unknown=table.choice("unknown", "give-up", ("resend", "give-up")),
         )
 
     def _person(self, name: str, raw: object) -> Person:
@@ -169,6 +171,7 @@ class _Reading:
             recipients=self._recipients(table, people, groups),
             template=table.text("template", "upload", self._template),
             expires=table.parsed("expires", timedelta(hours=24), values.span),
+            fallback=table.parsed("fallback", None, values.span),
         )
         for field, patterns in (("key", rule.key), ("ignore", rule.ignore)):
             try:

@@ -1,0 +1,128 @@
+"""What every container should know: dead addresses, opt-outs, and how far a backfill has looked.
+
+One item of the ledger's table, pk and sk "control", read at most once in 30 s by each container. An address is not in it,
+only its hash with the sender's: an opt-out is from one sender, and another may still write.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+import msgspec
+
+from .clock import Clock
+from .delivery import Reason
+from .events import identity_of
+from .message import Channel
+
+FRESH = timedelta(seconds=30)
+_KEY = {"pk": {"S": "control"}, "sk": {"S": "control"}}
+
+
+@dataclass(frozen=True, slots=True)
+class DeadAddress:
+    """An address that a provider refuses for good."""
+
+    person: str
+    channel: Channel
+    reason: Reason
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """What the item says. `looked_until`: for each bucket, up to when a backfill has looked for missed uploads."""
+
+    dead: Mapping[str, DeadAddress] = field(default_factory=dict)
+    looked_until: Mapping[str, datetime] = field(default_factory=dict)
+
+
+def address_key(channel: Channel, sender: str, address: str) -> str:
+    """The name of an address among the dead ones of one sender: 16 hex digits."""
+    return identity_of("address", channel.value, sender, address)[:16]
+
+
+class Store(Protocol):
+    """Where the item is kept; its attributes are JSON texts by name."""
+
+    def read(self) -> dict[str, str]:
+        """Every attribute, {} where there is no item yet."""
+
+    def put(self, name: str, value: str) -> None:
+        """Write one attribute and leave the others as they are."""
+
+    def remove(self, name: str) -> None:
+        """Take one attribute away, if it is there."""
+
+
+class Control:
+    """The controls as this container knows them, and how to change them."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._read: tuple[Controls, datetime] | None = None
+
+    def now(self) -> Controls:
+        """The controls, at most 30 s old."""
+        if self._read is None or not timedelta(0) <= self._clock() - self._read[1] < FRESH:
+            self._read = (_controls(self._store.read()), self._clock())
+        return self._read[0]
+
+    def bury(self, key: str, dead: DeadAddress) -> None:
+        """Remember a dead address: nothing more is sent to it until a deliberate message gets through."""
+        self._store.put(f"dead_{key}", msgspec.json.encode(dead).decode())
+        self._read = None
+
+    def revive(self, key: str) -> None:
+        """Forget that an address was dead."""
+        self._store.remove(f"dead_{key}")
+        self._read = None
+
+    def looked(self, bucket: str, until: datetime) -> None:
+        """Note that a backfill looks for uploads of that bucket up to a moment: real events of before then may be told."""
+        self._store.put(f"looked_{bucket}", msgspec.json.encode(until).decode())
+        self._read = None
+
+
+def _controls(attributes: Mapping[str, str]) -> Controls:
+    dead, looked = {}, {}
+    for name, value in attributes.items():
+        kind, _, key = name.partition("_")
+        if kind == "dead":
+            dead[key] = msgspec.json.decode(value, type=DeadAddress)
+        elif kind == "looked":
+            looked[key] = msgspec.json.decode(value, type=datetime)
+    return Controls(dead, looked)
+
+
+class TableStore:
+    """The item in the ledger's table. `client` is a boto3 DynamoDB client; its errors pass through."""
+
+    def __init__(self, client: Any, table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def read(self) -> dict[str, str]:
+        """See Store."""
+        answer = self._client.get_item(TableName=self._table, Key=_KEY)
+        return {name: value["S"] for name, value in answer.get("Item", {}).items() if "S" in value}
+
+    def put(self, name: str, value: str) -> None:
+        """See Store."""
+        self._update("SET #name = :value", name, {":value": {"S": value}})
+
+    def remove(self, name: str) -> None:
+        """See Store."""
+        self._update("REMOVE #name", name, {})
+
+    def _update(self, change: str, name: str, values: dict[str, Any]) -> None:
+        with_values = {"ExpressionAttributeValues": values} if values else {}
+        self._client.update_item(
+            TableName=self._table,
+            Key=_KEY,
+            UpdateExpression=change,
+            ExpressionAttributeNames={"#name": name},
+            **with_values,
+        )

@@ -1,0 +1,129 @@
+"""The sweep: once a minute everything that waits for a moment is taken one arrow further, oldest first.
+
+Several sweeps may run at once: each arrow is one conditional write, and only one of them makes it.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import islice
+
+from . import log
+from .audience import Notice, of_delivery
+from .channels import Candidate, DeliveryError, Receipt, Searchable
+from .deliver import SEND_RESERVE, Deliverer, TimeLeft, since
+from .delivery import Delivery, Reason, State
+from .fanout import AT_ONCE, each
+from .message import Channel
+from .policy import outcome
+
+_ROWS = 100  # read together, in one BatchGetItem
+_SKEW = timedelta(seconds=5)  # between our clock and a provider's, which tells whole seconds
+_TWINS = timedelta(minutes=10)  # rows with the same body tell of the same minute, so they were made close together
+
+
+@dataclass
+class Sweeper:
+    """Takes due deliveries further. What it does with each is decided by its state."""
+
+    deliverer: Deliverer
+    at_once: int = AT_ONCE
+
+    def sweep(self, time_left: TimeLeft) -> list[Delivery]:
+        """Work on what is due until nothing is or the time runs short; the rest stays due.
+
+        A channel whose provider asks for patience is left alone until the next sweep: what waits for it spreads out.
+
+        Raises:
+            ExceptionGroup: some could not be dealt with; they stay due.
+        """
+        rows = self.deliverer.ledger.due(self.deliverer.clock())
+        throttled: set[Channel] = set()
+        done: list[Delivery] = []
+        failures: list[Exception] = []
+
+        def one(row: Delivery) -> list[Delivery]:
+            if time_left() < SEND_RESERVE or row.channel in throttled:
+                return []
+            moved = self._again(row, time_left)
+            throttled.update(each_.channel for each_ in moved if each_.reason is Reason.RATE)
+            return moved
+
+        while time_left() >= SEND_RESERVE and (some := list(islice(rows, _ROWS))):
+            now_done, failed = each(one, some, self.at_once)
+            done += now_done
+            failures += failed
+        if failures:
+            raise ExceptionGroup("some deliveries could not be taken further", failures)
+        return done
+
+    def _again(self, delivery: Delivery, time_left: TimeLeft) -> list[Delivery]:
+        """Follow one arrow; [] when somebody else was quicker."""
+        now, deliverer = self.deliverer.clock(), self.deliverer
+        if delivery.state is State.CLAIMED:
+            return self._moved(delivery, outcome.lapsed(delivery, now, deliverer.settle))
+        notice = of_delivery(delivery, deliverer.settings)
+        if delivery.state is State.UNKNOWN:
+            if isinstance(notice, str):
+                return self._moved(delivery, outcome.undecidable(delivery, now, notice))
+            return self._given_up_or_moved(delivery, self._looked_into(delivery, notice, now), notice, time_left)
+        if isinstance(notice, str):
+            return self._moved(delivery, outcome.dropped(delivery, now, Reason.NO_CHANNEL, notice))
+        if now >= delivery.expires_at:
+            return self._given_up_or_moved(delivery, outcome.expired(delivery, now), notice, time_left)
+        dead = deliverer.dead(notice)
+        if dead and delivery.reason is not Reason.OPERATOR:
+            others = deliverer.fall_back(notice, time_left)
+            return [*self._moved(delivery, outcome.dropped(delivery, now, dead.reason, since(dead))), *others]
+        message = deliverer.render(notice, time_left)
+        claimed = outcome.claimed(delivery, deliverer.token(), now, deliverer.lease, message.body_hash)
+        if not deliverer.ledger.move(delivery, claimed):
+            return []
+        return deliverer.attempt(claimed, notice, message, time_left)
+
+    def _given_up_or_moved(self, old: Delivery, new: Delivery, notice: Notice, time_left: TimeLeft) -> list[Delivery]:
+        ends = new.state in (State.FAILED, State.EXPIRED)
+        others = self.deliverer.before_giving_up(new, notice, time_left) if ends else []
+        return [*self._moved(old, new), *others]
+
+    def _moved(self, old: Delivery, new: Delivery) -> list[Delivery]:
+        """Under a token of this sweep's own: it tells its own repeated write from another sweep's."""
+        return self.deliverer.mark(old, replace(new, claim=self.deliverer.token()))
+
+    def _looked_into(self, delivery: Delivery, notice: Notice, now: datetime) -> Delivery:
+        """What becomes of an unknown outcome: by the provider's list where it has one, else by policy."""
+        policy = self.deliverer.settings.unknown(delivery.channel)
+        try:
+            transport = self.deliverer.connected(delivery.channel)
+            if not isinstance(transport, Searchable):
+                return outcome.decided(delivery, now, policy)
+            earliest = delivery.created_at - _SKEW
+            listed = transport.find(to=notice.recipient.address, since=earliest)
+        except DeliveryError as error:
+            log.warning("look-up-failed", delivery=delivery.id, why=str(error))
+            if now >= delivery.expires_at:
+                return outcome.expired(delivery, now)
+            return outcome.look_up_later(delivery, now, self.deliverer.settle, str(error))
+        return self._matched(delivery, [each_ for each_ in listed if each_.body_hash == delivery.body_hash], now, policy)
+
+    def _matched(self, delivery: Delivery, listed: list[Candidate], now: datetime, policy: outcome.Policy) -> Delivery:
+        """Of the messages with our body, one that is no other delivery's is ours."""
+        ledger, settle = self.deliverer.ledger, self.deliverer.settle
+        twins = self._twins(delivery) if listed else []
+        if any(twin.state is State.CLAIMED for twin in twins):  # one of them may be its, and it will say so
+            return outcome.look_up_later(delivery, now, settle, "another delivery with the same words is being sent")
+        taken = {twin.receipt for twin in twins}
+        for candidate in listed:
+            if candidate.id not in taken and ledger.adopt(candidate.id, delivery.id, now):
+                return outcome.sent(delivery, Receipt(candidate.id), now, Reason.FOUND)
+        return outcome.not_found(delivery, now, settle, policy)
+
+    def _twins(self, delivery: Delivery) -> list[Delivery]:
+        """Other deliveries to the same person with the same words."""
+        rows = self.deliverer.ledger.newest(delivery.created_at - _TWINS, delivery.created_at + _TWINS)
+        return [
+            row
+            for row in rows
+            if isinstance(row, Delivery)
+            and row.id != delivery.id
+            and (row.person, row.channel, row.body_hash) == (delivery.person, delivery.channel, delivery.body_hash)
+        ]
