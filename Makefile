@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: run demo test check setup setup-dev clean
+.PHONY: run demo test check prove setup setup-dev clean
 
 run: setup         ## start the local world, and stay
 	@exec $(BIN)/dropnote up
@@ -12,6 +12,9 @@ demo: setup        ## upload three files to a local world and show what comes of
 
 test: setup-dev    ## run every test
 	@$(BIN)/pytest
+
+prove: setup-dev   ## 2,000 stories of crashes, repeats and failing providers against the promise
+	@$(BIN)/pytest tests/test_promise.py --hypothesis-profile=thorough
 
 check: setup-dev   ## format, lint, types, settings and templates
 	@$(BIN)/ruff format --check .

@@ -17,8 +17,8 @@ from .message import Channel
 from .policy import outcome
 
 _ROWS = 100  # read together, in one BatchGetItem
-_SKEW = timedelta(seconds=5)  # between our clock and a provider's, which tells whole seconds
-_TWINS = timedelta(minutes=10)  # rows with the same body tell of the same minute, so they were made close together
+_SKEW = timedelta(minutes=1)  # between our clock and a provider's, which tells whole seconds
+_TWINS = timedelta(hours=1)  # rows with the same words tell of the same minute: none was made long before the event
 
 
 @dataclass
@@ -108,7 +108,7 @@ class Sweeper:
     def _matched(self, delivery: Delivery, listed: list[Candidate], now: datetime, policy: outcome.Policy) -> Delivery:
         """Of the messages with our body, one that is no other delivery's is ours."""
         ledger, settle = self.deliverer.ledger, self.deliverer.settle
-        twins = self._twins(delivery) if listed else []
+        twins = self._twins(delivery, now) if listed else []
         if any(twin.state is State.CLAIMED for twin in twins):  # one of them may be its, and it will say so
             return outcome.look_up_later(delivery, now, settle, "another delivery with the same words is being sent")
         taken = {twin.receipt for twin in twins}
@@ -117,9 +117,9 @@ class Sweeper:
                 return outcome.sent(delivery, Receipt(candidate.id), now, Reason.FOUND)
         return outcome.not_found(delivery, now, settle, policy)
 
-    def _twins(self, delivery: Delivery) -> list[Delivery]:
+    def _twins(self, delivery: Delivery, now: datetime) -> list[Delivery]:
         """Other deliveries to the same person with the same words."""
-        rows = self.deliverer.ledger.newest(delivery.created_at - _TWINS, delivery.created_at + _TWINS)
+        rows = self.deliverer.ledger.newest(min(delivery.event.at, delivery.created_at) - _TWINS, now + _SKEW)
         return [
             row
             for row in rows

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from workbench.ministack import MiniStack
 
@@ -18,3 +19,8 @@ def ministack(ministack_process: MiniStack) -> MiniStack:
     """A local AWS with nothing in it, over HTTP: `ministack.client("s3")`, `ministack.endpoint`."""
     ministack_process.reset()
     return ministack_process
+
+
+settings.register_profile("default", deadline=None, max_examples=100)
+settings.register_profile("thorough", deadline=None, max_examples=2_000)  # `make prove`
+settings.load_profile("default")

@@ -178,6 +178,24 @@ def test_text_of_a_twin_is_not_taken_for_ones_own(stage: Stage) -> None:
     assert (stage.states()["sms"], len(stage.text.taken)) == ("failed", 1)
 
 
+def test_text_of_a_twin_that_is_just_being_sent_is_left_to_it(stage: Stage) -> None:
+    stage.text.lag = timedelta(0)
+    stage.text.answers.append(Answer.LOST_BEFORE)
+    stage.take(an_upload(sequencer="01"))
+    stage.later(minutes=4)
+    send = stage.text.send
+
+    def send_while_another_sweeps(*arguments: object, **named: object) -> object:
+        receipt = send(*arguments, **named)  # type: ignore[arg-type]
+        assert stage.sweep() == ["sms unknown"]
+        return receipt
+
+    stage.text.send = send_while_another_sweeps  # type: ignore[method-assign, assignment]
+    stage.take(an_upload(sequencer="02"))
+    assert stage.rows()["sms"].receipt == "sms-1"
+    assert sorted(stage.sweep_for(minutes=5)) == ["sms failed", "sms unknown"]
+
+
 def test_of_two_unknown_twins_and_one_text_one_has_it(stage: Stage) -> None:
     stage.text.answers += [Answer.LOST_BEFORE, Answer.LOST_AFTER]
     stage.take(an_upload(sequencer="01"))
