@@ -12,7 +12,7 @@ from chalicelib.assembly import load_settings, make_bot, time_left
 from chalicelib.bindings import function_name
 from chalicelib.bot import Bot, UnknownTarget
 from chalicelib.delivery import summary
-from chalicelib.events import s3
+from chalicelib.events import envelope, s3
 from chalicelib.rules import RuleIndex
 from chalicelib.settings import SettingsError
 
@@ -59,6 +59,15 @@ for bucket in buckets:  # one function for each bucket; they share their code, a
 def upload_events(event: Raw) -> None:
     """EventBridge tells us the same, where a bucket has it switched on; of the two ways only the first to come sends."""
     bot().take(s3.from_bus(event.to_dict()), time_left(event.context))
+
+
+if queue := os.environ.get("UPLOAD_QUEUE"):
+
+    @raw
+    @app.on_sqs_message(queue=queue, batch_size=10)
+    def upload_queue(event: Raw) -> dict[str, Any]:
+        """A queue that S3, or a topic that S3 tells, writes to: each message for itself."""
+        return bot().take_each(envelope.records_of_queue(event.to_dict()), time_left(event.context))
 
 
 @raw

@@ -12,6 +12,7 @@ from .channels import Transport
 from .channels.registry import transport_of
 from .clock import Clock, utc_now
 from .control import Control, TableStore
+from .dead_events import DeadEvents
 from .deliver import LEASE, Deliverer
 from .ledger import LEDGER_CONFIG, Ledger
 from .message import Channel
@@ -61,7 +62,8 @@ def make_bot(
         clock=clock,
         lease=timedelta(seconds=float(environ.get("DROPNOTE_LEASE_SECONDS", LEASE.total_seconds()))),
     )
-    return Bot(settings, deliverer)
+    queue = environ.get("DROPNOTE_DEAD_EVENTS")
+    return Bot(settings, deliverer, DeadEvents(lambda: clients("sqs"), queue) if queue else None)
 
 
 def time_left(context: Any) -> Callable[[], timedelta]:

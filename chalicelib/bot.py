@@ -1,17 +1,25 @@
 """The bot: settings, rules and deliverer put together; what each binding of app.py calls."""
 
 import difflib
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
 
 from . import log
 from .audience import Notice, by_person, by_rule
+from .dead_events import DeadEvents
 from .deliver import Deliverer, TimeLeft
 from .delivery import Delivery
 from .events import Batch, Event, Kind, Unknown, Upload, identity_of
+from .events.envelope import unwrap
 from .fanout import AT_ONCE, each
 from .rows import Parked
 from .rules import RuleIndex
 from .settings import Rule, Settings
 from .sweep import Sweeper
+
+DRAIN_RESERVE = timedelta(seconds=20)  # a dead event brings a send, and then there is the queue to tell
+POISON = 5  # a dead event that failed so often would fail for ever
 
 _TEST_KEY = "example/test-upload.txt"
 _TEST_SIZE = 12_345
@@ -24,11 +32,14 @@ class UnknownTarget(ValueError):
 class Bot:
     """One container's bot. A payload may come again, to every method: what was done is not done twice."""
 
-    def __init__(self, settings: Settings, deliverer: Deliverer, at_once: int = AT_ONCE) -> None:
+    def __init__(
+        self, settings: Settings, deliverer: Deliverer, dead_events: DeadEvents | None = None, at_once: int = AT_ONCE
+    ) -> None:
         self._settings = settings
         self._deliverer = deliverer
         self._rules = RuleIndex(settings.rules)
         self._sweeper = Sweeper(deliverer, at_once)
+        self._dead_events = dead_events
         self._at_once = at_once
 
     def take(self, batch: Batch, time_left: TimeLeft) -> list[Delivery]:
@@ -64,9 +75,49 @@ class Bot:
         self._deliverer.tell_owner(f"parked {unknown.source}", sentence, time_left)
         return [parked]
 
+    def take_each(self, records: Sequence[tuple[str, Batch]], time_left: TimeLeft) -> dict[str, Any]:
+        """Take the records of a queue, each for itself, and tell AWS which of them are to come again.
+
+        The answer is Lambda's for ReportBatchItemFailures: a record that fails does not repeat the others.
+        """
+        failed = []
+        for name, batch in records:
+            try:
+                self.take(batch, time_left)
+            except ExceptionGroup as error:
+                log.warning("record-failed", record=name, detail=str(error))
+                failed.append({"itemIdentifier": name})
+        return {"batchItemFailures": failed}
+
     def sweep(self, time_left: TimeLeft) -> list[Delivery]:
-        """Take further what is due, for as long as there is time."""
-        return self._sweeper.sweep(time_left)
+        """Take further what is due, then what Lambda had given up on, for as long as there is time.
+
+        Raises:
+            ExceptionGroup: some deliveries could not be taken further; they stay due.
+        """
+        try:
+            done = self._sweeper.sweep(time_left)
+        finally:  # a delivery that fails does not keep the queue waiting
+            drained = self._drain(time_left)
+        return done + drained
+
+    def _drain(self, time_left: TimeLeft) -> list[Delivery]:
+        """Take dead events as if they had just come. One that fails here too, time and again, is parked: it is poison."""
+        done: list[Delivery] = []
+        queue = self._dead_events
+        for dead in queue.take() if queue else ():
+            if time_left() < DRAIN_RESERVE:
+                break
+            try:
+                done += self.take(unwrap(dead.text), time_left)
+            except ExceptionGroup as error:
+                log.warning("dead-event-failed", times=dead.times, detail=str(error))
+                if dead.times < POISON:
+                    continue
+                self.park(Unknown("dead-events", f"it failed {dead.times} times: {error.exceptions[0]!r}", dead.text), time_left)
+            if queue:
+                queue.done(dead)
+        return done
 
     def test(self, target: str, request: str, time_left: TimeLeft) -> list[Delivery]:
         """Send a message marked [TEST] to a person, a group, or everybody a rule names, the way a real one goes.

@@ -1,5 +1,6 @@
 """The bindings, by Chalice's test client: payloads in, messages out, nothing decided on the way."""
 
+import json
 import os
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -20,7 +21,7 @@ from workbench.ministack import MiniStack
 def app() -> Iterator[Any]:
     """The app, loaded with a stage's environment, as Lambda does."""
     before = dict(os.environ)
-    os.environ.update(ENVIRON)
+    os.environ.update(ENVIRON, UPLOAD_QUEUE="dropnote-uploads")
     import app
 
     yield app
@@ -38,7 +39,9 @@ def stage(ministack: MiniStack, app: Any) -> Iterator[Stage]:
 
 
 def test_one_handler_a_bucket_and_the_others_are_bound(app: Any) -> None:
-    assert set(app.app.handler_map) == {"upload_acme_drops", "upload_events", "sweep", "test", "health"}
+    assert set(app.app.handler_map) == {
+        "upload_acme_drops", "upload_events", "upload_queue", "sweep", "test", "health",
+    }  # fmt: skip
     assert app.buckets == ("acme-drops",)
 
 
@@ -48,6 +51,13 @@ def test_upload_told_both_ways_is_announced_once(app: Any, stage: Stage) -> None
         client.lambda_.invoke("upload_events", bus_event("in/a+b c.txt"))
     assert [channel for channel, _, _ in stage.sent] == ["email", "sms"]
     assert "a+b c.txt" in stage.sent[1][2].text
+
+
+def test_queue_gives_each_message_a_fate_of_its_own(app: Any, stage: Stage) -> None:
+    with Client(app.app) as client:
+        event = client.events.generate_sqs_event([json.dumps(s3_notification(s3_record("in/a.txt"))), "poison"])
+        assert client.lambda_.invoke("upload_queue", event).payload == {"batchItemFailures": []}
+    assert stage.states() == {"email": "sent", "sms": "sent"}
 
 
 @pytest.mark.parametrize("payload", [TEST_EVENT, {}, {"Records": [{"odd": 1}]}])

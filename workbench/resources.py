@@ -42,8 +42,8 @@ def read_addresses(project: Path, variables: Mapping[str, str]) -> Addresses:
         return Addresses()
 
 
-def apply_stack(ministack: MiniStack, template: Path, stage: str, timeout_s: float = STACK_S) -> None:
-    """Create the CloudFormation stack `dropnote-<stage>-resources` and wait for it.
+def apply_stack(ministack: MiniStack, template: Path, stage: str, timeout_s: float = STACK_S) -> dict[str, str]:
+    """Create the CloudFormation stack `dropnote-<stage>-resources` and wait for it; gives its outputs.
 
     Raises:
         ResourcesError: it did not become CREATE_COMPLETE.
@@ -59,6 +59,8 @@ def apply_stack(ministack: MiniStack, template: Path, stage: str, timeout_s: flo
         raise ResourcesError(f"{template.name} was not applied within {timeout_s:g} s")
     if (status := _status(client, name)) != "CREATE_COMPLETE":
         raise ResourcesError(f"{template.name} was not applied ({status}): {_first_failure(client, name)}")
+    outputs = client.describe_stacks(StackName=name)["Stacks"][0].get("Outputs", [])
+    return {output["OutputKey"]: output["OutputValue"] for output in outputs}
 
 
 def make_bucket(ministack: MiniStack, bucket: str) -> None:

@@ -14,7 +14,7 @@ import secrets
 import signal
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -24,6 +24,7 @@ from typing import Any, NoReturn, Self
 from botocore.exceptions import BotoCoreError, ClientError
 
 from .desk import create_app, listening, serving
+from .finishing import finish
 from .inbox import Uploads
 from .ministack import ACCESS_KEY, REGION, SECRET_KEY, MiniStack, MiniStackError, PortTakenError, remove_folder
 from .places import PROJECT, STATE
@@ -82,8 +83,13 @@ class World:
         project: Path = PROJECT,
         state: Path = STATE,
         on_step: Callable[[str], object] = lambda step: None,
+        environment: Mapping[str, str] | None = None,
+        ministack: Mapping[str, str] | None = None,
     ) -> None:
-        """Ports of 0 are any free ones. `state` gets world.json and logs. `on_step` hears what begins."""
+        """Ports of 0 are any free ones. `state` gets world.json and logs. `on_step` hears what begins. `environment` is
+        more for the functions, `ministack` more of MiniStack's own variables.
+        """
+        self._environment, self._settings = environment or {}, ministack or {}
         self._port, self._desk_port = port, desk_port
         self._project, self._state, self._on_step = project, state, on_step
         self._variables: dict[str, str] = {}
@@ -122,32 +128,33 @@ class World:
         folder = Path(tempfile.mkdtemp(prefix="dropnote-world-"))
         stack.callback(remove_folder, folder)
         with _flag("--port"):
-            self.ministack = stack.enter_context(MiniStack(self._port, folder=folder))
+            self.ministack = stack.enter_context(MiniStack(self._port, folder=folder, settings=self._settings))
         self._variables = read_stage(self._project, STAGE)["environment_variables"]
-        self._furnish(stack, listener, desk)
+        outputs = self._furnish(stack, listener, desk)
         self._on_step("deploying the app with chalice")
         deployed = deploy(
             self._project,
             folder / "stage",
             STAGE,
-            Target(self.ministack.endpoint, desk + PREFIX, environment={"TWILIO_BASE_URL": desk}),
+            Target(self.ministack.endpoint, desk + PREFIX, environment={"TWILIO_BASE_URL": desk, **self._environment}),
             self._state / "logs" / "deploy.log",
         )
         resources = json.loads(deployed.read_text())["resources"]
+        finish(self.ministack.client("lambda"), resources, outputs["DeadEventsArn"])
         self._on_step("waking the functions")
         self._wake([item["lambda_arn"] for item in resources if "upload" in item["name"] and "lambda_arn" in item])
         self.running = self._describe(desk, resources)
         stack.callback(remove_world, self._state)
         write_world(self.running, self._state)
 
-    def _furnish(self, stack: ExitStack, listener: Any, desk: str) -> None:
-        """All that an AWS account has before the app is deployed, and the desk."""
+    def _furnish(self, stack: ExitStack, listener: Any, desk: str) -> dict[str, str]:
+        """All that an AWS account has before the app is deployed, and the desk. Gives the stack's outputs."""
         self._on_step("making tables, bucket and addresses")
         addresses = read_addresses(self._project, self._variables)
         token = secrets.token_hex(16)
         account = self._variables.get("TWILIO_ACCOUNT_SID", ACCOUNT_SID)
         self.twilio = TwilioDouble(account, token, numbers=[addresses.text_from] if addresses.text_from else [])
-        apply_stack(self.ministack, self._project / "resources.yaml", STAGE)
+        outputs = apply_stack(self.ministack, self._project / "resources.yaml", STAGE)
         make_bucket(self.ministack, self._bucket)
         put_secrets(
             self.ministack,
@@ -158,6 +165,7 @@ class World:
         uploads = Uploads(self.ministack.endpoint, self._bucket, ACCESS_KEY, SECRET_KEY, REGION)
         app = create_app(self.twilio, self.ministack.endpoint, uploads=uploads, people=addresses.people)
         stack.enter_context(serving(app, listener))
+        return outputs
 
     @property
     def _bucket(self) -> str:

@@ -1,0 +1,49 @@
+"""What Chalice cannot set is set, and setting it again changes nothing."""
+
+import io
+import sys
+import zipfile
+from typing import Any
+
+from workbench.finishing import finish
+from workbench.ministack import MiniStack
+
+DEAD = "arn:aws:sqs:us-east-1:000000000000:dropnote-local-dead-events"
+
+
+def function(ministack: MiniStack, name: str) -> str:
+    package = io.BytesIO()
+    with zipfile.ZipFile(package, "w") as zipped:
+        zipped.writestr("app.py", "def handler(event, context):\n    pass\n")
+    role = "arn:aws:iam::000000000000:role/any"
+    runtime = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    made: dict[str, Any] = ministack.client("lambda").create_function(
+        FunctionName=f"dropnote-local-{name}",
+        Runtime=runtime,
+        Role=role,
+        Handler="app.handler",
+        Code={"ZipFile": package.getvalue()},
+    )
+    return str(made["FunctionArn"])
+
+
+def test_retries_dead_events_and_batch_responses_are_set(ministack: MiniStack) -> None:
+    client, queues = ministack.client("lambda"), ministack.client("sqs")
+    ministack.client("iam").create_role(RoleName="any", AssumeRolePolicyDocument="{}")
+    arns = {name: function(ministack, name) for name in ("upload_acme", "upload_queue", "sweep", "test")}
+    queues.create_queue(QueueName="dropnote-local-uploads")
+    mapping = client.create_event_source_mapping(
+        FunctionName=arns["upload_queue"], EventSourceArn="arn:aws:sqs:us-east-1:000000000000:dropnote-local-uploads"
+    )
+    resources = [
+        *[{"resource_type": "lambda_function", "name": name, "lambda_arn": arn} for name, arn in arns.items()],
+        {"resource_type": "sqs_event", "name": "upload_queue-sqs-event-source", "event_uuid": mapping["UUID"]},
+        {"resource_type": "iam_role", "name": "any"},
+    ]
+    said = [finish(client, resources, DEAD) for _ in range(2)]
+    assert said[0] == said[1]
+    told = client.get_function_event_invoke_config(FunctionName=arns["upload_acme"])
+    assert (told["MaximumRetryAttempts"], told["MaximumEventAgeInSeconds"]) == (2, 21600)
+    assert told["DestinationConfig"]["OnFailure"]["Destination"] == DEAD
+    assert client.get_function_event_invoke_config(FunctionName=arns["sweep"])["MaximumRetryAttempts"] == 0
+    assert client.get_event_source_mapping(UUID=mapping["UUID"])["FunctionResponseTypes"] == ["ReportBatchItemFailures"]

@@ -1,0 +1,44 @@
+"""What Chalice cannot set, listed in this one place and set after each deploy; setting it again changes nothing.
+
+Source: AWS Lambda developer guide, "Configuring error handling settings for asynchronous invocations" and "Reporting batch
+item failures".
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """How Lambda treats an asynchronous invocation that fails; what fails for good goes to the dead-event queue."""
+
+    attempts: int  # after the first
+    event_age_s: int
+    keep: bool  # in the dead-event queue
+
+
+UPLOADS = Retries(attempts=2, event_age_s=6 * 3600, keep=True)
+EVERY_MINUTE = Retries(attempts=0, event_age_s=60, keep=False)  # the next one comes anyway
+RETRIES = {"upload": UPLOADS, "sweep": EVERY_MINUTE}  # by the first word of the handler's name
+BATCH_RESPONSES = ["ReportBatchItemFailures"]  # of every queue's mapping
+
+
+def finish(client: Any, resources: list[dict[str, Any]], dead_events: str) -> list[str]:
+    """Set it on what Chalice deployed; gives what was set, a line each.
+
+    `client` is a boto3 Lambda client, `resources` Chalice's own list of what it deployed, `dead_events` the queue's ARN.
+    """
+    said = []
+    for resource in resources:
+        if resource["resource_type"] == "lambda_function" and (retries := RETRIES.get(resource["name"].split("_")[0])):
+            client.put_function_event_invoke_config(
+                FunctionName=resource["lambda_arn"],
+                MaximumRetryAttempts=retries.attempts,
+                MaximumEventAgeInSeconds=retries.event_age_s,
+                DestinationConfig={"OnFailure": {"Destination": dead_events}} if retries.keep else {},
+            )
+            said.append(f"{resource['name']}: {retries.attempts} retries, {'kept when dead' if retries.keep else 'then let go'}")
+        if resource["resource_type"] == "sqs_event":
+            client.update_event_source_mapping(UUID=resource["event_uuid"], FunctionResponseTypes=BATCH_RESPONSES)
+            said.append(f"{resource['name']}: reports each record's fate")
+    return said
