@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: run demo test check prove setup setup-dev clean
+.PHONY: run demo test check prove chaos setup setup-dev clean
 
 run: setup         ## start the local world, and stay
 	@exec $(BIN)/dropnote up
@@ -15,6 +15,9 @@ test: setup-dev    ## run every test
 
 prove: setup-dev   ## 2,000 stories of crashes, repeats and failing providers against the promise
 	@$(BIN)/pytest tests/test_promise.py --hypothesis-profile=thorough
+
+chaos: setup-dev   ## kill the deployed bot 200 times over 2,000 uploads, three times, and count what people were told
+	@$(BIN)/python -m bench.chaos --seed 1 --seed 2 --seed 3
 
 check: setup-dev   ## format, lint, types, settings and templates
 	@$(BIN)/ruff format --check .

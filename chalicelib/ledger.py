@@ -106,7 +106,7 @@ class Ledger:
 
     def due(self, now: datetime) -> Iterator[Delivery]:
         """The deliveries whose moment has come, oldest first, read as far as they are asked for."""
-        shards = [self._keys("due", str(shard), "due_at", until=now) for shard in range(SHARDS)]
+        shards = [self._keys("due", str(shard), "due_at", now) for shard in range(SHARDS)]
         for item in self._items(merge(*shards, key=lambda item: int(item["due_at"]["N"]))):
             row = delivery_of_item(item)
             if row.due_at and row.due_at <= now:  # the index may lag behind the row
@@ -114,13 +114,13 @@ class Ledger:
 
     def newest(self, since: datetime, until: datetime) -> Iterator[Delivery | Parked]:
         """The deliveries and parked payloads made in that time, newest first, read as far as they are asked for."""
-        day = until
-        while day.date() >= since.date():
-            shards = [self._keys("day", shard, "created_at", since=since, until=until) for shard in day_keys(day)]
-            newest = merge(*shards, key=lambda item: int(item["created_at"]["N"]), reverse=True)
-            for item in self._items(newest):
-                yield parked_of_item(item) if item["sk"]["S"] == "parked" else delivery_of_item(item)
-            day -= timedelta(days=1)
+        for item in self._items(self._of_days(since, until)):
+            yield parked_of_item(item) if item["sk"]["S"] == "parked" else delivery_of_item(item)
+
+    def with_words(self, body_hash: str, since: datetime, until: datetime) -> Iterator[Delivery]:
+        """The deliveries made in that time whose message had these very words."""
+        for item in self._items(self._of_days(since, until, body_hash)):
+            yield delivery_of_item(item)
 
     def adopt(self, receipt: str, id_: str, now: datetime) -> bool:
         """Note that a message in a provider's list is this delivery's; False when it is another's."""
@@ -152,19 +152,33 @@ class Ledger:
         """Write down that a parked payload was understood after all."""
         self._client.put_item(TableName=self._table, Item=item_of_parked(parked))
 
-    def _keys(self, index: str, shard: str, sort: str, *, until: datetime, since: datetime | None = None) -> Iterator[Item]:
+    def _of_days(self, since: datetime, until: datetime, body_hash: str = "") -> Iterator[Item]:
+        """The entries of index `day` for that time, newest first; with a hash only those that have it."""
+        day = until
+        while day.date() >= since.date():
+            shards = [self._keys("day", shard, "created_at", until, since, body_hash) for shard in day_keys(day)]
+            yield from merge(*shards, key=lambda item: int(item["created_at"]["N"]), reverse=True)
+            day -= timedelta(days=1)
+
+    def _keys(
+        self, index: str, shard: str, sort: str, until: datetime, since: datetime | None = None, body_hash: str = ""
+    ) -> Iterator[Item]:
         """The entries of one shard of an index, page by page: up to a moment oldest first, or of a time newest first."""
+        condition, names = "#shard = :shard AND #sort <= :until", {"#shard": index, "#sort": sort}
         values = {":shard": {"S": shard}, ":until": {"N": str(to_ms(until))}}
+        more: dict[str, Any] = {"PaginationConfig": {"PageSize": _BATCH}}
         if since is not None:
-            values[":since"] = {"N": str(to_ms(since))}
+            condition, values[":since"] = "#shard = :shard AND #sort BETWEEN :since AND :until", {"N": str(to_ms(since))}
+        if body_hash:  # a page is what was read, not what the filter lets through: few and large ones
+            more, values[":hash"] = {"FilterExpression": "body_hash = :hash"}, {"S": body_hash}
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table,
             IndexName=index,
-            KeyConditionExpression="#shard = :shard AND #sort " + ("<= :until" if since is None else "BETWEEN :since AND :until"),
-            ExpressionAttributeNames={"#shard": index, "#sort": sort},
+            KeyConditionExpression=condition,
+            ExpressionAttributeNames=names,
             ExpressionAttributeValues=values,
             ScanIndexForward=since is None,
-            PaginationConfig={"PageSize": _BATCH},
+            **more,
         )
         for page in pages:
             yield from page["Items"]

@@ -119,11 +119,7 @@ class Sweeper:
 
     def _twins(self, delivery: Delivery, now: datetime) -> list[Delivery]:
         """Other deliveries to the same person with the same words."""
-        rows = self.deliverer.ledger.newest(min(delivery.event.at, delivery.created_at) - _TWINS, now + _SKEW)
-        return [
-            row
-            for row in rows
-            if isinstance(row, Delivery)
-            and row.id != delivery.id
-            and (row.person, row.channel, row.body_hash) == (delivery.person, delivery.channel, delivery.body_hash)
-        ]
+        since = min(delivery.event.at, delivery.created_at) - _TWINS
+        same_words = self.deliverer.ledger.with_words(delivery.body_hash, since, now + _SKEW)
+        who = (delivery.person, delivery.channel)
+        return [row for row in same_words if row.id != delivery.id and (row.person, row.channel) == who]

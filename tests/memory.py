@@ -42,6 +42,10 @@ class MemoryLedger:
         found = [row for row in rows if since <= row.created_at <= until]
         return iter(sorted(found, key=lambda row: row.created_at, reverse=True))
 
+    def with_words(self, body_hash: str, since: datetime, until: datetime) -> Iterator[Delivery]:
+        rows = self.newest(since, until)
+        return (row for row in rows if isinstance(row, Delivery) and row.body_hash == body_hash)
+
     def adopt(self, receipt: str, id_: str, now: datetime) -> bool:
         return self._receipts.setdefault(receipt, id_) == id_
 

@@ -120,6 +120,16 @@ def test_newest_goes_back_over_midnight(ledger: Any) -> None:
     assert [row.created_at for row in found] == [*times[6:1:-1], NOON + timedelta(hours=6), times[1]]
 
 
+def test_deliveries_with_the_same_words_are_found(ledger: Any) -> None:
+    for number in range(1, 5):
+        claim = replace(a_claim(number, NOON + timedelta(minutes=number)), body_hash="same" if number % 2 else "other")
+        ledger.insert(claim)
+        ledger.move(claim, outcome.sent(claim, Receipt(f"SM{number}"), NOON))
+    found = list(ledger.with_words("same", NOON, NOON + timedelta(hours=1)))
+    assert [row.receipt for row in found] == ["SM3", "SM1"]
+    assert list(ledger.with_words("same", NOON, NOON + timedelta(seconds=10))) == []
+
+
 def test_receipt_belongs_to_one_delivery(ledger: Any) -> None:
     assert ledger.adopt("SM1", "a", NOON)
     assert ledger.adopt("SM1", "a", NOON)

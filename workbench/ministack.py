@@ -117,6 +117,11 @@ class MiniStack:
         return f"http://127.0.0.1:{self.port}"
 
     @property
+    def pid(self) -> int:
+        """Of the process; the functions' workers are its children."""
+        return self._process.pid if self._process else 0
+
+    @property
     def log(self) -> Path:
         """What MiniStack wrote; also where the functions' output goes."""
         return self._folder / "ministack.log"
