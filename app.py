@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from chalice.app import BaseLambdaEvent, Chalice, Rate
 
-from chalicelib import __version__
+from chalicelib import __version__, redriving
 from chalicelib.assembly import load_settings, make_bot, time_left
 from chalicelib.bindings import function_name
 from chalicelib.bot import Bot, UnknownTarget
@@ -88,6 +88,18 @@ def test(event: Any, context: Any) -> dict[str, Any]:
     except UnknownTarget as error:
         return {"error": str(error)}
     return {"deliveries": [summary(delivery) for delivery in done]}
+
+
+@app.lambda_function()
+def resend(event: Any, context: Any) -> dict[str, Any]:
+    """Deliberately: {"id": "…", "who": "asha"} makes one delivery that ended unsent due at once."""
+    return redriving.asked_to_resend(bot(), event)
+
+
+@app.lambda_function()
+def redrive(event: Any, context: Any) -> dict[str, Any]:
+    """Deliberately: {"since": "24h", "who": "asha"} tells what ended unsent; with "yes": true it is sent again."""
+    return redriving.asked_to_redrive(bot(), event)
 
 
 @app.route("/health")

@@ -93,10 +93,9 @@ def run(uploads: int, kills: int, seed: int, on_progress: Callable[[int], object
                     Bucket=world.running.bucket, Key=f"in/upload-{number:06}.txt", Body=b"some words"
                 )
                 due = kills * (number + 1) // uploads
-                while result.kills < due and (victim := _worker(world, dice)):
+                while result.kills < due:
                     sleep(dice.uniform(0, 0.1))
-                    victim.kill()
-                    result.kills += 1
+                    result.kills += _kill_one(world, dice)
                 on_progress(number + 1)
             wait_until(lambda: _quiet(world), QUIET_S, pause_s=1.0)
         _judge(world, result)
@@ -130,11 +129,14 @@ def _world(folder: Path) -> World:
     )
 
 
-def _worker(world: World, dice: random.Random) -> psutil.Process | None:
-    """One of the processes that run functions, any of them."""
-    ministack = psutil.Process(world.ministack.pid)
-    workers = sorted(ministack.children(), key=lambda process: process.pid)
-    return dice.choice(workers) if workers else None
+def _kill_one(world: World, dice: random.Random) -> bool:
+    """SIGKILL one of the processes that run functions, any of them; False when it ended by itself just before."""
+    workers = psutil.Process(world.ministack.pid).children()
+    try:
+        dice.choice(sorted(workers, key=lambda process: process.pid)).kill()
+    except (psutil.NoSuchProcess, IndexError):
+        return False
+    return True
 
 
 @contextmanager

@@ -36,7 +36,7 @@ class Bot:
         self, settings: Settings, deliverer: Deliverer, dead_events: DeadEvents | None = None, at_once: int = AT_ONCE
     ) -> None:
         self._settings = settings
-        self._deliverer = deliverer
+        self.deliverer = deliverer
         self._rules = RuleIndex(settings.rules)
         self._sweeper = Sweeper(deliverer, at_once)
         self._dead_events = dead_events
@@ -53,7 +53,7 @@ class Bot:
             log.info("ignored", what=name)
         _, not_parked = each(lambda unknown: self.park(unknown, time_left), batch.unknown, at_once=1)
         notices = [notice for event in batch.events for notice in self.notices(event)]
-        done, failures = each(lambda notice: self._deliverer.deliver(notice, time_left), notices, self._at_once)
+        done, failures = each(lambda notice: self.deliverer.deliver(notice, time_left), notices, self._at_once)
         if failures or not_parked:
             raise ExceptionGroup("some records could not be dealt with", [*not_parked, *failures])
         return done
@@ -67,12 +67,12 @@ class Bot:
 
     def park(self, unknown: Unknown, time_left: TimeLeft) -> list[Parked]:
         """Keep what was not understood, and tell the owner; [] when it was kept before."""
-        parked = Parked.of(unknown, self._deliverer.clock())
-        if not self._deliverer.ledger.park(parked):
+        parked = Parked.of(unknown, self.deliverer.clock())
+        if not self.deliverer.ledger.park(parked):
             return []
         log.warning("parked", parked=parked.id, source=unknown.source, why=unknown.why)
         sentence = f"A payload from {unknown.source} was not understood and is kept as {parked.id}: {unknown.why}."
-        self._deliverer.tell_owner(f"parked {unknown.source}", sentence, time_left)
+        self.deliverer.tell_owner(f"parked {unknown.source}", sentence, time_left)
         return [parked]
 
     def take_each(self, records: Sequence[tuple[str, Batch]], time_left: TimeLeft) -> dict[str, Any]:
@@ -128,7 +128,7 @@ class Bot:
             UnknownTarget: the settings have no such person, group or rule.
         """
         rule = next((rule for rule in self._settings.rules if rule.name == target), None)
-        now = self._deliverer.clock()
+        now = self.deliverer.clock()
         event = Event(
             Kind.TEST,
             identity_of("test", target, request),
@@ -137,7 +137,7 @@ class Bot:
             detail=f"asked for with: test {target}",
         )
         notices = self._notices_of_test(event, rule, target)
-        return [delivery for notice in notices for delivery in self._deliverer.deliver(notice, time_left)]
+        return [delivery for notice in notices for delivery in self.deliverer.deliver(notice, time_left)]
 
     def _notices_of_test(self, event: Event, rule: Rule | None, target: str) -> list[Notice]:
         if rule is not None:

@@ -40,7 +40,7 @@ def stage(ministack: MiniStack, app: Any) -> Iterator[Stage]:
 
 def test_one_handler_a_bucket_and_the_others_are_bound(app: Any) -> None:
     assert set(app.app.handler_map) == {
-        "upload_acme_drops", "upload_events", "upload_queue", "sweep", "test", "health",
+        "upload_acme_drops", "upload_events", "upload_queue", "sweep", "test", "resend", "redrive", "health",
     }  # fmt: skip
     assert app.buckets == ("acme-drops",)
 

@@ -68,9 +68,13 @@ def test_preview_of_an_unknown_template_says_which_there_are() -> None:
     assert "upload" in result.output
 
 
-@pytest.mark.parametrize("command", [["log"], ["test", "asha"], ["put", __file__]])
-def test_no_world_is_said_in_one_sentence(monkeypatch: pytest.MonkeyPatch, command: list[str]) -> None:
-    monkeypatch.setattr("workbench.cli.read_world", lambda: None)
-    result = run(*command)
+NEED_A_WORLD = ["log", "show ab", "resend ab", "redrive", "people", "backfill s3://b --since 1d", "test asha", f"put {__file__}"]
+
+
+@pytest.mark.parametrize("command", NEED_A_WORLD)
+def test_no_world_is_said_in_one_sentence(monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    for module in ("cli", "account"):
+        monkeypatch.setattr(f"workbench.{module}.read_world", lambda: None)
+    result = run(*command.split())
     assert (result.exit_code, result.output.count("\n")) == (1, 1)
     assert "make run" in result.output

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ import pytest
 import requests
 from click.testing import CliRunner, Result
 
+from chalicelib.clock import utc_now
+from chalicelib.delivery import Delivery
+from chalicelib.ledger import Ledger
 from workbench.cli import main
 from workbench.demo import upload_by_rclone
-from workbench.logbook import read_log
 from workbench.places import PROJECT
 from workbench.running import read_world
 from workbench.waiting import wait_until
@@ -120,8 +123,9 @@ def test_upload_by_any_client_gives_one_text_and_one_mail(world: World, tmp_path
         timeout=60,
     )
     wait_until(lambda: all(inbox_of(world, name) >= (1, 1) for name in names), within_s=20)
-    rows = read_log(running, 100)
-    assert sorted(row["state"] for row in rows if row["what"].startswith("in/by ")) == ["sent"] * 6
+    ledger, now = Ledger(running.client("dynamodb"), running.ledger), utc_now()
+    rows = [row for row in ledger.newest(now - timedelta(hours=1), now) if isinstance(row, Delivery) and row.event.upload]
+    assert sorted(row.state for row in rows if row.event.upload and row.event.upload.key[3:] in names) == ["sent"] * 6
     assert [inbox_of(world, name) for name in names] == [(1, 1)] * 3  # and no more
 
 
@@ -129,7 +133,8 @@ def test_commands_of_every_day(world: World, tmp_path: Path, monkeypatch: pytest
     def run(*arguments: str) -> Result:
         return CliRunner().invoke(main, arguments)
 
-    monkeypatch.setattr("workbench.cli.read_world", lambda: world.running)
+    for module in ("cli", "account"):
+        monkeypatch.setattr(f"workbench.{module}.read_world", lambda: world.running)
     file = tmp_path / "by command.txt"
     file.write_text("some words")
     assert "s3://dropnote-uploads/in/by command.txt" in run("put", str(file), "in/by command.txt").output

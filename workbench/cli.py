@@ -12,6 +12,7 @@ import click
 
 from chalicelib import __version__
 
+from .operate import COMMANDS
 from .output import as_json, fail, say, table, working
 from .running import RunningWorld, read_world
 
@@ -160,29 +161,15 @@ def put(file: Path, key: str | None) -> None:
     say(f"the inbox: {world.desk}/", "dim")
 
 
-@main.command()
-@click.option("-n", "count", default=20, show_default=True, type=click.IntRange(1, 1000), help="How many.")
-@AS_JSON
-def log(count: int, json_: bool) -> None:
-    """The newest deliveries: who, what, when, by which channel, how it stands and why."""
-    from .logbook import read_log
-
-    rows = read_log(_world(), count)
-    if json_:
-        as_json(rows)
-    elif not rows:
-        say("nothing yet: upload something with .venv/bin/dropnote put FILE")
-    else:
-        columns = ["when", "what", "rule", "who", "channel", "state", "why"]
-        table(columns, [[row[column] for column in columns] for row in rows])
-
-
 def _world() -> RunningWorld:
     world = read_world()
     if world is None:
         fail("No local world runs here: start one with `make run`, in another terminal.")
     return world
 
+
+for command in COMMANDS:
+    main.add_command(command)
 
 if __name__ == "__main__":
     main()

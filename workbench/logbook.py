@@ -1,42 +1,158 @@
-"""The ledger, as a person reads it."""
+"""The ledger, as a person reads it: lists, one delivery's whole story, and why nothing was sent."""
 
-from datetime import timedelta
-from itertools import islice
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from chalicelib.clock import utc_now
+from chalicelib import globs
 from chalicelib.delivery import Delivery, summary
+from chalicelib.events import Event, Kind, Upload
 from chalicelib.ledger import Ledger
 from chalicelib.rows import Parked
+from chalicelib.rules import why_not
+from chalicelib.settings import Settings
+from chalicelib.settings.values import Wrong, span
 from chalicelib.show import fit_to_show
 
-from .running import RunningWorld
+SHOWN = timedelta(days=7)  # unless --since says otherwise
+COLUMNS = ("when", "what", "rule", "who", "channel", "state", "why")
 
-SHOWN = timedelta(days=7)
-
-
-def read_log(world: RunningWorld, count: int) -> list[dict[str, str]]:
-    """The newest rows, newest first: when, what, rule, who, channel, state, why, and the delivery's id."""
-    ledger = Ledger(world.client("dynamodb"), world.ledger)
-    now = utc_now()
-    return [_told(row) for row in islice(ledger.newest(now - SHOWN, now), count)]
+Row = Delivery | Parked
 
 
-def _told(row: Delivery | Parked) -> dict[str, str]:
-    when = f"{row.created_at.astimezone():%Y-%m-%d %H:%M:%S}"
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which rows are wanted; an empty field wants all."""
+
+    who: str = ""
+    rule: str = ""
+    channel: str = ""
+    state: str = ""
+    key: str = ""  # a glob
+
+    def wants(self, row: Row) -> bool:
+        """Whether a row has all that is asked for."""
+        if isinstance(row, Parked):
+            return self.state in ("", "parked") and not (self.who or self.rule or self.channel or self.key)
+        asked = ((self.who, row.person), (self.rule, row.rule), (self.channel, row.channel.value), (self.state, row.state.value))
+        return all(want in ("", have) for want, have in asked) and self._wants_key(row)
+
+    def _wants_key(self, row: Delivery) -> bool:
+        upload = row.event.upload
+        return not self.key or (upload is not None and bool(globs.compiled(self.key).fullmatch(upload.key)))
+
+
+def moment(text: str, now: datetime) -> datetime:
+    """A moment as people write it: "2h" ago, a day, or a day and time (of this machine's zone).
+
+    Raises:
+        ValueError: it is none of them.
+    """
+    try:
+        return now - span(text)
+    except Wrong:
+        try:
+            return datetime.fromisoformat(text).astimezone(UTC)
+        except ValueError:
+            raise ValueError(f'{text!r} is no moment: write "2h", "2026-11-23" or "2026-11-23T10:00"') from None
+
+
+def rows(ledger: Ledger, wanted: Filter, since: datetime, until: datetime) -> Iterator[Row]:
+    """The rows that are wanted, newest first."""
+    return (row for row in ledger.newest(since, until) if wanted.wants(row))
+
+
+def changes(read: Callable[[], list[Row]], wait: Callable[[], object]) -> Iterator[Row]:
+    """Every row that is new or has changed since the last look, oldest first, for ever. `read` gives newest first."""
+    seen: dict[str, Row] = {}
+    while True:
+        for row in reversed(read()):
+            if seen.get(row.id) != row:
+                seen[row.id] = row
+                yield row
+        wait()
+
+
+def told(row: Row) -> dict[str, str]:
+    """One row for a list: COLUMNS, and the id."""
+    when = _local(row.created_at)
     if isinstance(row, Parked):
-        what = f"a payload of {row.source}"
-        return {
-            "when": when, "what": what, "rule": "", "who": "", "channel": "", "state": "parked", "why": row.why, "id": row.id,
-        }  # fmt: skip
-    told = summary(row)
-    upload = row.event.upload
+        state = "redriven" if row.redriven_at else "parked"
+        values = (when, f"a payload of {row.source}", "", "", "", state, row.why)
+        return {**dict(zip(COLUMNS, values, strict=True)), "id": row.id}
     return {
         "when": when,
-        "what": fit_to_show(upload.key if upload else row.event.kind.value),
+        "what": what(row),
         "rule": row.rule,
         "who": row.person,
         "channel": row.channel.value,
         "state": row.state.value,
-        "why": f"{told['reason']}{': ' if row.detail else ''}{row.detail}",
+        "why": _why(row.reason.value, row.detail),
         "id": row.id,
     }
+
+
+def what(row: Delivery) -> str:
+    """What a delivery is about: the object's name, or the kind of event."""
+    return fit_to_show(row.event.upload.key if row.event.upload else row.event.kind.value)
+
+
+def find(ledger: Ledger, prefix: str, now: datetime) -> list[Row]:
+    """The rows whose id begins like that: of any age when it is a whole id, else of the last week."""
+    if len(prefix) == 32:
+        return [row for row in (ledger.get(prefix), ledger.parked(prefix)) if row]
+    return [row for row in ledger.newest(now - SHOWN, now) if row.id.startswith(prefix)]
+
+
+def story(row: Delivery) -> list[dict[str, str]]:
+    """Every arrow it followed, in order: when, to which state, why."""
+    first = row.steps[0].state.value if row.steps else ""
+    born = {"when": _local(row.created_at), "state": "claimed" if first != "claimed" else "held", "why": "first seen"}
+    if not row.steps and row.state.value != "claimed":
+        born |= {"state": row.state.value, "why": _why(row.reason.value, row.detail)}
+    return [
+        born,
+        *(
+            {"when": _local(step.at), "state": step.state.value, "why": _why(step.reason.value, step.detail)}
+            for step in row.steps
+        ),
+    ]
+
+
+def whole(row: Row) -> dict[str, Any]:
+    """All there is to say of one row."""
+    if isinstance(row, Parked):
+        payload = fit_to_show(row.payload.decode(errors="replace"))
+        return {**told(row), "payload": payload}
+    upload = row.event.upload
+    return {
+        **told(row),
+        **{name: value for name, value in summary(row).items() if name in ("attempts", "receipt")},
+        "event": row.event.kind.value,
+        "at": _local(row.event.at),
+        "bucket": upload.bucket if upload else "",
+        "size": upload.size if upload else None,
+        "instead_of": row.instead_of,
+        "due": _local(row.due_at) if row.due_at else "",
+        "expires": _local(row.expires_at),
+        "story": story(row),
+    }
+
+
+def why_nothing(settings: Settings, key: str) -> list[str]:
+    """Why no rule would tell of an object of that name, a line for each rule; for one that would, what else it may be."""
+    lines = []
+    for rule in settings.rules:
+        event = Event(Kind.UPLOAD, "", datetime.now(UTC), upload=Upload(rule.bucket, key))
+        why = why_not(rule, event)
+        lines.append(f"rule {rule.name}: {why or 'its name is wanted; no event of it came, or its size is not'}")
+    return lines
+
+
+def _why(reason: str, detail: str) -> str:
+    return f"{reason}: {detail}" if detail else reason
+
+
+def _local(moment_: datetime) -> str:
+    return f"{moment_.astimezone():%Y-%m-%d %H:%M:%S}"

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
@@ -54,3 +55,11 @@ def working(what: str) -> Iterator[Any]:
             yield status.update
     else:
         yield lambda step: err.print(Text(f"{step} …"))
+
+
+@contextmanager
+def bar(what: str, total: int) -> Iterator[Any]:
+    """A progress bar on a terminal, nothing otherwise; gives what moves it one further and says what is done now."""
+    with Progress(console=err, disable=not err.is_terminal, transient=True) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda done: progress.update(task, advance=1, description=done)

@@ -1,0 +1,74 @@
+"""Which account a command works on: the local world, or a stage that is deployed, by boto3's usual credentials."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib.assembly import load_settings, make_bot
+from chalicelib.bot import Bot
+from chalicelib.settings import Settings, SettingsError
+
+from .places import PROJECT
+from .running import read_world
+from .stage import read_stage
+
+
+class AccountError(Exception):
+    """The account cannot be worked on; one sentence, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One stage's account. `client` makes boto3 clients of it."""
+
+    stage: str
+    settings: Settings
+    variables: Mapping[str, str]
+    client: Callable[..., Any]
+
+    def bot(self) -> Bot:
+        """The bot as the stage's functions run it. Here it only reads and writes the ledger: the sweep does the sending."""
+        return make_bot(self.settings, self.variables, self.client)
+
+
+def find_account(stage: str) -> Account:
+    """The account of a stage: "local" is the local world that runs.
+
+    Raises:
+        AccountError: no world runs, there is no such stage, or its settings are not in order.
+    """
+    try:
+        variables = {**os.environ, **read_stage(PROJECT, stage)["environment_variables"]}
+        settings = load_settings(variables)
+    except KeyError as error:
+        raise AccountError(f"There is no stage {stage} in .chalice/config.json.") from error
+    except SettingsError as error:
+        raise AccountError(f"chalicelib/dropnote.toml is not in order: run .venv/bin/dropnote check. {error}") from error
+    if stage != "local":
+        import boto3  # a third of a second that the local world does not need
+
+        return Account(stage, settings, variables, boto3.client)
+    world = read_world()
+    if world is None:
+        raise AccountError("No local world runs here: start one with `make run` in another terminal, or name a --stage.")
+    return Account(stage, settings, variables, lambda service, config=None: world.client(service))
+
+
+@contextmanager
+def telling() -> Iterator[None]:
+    """Turn what AWS refuses into one sentence.
+
+    Raises:
+        AccountError: with that sentence.
+    """
+    try:
+        yield
+    except ClientError as error:
+        told = error.response.get("Error", {})
+        raise AccountError(f"AWS refused {error.operation_name}: {told.get('Code')}: {told.get('Message')}") from error
+    except BotoCoreError as error:
+        raise AccountError(f"AWS cannot be asked: {error}") from error

@@ -1,0 +1,237 @@
+"""What an operator does with the ledger: read it, send again, find what was missed. On the local world or on --stage."""
+
+import csv
+import getpass
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from functools import wraps
+from itertools import islice
+from typing import Any
+
+import click
+
+from chalicelib import redriving
+from chalicelib.clock import utc_now
+from chalicelib.control import FRESH, address_key
+from chalicelib.delivery import Reason
+from chalicelib.masking import mask_email, mask_number
+from chalicelib.message import Channel
+from chalicelib.rows import Parked
+from chalicelib.settings import Recipient
+from chalicelib.show import fit_to_show
+
+from . import backfill as late
+from . import logbook
+from .account import Account, AccountError, find_account, telling
+from .output import as_json, bar, fail, say, table, working
+
+_JSON = click.option("--json", "json_", is_flag=True, help="One JSON document, for scripts.")
+_YES = click.option("--yes", is_flag=True, help="Do it. Without, only tell what would be done.")
+
+
+def on_account(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command its account, and turn what goes wrong there into one sentence and exit code 1."""
+
+    @click.option("--stage", default="local", show_default=True, help="local, or a stage of .chalice/config.json.")
+    @wraps(command)
+    def run(*, stage: str, **arguments: Any) -> None:
+        try:
+            account = find_account(stage)
+            with telling():
+                command(account, **arguments)
+        except (AccountError, ValueError) as error:
+            fail(str(error))
+
+    return run
+
+
+@click.command()
+@click.option("-n", "count", default=20, show_default=True, type=click.IntRange(1, 100_000), help="How many.")
+@click.option("--who", default="", help="A person.")
+@click.option("--rule", default="")
+@click.option("--channel", default="", type=click.Choice(["", *Channel]), show_choices=True)
+@click.option("--state", default="", help="Such as failed, retry, unknown or parked.")
+@click.option("--key", default="", help="An object's name, or a glob: in/**/*.pdf")
+@click.option("--since", default="7d", show_default=True, help="2h, 2026-11-23 or 2026-11-23T10:00")
+@click.option("--follow", is_flag=True, help="And what comes, until Ctrl-C.")
+@click.option("--csv", "csv_", is_flag=True, help="For spreadsheets.")
+@_JSON
+@on_account
+def log(account: Account, count: int, since: str, follow: bool, csv_: bool, json_: bool, **wanted: str) -> None:
+    """The newest deliveries: who, what, when, by which channel, how it stands and why; and why nothing was sent."""
+    ledger, start = account.bot().deliverer.ledger, logbook.moment(since, utc_now())
+    wanted_rows = logbook.Filter(**wanted)
+
+    def read() -> list[logbook.Row]:
+        return list(islice(logbook.rows(ledger, wanted_rows, start, utc_now() + timedelta(minutes=1)), count))
+
+    if follow:
+        with suppress(KeyboardInterrupt):
+            for row in logbook.changes(read, lambda: time.sleep(1)):
+                say("  ".join(logbook.told(row)[column] for column in logbook.COLUMNS))
+        return
+    told = [logbook.told(row) for row in read()]
+    if json_:
+        as_json(told)
+    elif csv_:
+        _write_csv(told)
+    elif told:
+        table(logbook.COLUMNS, [[row[column] for column in logbook.COLUMNS] for row in told])
+    elif any(wanted.values()):
+        _say_why_nothing(account, wanted["key"])
+    else:
+        say("nothing yet: upload something with .venv/bin/dropnote put FILE")
+
+
+def _say_why_nothing(account: Account, key: str) -> None:
+    say("no such deliveries; --since looks further back")
+    if key and not any(letter in key for letter in "*?[{"):
+        for line in logbook.why_nothing(account.settings, key):
+            say(f"  {line}")
+        say("  an event that never came is found by: dropnote backfill s3://BUCKET/PREFIX --since 2d")
+
+
+def _write_csv(told: list[dict[str, str]]) -> None:
+    """A cell that begins like a formula gets a quote before it (OWASP, "CSV Injection"): names are strangers' input."""
+    writer = csv.DictWriter(sys.stdout, [*logbook.COLUMNS, "id"], lineterminator="\n")
+    writer.writeheader()
+    for row in told:
+        writer.writerow({name: f"'{cell}" if cell[:1] in ("=", "+", "-", "@") else cell for name, cell in row.items()})
+
+
+@click.command()
+@click.argument("id_", metavar="ID")
+@_JSON
+@on_account
+def show(account: Account, id_: str, json_: bool) -> None:
+    """All there is to know of one delivery, or of a parked payload. The beginning of its ID is enough."""
+    row = _one(account, id_)
+    facts = logbook.whole(row)
+    if json_:
+        as_json(facts)
+        return
+    for name, value in facts.items():
+        if name != "story" and value not in ("", None):
+            say(f"{name:10} {value}")
+    if "story" in facts:
+        say("")
+        table(("when", "state", "why"), [[step["when"], step["state"], step["why"]] for step in facts["story"]])
+
+
+def _one(account: Account, id_: str) -> logbook.Row:
+    found = logbook.find(account.bot().deliverer.ledger, id_, utc_now())
+    if len(found) != 1:
+        many = f"{len(found)} ids begin with {id_}: give more of it." if found else f"The ledger has nothing with the id {id_}."
+        raise AccountError(many)
+    return found[0]
+
+
+@click.command()
+@click.argument("id_", metavar="ID")
+@on_account
+def resend(account: Account, id_: str) -> None:
+    """Send a delivery again that ended unsent: it is due at once, and the next sweep takes it."""
+    row = _one(account, id_)
+    if isinstance(row, Parked):
+        raise AccountError("That is a parked payload: dropnote redrive has it converted again.")
+    try:
+        again = redriving.resend(account.bot(), row.id, getpass.getuser())
+    except redriving.CannotResend as error:
+        raise AccountError(f"Not sent again: {error}.") from error
+    say(f"{again.id} to {again.person} by {again.channel} is due at once")
+
+
+@click.command()
+@click.option("--since", default="7d", show_default=True)
+@click.option("--rule", default="")
+@click.option("--reason", default="", help="Such as unreachable or attempts-used-up.")
+@_YES
+@_JSON
+@on_account
+def redrive(account: Account, since: str, rule: str, reason: str, yes: bool, json_: bool) -> None:
+    """Send again what failed or expired, and convert again what was not understood."""
+    bot = account.bot()
+    wanted = redriving.Filter(logbook.moment(since, utc_now()), rule, reason)
+    done = []
+    for row in list(redriving.redrivable(bot, wanted)):
+        becomes = "would be sent again"
+        if yes:
+            try:
+                becomes = redriving.redrive(bot, row, getpass.getuser())
+            except redriving.CannotResend as error:
+                becomes = f"stays: {error}"
+        done.append({**logbook.told(row), "becomes": becomes})
+    if json_:
+        as_json(done)
+        return
+    columns = ("when", "what", "who", "channel", "why", "becomes")
+    if done:
+        table(columns, [[row[column] for column in columns] for row in done])
+    say(f"{len(done)} rows" + ("" if yes or not done else "; nothing was changed: --yes does it"))
+
+
+@click.command()
+@click.argument("place", metavar="s3://BUCKET/PREFIX")
+@click.option("--since", required=True, help="2h, 2026-11-23 or 2026-11-23T10:00")
+@click.option("--until", default="15m", show_default=True, help="Later events may still be on their way.")
+@_YES
+@_JSON
+@on_account
+def backfill(account: Account, place: str, since: str, until: str, yes: bool, json_: bool) -> None:
+    """Find uploads whose event never came, and tell of them. Broken off, it goes on where it was when run again."""
+    bot, now = account.bot(), utc_now()
+    where = late.scope(place, logbook.moment(since, now), logbook.moment(until, now))
+    ready = late.warn(bot, where) if yes else now
+    with working(f"listing {place}"):
+        found = late.missed(late.objects(account.client("s3"), where), bot, where)
+    names = [fit_to_show(event.upload.key) for event in found if event.upload]
+    told = 0
+    if yes and found:
+        try:
+            with bar(f"waiting until every function knows, {FRESH.seconds} s at the most", len(found)) as step:
+                late.wait_for(ready, utc_now, time.sleep)
+                for event in found:
+                    told += bool(late.announce(bot, event))
+                    step(f"announced {told}")
+        except KeyboardInterrupt:
+            say(f"stopped after {told} of {len(found)}: run it again, and it does the rest")
+            raise SystemExit(130) from None
+    if json_:
+        as_json({"missed": names, "announced": told})
+        return
+    for name in names:
+        say(name)
+    say(f"{len(names)} missed, {told} announced" + ("" if yes or not names else "; nothing was changed: --yes announces them"))
+
+
+@click.command()
+@_JSON
+@on_account
+def people(account: Account, json_: bool) -> None:
+    """Each person, and how their channels stand: opted out, dead, or in order."""
+    dead = account.bot().deliverer.control.now().dead
+    rows = []
+    for person in account.settings.people.values():
+        for recipient in (Recipient(channel, person) for channel in Channel):
+            if not recipient.address:
+                continue
+            mask = mask_number if recipient.channel is Channel.SMS else mask_email
+            found = dead.get(address_key(recipient.channel, account.settings.sender(recipient.channel), recipient.address))
+            stands = f"{found.reason} since {found.since:%Y-%m-%d %H:%M} UTC" if found else "in order"
+            hint = ""
+            if found:
+                opted_out = found.reason is Reason.OPTED_OUT and recipient.channel is Channel.SMS
+                starts = f"{person.name} texts START to {account.settings.sender(Channel.SMS)}, then: " if opted_out else ""
+                hint = f"{starts}dropnote test {person.name}"
+            told = (person.name, recipient.channel.value, mask(recipient.address), stands, hint)
+            rows.append(dict(zip(("person", "channel", "address", "stands", "next"), told, strict=True)))
+    if json_:
+        as_json(rows)
+    else:
+        table(("person", "channel", "address", "stands", "next"), [list(row.values()) for row in rows])
+
+
+COMMANDS = (log, show, resend, redrive, backfill, people)
