@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from chalice.app import BaseLambdaEvent, Chalice, Rate
 
-from chalicelib import __version__, redriving
+from chalicelib import __version__, log, redriving
 from chalicelib.assembly import load_settings, make_bot, time_left
 from chalicelib.bindings import function_name
 from chalicelib.bot import Bot, UnknownTarget
@@ -27,6 +27,7 @@ buckets = RuleIndex(settings.rules).buckets
 @cache
 def bot() -> Bot:
     """This container's bot, made when its first event comes."""
+    log.configure()
     return make_bot(settings, os.environ)
 
 

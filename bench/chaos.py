@@ -36,7 +36,7 @@ from workbench.world import World
 
 LEASE_S = 8  # instead of two minutes; everything that waits for a lapsed lease shrinks with it
 AT_ONCE = 40  # uploads under way: the workers keep up, and are busy
-QUIET_S = 240.0
+QUIET_S = 900.0
 SETTINGS = """
 [bot]
 name = "chaos"
@@ -187,7 +187,9 @@ def _judge(world: World, result: Result) -> None:
                 result.examples.append(f"upload-{number:06}: {count} {what}s")
     rows = _rows(world)
     result.unknown_resolved = sum(any(step.state is State.UNKNOWN for step in row.steps) for row in rows)
-    result.unsettled = sum(row.state not in FINAL for row in rows)
+    unsettled = [row for row in rows if row.state not in FINAL]
+    result.unsettled = len(unsettled)
+    result.examples += [f"{row.id} by {row.channel}: {row.state}, {row.reason} {row.detail}, {row.due_at}" for row in unsettled]
 
 
 @click.command()

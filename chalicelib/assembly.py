@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
-from . import log
 from .bot import Bot
 from .channels import Transport
 from .channels.registry import transport_of
@@ -40,7 +39,6 @@ def make_bot(
     Raises:
         KeyError: the environment lacks DROPNOTE_LEDGER or DROPNOTE_STAGE.
     """
-    log.configure()
     if clients is None:
         import boto3
 
@@ -49,9 +47,14 @@ def make_bot(
 
     dynamodb, table = clients("dynamodb", config=LEDGER_CONFIG), environ["DROPNOTE_LEDGER"]
 
-    @cache
+    made: dict[Channel, Transport] = {}
+    making = Lock()
+
     def transport(channel: Channel) -> Transport:
-        return transport_of(channel, settings, parameters, clients, environ)
+        with making:  # several threads send, and boto3 makes clients in one thread at a time
+            if channel not in made:
+                made[channel] = transport_of(channel, settings, parameters, clients, environ)
+            return made[channel]
 
     deliverer = Deliverer(
         settings=settings,
@@ -63,7 +66,7 @@ def make_bot(
         lease=timedelta(seconds=float(environ.get("DROPNOTE_LEASE_SECONDS", LEASE.total_seconds()))),
     )
     queue = environ.get("DROPNOTE_DEAD_EVENTS")
-    return Bot(settings, deliverer, DeadEvents(lambda: clients("sqs"), queue) if queue else None)
+    return Bot(settings, deliverer, DeadEvents(lambda: clients("sqs"), queue, deliverer.lease) if queue else None)
 
 
 def time_left(context: Any) -> Callable[[], timedelta]:

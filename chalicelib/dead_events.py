@@ -6,11 +6,11 @@ invocation record. Amazon SQS developer guide, "Visibility timeout": a message t
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
 MOST = 100  # in one sweep: the due deliveries go first, and a flood of dead events must not starve the next sweep
-_VISIBILITY_S = 120  # as long as a lease: longer than a sweep may run
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +25,11 @@ class DeadEvent:
 class DeadEvents:
     """One queue. `client` makes a boto3 SQS client, and is called only when the queue is looked at."""
 
-    def __init__(self, client: Callable[[], Any], name: str) -> None:
+    def __init__(self, client: Callable[[], Any], name: str, lease: timedelta) -> None:
+        """`lease` is how long a message that was taken stays out of others' sight: longer than a sweep may run."""
         self._make_client = client
         self._name = name
+        self._visibility_s = round(lease.total_seconds())
 
     def take(self) -> Iterator[DeadEvent]:
         """The messages there are, at most MOST; each comes again later unless it is done."""
@@ -35,7 +37,7 @@ class DeadEvents:
             answer = self._client.receive_message(
                 QueueUrl=self._url,
                 MaxNumberOfMessages=10,
-                VisibilityTimeout=_VISIBILITY_S,
+                VisibilityTimeout=self._visibility_s,
                 MessageSystemAttributeNames=["ApproximateReceiveCount"],
             )
             messages = answer.get("Messages", [])

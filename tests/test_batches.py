@@ -109,7 +109,7 @@ def test_failing_record_comes_again_and_the_others_do_not() -> None:
 @pytest.fixture
 def queue(ministack: MiniStack) -> DeadEvents:
     apply_stack(ministack, PROJECT / "resources.yaml", "prod")
-    return DeadEvents(lambda: ministack.client("sqs"), "dropnote-prod-dead-events")
+    return DeadEvents(lambda: ministack.client("sqs"), "dropnote-prod-dead-events", timedelta(minutes=2))
 
 
 def put(queue: DeadEvents, *texts: str) -> None:
@@ -136,8 +136,8 @@ def test_sweep_brings_dead_events_back(queue: DeadEvents) -> None:
     assert left_in(queue) == 0
 
 
-def test_dead_event_that_fails_stays_and_is_parked_in_the_end(queue: DeadEvents, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chalicelib.dead_events._VISIBILITY_S", 0)
+def test_dead_event_that_fails_stays_and_is_parked_in_the_end(queue: DeadEvents) -> None:
+    queue._visibility_s = 0
     stage = stage_with(queue)
     put(queue, json.dumps(failure_record(UPLOAD)))
     insert = stage.ledger.insert

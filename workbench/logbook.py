@@ -94,8 +94,8 @@ def told(row: Row) -> dict[str, str]:
 
 
 def what(row: Delivery) -> str:
-    """What a delivery is about: the object's name, or the kind of event."""
-    return fit_to_show(row.event.upload.key if row.event.upload else row.event.kind.value)
+    """What a delivery is about: the object's name, or the sentence of an event that is about none."""
+    return fit_to_show(row.event.upload.key if row.event.upload else row.event.detail or row.event.kind.value)
 
 
 def find(ledger: Ledger, prefix: str, now: datetime) -> list[Row]:

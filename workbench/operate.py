@@ -170,7 +170,9 @@ def redrive(account: Account, since: str, rule: str, reason: str, yes: bool, jso
     columns = ("when", "what", "who", "channel", "why", "becomes")
     if done:
         table(columns, [[row[column] for column in columns] for row in done])
-    say(f"{len(done)} rows" + ("" if yes or not done else "; nothing was changed: --yes does it"))
+    say(
+        f"{len(done)} {'row' if len(done) == 1 else 'rows'}" + ("" if yes or not done else "; nothing was changed: --yes does it")
+    )
 
 
 @click.command()

@@ -4,6 +4,7 @@ Source: Twilio docs, "Message resource" (creating one is not idempotent: a repea
 "Error and warning dictionary" (the codes of the tables).
 """
 
+import threading
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,7 @@ class Twilio:
         self._token = token
         self._base_url = base_url
         self._client: Client | None = None
+        self._connecting = threading.Lock()
 
     def send(self, message: Message, *, to: str, delivery_id: str) -> Receipt:
         """Send one text; see Transport. Twilio has no field for our id: the ledger keeps the body's hash."""
@@ -85,19 +87,30 @@ class Twilio:
                     break
                 found.append(Candidate(str(text.sid), body_hash(str(text.body)), text.date_created))
         except (requests.exceptions.RequestException, TwilioException, ValueError, KeyError, TypeError) as error:
-            raise DeliveryError(Reason.UNREACHABLE, f"Twilio's list could not be read: {type(error).__name__}") from error
+            raise DeliveryError(Reason.UNREACHABLE, f"Twilio's list could not be read: {_names(error)}") from error
         return found
 
     def _connected(self) -> "Client":
-        if self._client is None:
-            from twilio.http.http_client import TwilioHttpClient
-            from twilio.rest import Client
-
-            http_client = TwilioHttpClient(timeout=READ_TIMEOUT_S)  # its own default is none at all
-            self._client = Client(self._sms.account, self._token, http_client=http_client)
-            if self._base_url:
-                self._client.api.base_url = self._base_url
+        with self._connecting:  # several threads send: none may see a client that is half made
+            if self._client is None:
+                self._client = self._connect()
         return self._client
+
+    def _connect(self) -> "Client":
+        from twilio.http.http_client import TwilioHttpClient
+        from twilio.rest import Client
+
+        http_client = TwilioHttpClient(timeout=READ_TIMEOUT_S)  # its own default is none at all
+        client = Client(self._sms.account, self._token, http_client=http_client)
+        client.api.base_url = self._base_url or client.api.base_url  # its api is made when first touched
+        return client
+
+
+def _names(error: BaseException) -> str:
+    """The error and what is inside of it, by their types: their texts have the number in them."""
+    inner = [each for each in error.args if isinstance(each, BaseException)]
+    reason = getattr(inner[0], "reason", None) if inner else None
+    return " of ".join(type(each).__name__ for each in (error, *inner, *([reason] if isinstance(reason, BaseException) else [])))
 
 
 def _lost(error: Exception) -> DeliveryError:

@@ -1,7 +1,9 @@
 """SMS by Twilio's own package, against a double that follows Twilio's documentation."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -100,3 +102,32 @@ def test_twilio_out_of_reach_is_surely_not_sent() -> None:
 def test_twilio_that_hangs_up_leaves_the_outcome_unknown() -> None:
     with hanging_up() as port, pytest.raises(OutcomeUnknown):
         Twilio(Sms(ACCOUNT, "+15005550006"), "t", f"http://127.0.0.1:{port}").send(TEXT, to="+919812345678", delivery_id=ID)
+
+
+def test_threads_that_send_first_all_reach_the_same_place(double: TwilioDouble) -> None:
+    app = Flask("twilio")
+    app.register_blueprint(double.blueprint)
+    with serving(app) as url, ThreadPoolExecutor(max_workers=8) as pool:
+        for _ in range(5):
+            send = Twilio(Sms(ACCOUNT, "+15005550006"), "secret-token", url).send
+            sending = [pool.submit(send, TEXT, to="+919812345678", delivery_id=ID) for _ in range(8)]
+            assert all(each.result() for each in sending)
+    assert len(double.messages()) == 40
+
+
+def test_list_is_read_over_its_pages_as_far_back_as_asked(twilio: Twilio, double: TwilioDouble) -> None:
+    sent = [twilio.send(TEXT, to="+919812345678", delivery_id=ID).id for _ in range(120)]
+    twilio.send(TEXT, to="+919812300000", delivery_id=ID)
+    now = datetime.now(UTC)
+    found = twilio.find(to="+919812345678", since=now - timedelta(minutes=1))
+    assert [candidate.id for candidate in found] == sent[::-1]
+    assert {candidate.body_hash for candidate in found} == {TEXT.body_hash}
+    assert twilio.find(to="+919812345678", since=now + timedelta(minutes=1)) == []
+
+
+@pytest.mark.parametrize("fault", [{"status": 500}, {"status": 200, "malformed": True}, {"status": 429, "retry_after_s": 1}])
+def test_list_that_cannot_be_read_says_so(twilio: Twilio, double: TwilioDouble, fault: dict[str, Any]) -> None:
+    double.fail_next(method="GET", **fault)
+    with pytest.raises(DeliveryError) as caught:
+        twilio.find(to="+919812345678", since=datetime.now(UTC))
+    assert "+91" not in str(caught.value)
