@@ -87,7 +87,7 @@ def local_client(endpoint: str, service: str, **config: Any) -> Any:
     ).client(
         service,
         endpoint_url=endpoint,
-        config=Config(proxies={}, retries={"total_max_attempts": 1}, **({"connect_timeout": 5} | config)),
+        config=Config(**{"proxies": {}, "retries": {"total_max_attempts": 1}, "connect_timeout": 5, **config}),
     )
 
 

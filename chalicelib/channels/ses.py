@@ -68,6 +68,8 @@ class Ses:
             raise DeliveryError(Reason.UNREACHABLE, f"SES could not be reached: {type(error).__name__}") from error
         except BotoCoreError as error:
             raise OutcomeUnknown(Reason.TIMEOUT, f"SES gave no answer after the mail had left: {type(error).__name__}") from error
+        if not answer.get("MessageId"):
+            raise OutcomeUnknown(Reason.PROVIDER, "SES's answer could not be read")
         return Receipt(str(answer["MessageId"]))
 
 

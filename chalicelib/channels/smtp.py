@@ -44,7 +44,8 @@ class Smtp:
                     server.login(self._email.username, self._password)
             with _step("hand over"):
                 _expect(server.mail(sender), "sender", Reason.ACCOUNT)
-                _expect(server.rcpt(recipient), "recipient", Reason.BAD_ADDRESS)
+                reply = server.rcpt(recipient)
+                _expect(reply, "recipient", Reason.BAD_ADDRESS if _is_dead(reply) else Reason.REFUSED)
             _hand_over(server, mail)
         finally:
             server.close()  # no QUIT: the mail is out, and an error while saying goodbye changes nothing
@@ -108,6 +109,11 @@ def _hand_over(server: smtplib.SMTP, mail: EmailMessage) -> None:
             Reason.TIMEOUT, f"the SMTP server gave no answer after the mail had left: {type(error).__name__}"
         ) from error
     _expect((code, b""), "message", Reason.REFUSED)
+
+
+def _is_dead(reply: tuple[int, bytes]) -> bool:
+    """No such mailbox; not a full one (552), nor one whose server refuses us by its policy (RFC 3463: x.7.x)."""
+    return reply[0] in (550, 551, 553) and not reply[1].startswith(b"5.7.")
 
 
 def _expect(reply: tuple[int, bytes], what: str, reason: Reason) -> None:

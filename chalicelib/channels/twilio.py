@@ -45,10 +45,11 @@ _TRANSIENT = {20429: Reason.RATE, 21611: Reason.RATE, 30001: Reason.RATE}
 class Twilio:
     """Sends texts from one account. `base_url` is Twilio's own unless a test or the local world says otherwise."""
 
-    def __init__(self, sms: Sms, token: str, base_url: str = "") -> None:
+    def __init__(self, sms: Sms, token: str, base_url: str = "", timeout_s: float = READ_TIMEOUT_S) -> None:
         self._sms = sms
         self._token = token
         self._base_url = base_url
+        self._timeout_s = timeout_s
         self._client: Client | None = None
         self._connecting = threading.Lock()
 
@@ -71,8 +72,10 @@ class Twilio:
             ) from error
         except TwilioException as error:
             raise _refusal(error, client.http_client) from error
-        except (ValueError, KeyError) as error:  # 2xx, and a body that is not Twilio's
+        except (ValueError, KeyError, TypeError, AttributeError) as error:  # 2xx, and a body that is not Twilio's
             raise OutcomeUnknown(Reason.PROVIDER, "Twilio's answer could not be read") from error
+        if not sent.sid:
+            raise OutcomeUnknown(Reason.PROVIDER, "Twilio's answer could not be read")
         return Receipt(str(sent.sid))
 
     def find(self, *, to: str, since: datetime) -> list[Candidate]:
@@ -100,7 +103,7 @@ class Twilio:
         from twilio.http.http_client import TwilioHttpClient
         from twilio.rest import Client
 
-        http_client = TwilioHttpClient(timeout=READ_TIMEOUT_S)  # its own default is none at all
+        http_client = TwilioHttpClient(timeout=self._timeout_s)  # its own default is none at all
         client = Client(self._sms.account, self._token, http_client=http_client)
         client.api.base_url = self._base_url or client.api.base_url  # its api is made when first touched
         return client

@@ -1,99 +1,106 @@
-"""E-mail by SES: on a local AWS, and against each answer that SES documents."""
+"""E-mail by SES: on a local AWS, and with every fault that HTTP has between us and it."""
 
+import json
+from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
-from flask import Flask, request
 
-from chalicelib.channels import DeliveryError, OutcomeUnknown
-from chalicelib.channels.ses import CLIENT_CONFIG, Ses
+from chalicelib.channels import DeliveryError
+from chalicelib.channels.ses import _PERMANENT, _TRANSIENT, CLIENT_CONFIG, Ses
 from chalicelib.delivery import Reason
-from tests.channels.parts import FROM, ID, MAIL, hanging_up, refused
-from tests.workbench.serving import serving
+from tests.channels.parts import FROM, ID, MAIL, refused
 from workbench.mailbox import Mailbox
-from workbench.ministack import MiniStack, free_port
+from workbench.ministack import MiniStack, free_port, local_client
+from workbench.proxy import Answer, Fault, Proxy
 
 
-def test_ses_takes_a_mail_from_a_verified_sender(ministack: MiniStack) -> None:
-    client: Any = ministack.client("sesv2")
-    client.create_email_identity(EmailIdentity="drops@example.com")
-    receipt = Ses(client, FROM).send(MAIL, to="asha@example.com", delivery_id=ID)
+@pytest.fixture
+def proxy(ministack: MiniStack) -> Iterator[Proxy]:
+    """Between us and a local SES that knows our sender."""
+    ministack.client("sesv2").create_email_identity(EmailIdentity="drops@example.com")
+    with Proxy(ministack.endpoint) as running:
+        yield running
+
+
+def ses_at(url: str) -> Ses:
+    """As Lambda makes it, but that it waits a second only."""
+    retries = CLIENT_CONFIG.retries  # type: ignore[attr-defined]
+    return Ses(local_client(url, "sesv2", connect_timeout=1, read_timeout=1, retries=retries), FROM)
+
+
+def send(url: str) -> DeliveryError:
+    with pytest.raises(DeliveryError) as caught:
+        ses_at(url).send(MAIL, to="asha@example.com", delivery_id=ID)
+    assert "asha" not in str(caught.value)
+    return caught.value
+
+
+def error(status: int, code: str) -> Answer:
+    headers = (("x-amzn-ErrorType", code), ("Content-Type", "application/json"))
+    return Answer(status, b'{"message": "no, asha@example.com"}', headers)
+
+
+def test_mail_from_a_verified_sender_is_taken(proxy: Proxy, ministack: MiniStack) -> None:
+    receipt = ses_at(proxy.url).send(MAIL, to="asha@example.com", delivery_id=ID)
     (mail,) = Mailbox(ministack.endpoint).read().mails
     assert receipt.id
     assert (mail.subject, mail.text) == (MAIL.subject, MAIL.text)
 
 
-def test_ses_refuses_an_unverified_sender_for_good(ministack: MiniStack) -> None:
-    with pytest.raises(DeliveryError) as caught:
-        Ses(ministack.client("sesv2"), FROM).send(MAIL, to="asha@example.com", delivery_id=ID)
-    assert caught.value.permanent
-    assert "example.com" not in str(caught.value)
-
-
-def ses_at(endpoint: str) -> Ses:
-    client = boto3.client(
-        "sesv2",
-        endpoint_url=endpoint,
-        region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-        config=CLIENT_CONFIG,
-    )
-    return Ses(client, FROM)
-
-
-@pytest.mark.parametrize(
-    ("status", "code", "meaning"),
-    [
-        (429, "TooManyRequestsException", (Reason.RATE, False, False)),
-        (400, "LimitExceededException", (Reason.RATE, False, False)),
-        (400, "MessageRejected", (Reason.REFUSED, True, False)),
-        (400, "SendingPausedException", (Reason.ACCOUNT, True, False)),
-        (403, "AccessDeniedException", (Reason.AUTH, True, False)),
-        (400, "SomethingNew", (Reason.REFUSED, True, False)),
-        (500, "InternalServiceErrorException", (Reason.PROVIDER, False, True)),
-        (503, "ServiceUnavailable", (Reason.PROVIDER, False, True)),
-    ],
-)
-def test_each_answer_of_ses_has_a_meaning_and_is_asked_once(status: int, code: str, meaning: tuple[Reason, bool, bool]) -> None:
-    app, asked = Flask("ses"), []
-
-    @app.post("/v2/email/outbound-emails")
-    def answer() -> tuple[dict[str, str], int, dict[str, str]]:
-        asked.append(1)
-        return {"message": "no, asha@example.com"}, status, {"x-amzn-ErrorType": code}
-
-    with serving(app) as url, pytest.raises(DeliveryError) as caught:
-        ses_at(url).send(MAIL, to="asha@example.com", delivery_id=ID)
-    assert refused(caught.value) == meaning
-    assert len(asked) == 1
-    assert "asha" not in str(caught.value)
-
-
-def test_ses_request_carries_headers_and_one_recipient() -> None:
-    app, bodies = Flask("ses"), []
-
-    @app.post("/v2/email/outbound-emails")
-    def answer() -> dict[str, str]:
-        bodies.append(request.get_json(force=True))
-        return {"MessageId": "1"}
-
-    with serving(app) as url:
-        ses_at(url).send(MAIL, to="asha@example.com", delivery_id=ID)
-    (body,) = bodies
+def test_request_carries_headers_and_one_recipient(proxy: Proxy) -> None:
+    ses_at(proxy.url).send(MAIL, to="asha@example.com", delivery_id=ID)
+    (seen,) = proxy.requests()
+    body: dict[str, Any] = json.loads(seen.body)
     headers = {each["Name"]: each["Value"] for each in body["Content"]["Simple"]["Headers"]}
     assert headers["Auto-Submitted"] == "auto-generated"
     assert headers["X-Dropnote-Delivery"] == ID
     assert body["Destination"] == {"ToAddresses": ["asha@example.com"]}
 
 
-def test_ses_out_of_reach_is_surely_not_sent() -> None:
-    with pytest.raises(DeliveryError) as caught:
-        ses_at(f"http://127.0.0.1:{free_port()}").send(MAIL, to="asha@example.com", delivery_id=ID)
-    assert refused(caught.value) == (Reason.UNREACHABLE, False, False)
+def test_unverified_sender_is_refused_for_good(ministack: MiniStack) -> None:
+    assert send(ministack.endpoint).permanent
 
 
-def test_ses_that_hangs_up_leaves_the_outcome_unknown() -> None:
-    with hanging_up() as port, pytest.raises(OutcomeUnknown):
-        ses_at(f"http://127.0.0.1:{port}").send(MAIL, to="asha@example.com", delivery_id=ID)
+@pytest.mark.parametrize(
+    ("status", "code", "meaning"),
+    [
+        *((400, code, (reason, False, False)) for code, reason in _TRANSIENT.items()),
+        *((400, code, (reason, True, False)) for code, reason in _PERMANENT.items()),
+        (429, "SomethingNew", (Reason.RATE, False, False)),
+        (400, "SomethingNew", (Reason.REFUSED, True, False)),
+        (500, "InternalServiceErrorException", (Reason.PROVIDER, False, True)),
+        (503, "ServiceUnavailable", (Reason.PROVIDER, False, True)),
+    ],
+)
+def test_each_answer_has_a_meaning_and_is_asked_for_once(
+    proxy: Proxy, status: int, code: str, meaning: tuple[Reason, bool, bool]
+) -> None:
+    proxy.fail_next(error(status, code))
+    assert refused(send(proxy.url)) == meaning
+    assert proxy.operations() == ["SendEmail"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "taken"),
+    [
+        (Fault.RESET_BEFORE, 0),
+        (Fault.RESET_AFTER, 1),
+        (Fault.HALF, 1),
+        (Fault.SILENT, 1),
+        (Answer(200, b'{"MessageId": "0100'), 0),
+        (Answer(200, b"<html>"), 0),
+        (Answer(200, b"{}"), 0),
+    ],
+)
+def test_lost_or_odd_answer_leaves_the_outcome_unknown_and_is_not_repeated(
+    proxy: Proxy, ministack: MiniStack, fault: Fault | Answer, taken: int
+) -> None:
+    proxy.fail_next(fault)
+    assert refused(send(proxy.url))[1:] == (False, True)
+    assert proxy.operations() == ["SendEmail"]
+    assert len(Mailbox(ministack.endpoint).read().mails) == taken
+
+
+def test_out_of_reach_is_surely_not_sent() -> None:
+    assert refused(send(f"http://127.0.0.1:{free_port()}")) == (Reason.UNREACHABLE, False, False)

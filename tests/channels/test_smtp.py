@@ -1,8 +1,10 @@
 """E-mail by SMTP, against a real server on loopback with a certificate of its own."""
 
+import socket
 import ssl
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import Any
@@ -12,7 +14,7 @@ import trustme
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
-from chalicelib.channels import DeliveryError
+from chalicelib.channels import DeliveryError, OutcomeUnknown
 from chalicelib.channels.smtp import Smtp
 from chalicelib.delivery import Reason
 from chalicelib.settings import Email
@@ -21,7 +23,7 @@ from workbench.ministack import free_port
 
 
 class Server:
-    """What an SMTP server was given; `data_reply` and `rcpt_reply` are its answers."""
+    """What an SMTP server was given; `data_reply` and `rcpt_reply` are its answers, "" is to hang up without one."""
 
     def __init__(self) -> None:
         self.mails: list[EmailMessage] = []
@@ -35,7 +37,25 @@ class Server:
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
         self.mails.append(message_from_bytes(envelope.content, policy=policy.default))
-        return self.data_reply
+        if not self.data_reply:
+            server.transport.abort()
+        return self.data_reply or "250 OK"
+
+
+@contextmanager
+def greeting(words: bytes) -> Iterator[int]:
+    """A server that says this to everybody who comes, and nothing more."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            with suppress(OSError):
+                peer, _ = server.accept()
+                with peer:
+                    peer.sendall(words)
+                    peer.recv(1024)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield server.getsockname()[1]
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +103,13 @@ def test_smtp_server_gets_both_parts_and_the_headers(authority: trustme.CA, secu
     ("rcpt", "data", "meaning"),
     [
         ("550 No such user", "250 OK", (Reason.BAD_ADDRESS, True, False)),
+        ("550 5.1.1 No such user", "250 OK", (Reason.BAD_ADDRESS, True, False)),
+        ("550 5.7.1 We know your kind", "250 OK", (Reason.REFUSED, True, False)),
+        ("552 Mailbox full", "250 OK", (Reason.REFUSED, True, False)),
+        ("450 Mailbox busy", "250 OK", (Reason.PROVIDER, False, False)),
         ("451 Try later", "250 OK", (Reason.PROVIDER, False, False)),
+        ("421 Going down", "250 OK", (Reason.PROVIDER, False, False)),
+        ("250 OK", "451 Try later", (Reason.PROVIDER, False, False)),
         ("250 OK", "554 Spam", (Reason.REFUSED, True, False)),
         ("250 OK", "452 Full", (Reason.PROVIDER, False, False)),
     ],
@@ -116,3 +142,39 @@ def test_certificate_nobody_vouches_for_is_refused(authority: trustme.CA) -> Non
     with smtp(authority, Server(), "tls") as transport, pytest.raises(DeliveryError) as caught:
         Smtp(transport._email, "right").send(MAIL, to="asha@example.com", delivery_id=ID)
     assert caught.value.permanent
+
+
+def test_connection_lost_after_the_final_dot_leaves_the_outcome_unknown(authority: trustme.CA) -> None:
+    server = Server()
+    server.data_reply = ""
+    with smtp(authority, server, "starttls") as transport, pytest.raises(OutcomeUnknown):
+        transport.send(MAIL, to="asha@example.com", delivery_id=ID)
+    assert len(server.mails) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "meaning"),
+    [
+        (b"421 Too many connections\r\n", (Reason.PROVIDER, False, False)),
+        (b"554 No service for you\r\n", (Reason.REFUSED, True, False)),
+        (b"", (Reason.UNREACHABLE, False, False)),  # it never greets
+        (b"SSH-2.0-OpenSSH\r\n", (Reason.PROVIDER, False, False)),
+    ],
+)
+def test_server_that_does_not_greet_surely_took_nothing(words: bytes, meaning: tuple[Reason, bool, bool]) -> None:
+    with greeting(words) as port, pytest.raises(DeliveryError) as caught:
+        Smtp(Email(FROM, "smtp", "127.0.0.1", port), "").send(MAIL, to="asha@example.com", delivery_id=ID)
+    assert refused(caught.value) == meaning
+
+
+def test_server_without_starttls_gets_no_password_and_no_mail(authority: trustme.CA) -> None:
+    server = Server()
+    controller = Controller(server, hostname="127.0.0.1", port=free_port())
+    controller.start()
+    try:
+        email = Email(FROM, "smtp", "127.0.0.1", controller.port, "starttls", "drops")
+        with pytest.raises(DeliveryError) as caught:
+            Smtp(email, "right").send(MAIL, to="asha@example.com", delivery_id=ID)
+    finally:
+        controller.stop()
+    assert (refused(caught.value), server.mails) == ((Reason.ACCOUNT, True, False), [])

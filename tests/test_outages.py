@@ -1,0 +1,164 @@
+"""Outages: what waits while a service is away is told when it is back, and once."""
+
+import random
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from chalicelib.channels import DeliveryError
+from chalicelib.control import TableStore
+from chalicelib.delivery import Reason
+from chalicelib.events import Batch
+from chalicelib.ledger import LEDGER_CONFIG, Ledger
+from tests.builders import an_upload, some_settings
+from tests.worlds import TABLE, Stage, memory_stage, plenty
+from workbench.ministack import MiniStack, local_client
+from workbench.places import PROJECT
+from workbench.proxy import Answer, Fault, Proxy
+from workbench.resources import apply_stack
+
+MINUTES = 60
+TEXTS_ONLY = {'notify = ["email:asha", "sms:asha"]': 'notify = ["sms:asha"]'}
+
+
+def an_hour_without_twilio(stage: Stage) -> None:
+    """One upload a minute for an hour, Twilio out of reach all the time, and a sweep a minute."""
+    dice = random.Random(1)
+    stage.deliverer.chance = dice.random
+    send = stage.text.send
+
+    def unreachable(*_: object, **__: object) -> Any:
+        raise DeliveryError(Reason.UNREACHABLE, "Twilio could not be reached")
+
+    stage.text.send = unreachable  # type: ignore[method-assign]
+    for minute in range(MINUTES):
+        stage.take(replace(an_upload(f"in/{minute}.pdf", sequencer=f"{minute:04}"), at=stage.now))
+        stage.later(minutes=1)
+        stage.sweep()
+    stage.text.send = send  # type: ignore[method-assign]
+
+
+def names(stage: Stage, channel: str, to: str) -> Counter[str]:
+    """How often each upload was told by a channel."""
+    words = [message.subject or message.text for by, whom, message in stage.sent if (by, whom) == (channel, to)]
+    return Counter(word.partition(".pdf")[0].rpartition(" ")[2] for word in words)
+
+
+def test_hour_without_twilio_loses_nothing_and_says_nothing_twice() -> None:
+    stage = memory_stage(some_settings(**TEXTS_ONLY))
+    an_hour_without_twilio(stage)
+    assert stage.text.taken == []
+    stage.sweep_for(hours=3)
+    assert names(stage, "sms", "+919812345678") == Counter(str(minute) for minute in range(MINUTES))
+
+
+def test_hour_without_twilio_goes_by_mail_where_the_rule_says_so() -> None:
+    stage = memory_stage(some_settings(**{next(iter(TEXTS_ONLY)): 'notify = ["sms:asha"]\nfallback = "10m"'}))
+    an_hour_without_twilio(stage)
+    stage.sweep_for(hours=3)
+    by_mail, by_text = names(stage, "email", "asha@example.com"), names(stage, "sms", "+919812345678")
+    assert by_mail + by_text == Counter(str(minute) for minute in range(MINUTES))
+    assert len(by_mail) > MINUTES / 2
+
+
+@pytest.fixture
+def proxy(ministack: MiniStack) -> Iterator[Proxy]:
+    apply_stack(ministack, PROJECT / "resources.yaml", "prod")
+    with Proxy(ministack.endpoint) as running:
+        yield running
+
+
+@pytest.fixture
+def stage(proxy: Proxy) -> Stage:
+    """A stage whose ledger is on the other side of the proxy, as Lambda's client sees it."""
+    retries = LEDGER_CONFIG.retries  # type: ignore[attr-defined]
+    client = local_client(proxy.url, "dynamodb", read_timeout=1, retries=retries)
+    stage = Stage(Ledger(client, TABLE), TableStore(client, TABLE))
+    stage.deliverer.control.now()  # warm
+    proxy.forget()
+    return stage
+
+
+def test_without_its_ledger_nothing_is_sent_and_the_event_comes_again(stage: Stage, proxy: Proxy) -> None:
+    proxy.down()
+    with pytest.raises(ExceptionGroup):
+        stage.take(an_upload())
+    assert stage.sent == []
+    proxy.up()
+    for _ in range(2):
+        stage.take(an_upload())
+    assert len(stage.sent) == 2
+
+
+@pytest.mark.parametrize("operation", ["PutItem", "UpdateItem"])
+@pytest.mark.parametrize("fault", [Fault.RESET_AFTER, Fault.HALF, Fault.SILENT, Answer(500, b"{}"), Fault.RESET_BEFORE])
+def test_write_whose_answer_is_lost_is_repeated_and_counts_once(
+    stage: Stage, proxy: Proxy, operation: str, fault: Fault | Answer
+) -> None:
+    proxy.fail_next(fault, operation=operation)
+    stage.take(an_upload())
+    stage.take(an_upload())
+    assert (len(stage.sent), stage.states()) == (2, {"email": "sent", "sms": "sent"})
+
+
+def test_ledger_lost_between_send_and_mark_sends_no_text_twice(stage: Stage, proxy: Proxy) -> None:
+    send = stage.text.send
+
+    def send_and_lose_the_ledger(*arguments: Any, **named: Any) -> Any:
+        receipt = send(*arguments, **named)
+        proxy.down()
+        return receipt
+
+    stage.text.send = send_and_lose_the_ledger  # type: ignore[method-assign]
+    with pytest.raises(ExceptionGroup):
+        stage.take(an_upload())
+    proxy.up()
+    stage.text.send = send  # type: ignore[method-assign]
+    stage.take(an_upload())
+    stage.sweep_for(minutes=6)
+    assert (len(stage.text.taken), stage.states()["sms"]) == (1, "sent")
+
+
+# --- what a delivery costs
+
+
+def one_mail() -> dict[str, str]:
+    return {'notify = ["email:asha", "sms:asha"]': 'notify = ["email:asha"]'}
+
+
+def test_calls_of_a_mail_of_a_repeat_and_of_what_no_rule_wants(stage: Stage, proxy: Proxy) -> None:
+    stage.settings = some_settings(**one_mail())
+    stage.deliverer, stage.bot = stage.container()
+    stage.deliverer.control.now()
+    sent_before = len(stage.mail.taken)
+
+    def calls(*keys: str) -> list[str]:
+        proxy.forget()
+        stage.take(*(an_upload(key) for key in keys))
+        return proxy.operations()
+
+    assert calls("in/a.pdf") == ["PutItem", "UpdateItem"]
+    assert len(stage.mail.taken) == sent_before + 1  # and one SendEmail between them: tests/channels/test_ses.py
+    assert calls("in/a.pdf") == ["PutItem"]
+    assert calls("in/a.pdf.part") == []
+
+
+def test_write_units_of_a_mail(stage: Stage) -> None:
+    stage.settings = some_settings(**one_mail())
+    stage.deliverer, stage.bot = stage.container()
+    units = []
+
+    def ask(params: dict[str, Any], **_: Any) -> None:
+        params["ReturnConsumedCapacity"] = "INDEXES"
+
+    def count(parsed: dict[str, Any], **_: Any) -> None:
+        units.append(parsed["ConsumedCapacity"]["CapacityUnits"])
+
+    for operation in ("PutItem", "UpdateItem"):
+        stage.ledger._client.meta.events.register(f"provide-client-params.dynamodb.{operation}", ask)
+        stage.ledger._client.meta.events.register(f"after-call.dynamodb.{operation}", count)
+    stage.bot.take(Batch(events=(an_upload("invoices/2026/quarterly report of the finance team.pdf"),)), plenty)
+    assert units == [3, 2]
