@@ -1,6 +1,7 @@
 # Two commands do everything: `make run` and `make test`. Each sets up what it needs on first use.
 PYTHON ?= python3
 BIN = .venv/bin
+CHAOS ?= --seed 1 --seed 2 --seed 3
 
 .PHONY: run demo test check prove chaos setup setup-dev clean
 
@@ -17,7 +18,7 @@ prove: setup-dev   ## 2,000 stories of crashes, repeats and failing providers ag
 	@$(BIN)/pytest tests/test_promise.py --hypothesis-profile=thorough
 
 chaos: setup-dev   ## kill the deployed bot 200 times over 2,000 uploads, three times, and count what people were told
-	@$(BIN)/python -m bench.chaos --seed 1 --seed 2 --seed 3
+	@$(BIN)/python -m bench.chaos $(CHAOS)
 
 check: setup-dev   ## format, lint, types, settings and templates
 	@$(BIN)/ruff format --check .

@@ -60,8 +60,8 @@ class _Plan:
 class Proxy:
     """One proxy, running while the block does."""
 
-    def __init__(self, target: str) -> None:
-        """`target` is the service's base URL."""
+    def __init__(self, target: str, port: int = 0) -> None:
+        """`target` is the service's base URL; port 0 is any free one."""
         parts = urlsplit(target)
         self._target = (parts.hostname or "127.0.0.1", parts.port or 80)
         self._lock = threading.Lock()
@@ -70,7 +70,7 @@ class Proxy:
         self._over = threading.Event()
         self.connections: set[socket.socket] = set()  # the handlers', open ones
         self._server: ThreadingHTTPServer | None = None
-        self._port = 0
+        self._port = port
 
     @property
     def url(self) -> str:
