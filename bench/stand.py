@@ -5,10 +5,12 @@ import shutil
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.clock import utc_now
 from chalicelib.delivery import FINAL, Delivery, State
@@ -90,7 +92,8 @@ def sweeping(world: World, every_s: float) -> Iterator[None]:
 
     def sweep() -> None:
         while not over.wait(every_s):
-            world.ministack.client("lambda").invoke(FunctionName="dropnote-local-sweep", Payload=b"{}")
+            with suppress(BotoCoreError, ClientError):
+                world.ministack.client("lambda").invoke(FunctionName="dropnote-local-sweep", Payload=b"{}")
 
     thread = threading.Thread(target=sweep)
     thread.start()
