@@ -5,9 +5,9 @@ from functools import cache
 from typing import Any
 from uuid import uuid4
 
-from chalice.app import BaseLambdaEvent, Chalice, Rate
+from chalice.app import BaseLambdaEvent, Chalice, Rate, Response
 
-from chalicelib import __version__, log, redriving
+from chalicelib import __version__, log, receipts, redriving
 from chalicelib.assembly import load_settings, make_bot, time_left
 from chalicelib.bindings import function_name
 from chalicelib.bot import Bot, UnknownTarget
@@ -101,6 +101,14 @@ def resend(event: Any, context: Any) -> dict[str, Any]:
 def redrive(event: Any, context: Any) -> dict[str, Any]:
     """Deliberately: {"since": "24h", "who": "asha"} tells what ended unsent; with "yes": true it is sent again."""
     return redriving.asked_to_redrive(bot(), event)
+
+
+@app.route("/receipts/twilio/{delivery}", methods=["POST"], content_types=["application/x-www-form-urlencoded"])
+def twilio_receipt(delivery: str) -> Response:
+    """Twilio tells how a text fared. Who cannot sign like Twilio gets 403 and learns nothing."""
+    request: Any = app.current_request
+    left = time_left(app.lambda_context)
+    return Response(body="", status_code=receipts.answer(bot(), delivery, request.raw_body, request.headers, left))
 
 
 @app.route("/health")

@@ -66,7 +66,8 @@ def make_bot(
         lease=timedelta(seconds=float(environ.get("DROPNOTE_LEASE_SECONDS", LEASE.total_seconds()))),
     )
     queue = environ.get("DROPNOTE_DEAD_EVENTS")
-    return Bot(settings, deliverer, DeadEvents(lambda: clients("sqs"), queue, deliverer.lease) if queue else None)
+    dead_events = DeadEvents(lambda: clients("sqs"), queue, deliverer.lease) if queue else None
+    return Bot(settings, deliverer, dead_events, parameters)
 
 
 def time_left(context: Any) -> Callable[[], timedelta]:

@@ -13,6 +13,7 @@ from .delivery import Delivery
 from .events import Batch, Event, Kind, Unknown, Upload, identity_of
 from .events.envelope import unwrap
 from .fanout import AT_ONCE, each
+from .parameters import Parameters
 from .rows import Parked
 from .rules import RuleIndex
 from .settings import Rule, Settings
@@ -33,13 +34,19 @@ class Bot:
     """One container's bot. A payload may come again, to every method: what was done is not done twice."""
 
     def __init__(
-        self, settings: Settings, deliverer: Deliverer, dead_events: DeadEvents | None = None, at_once: int = AT_ONCE
+        self,
+        settings: Settings,
+        deliverer: Deliverer,
+        dead_events: DeadEvents | None = None,
+        parameters: Parameters | None = None,
+        at_once: int = AT_ONCE,
     ) -> None:
         self._settings = settings
         self.deliverer = deliverer
         self._rules = RuleIndex(settings.rules)
         self._sweeper = Sweeper(deliverer, at_once)
         self._dead_events = dead_events
+        self.parameters = parameters
         self._at_once = at_once
 
     def take(self, batch: Batch, time_left: TimeLeft) -> list[Delivery]:

@@ -29,6 +29,13 @@ class Parameters:
         self._clock = clock
         self._read: dict[str, tuple[str, datetime]] = {}
 
+    def public_url(self) -> str:
+        """Where the world reaches our HTTP routes, such as https://abc.execute-api.eu-west-1.amazonaws.com/api; "" if unset."""
+        try:
+            return self.secret("public-url").rstrip("/")
+        except MissingSecret:
+            return ""
+
     def secret(self, name: str) -> str:
         """The value of one secret, such as "twilio-auth-token".
 

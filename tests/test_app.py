@@ -40,7 +40,7 @@ def stage(ministack: MiniStack, app: Any) -> Iterator[Stage]:
 
 def test_one_handler_a_bucket_and_the_others_are_bound(app: Any) -> None:
     assert set(app.app.handler_map) == {
-        "upload_acme_drops", "upload_events", "upload_queue", "sweep", "test", "resend", "redrive", "health",
+        "upload_acme_drops", "upload_events", "upload_queue", "sweep", "test", "resend", "redrive", "health", "twilio_receipt",
     }  # fmt: skip
     assert app.buckets == ("acme-drops",)
 
@@ -91,6 +91,13 @@ def test_health_answers(app: Any) -> None:
     with Client(app.app) as client:
         answer = client.http.get("/health")
     assert (answer.status_code, answer.json_body["status"]) == (200, "ok")
+
+
+def test_receipt_nobody_signed_is_refused(app: Any, stage: Stage) -> None:
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    with Client(app.app) as client:
+        answer = client.http.post("/receipts/twilio/abc", headers=headers, body=b"MessageSid=SM1&MessageStatus=delivered")
+    assert answer.status_code == 403
 
 
 def test_function_names_are_stable_and_short() -> None:

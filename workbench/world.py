@@ -144,6 +144,8 @@ class World:
         self._on_step("waking the functions")
         self._wake([item["lambda_arn"] for item in resources if "upload" in item["name"] and "lambda_arn" in item])
         self.running = self._describe(desk, resources)
+        if self.running.api:  # from now on Twilio is asked to tell how texts fare
+            put_secrets(self.ministack, self._secrets, {"public-url": self.running.api})
         stack.callback(remove_world, self._state)
         write_world(self.running, self._state)
 
@@ -158,7 +160,7 @@ class World:
         make_bucket(self.ministack, self._bucket)
         put_secrets(
             self.ministack,
-            self._variables.get("DROPNOTE_SECRETS", f"/dropnote/{STAGE}/"),
+            self._secrets,
             {"twilio-auth-token": token, "smtp-password": secrets.token_hex(16)},
         )
         verify_sender(self.ministack, addresses.mail_from)
@@ -166,6 +168,10 @@ class World:
         app = create_app(self.twilio, self.ministack.endpoint, uploads=uploads, people=addresses.people)
         stack.enter_context(serving(app, listener))
         return outputs
+
+    @property
+    def _secrets(self) -> str:
+        return self._variables.get("DROPNOTE_SECRETS", f"/dropnote/{STAGE}/")
 
     @property
     def _bucket(self) -> str:

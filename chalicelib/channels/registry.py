@@ -8,6 +8,7 @@ from ..parameters import Parameters
 from ..settings import Settings
 from . import Transport
 
+RECEIPTS = "/receipts/twilio/"  # and the delivery's id: API Gateway hands on no raw query, so nothing of ours is in one
 Clients = Callable[..., Any]  # boto3.client
 
 
@@ -22,7 +23,9 @@ def transport_of(
     if channel is Channel.SMS and settings.sms:
         from .twilio import Twilio
 
-        return Twilio(settings.sms, parameters.secret("twilio-auth-token"), environ.get("TWILIO_BASE_URL", ""))
+        public = parameters.public_url()
+        receipts = public + RECEIPTS if public else ""
+        return Twilio(settings.sms, parameters.secret("twilio-auth-token"), environ.get("TWILIO_BASE_URL", ""), receipts)
     if channel is Channel.EMAIL and settings.email and settings.email.transport == "smtp":
         from .smtp import Smtp
 

@@ -45,10 +45,12 @@ _TRANSIENT = {20429: Reason.RATE, 21611: Reason.RATE, 30001: Reason.RATE}
 class Twilio:
     """Sends texts from one account. `base_url` is Twilio's own unless a test or the local world says otherwise."""
 
-    def __init__(self, sms: Sms, token: str, base_url: str = "", timeout_s: float = READ_TIMEOUT_S) -> None:
+    def __init__(self, sms: Sms, token: str, base_url: str = "", receipts: str = "", timeout_s: float = READ_TIMEOUT_S) -> None:
+        """`receipts` is the public URL that hears how a text fared, without the delivery's id; "" for nobody."""
         self._sms = sms
         self._token = token
         self._base_url = base_url
+        self._receipts = receipts
         self._timeout_s = timeout_s
         self._client: Client | None = None
         self._connecting = threading.Lock()
@@ -62,6 +64,8 @@ class Twilio:
         sender: dict[str, Any] = (
             {"messaging_service_sid": self._sms.messaging_service} if self._sms.messaging_service else {"from_": self._sms.from_}
         )
+        if self._receipts:
+            sender["status_callback"] = self._receipts + delivery_id
         try:
             sent = client.messages.create(to=to, body=message.text, **sender)
         except (requests.exceptions.ConnectTimeout, requests.exceptions.ConnectionError) as error:
@@ -107,6 +111,11 @@ class Twilio:
         client = Client(self._sms.account, self._token, http_client=http_client)
         client.api.base_url = self._base_url or client.api.base_url  # its api is made when first touched
         return client
+
+
+def reason_of(code: int) -> Reason:
+    """What one of Twilio's codes means for a delivery."""
+    return _PERMANENT.get(code) or _TRANSIENT.get(code) or Reason.NOT_ARRIVED
 
 
 def _names(error: BaseException) -> str:

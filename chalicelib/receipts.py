@@ -1,0 +1,99 @@
+"""Receipts: what Twilio says later of a text it had accepted. They come out of order, twice, or never.
+
+Source: Twilio docs, "Track the message status of outbound messages", "Message resource" (status values), "Webhooks security".
+A receipt is a stranger's request until its signature says otherwise. Ranks only go up, and final is final.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from urllib.parse import parse_qsl
+
+from . import log
+from .audience import of_delivery
+from .bot import Bot
+from .channels import Receipt
+from .channels.registry import RECEIPTS
+from .channels.twilio import reason_of
+from .deliver import TimeLeft
+from .delivery import Delivery, Reason, State
+from .parameters import MissingSecret
+from .policy import outcome
+
+_ENDS = {"delivered": State.DELIVERED, "read": State.DELIVERED, "undelivered": State.UNDELIVERED, "failed": State.UNDELIVERED}
+_SENDING = (State.CLAIMED, State.UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One receipt: the message, how it stands, and Twilio's code where it went wrong."""
+
+    sid: str
+    status: str
+    code: int = 0
+
+
+def answer(bot: Bot, id_: str, body: bytes, headers: Mapping[str, str], time_left: TimeLeft) -> int:
+    """Take a receipt as it came over HTTP; gives the status to answer with. Nothing of it is believed before its signature."""
+    public = bot.parameters.public_url() if bot.parameters else ""
+    if not (bot.parameters and public):
+        return 403  # we asked nobody for receipts
+    try:
+        token = bot.parameters.secret("twilio-auth-token")
+    except MissingSecret as error:
+        log.warning("receipt-unread", why=str(error))
+        return 503
+    if not is_genuine(public + RECEIPTS + id_, body, headers.get("X-Twilio-Signature", ""), token):
+        log.warning("receipt-forged", delivery=id_[:32])
+        return 403
+    word = read(body)
+    if word is None:
+        return 400
+    take(bot, id_, word, time_left)
+    return 204
+
+
+def is_genuine(url: str, body: bytes, signature: str, token: str) -> bool:
+    """Did Twilio sign this? `url` is the public one that Twilio was given, not what a proxy made of it."""
+    from twilio.request_validator import RequestValidator
+
+    return bool(signature) and RequestValidator(token).validate(url, _fields(body), signature)
+
+
+def read(body: bytes) -> Word | None:
+    """Read a receipt; None when it is none."""
+    fields = _fields(body)
+    sid, status, code = fields.get("MessageSid", ""), fields.get("MessageStatus", ""), fields.get("ErrorCode", "")
+    return Word(sid, status, int(code) if code.isdigit() else 0) if sid and status else None
+
+
+def take(bot: Bot, id_: str, word: Word, time_left: TimeLeft) -> str:
+    """Write a receipt down; gives the state that the delivery has then, "" when there is none of that id.
+
+    A receipt may be quicker than our own mark: it shows that the text was accepted.
+    """
+    deliverer, now = bot.deliverer, bot.deliverer.clock()
+    delivery = deliverer.ledger.get(id_)
+    if delivery is None:
+        log.warning("receipt-of-nothing", delivery=id_, status=word.status)
+        return ""
+    if delivery.state in _SENDING:
+        found = outcome.sent(delivery, Receipt(word.sid), now, Reason.FOUND)
+        delivery = next(iter(deliverer.mark(delivery, replace(found, claim=deliverer.token()))), delivery)
+    end = _ENDS.get(word.status)
+    if end is None or delivery.state is not State.SENT or delivery.receipt != word.sid:
+        return delivery.state.value
+    after = outcome.arrived(delivery, now, end, f"Twilio says {word.status} {word.code or ''}".rstrip())
+    if end is State.UNDELIVERED:
+        _tell_the_others(bot, replace(after, reason=reason_of(word.code)), time_left)
+    return next(iter(deliverer.mark(delivery, after)), delivery).state.value
+
+
+def _tell_the_others(bot: Bot, after: Delivery, time_left: TimeLeft) -> None:
+    """Before it is written down: dying in between then loses nothing."""
+    notice = of_delivery(after, bot.deliverer.settings)
+    if not isinstance(notice, str):
+        bot.deliverer.before_giving_up(after, notice, time_left)
+
+
+def _fields(body: bytes) -> Mapping[str, str]:
+    return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
