@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,11 +11,16 @@ import pytest
 from chalice.test import Client
 
 from chalicelib.bindings import function_name
+from chalicelib.channels import CONNECT_TIMEOUT_S, READ_TIMEOUT_S
+from chalicelib.channels.twilio import TIMEOUT_S
+from chalicelib.deliver import LEASE, SEND_RESERVE
 from chalicelib.settings import Settings
 from tests.builders import ENVIRON
 from tests.payloads import TEST_EVENT, bus_event, s3_notification, s3_record
 from tests.worlds import Stage, plenty, real_stage
 from workbench.ministack import MiniStack
+from workbench.places import PROJECT
+from workbench.stage import read_stage
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +104,13 @@ def test_receipt_nobody_signed_is_refused(app: Any, stage: Stage) -> None:
     with Client(app.app) as client:
         answer = client.http.post("/receipts/twilio/abc", headers=headers, body=b"MessageSid=SM1&MessageStatus=delivered")
     assert answer.status_code == 403
+
+
+def test_lease_outlives_every_invocation_and_the_reserve_every_send() -> None:
+    timeout = timedelta(seconds=read_stage(PROJECT, "prod")["lambda_timeout"])
+    assert timeout * 2 <= LEASE
+    slowest = max(CONNECT_TIMEOUT_S + READ_TIMEOUT_S, 2 * TIMEOUT_S)
+    assert timedelta(seconds=slowest) < SEND_RESERVE < timeout
 
 
 def test_function_names_are_stable_and_short() -> None:

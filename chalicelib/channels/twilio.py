@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..delivery import Reason
 from ..message import Message, body_hash
 from ..settings import Sms
-from . import READ_TIMEOUT_S, Candidate, DeliveryError, OutcomeUnknown, Receipt
+from . import Candidate, DeliveryError, OutcomeUnknown, Receipt
 
 if TYPE_CHECKING:
     from twilio.rest import Client
@@ -38,6 +38,7 @@ _PERMANENT = {
     30034: Reason.ACCOUNT,  # 10DLC not registered
     63038: Reason.ACCOUNT,  # daily cap
 }
+TIMEOUT_S = 6.0  # the package gives it to requests, which takes it twice: to connect, and to wait for the answer
 _MOST_LISTED = 500  # texts to one number since one event
 _TRANSIENT = {20429: Reason.RATE, 21611: Reason.RATE, 30001: Reason.RATE}
 
@@ -45,7 +46,7 @@ _TRANSIENT = {20429: Reason.RATE, 21611: Reason.RATE, 30001: Reason.RATE}
 class Twilio:
     """Sends texts from one account. `base_url` is Twilio's own unless a test or the local world says otherwise."""
 
-    def __init__(self, sms: Sms, token: str, base_url: str = "", receipts: str = "", timeout_s: float = READ_TIMEOUT_S) -> None:
+    def __init__(self, sms: Sms, token: str, base_url: str = "", receipts: str = "", timeout_s: float = TIMEOUT_S) -> None:
         """`receipts` is the public URL that hears how a text fared, without the delivery's id; "" for nobody."""
         self._sms = sms
         self._token = token
