@@ -35,12 +35,12 @@ def by_person(event: Event, person: Person, channels: tuple[Channel, ...] = tupl
     return [_of_kind(event, Recipient(channel, person)) for channel in channels if Recipient(channel, person).address]
 
 
-def by_other_channel(notice: Notice) -> Notice | None:
+def by_other_channel(notice: Notice, settings: Settings) -> Notice | None:
     """The same for the person's other channel; None where they have none, or where this is such a try already."""
     if notice.fallback is None or notice.instead_of:
         return None
     others = (Recipient(channel, notice.recipient.person) for channel in Channel if channel is not notice.recipient.channel)
-    recipient = next((other for other in others if other.address), None)
+    recipient = next((other for other in others if other.address and settings.sender(other.channel)), None)
     return replace(notice, recipient=recipient, instead_of=notice.recipient.channel.value) if recipient else None
 
 

@@ -74,7 +74,9 @@ class Deliverer:
         """Send a claimed delivery, and mark what became of it. The other channel and the owner go before a failure is
         marked: should this end in between, the lease lapses and they are told again, which the ledger makes harmless.
         """
-        falls_back_at = delivery.created_at + notice.fallback if notice.fallback and by_other_channel(notice) else None
+        falls_back_at = (
+            delivery.created_at + notice.fallback if notice.fallback and by_other_channel(notice, self.settings) else None
+        )
         try:
             receipt = self._send(delivery, message, notice.recipient.address)
         except DeliveryError as error:
@@ -117,7 +119,7 @@ class Deliverer:
 
     def fall_back(self, notice: Notice, time_left: TimeLeft) -> list[Delivery]:
         """Deliver by the person's other channel, where the rule says so and they have one."""
-        other = by_other_channel(notice)
+        other = by_other_channel(notice, self.settings)
         return self.deliver(other, time_left) if other else []
 
     def dead(self, notice: Notice) -> DeadAddress | None:

@@ -44,7 +44,7 @@ def test_delivered_text_is_delivered(stage: Stage) -> None:
     assert (tell(stage, "delivered"), stage.states()["sms"]) == (204, "delivered")
 
 
-@pytest.mark.parametrize("order", permutations(["sent", "delivered", "undelivered", "queued"]))
+@pytest.mark.parametrize("order", list(permutations(["sent", "delivered", "undelivered", "queued"])))
 def test_final_is_final_in_any_order(order: tuple[str, ...]) -> None:
     stage = a_stage()
     for status in [*order, *order]:

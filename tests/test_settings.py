@@ -88,6 +88,14 @@ def test_group_reaches_each_member_once() -> None:
         ('[[rules]]\nname = "b"\nbucket = "${NOPE}"\nnotify = "email:ben"', "the environment has no NOPE"),
         ('[[rules]]\nname = "b"\nbucket = "acme-drops"\nnotify = "email:ben"\nsize = ["> 2 KB", "< 1 KB"]', "no size can fulfil"),
         ('[[rules]]\nname = "b"\nbucket = "acme-drops"\nnotify = "email:ben"\ncreated = "putt"', "did you mean 'put'?"),
+        (
+            '[[rules]]\nname = "b"\nbucket = "acme-drops"\nnotify = "email:ben"\nfallback = "10m"',
+            "nobody it notifies has another",
+        ),
+        (
+            '[[rules]]\nname = "b"\nbucket = "acme-drops"\nnotify = "email:asha"\nfallback = "soon"',
+            "'soon' is not a span of time",
+        ),
         ("[people.cy]\n", "there is no way to this person"),
     ],
 )
@@ -98,6 +106,12 @@ def test_mistake_names_its_field_and_the_next_step(more: str, told: str) -> None
 @pytest.mark.parametrize("text", ["[bot", "rules = 3", "people = []", "[bot]\nname = 3", "", "[[bot]]"])
 def test_odd_files_are_findings_not_tracebacks(text: str) -> None:
     assert findings(text)
+
+
+def test_unknown_outcomes_have_two_policies_and_each_channel_its_default() -> None:
+    settings = some_settings()
+    assert [settings.unknown(channel) for channel in Channel] == ["resend", "give-up"]
+    assert "did you mean 'give-up'?" in "\n".join(findings(SETTINGS.replace("[sms]\n", '[sms]\nunknown = "giveup"\n')))
 
 
 def test_missing_file_is_a_finding(tmp_path: Path) -> None:

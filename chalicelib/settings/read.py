@@ -178,9 +178,15 @@ class _Reading:
                 globs.check(patterns)
             except globs.BadGlob as error:
                 table.wrong(field, str(error))
+        if rule.fallback and not any(self._other_channel(recipient) for recipient in rule.recipients):
+            table.wrong("fallback", "nobody it notifies has another channel", "give them email and sms, or leave it out")
         if rule.size.most == 0 and rule.empty == "ignore":
             table.wrong("size", "this rule wants empty files and ignores them", 'add empty = "notify"')
         return rule
+
+    def _other_channel(self, recipient: Recipient) -> bool:
+        others = (channel for channel in Channel if channel is not recipient.channel and channel.value in self._raw)
+        return any(Recipient(channel, recipient.person).address for channel in others)
 
     def _created(self, table: Table) -> tuple[Creation, ...]:
         kinds = tuple(kind.value for kind in Creation)
