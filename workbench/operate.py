@@ -52,7 +52,7 @@ def on_account(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("-n", "count", default=20, show_default=True, type=click.IntRange(1, 100_000), help="How many.")
 @click.option("--who", default="", help="A person.")
 @click.option("--rule", default="")
-@click.option("--channel", default="", type=click.Choice(["", *Channel]), show_choices=True)
+@click.option("--channel", type=click.Choice([channel.value for channel in Channel]))
 @click.option("--state", default="", help="Such as failed, retry, unknown or parked.")
 @click.option("--key", default="", help="An object's name, or a glob: in/**/*.pdf")
 @click.option("--since", default="7d", show_default=True, help="2h, 2026-11-23 or 2026-11-23T10:00")
@@ -60,10 +60,10 @@ def on_account(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--csv", "csv_", is_flag=True, help="For spreadsheets.")
 @_JSON
 @on_account
-def log(account: Account, count: int, since: str, follow: bool, csv_: bool, json_: bool, **wanted: str) -> None:
+def log(account: Account, count: int, since: str, follow: bool, csv_: bool, json_: bool, **wanted: str | None) -> None:
     """The newest deliveries: who, what, when, by which channel, how it stands and why; and why nothing was sent."""
     ledger, start = account.bot().deliverer.ledger, logbook.moment(since, utc_now())
-    wanted_rows = logbook.Filter(**wanted)
+    wanted_rows = logbook.Filter(**{name: value or "" for name, value in wanted.items()})
 
     def read() -> list[logbook.Row]:
         return list(islice(logbook.rows(ledger, wanted_rows, start, utc_now() + timedelta(minutes=1)), count))
@@ -81,7 +81,7 @@ def log(account: Account, count: int, since: str, follow: bool, csv_: bool, json
     elif told:
         table(logbook.COLUMNS, [[row[column] for column in logbook.COLUMNS] for row in told])
     elif any(wanted.values()):
-        _say_why_nothing(account, wanted["key"])
+        _say_why_nothing(account, wanted_rows.key)
     else:
         say("nothing yet: upload something with .venv/bin/dropnote put FILE")
 
