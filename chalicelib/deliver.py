@@ -83,12 +83,11 @@ class Deliverer:
             after = outcome.not_sent(delivery, error, self.clock(), self.chance, self.settle, falls_back_at)
         else:
             after = outcome.sent(delivery, receipt, self.clock())
-        others: list[Delivery] = []
-        if after.state is State.FAILED:
-            others = self.before_giving_up(after, notice, time_left)
-        elif after.state is State.SENT and self._is_dead(notice):  # a deliberate message got through
+        others = self.before_giving_up(after, notice, time_left) if after.state is State.FAILED else []
+        marked = self.mark(delivery, after)
+        if after.state is State.SENT and self._is_dead(notice):  # a deliberate message got through
             self.control.revive(self._address_key(notice))
-        return [*self.mark(delivery, after), *others]
+        return [*marked, *others]
 
     def before_giving_up(self, after: Delivery, notice: Notice, time_left: TimeLeft) -> list[Delivery]:
         """A delivery is about to fail or expire: remember a dead address, try the other channel, tell the owner."""
