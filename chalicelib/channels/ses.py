@@ -11,9 +11,13 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     ConnectTimeoutError,
+    CredentialRetrievalError,
     EndpointConnectionError,
     NoCredentialsError,
+    PartialCredentialsError,
+    ProxyConnectionError,
 )
+from botocore.parsers import ResponseParserError
 
 from ..delivery import Reason
 from ..message import Message
@@ -28,6 +32,14 @@ _TRANSIENT = {
     "LimitExceededException": Reason.RATE,
     "Throttling": Reason.RATE,
     "ThrottlingException": Reason.RATE,
+    "RequestLimitExceeded": Reason.RATE,
+    "SlowDown": Reason.RATE,
+    "RequestTimeout": Reason.UNREACHABLE,  # it waited for the rest of our request
+    "RequestTimeoutException": Reason.UNREACHABLE,
+    "ExpiredToken": Reason.AUTH,  # Lambda gives a role's containers new credentials: the next try has them
+    "ExpiredTokenException": Reason.AUTH,
+    "InvalidSignatureException": Reason.AUTH,  # also for a clock that is wrong, as that of a container that was frozen
+    "RequestExpired": Reason.AUTH,
 }
 _PERMANENT = {
     "MessageRejected": Reason.REFUSED,
@@ -38,12 +50,19 @@ _PERMANENT = {
     "NotFoundException": Reason.ACCOUNT,
     "AccessDeniedException": Reason.AUTH,
     "AccessDenied": Reason.AUTH,
-    "ExpiredTokenException": Reason.AUTH,
     "InvalidClientTokenId": Reason.AUTH,
     "UnrecognizedClientException": Reason.AUTH,
     "SignatureDoesNotMatch": Reason.AUTH,
 }
-_NOTHING_LEFT = (ConnectTimeoutError, EndpointConnectionError, NoCredentialsError)
+_NOTHING_LEFT = (
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    ProxyConnectionError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    CredentialRetrievalError,
+)
+_BAD_ANSWER = (ResponseParserError, AttributeError, TypeError, ValueError)  # botocore trips over JSON of another shape
 
 
 class Ses:
@@ -52,6 +71,7 @@ class Ses:
     def __init__(self, client: Any, from_: str) -> None:
         self._client = client
         self._from = from_
+        client.meta.events.register("before-send.sesv2.SendEmail", _by_a_connection_of_its_own)
 
     def send(self, message: Message, *, to: str, delivery_id: str) -> Receipt:
         """Send one mail; see Transport."""
@@ -68,9 +88,18 @@ class Ses:
             raise DeliveryError(Reason.UNREACHABLE, f"SES could not be reached: {type(error).__name__}") from error
         except BotoCoreError as error:
             raise OutcomeUnknown(Reason.TIMEOUT, f"SES gave no answer after the mail had left: {type(error).__name__}") from error
+        except _BAD_ANSWER as error:
+            raise OutcomeUnknown(Reason.PROVIDER, "SES's answer could not be read") from error
         if not answer.get("MessageId"):
             raise OutcomeUnknown(Reason.PROVIDER, "SES's answer could not be read")
         return Receipt(str(answer["MessageId"]))
+
+
+def _by_a_connection_of_its_own(request: Any, **_: Any) -> None:
+    """Let none be kept: a container wakes up with connections that SES has closed long ago, and a mail sent by one of them
+    breaks as one whose answer was lost. botocore's answer to that is to repeat, and ours must not be.
+    """
+    request.headers["Connection"] = "close"
 
 
 def _content(message: Message, delivery_id: str) -> dict[str, Any]:
@@ -94,6 +123,8 @@ def _refusal(error: ClientError) -> DeliveryError:
         return DeliveryError(_PERMANENT[code], told, permanent=True)
     if status == 429:
         return DeliveryError(Reason.RATE, told)
+    if status == 408:
+        return DeliveryError(Reason.UNREACHABLE, told)
     if status >= 500:
         return OutcomeUnknown(Reason.PROVIDER, told)
-    return DeliveryError(Reason.REFUSED, told, permanent=True)
+    return DeliveryError(Reason.AUTH if status in (401, 403) else Reason.REFUSED, told, permanent=True)

@@ -69,6 +69,9 @@ def test_unverified_sender_is_refused_for_good(ministack: MiniStack) -> None:
         *((400, code, (reason, True, False)) for code, reason in _PERMANENT.items()),
         (429, "SomethingNew", (Reason.RATE, False, False)),
         (400, "SomethingNew", (Reason.REFUSED, True, False)),
+        (403, "SomethingNew", (Reason.AUTH, True, False)),
+        (408, "SomethingNew", (Reason.UNREACHABLE, False, False)),
+        (503, "Throttling", (Reason.RATE, False, False)),
         (500, "InternalServiceErrorException", (Reason.PROVIDER, False, True)),
         (503, "ServiceUnavailable", (Reason.PROVIDER, False, True)),
     ],
@@ -87,10 +90,13 @@ def test_each_answer_has_a_meaning_and_is_asked_for_once(
         (Fault.RESET_BEFORE, 0),
         (Fault.RESET_AFTER, 1),
         (Fault.HALF, 1),
+        (Fault.MALFORMED, 1),
         (Fault.SILENT, 1),
-        (Answer(200, b'{"MessageId": "0100'), 0),
-        (Answer(200, b"<html>"), 0),
-        (Answer(200, b"{}"), 0),
+        (Answer(502, b"<html>"), 0),
+        *(
+            (Answer(200, body), 0)
+            for body in (b"", b"<html>", b"{}", b"[]", b"null", b'"words"', b"\xff", b'{"MessageId": null}')
+        ),
     ],
 )
 def test_lost_or_odd_answer_leaves_the_outcome_unknown_and_is_not_repeated(
@@ -104,3 +110,20 @@ def test_lost_or_odd_answer_leaves_the_outcome_unknown_and_is_not_repeated(
 
 def test_out_of_reach_is_surely_not_sent() -> None:
     assert refused(send(f"http://127.0.0.1:{free_port()}")) == (Reason.UNREACHABLE, False, False)
+
+
+def test_without_credentials_nothing_leaves(proxy: Proxy) -> None:
+    client = local_client(proxy.url, "sesv2")
+    client._request_signer._credentials = None  # whatever the machine has
+    with pytest.raises(DeliveryError) as caught:
+        Ses(client, FROM).send(MAIL, to="asha@example.com", delivery_id=ID)
+    assert (refused(caught.value), proxy.requests()) == ((Reason.UNREACHABLE, False, False), [])
+
+
+def test_connection_is_not_used_again(proxy: Proxy, ministack: MiniStack) -> None:
+    """A frozen container wakes up with connections that SES has closed long ago: each breaks at the first request by it."""
+    proxy.fail_while(lambda seen: seen.reused, Fault.RESET_BEFORE)
+    ses = ses_at(proxy.url)
+    for _ in range(2):
+        ses.send(MAIL, to="asha@example.com", delivery_id=ID)
+    assert (proxy.operations(), len(Mailbox(ministack.endpoint).read().mails)) == (["SendEmail"] * 2, 2)
