@@ -1,9 +1,11 @@
 """E-mail by SMTP: any server that speaks STARTTLS or TLS and takes a login.
 
 Source: RFC 5321 (reply codes: 4xx transient, 5xx permanent; section 4.2.5: after the final dot the server has the mail
-only once it answered 2xx), RFC 3207 (STARTTLS), RFC 8314 (TLS from the first byte).
+only once it answered 2xx; before that dot it never has it), RFC 4954 (454: logging in fails for now), RFC 3207 (STARTTLS),
+RFC 8314 (TLS from the first byte).
 """
 
+import re
 import smtplib
 import ssl
 from collections.abc import Iterator
@@ -20,14 +22,16 @@ from . import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, DeliveryError, OutcomeUnknown, 
 from .headers import headers_of
 
 _DEFAULT_PORT = {"starttls": 587, "tls": 465}
+_LEADING_DOT = re.compile(rb"^\.", re.MULTILINE)
 
 
 class Smtp:
     """Sends mails through the server that the settings name. `tls` is handed in by tests that run a server."""
 
-    def __init__(self, email: Email, password: str, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, email: Email, password: str, tls: ssl.SSLContext | None = None, timeout_s: float = READ_TIMEOUT_S) -> None:
         self._email = email
         self._password = password
+        self._timeout_s = timeout_s
         self._tls = tls or ssl.create_default_context()
 
     def send(self, message: Message, *, to: str, delivery_id: str) -> Receipt:
@@ -65,13 +69,14 @@ class Smtp:
 
     def _connect(self) -> smtplib.SMTP:
         port = self._email.port or _DEFAULT_PORT[self._email.security]
+        timeout_s = min(CONNECT_TIMEOUT_S, self._timeout_s)  # for the greeting too
         server: smtplib.SMTP
         if self._email.security == "tls":
-            server = smtplib.SMTP_SSL(self._email.host, port, timeout=CONNECT_TIMEOUT_S, context=self._tls)
+            server = smtplib.SMTP_SSL(self._email.host, port, timeout=timeout_s, context=self._tls)
         else:
-            server = smtplib.SMTP(self._email.host, port, timeout=CONNECT_TIMEOUT_S)
+            server = smtplib.SMTP(self._email.host, port, timeout=timeout_s)
         if server.sock:
-            server.sock.settimeout(READ_TIMEOUT_S)
+            server.sock.settimeout(self._timeout_s)
         return server
 
     def _greet(self, server: smtplib.SMTP) -> None:
@@ -86,7 +91,9 @@ def _step(name: str) -> Iterator[None]:
     try:
         yield
     except smtplib.SMTPAuthenticationError as error:
-        raise DeliveryError(Reason.AUTH, f"the SMTP server refused our login: {error.smtp_code}", permanent=True) from error
+        raise DeliveryError(
+            Reason.AUTH, f"the SMTP server refused our login: {error.smtp_code}", permanent=error.smtp_code >= 500
+        ) from error
     except smtplib.SMTPNotSupportedError as error:
         raise DeliveryError(Reason.ACCOUNT, f"the SMTP server cannot {name} as the settings ask", permanent=True) from error
     except ssl.SSLCertVerificationError as error:
@@ -100,14 +107,20 @@ def _step(name: str) -> Iterator[None]:
 
 
 def _hand_over(server: smtplib.SMTP, mail: EmailMessage) -> None:
+    """DATA, the mail, the final dot. smtplib does it in one go, and then nobody can tell on which side of the dot it broke."""
+    with _step("hand over"):
+        code, _ = server.docmd("DATA")
+        if code != 354:
+            raise _refusal(code, "message", Reason.REFUSED)
+        server.send(_LEADING_DOT.sub(b"..", mail.as_bytes()) + b".\r\n")
     try:
-        code, _ = server.data(mail.as_bytes())
-    except smtplib.SMTPDataError as error:
-        raise _refusal(error.smtp_code, "message", Reason.REFUSED) from error
+        code, _ = server.getreply()
     except (OSError, smtplib.SMTPException) as error:
         raise OutcomeUnknown(
             Reason.TIMEOUT, f"the SMTP server gave no answer after the mail had left: {type(error).__name__}"
         ) from error
+    if code // 100 not in (2, 4, 5):
+        raise OutcomeUnknown(Reason.PROVIDER, f"the SMTP server's answer to the mail is none: {code}")
     _expect((code, b""), "message", Reason.REFUSED)
 
 

@@ -1,10 +1,12 @@
 """E-mail by SMTP, against a real server on loopback with a certificate of its own."""
 
+import re
 import socket
 import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import Any
@@ -20,6 +22,8 @@ from chalicelib.delivery import Reason
 from chalicelib.settings import Email
 from tests.channels.parts import FROM, ID, MAIL, refused
 from workbench.ministack import free_port
+
+SILENCE = b"(nothing)"
 
 
 class Server:
@@ -43,19 +47,34 @@ class Server:
 
 
 @contextmanager
-def greeting(words: bytes) -> Iterator[int]:
-    """A server that says this to everybody who comes, and nothing more."""
+def talking(*replies: bytes, tls: ssl.SSLContext | None = None) -> Iterator[int]:
+    """A server that says the first of these to whoever comes, and one more to each line; then it hangs up.
+
+    To SILENCE it waits for the client to go away.
+    """
+
+    def talk(peer: socket.socket) -> None:
+        lines = peer.makefile("rb")
+        for reply in replies:
+            if reply is SILENCE:
+                lines.read()
+            peer.sendall(reply)
+            wanted = b".\r\n" if reply.startswith(b"354") else b""
+            while (line := lines.readline()) and wanted and line != wanted:
+                pass
+        lines.close()
+
+    def serve() -> None:
+        with suppress(OSError):
+            accepted, _ = server.accept()
+            with tls.wrap_socket(accepted, server_side=True) if tls else accepted as peer:
+                talk(peer)
+
     with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def serve() -> None:
-            with suppress(OSError):
-                peer, _ = server.accept()
-                with peer:
-                    peer.sendall(words)
-                    peer.recv(1024)
-
-        threading.Thread(target=serve, daemon=True).start()
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
         yield server.getsockname()[1]
+        thread.join(timeout=5)
 
 
 @pytest.fixture(scope="module")
@@ -63,13 +82,18 @@ def authority() -> trustme.CA:
     return trustme.CA()
 
 
+def contexts(authority: trustme.CA) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """The server's TLS, and that of a client who trusts it."""
+    serving, trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    authority.issue_cert("127.0.0.1", "localhost").configure_cert(serving)
+    authority.configure_trust(trusting)
+    return serving, trusting
+
+
 @contextmanager
 def smtp(authority: trustme.CA, handler: Server, security: str, password: str = "right") -> Iterator[Smtp]:
     """A real server on a free port, and a transport that trusts it."""
-    serving_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1", "localhost").configure_cert(serving_tls)
-    trusting = ssl.create_default_context()
-    authority.configure_trust(trusting)
+    serving_tls, trusting = contexts(authority)
 
     def login(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
         return AuthResult(success=data.password == b"right", handled=False)
@@ -157,14 +181,58 @@ def test_connection_lost_after_the_final_dot_leaves_the_outcome_unknown(authorit
     [
         (b"421 Too many connections\r\n", (Reason.PROVIDER, False, False)),
         (b"554 No service for you\r\n", (Reason.REFUSED, True, False)),
-        (b"", (Reason.UNREACHABLE, False, False)),  # it never greets
+        (SILENCE, (Reason.UNREACHABLE, False, False)),
         (b"SSH-2.0-OpenSSH\r\n", (Reason.PROVIDER, False, False)),
     ],
 )
 def test_server_that_does_not_greet_surely_took_nothing(words: bytes, meaning: tuple[Reason, bool, bool]) -> None:
-    with greeting(words) as port, pytest.raises(DeliveryError) as caught:
-        Smtp(Email(FROM, "smtp", "127.0.0.1", port), "").send(MAIL, to="asha@example.com", delivery_id=ID)
+    with talking(words) as port, pytest.raises(DeliveryError) as caught:
+        Smtp(Email(FROM, "smtp", "127.0.0.1", port), "", timeout_s=0.5).send(MAIL, to="asha@example.com", delivery_id=ID)
     assert refused(caught.value) == meaning
+
+
+HELLO = (b"220 hello\r\n", b"250-hello\r\n250 AUTH PLAIN\r\n")
+IN = (*HELLO, b"235 in\r\n")
+READY = (*IN, b"250 ok\r\n", b"250 ok\r\n")
+
+
+@pytest.mark.parametrize(
+    ("replies", "meaning"),
+    [
+        (HELLO[:1], (Reason.UNREACHABLE, False, False)),
+        ((*HELLO, b"454 4.7.0 Cannot check that now\r\n"), (Reason.AUTH, False, False)),
+        ((*HELLO, b"535 5.7.8 No\r\n"), (Reason.AUTH, True, False)),
+        ((*IN, b"553 Not your address\r\n"), (Reason.ACCOUNT, True, False)),
+        ((*IN, b"421 Going down\r\n"), (Reason.PROVIDER, False, False)),
+        (READY, (Reason.UNREACHABLE, False, False)),
+        ((*READY, SILENCE), (Reason.UNREACHABLE, False, False)),
+        ((*READY, b"421 Going down\r\n"), (Reason.PROVIDER, False, False)),
+        ((*READY, b"554 No\r\n"), (Reason.REFUSED, True, False)),
+        ((*READY, b"354 Go on\r\n"), (Reason.TIMEOUT, False, True)),
+        ((*READY, b"354 Go on\r\n", SILENCE), (Reason.TIMEOUT, False, True)),
+        ((*READY, b"354 Go on\r\n", b"what?\r\n"), (Reason.PROVIDER, False, True)),
+        ((*READY, b"354 Go on\r\n", b"354 Go on\r\n"), (Reason.PROVIDER, False, True)),
+        ((*READY, b"354 Go on\r\n", b"421 Going down\r\n"), (Reason.PROVIDER, False, False)),
+    ],
+)
+def test_only_past_the_final_dot_the_outcome_is_unknown(
+    authority: trustme.CA, replies: tuple[bytes, ...], meaning: tuple[Reason, bool, bool]
+) -> None:
+    serving, trusting = contexts(authority)
+    with talking(*replies, tls=serving) as port, pytest.raises(DeliveryError) as caught:
+        Smtp(Email(FROM, "smtp", "127.0.0.1", port, "tls", "drops"), "s3cret", trusting, 0.5).send(
+            MAIL, to="asha@example.com", delivery_id=ID
+        )
+    assert refused(caught.value) == meaning
+    assert not re.search(r"s3cret|asha", str(caught.value))
+
+
+def test_line_of_a_dot_does_not_end_the_mail(authority: trustme.CA) -> None:
+    server, mail = Server(), replace(MAIL, text="one\n.\n..two\n", html="<p>three</p>\n.\n")
+    with smtp(authority, server, "tls") as transport:
+        transport.send(mail, to="asha@example.com", delivery_id=ID)
+    came = [part.get_content().splitlines() for part in server.mails[0].iter_parts()]
+    assert came == [mail.text.splitlines(), mail.html.splitlines()]
 
 
 def test_server_without_starttls_gets_no_password_and_no_mail(authority: trustme.CA) -> None:
