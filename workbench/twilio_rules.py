@@ -1,7 +1,7 @@
 """What Twilio refuses and how it says so: checks of a new text, magic numbers, error bodies. Pure.
 
 Sources, by page name in Twilio's docs: "Messages resource", "Test credentials" (the magic numbers), "Error
-and warning dictionary" (codes 20003 to 21701), "Twilio API responses" (the shape of an error). No page gives
+and warning dictionary" (the codes and their titles), "Twilio API responses" (the shape of an error). No page gives
 the order in which several mistakes in one request are found; ours is: missing, too long, sender, recipient.
 """
 
@@ -35,6 +35,7 @@ _TEXTS = {
     20503: "Service Unavailable",
     21211: "The 'To' number {to} is not a valid phone number.",
     21212: "The 'From' number {sender} is not a valid phone number, shortcode, or alphanumeric sender ID.",
+    21265: "'To' number cannot be a Short Code: {to}",
     21266: "'To' and 'From' number cannot be the same: {to}",
     21408: "Permission to send an SMS has not been enabled for the region indicated by the 'To' number: {to}.",
     21602: "Message body is required.",
@@ -47,7 +48,17 @@ _TEXTS = {
     21612: "The 'To' phone number: {to}, is not currently reachable using the 'From' phone number: {sender} via SMS.",
     21614: "'To' number is not a valid mobile number: {to}",
     21617: "The concatenated message body exceeds the 1600 character limit.",
+    21635: "'To' number cannot be a landline: {to}",
+    21659: "'From' {sender} is not a Twilio phone number or Short Code country mismatch",
     21701: "The Messaging Service Sid {sender} is invalid.",
+    21703: "The Messaging Service does not have a phone number available to send a message",
+    30001: "Queue overflow",
+    30004: "Message blocked",
+    30005: "Unknown destination handset",
+    30006: "Landline or unreachable carrier",
+    30007: "Message filtered",
+    30034: "Message from an Unregistered Number",
+    63038: "Account exceeded the daily messages limit",
 }
 
 

@@ -4,7 +4,8 @@ Source: Twilio docs, "Message resource" (creating one is not idempotent: a repea
 "Error and warning dictionary" (the codes of the tables).
 """
 
-import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +17,14 @@ from . import Candidate, DeliveryError, OutcomeUnknown, Receipt
 if TYPE_CHECKING:
     from twilio.rest import Client
 
+    from .line import Line
+
 _PERMANENT = {
     20003: Reason.AUTH,  # authenticate
     20404: Reason.ACCOUNT,  # no such account
     21211: Reason.BAD_ADDRESS,  # invalid "to"
     21212: Reason.ACCOUNT,  # invalid "from"
+    21265: Reason.BAD_ADDRESS,  # a short code
     21408: Reason.BLOCKED,  # country not enabled
     21602: Reason.REFUSED,  # no body
     21603: Reason.ACCOUNT,  # no "from"
@@ -30,6 +34,8 @@ _PERMANENT = {
     21612: Reason.BLOCKED,  # no route to this number
     21614: Reason.BAD_ADDRESS,  # not a mobile number
     21617: Reason.REFUSED,  # body too long
+    21635: Reason.BAD_ADDRESS,  # landline; before July 2024 that was 21614
+    21659: Reason.ACCOUNT,  # "from" is not a Twilio number, or a short code of another country
     21703: Reason.ACCOUNT,  # messaging service without a number
     30004: Reason.OPTED_OUT,  # blocked by or for the person
     30005: Reason.BAD_ADDRESS,
@@ -39,6 +45,7 @@ _PERMANENT = {
     63038: Reason.ACCOUNT,  # daily cap
 }
 TIMEOUT_S = 6.0  # the package gives it to requests, which takes it twice: to connect, and to wait for the answer
+_NOT_TWILIOS = (ValueError, KeyError, TypeError, AttributeError)  # what the package does with a 2xx body of another shape
 _MOST_LISTED = 500  # texts to one number since one event
 _TRANSIENT = {20429: Reason.RATE, 21611: Reason.RATE, 30001: Reason.RATE}
 
@@ -53,32 +60,26 @@ class Twilio:
         self._base_url = base_url
         self._receipts = receipts
         self._timeout_s = timeout_s
-        self._client: Client | None = None
-        self._connecting = threading.Lock()
 
     def send(self, message: Message, *, to: str, delivery_id: str) -> Receipt:
         """Send one text; see Transport. Twilio has no field for our id: the ledger keeps the body's hash."""
         import requests
         from twilio.base.exceptions import TwilioException
 
-        client = self._connected()
         sender: dict[str, Any] = (
             {"messaging_service_sid": self._sms.messaging_service} if self._sms.messaging_service else {"from_": self._sms.from_}
         )
         if self._receipts:
             sender["status_callback"] = self._receipts + delivery_id
-        try:
-            sent = client.messages.create(to=to, body=message.text, **sender)
-        except (requests.exceptions.ConnectTimeout, requests.exceptions.ConnectionError) as error:
-            raise _lost(error) from error
-        except requests.exceptions.RequestException as error:
-            raise OutcomeUnknown(
-                Reason.TIMEOUT, f"Twilio gave no answer after the text had left: {type(error).__name__}"
-            ) from error
-        except TwilioException as error:
-            raise _refusal(error, client.http_client) from error
-        except (ValueError, KeyError, TypeError, AttributeError) as error:  # 2xx, and a body that is not Twilio's
-            raise OutcomeUnknown(Reason.PROVIDER, "Twilio's answer could not be read") from error
+        with self._client() as (client, line):
+            try:
+                sent = client.messages.create(to=to, body=message.text, **sender)
+            except requests.exceptions.RequestException as error:
+                raise _lost(error, line) from error
+            except TwilioException as error:
+                raise _refusal(error, client.http_client) from error
+            except _NOT_TWILIOS as error:
+                raise OutcomeUnknown(Reason.PROVIDER, "Twilio's answer could not be read") from error
         if not sent.sid:
             raise OutcomeUnknown(Reason.PROVIDER, "Twilio's answer could not be read")
         return Receipt(str(sent.sid))
@@ -90,28 +91,37 @@ class Twilio:
 
         found = []
         try:
-            for text in self._connected().messages.stream(to=to, limit=_MOST_LISTED, page_size=100):
-                if text.date_created is None or text.date_created < since:
-                    break
-                found.append(Candidate(str(text.sid), body_hash(str(text.body)), text.date_created))
-        except (requests.exceptions.RequestException, TwilioException, ValueError, KeyError, TypeError) as error:
+            with self._client() as (client, _):
+                for text in client.messages.stream(to=to, limit=_MOST_LISTED, page_size=100):
+                    if text.date_created < since:
+                        break
+                    found.append(Candidate(str(text.sid), body_hash(str(text.body)), text.date_created))
+        except (requests.exceptions.RequestException, TwilioException, *_NOT_TWILIOS) as error:
             raise DeliveryError(Reason.UNREACHABLE, f"Twilio's list could not be read: {_names(error)}") from error
+        if len(found) == _MOST_LISTED:  # what we look for may be among those left out, and must not count as never sent
+            raise DeliveryError(Reason.UNREACHABLE, f"Twilio's list has {_MOST_LISTED} texts since then, or more")
         return found
 
-    def _connected(self) -> "Client":
-        with self._connecting:  # several threads send: none may see a client that is half made
-            if self._client is None:
-                self._client = self._connect()
-        return self._client
+    @contextmanager
+    def _client(self) -> Iterator[tuple["Client", "Line"]]:
+        """A client for one errand, with a connection of its own.
 
-    def _connect(self) -> "Client":
+        A container wakes up with connections that Twilio has closed long ago, and a text sent by one of them breaks as one
+        whose answer was lost. And the package keeps its last answer in its client, where threads would read each other's.
+        """
         from twilio.http.http_client import TwilioHttpClient
         from twilio.rest import Client
 
+        from .line import Line
+
         http_client = TwilioHttpClient(timeout=self._timeout_s)  # its own default is none at all
-        client = Client(self._sms.account, self._token, http_client=http_client)
-        client.api.base_url = self._base_url or client.api.base_url  # its api is made when first touched
-        return client
+        line = Line()
+        with http_client.session as session:  # closes the line
+            session.mount("https://", line)
+            session.mount("http://", line)
+            client = Client(self._sms.account, self._token, http_client=http_client)
+            client.api.base_url = self._base_url or client.api.base_url  # its api is made when first touched
+            yield client, line
 
 
 def reason_of(code: int) -> Reason:
@@ -126,15 +136,11 @@ def _names(error: BaseException) -> str:
     return " of ".join(type(each).__name__ for each in (error, *inner, *([reason] if isinstance(reason, BaseException) else [])))
 
 
-def _lost(error: Exception) -> DeliveryError:
+def _lost(error: Exception, line: "Line") -> DeliveryError:
     """Tell a connection that never was from one that broke while we waited for the answer."""
-    from requests.exceptions import ConnectTimeout
-    from urllib3.exceptions import NewConnectionError
-
-    cause = getattr(error.args[0], "reason", None) if error.args else None
-    if isinstance(error, ConnectTimeout) or isinstance(cause, NewConnectionError):
-        return DeliveryError(Reason.UNREACHABLE, "Twilio could not be reached")
-    return OutcomeUnknown(Reason.TIMEOUT, f"the connection to Twilio broke: {type(error).__name__}")
+    if not line.reached:
+        return DeliveryError(Reason.UNREACHABLE, f"Twilio could not be reached: {_names(error)}")
+    return OutcomeUnknown(Reason.TIMEOUT, f"Twilio gave no answer after the text had left: {_names(error)}")
 
 
 def _refusal(error: Any, http_client: Any) -> DeliveryError:
@@ -144,8 +150,10 @@ def _refusal(error: Any, http_client: Any) -> DeliveryError:
         return DeliveryError(_TRANSIENT.get(code, Reason.RATE), told, retry_after=_retry_after(http_client))
     if code in _PERMANENT:
         return DeliveryError(_PERMANENT[code], told, permanent=True)
+    if status == 408:  # it waited for the rest of our request
+        return DeliveryError(Reason.UNREACHABLE, told)
     if 400 <= status < 500:
-        return DeliveryError(Reason.AUTH if status == 401 else Reason.REFUSED, told, permanent=True)
+        return DeliveryError(Reason.AUTH if status in (401, 403) else Reason.REFUSED, told, permanent=True)
     return OutcomeUnknown(Reason.PROVIDER, told)
 
 

@@ -1,15 +1,45 @@
 """What the tests of every channel are told in: a mail, a text, and what an error means."""
 
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
 from chalicelib.channels import DeliveryError, OutcomeUnknown
+from chalicelib.channels.twilio import Twilio
 from chalicelib.delivery import Reason
 from chalicelib.message import Channel, Message
+from chalicelib.settings import Sms
 
 MAIL = Message(Channel.EMAIL, "It arrived: résumé 🎉\n", "résumé 🎉 arrived", "<p>It arrived</p>")
 TEXT = Message(Channel.SMS, "acme-drops: report.pdf arrived")
 FROM = "Acme drops <drops@example.com>"
+ACCOUNT = "AC" + "0" * 32
 ID = "0123456789abcdef0123456789abcdef"
 
 
 def refused(error: DeliveryError) -> tuple[Reason, bool, bool]:
     """Reason, permanent, and whether it may have been accepted all the same."""
     return error.reason, error.permanent, isinstance(error, OutcomeUnknown)
+
+
+def twilio_at(url: str) -> Twilio:
+    """As Lambda makes it, but that it waits a second only."""
+    return Twilio(Sms(ACCOUNT, "+15005550006"), "secret-token", url, timeout_s=1)
+
+
+@contextmanager
+def listening(serve: Callable[[socket.socket], object]) -> Iterator[int]:
+    """A server for one visitor, who is hung up on when `serve` is done; gives its port."""
+
+    def run() -> None:
+        with suppress(OSError):  # a visitor may go at any time
+            peer, _ = server.accept()
+            with peer:
+                serve(peer)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        yield server.getsockname()[1]
+        thread.join(timeout=5)

@@ -3,9 +3,8 @@
 import re
 import socket
 import ssl
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -20,7 +19,7 @@ from chalicelib.channels import DeliveryError, OutcomeUnknown
 from chalicelib.channels.smtp import Smtp
 from chalicelib.delivery import Reason
 from chalicelib.settings import Email
-from tests.channels.parts import FROM, ID, MAIL, refused
+from tests.channels.parts import FROM, ID, MAIL, listening, refused
 from workbench.ministack import free_port
 
 SILENCE = b"(nothing)"
@@ -64,17 +63,12 @@ def talking(*replies: bytes, tls: ssl.SSLContext | None = None) -> Iterator[int]
                 pass
         lines.close()
 
-    def serve() -> None:
-        with suppress(OSError):
-            accepted, _ = server.accept()
-            with tls.wrap_socket(accepted, server_side=True) if tls else accepted as peer:
-                talk(peer)
+    def serve(accepted: socket.socket) -> None:
+        with tls.wrap_socket(accepted, server_side=True) if tls else accepted as peer:
+            talk(peer)
 
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        yield server.getsockname()[1]
-        thread.join(timeout=5)
+    with listening(serve) as port:
+        yield port
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,36 @@
+"""Twilio for the tests of texts and of their list: a double behind a proxy."""
+
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+
+from chalicelib.channels.twilio import Twilio
+from tests.channels.parts import ACCOUNT, twilio_at
+from tests.workbench.serving import serving
+from workbench.proxy import Proxy
+from workbench.twilio_double import TwilioDouble
+
+
+@pytest.fixture
+def double() -> TwilioDouble:
+    return TwilioDouble(ACCOUNT, "secret-token")
+
+
+@pytest.fixture
+def url(double: TwilioDouble) -> Iterator[str]:
+    app = Flask("twilio")
+    app.register_blueprint(double.blueprint)
+    with serving(app) as base:
+        yield base
+
+
+@pytest.fixture
+def twilio(url: str) -> Twilio:
+    return twilio_at(url)
+
+
+@pytest.fixture
+def proxy(url: str) -> Iterator[Proxy]:
+    with Proxy(url) as running:
+        yield running
