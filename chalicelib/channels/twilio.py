@@ -46,7 +46,7 @@ _PERMANENT = {
 }
 TIMEOUT_S = 6.0  # the package gives it to requests, which takes it twice: to connect, and to wait for the answer
 _NOT_TWILIOS = (ValueError, KeyError, TypeError, AttributeError)  # what the package does with a 2xx body of another shape
-_MOST_LISTED = 500  # texts to one number since one event
+_MOST_LISTED = 5_000  # texts to one number since one event: more than anybody reads
 _TRANSIENT = {20429: Reason.RATE, 21611: Reason.RATE, 30001: Reason.RATE}
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from chalicelib.channels import DeliveryError, OutcomeUnknown
-from chalicelib.channels.twilio import Twilio
+from chalicelib.channels.twilio import _MOST_LISTED, Twilio
 from tests.channels.parts import ID, TEXT, twilio_at
 from workbench.ministack import free_port
 from workbench.proxy import Answer, Fault, Proxy
@@ -64,7 +64,9 @@ def test_text_of_before_ends_the_list(proxy: Proxy) -> None:
         *(Answer(200, body) for body in (b"", b"[]", b"{}", b"null", b'{"messages": null}', a_list([]), a_list({}))),
         Answer(200, a_list({"sid": "SM1", "body": "x", "date_created": "one day"})),
         Answer(200, a_list({"sid": "SM1", "body": "x", "date_created": 1})),
-        Answer(200, a_list(*[{"sid": "SM1", "body": "x", "date_created": NOON}] * 500)),  # ours may be one of those left out
+        Answer(
+            200, a_list(*[{"sid": "SM1", "body": "x", "date_created": NOON}] * _MOST_LISTED)
+        ),  # ours may be one of those left out
     ],
 )
 def test_list_that_cannot_be_read_is_not_an_empty_one(proxy: Proxy, twilio: Twilio, trouble: Fault | Answer) -> None:
