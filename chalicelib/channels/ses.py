@@ -4,6 +4,8 @@ Source: Amazon SES API v2 reference, "SendEmail" and its errors; Amazon SES deve
 sending quotas". SES has no idempotency token and sends no Retry-After.
 """
 
+from datetime import timedelta
+from threading import Lock
 from typing import Any
 
 from botocore.config import Config
@@ -19,6 +21,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
+from ..clock import Clock, utc_now
 from ..delivery import Reason
 from ..message import Message
 from . import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, DeliveryError, OutcomeUnknown, Receipt
@@ -26,6 +29,8 @@ from .headers import headers_of
 
 # One attempt: botocore repeats a request whose answer was lost, and SES would send the mail twice.
 CLIENT_CONFIG = Config(connect_timeout=CONNECT_TIMEOUT_S, read_timeout=READ_TIMEOUT_S, retries={"total_max_attempts": 1})
+
+FRESH = timedelta(seconds=5)  # no server hangs up that soon; a mail by a new connection costs 50 ms of CPU
 
 _TRANSIENT = {
     "TooManyRequestsException": Reason.RATE,
@@ -68,13 +73,16 @@ _BAD_ANSWER = (ResponseParserError, AttributeError, TypeError, ValueError)  # bo
 class Ses:
     """Sends mails from one address. `client` is a boto3 sesv2 client made with CLIENT_CONFIG."""
 
-    def __init__(self, client: Any, from_: str) -> None:
+    def __init__(self, client: Any, from_: str, clock: Clock = utc_now) -> None:
         self._client = client
         self._from = from_
-        client.meta.events.register("before-send.sesv2.SendEmail", _by_a_connection_of_its_own)
+        self._clock = clock
+        self._used_at = clock()
+        self._looking = Lock()
 
     def send(self, message: Message, *, to: str, delivery_id: str) -> Receipt:
         """Send one mail; see Transport."""
+        self._leave_stale_connections()
         try:
             answer = self._client.send_email(
                 FromEmailAddress=self._from,
@@ -94,12 +102,15 @@ class Ses:
             raise OutcomeUnknown(Reason.PROVIDER, "SES's answer could not be read")
         return Receipt(str(answer["MessageId"]))
 
-
-def _by_a_connection_of_its_own(request: Any, **_: Any) -> None:
-    """Let none be kept: a container wakes up with connections that SES has closed long ago, and a mail sent by one of them
-    breaks as one whose answer was lost. botocore's answer to that is to repeat, and ours must not be.
-    """
-    request.headers["Connection"] = "close"
+    def _leave_stale_connections(self) -> None:
+        """A container that was frozen wakes up with connections that SES has closed long ago, and a mail sent by one of them
+        breaks as one whose answer was lost. botocore's answer to that is to repeat, and ours must not be.
+        """
+        with self._looking:  # several threads send: none may close what another has just opened
+            now, used_at = self._clock(), self._used_at
+            self._used_at = now
+            if now - used_at > FRESH:
+                self._client.close()  # those that are idle, and it makes new ones as it needs them
 
 
 def _content(message: Message, delivery_id: str) -> dict[str, Any]:

@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from chalicelib.channels import DeliveryError
-from chalicelib.channels.ses import _PERMANENT, _TRANSIENT, CLIENT_CONFIG, Ses
+from chalicelib.channels.ses import _PERMANENT, _TRANSIENT, CLIENT_CONFIG, FRESH, Ses
 from chalicelib.delivery import Reason
+from tests.builders import NOON
 from tests.channels.parts import FROM, ID, MAIL, refused
 from workbench.mailbox import Mailbox
 from workbench.ministack import MiniStack, free_port, local_client
@@ -120,10 +122,20 @@ def test_without_credentials_nothing_leaves(proxy: Proxy) -> None:
     assert (refused(caught.value), proxy.requests()) == ((Reason.UNREACHABLE, False, False), [])
 
 
-def test_connection_is_not_used_again(proxy: Proxy, ministack: MiniStack) -> None:
+@pytest.mark.parametrize(("idle", "reused"), [(FRESH, True), (FRESH + timedelta(seconds=1), False)])
+def test_connection_is_used_again_only_while_it_is_fresh(proxy: Proxy, idle: timedelta, reused: bool) -> None:
+    times = [NOON, NOON, NOON + idle]
+    ses = Ses(local_client(proxy.url, "sesv2"), FROM, clock=lambda: times.pop(0))
+    for _ in range(2):
+        ses.send(MAIL, to="asha@example.com", delivery_id=ID)
+    assert [seen.reused for seen in proxy.requests()] == [False, reused]
+
+
+def test_connection_that_broke_while_nobody_looked_costs_no_mail(proxy: Proxy, ministack: MiniStack) -> None:
     """A frozen container wakes up with connections that SES has closed long ago: each breaks at the first request by it."""
     proxy.fail_while(lambda seen: seen.reused, Fault.RESET_BEFORE)
-    ses = ses_at(proxy.url)
+    times = [NOON, NOON, NOON + timedelta(minutes=5)]
+    ses = Ses(local_client(proxy.url, "sesv2"), FROM, clock=lambda: times.pop(0))
     for _ in range(2):
         ses.send(MAIL, to="asha@example.com", delivery_id=ID)
     assert (proxy.operations(), len(Mailbox(ministack.endpoint).read().mails)) == (["SendEmail"] * 2, 2)
