@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,9 +12,10 @@ import pytest
 from chalicelib.channels import DeliveryError
 from chalicelib.channels.ses import Ses
 from chalicelib.control import TableStore
-from chalicelib.delivery import Reason
+from chalicelib.delivery import Delivery, Reason, State
 from chalicelib.events import Batch
 from chalicelib.ledger import LEDGER_CONFIG, Ledger
+from chalicelib.message import Channel
 from tests.builders import an_upload, some_settings
 from tests.worlds import TABLE, Stage, memory_stage, plenty
 from workbench.ministack import MiniStack, local_client
@@ -22,12 +24,14 @@ from workbench.proxy import Answer, Fault, Proxy
 from workbench.resources import apply_stack
 
 MINUTES = 60
+UPLOADS = 80
+ACCESS_DENIED = b'{"__type": "AccessDeniedException"}'  # which botocore does not repeat, so the test does not wait for it
 TEXTS_ONLY = {'notify = ["email:asha", "sms:asha"]': 'notify = ["sms:asha"]'}
 
 
 def an_hour_without_twilio(stage: Stage) -> None:
-    """One upload a minute for an hour, Twilio out of reach all the time, and a sweep a minute."""
-    dice = random.Random(1)
+    """Uploads over an hour, Twilio out of reach all the time, and a sweep a minute."""
+    dice = random.Random(1)  # for when they come, and for how long each waits
     stage.deliverer.chance = dice.random
     send = stage.text.send
 
@@ -35,8 +39,10 @@ def an_hour_without_twilio(stage: Stage) -> None:
         raise DeliveryError(Reason.UNREACHABLE, "Twilio could not be reached")
 
     stage.text.send = unreachable  # type: ignore[method-assign]
+    came = sorted(dice.randrange(MINUTES) for _ in range(UPLOADS))
     for minute in range(MINUTES):
-        stage.take(replace(an_upload(f"in/{minute}.pdf", sequencer=f"{minute:04}"), at=stage.now))
+        for number in (number for number, at in enumerate(came) if at == minute):
+            stage.take(replace(an_upload(f"in/{number}.pdf", sequencer=f"{number:04}"), at=stage.now))
         stage.later(minutes=1)
         stage.sweep()
     stage.text.send = send  # type: ignore[method-assign]
@@ -53,7 +59,7 @@ def test_hour_without_twilio_loses_nothing_and_says_nothing_twice() -> None:
     an_hour_without_twilio(stage)
     assert stage.text.taken == []
     stage.sweep_for(hours=3)
-    assert names(stage, "sms", "+919812345678") == Counter(str(minute) for minute in range(MINUTES))
+    assert names(stage, "sms", "+919812345678") == Counter(str(number) for number in range(UPLOADS))
 
 
 def test_hour_without_twilio_goes_by_mail_where_the_rule_says_so() -> None:
@@ -61,8 +67,15 @@ def test_hour_without_twilio_goes_by_mail_where_the_rule_says_so() -> None:
     an_hour_without_twilio(stage)
     stage.sweep_for(hours=3)
     by_mail, by_text = names(stage, "email", "asha@example.com"), names(stage, "sms", "+919812345678")
-    assert by_mail + by_text == Counter(str(minute) for minute in range(MINUTES))
-    assert len(by_mail) > MINUTES / 2
+    assert by_mail + by_text == Counter(str(number) for number in range(UPLOADS))
+    assert len(by_mail) > UPLOADS / 2
+    rows = [row for row in stage.everything() if isinstance(row, Delivery) and row.rule == "uploads"]
+    fell_back = [row for row in rows if row.reason is Reason.FELL_BACK]
+    assert len(fell_back) == len(by_mail)
+    assert all(row.steps[-1].at - row.created_at >= timedelta(minutes=10) for row in fell_back)
+    assert {row.id for row in rows if row.channel is Channel.SMS} - {row.id for row in fell_back} == {
+        text.delivery for text in stage.text.taken
+    }
 
 
 @pytest.fixture
@@ -94,6 +107,23 @@ def test_without_its_ledger_nothing_is_sent_and_the_event_comes_again(stage: Sta
     assert len(stage.sent) == 2
 
 
+def test_ledger_lost_in_the_middle_of_a_batch_tells_each_upload_once(stage: Stage, proxy: Proxy) -> None:
+    """What was claimed before goes out, what was not does not; the whole batch comes again."""
+    uploads = [an_upload(f"in/{number}.pdf", sequencer=f"{number:02}") for number in range(3)]
+    away = [True]
+    proxy.fail_while(lambda _: bool(away) and len(proxy.operations()) > 4, Answer(400, ACCESS_DENIED))
+    with pytest.raises(ExceptionGroup):
+        stage.take(*uploads)
+    assert len(stage.sent) < 2 * len(uploads)
+    away.clear()
+    for _ in range(2):
+        stage.take(*uploads)
+    stage.sweep_for(minutes=10)
+    told = [row for row in stage.everything() if isinstance(row, Delivery)]
+    assert [row.state for row in told] == [State.SENT] * 6
+    assert len(stage.text.taken) == 3
+
+
 @pytest.mark.parametrize("operation", ["PutItem", "UpdateItem"])
 @pytest.mark.parametrize("fault", [Fault.RESET_AFTER, Fault.HALF, Fault.SILENT, Answer(500, b"{}"), Fault.RESET_BEFORE])
 def test_write_whose_answer_is_lost_is_repeated_and_counts_once(
@@ -101,8 +131,10 @@ def test_write_whose_answer_is_lost_is_repeated_and_counts_once(
 ) -> None:
     proxy.fail_next(fault, operation=operation)
     stage.take(an_upload())
+    calls = Counter(proxy.operations())
     stage.take(an_upload())
     assert (len(stage.sent), stage.states()) == (2, {"email": "sent", "sms": "sent"})
+    assert calls == Counter({"PutItem": 2, "UpdateItem": 2}) + Counter([operation])
 
 
 def test_ledger_lost_between_send_and_mark_sends_no_text_twice(stage: Stage, proxy: Proxy) -> None:

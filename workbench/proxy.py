@@ -33,7 +33,7 @@ class Proxy:
         """`target` is the service's base URL; port 0 is any free one."""
         parts = urlsplit(target)
         self._target = (parts.hostname or "127.0.0.1", parts.port or 80)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a condition may look at what came
         self._plans: list[_Plan] = []
         self._seen: list[Seen] = []
         self._server: ProxyServer | None = None
