@@ -1,62 +1,18 @@
-"""The Twilio double, driven by Twilio's own package."""
+"""The Twilio double, driven by Twilio's own package: what it takes, what it refuses, the faults it is told to have."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
 import pytest
 import requests
-from flask import Flask
 from twilio.base.exceptions import TwilioRestException
-from twilio.rest import Client
 
-from workbench.twilio_double import TwilioDouble
-
-from .serving import serving
-
-ACCOUNT = "AC" + "0" * 31 + "1"
-SERVICE = "MG" + "a" * 32
-OWN = "+15005550006"
-ASHA, BEN = "+919812345678", "+447700900123"
-
-
-@dataclass
-class Clock:
-    """A clock that stands until a test moves it."""
-
-    now: datetime = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
-
-
-class Desk:
-    """The double behind a real server, and what a test needs to talk to it."""
-
-    def __init__(self, double: TwilioDouble, url: str, clock: Clock) -> None:
-        self.double, self.url, self.clock = double, url, clock
-        self.client = self.client_with("invented-token")
-
-    def client_with(self, token: str, account: str = ACCOUNT) -> Client:
-        client = Client(account, token)
-        client.api.base_url = self.url
-        return client
-
-    def send(self, **given: Any) -> Any:
-        return self.client.messages.create(**{"to": ASHA, "from_": OWN, "body": "hello", **given})
-
-    def refusal(self, **given: Any) -> TwilioRestException:
-        with pytest.raises(TwilioRestException) as caught:
-            self.send(**given)
-        return caught.value
+from .twilio_desk import ACCOUNT, ASHA, BEN, OWN, SERVICE, Desk, running_desk
 
 
 @pytest.fixture
 def desk() -> Iterator[Desk]:
-    app = Flask(__name__)
-    clock = Clock()
-    double = TwilioDouble(ACCOUNT, "invented-token", numbers=["+447700900999"], clock=lambda: clock.now)
-    app.register_blueprint(double.blueprint)
-    with serving(app) as url:
-        yield Desk(double, url, clock)
+    with running_desk() as desk:
+        yield desk
 
 
 def test_a_text_is_answered_with_the_whole_resource(desk: Desk) -> None:
@@ -164,49 +120,6 @@ def test_an_unknown_message_is_not_found(desk: Desk) -> None:
     with pytest.raises(TwilioRestException) as caught:
         desk.client.messages("SM" + "0" * 32).fetch()
     assert (caught.value.status, caught.value.code) == (404, 20404)
-
-
-def test_the_list_is_newest_first_and_filtered_by_number(desk: Desk) -> None:
-    for to, body in [(ASHA, "one"), (BEN, "two"), (ASHA, "three")]:
-        desk.send(to=to, body=body)
-    assert [text.body for text in desk.client.messages.list()] == ["three", "two", "one"]
-    assert [text.body for text in desk.client.messages.list(to=ASHA)] == ["three", "one"]
-    assert desk.client.messages.list(from_="+447700900999") == []
-
-
-def test_the_list_is_filtered_by_day_and_by_moment(desk: Desk) -> None:
-    start = desk.clock.now
-    for day in range(3):
-        desk.clock.now = start + timedelta(days=day)
-        desk.send(body=f"day {day}")
-    texts = desk.client.messages
-    assert [text.body for text in texts.list(date_sent=date(2026, 11, 24))] == ["day 1"]
-    assert [text.body for text in texts.list(date_sent_after=start + timedelta(hours=1))] == [
-        "day 2",
-        "day 1",
-    ]
-    assert [text.body for text in texts.list(date_sent_before=start + timedelta(hours=1))] == ["day 0"]
-
-
-def test_the_list_is_paged_and_a_new_text_does_not_shift_it(desk: Desk) -> None:
-    for number in range(5):
-        desk.send(body=str(number))
-    first = desk.client.messages.page(page_size=2)
-    assert [text.body for text in first] == ["4", "3"]
-    desk.send(body="late")
-    second = first.next_page()
-    assert second is not None
-    assert [text.body for text in second] == ["2", "1"]
-    assert [text.body for text in desk.client.messages.list(page_size=2)] == ["late", "4", "3", "2", "1", "0"]
-
-
-def test_a_page_leads_back_to_the_one_before(desk: Desk) -> None:
-    for number in range(5):
-        desk.send(body=str(number))
-    third = desk.client.messages.page(page_size=2).next_page().next_page()
-    second = third.previous_page() if third else None
-    assert second is not None
-    assert [text.body for text in second] == ["2", "1"]
 
 
 def test_an_outage_hits_only_the_requests_it_was_scripted_for(desk: Desk) -> None:
