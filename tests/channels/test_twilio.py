@@ -166,18 +166,3 @@ def test_threads_that_send_first_all_reach_the_same_place(double: TwilioDouble, 
             sending = [pool.submit(send, TEXT, to="+919812345678", delivery_id=ID) for _ in range(8)]
             assert all(each.result() for each in sending)
     assert len(double.messages()) == 40
-
-
-def test_threads_are_told_their_own_waits(proxy: Proxy) -> None:
-    transport, numbers = twilio_at(proxy.url), range(8)
-    for number in numbers:  # 20, 21, … seconds
-        throttled = Answer(429, b"{}", (("Retry-After", str(20 + number)),))
-        proxy.fail_while(lambda seen, number=number: f"To=%2B91981234567{number}".encode() in seen.body, throttled)  # type: ignore[misc]
-
-    def wait(number: int) -> timedelta | None:
-        with pytest.raises(DeliveryError) as caught:
-            transport.send(TEXT, to=f"+91981234567{number}", delivery_id=ID)
-        return caught.value.retry_after
-
-    with ThreadPoolExecutor(max_workers=8) as pool:
-        assert list(pool.map(wait, [*numbers] * 5)) == [timedelta(seconds=20 + number) for number in numbers] * 5
