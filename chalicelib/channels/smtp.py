@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
 from email.utils import format_datetime, parseaddr
+from time import monotonic
+from typing import Any
 
 from ..delivery import Reason
 from ..message import Message
@@ -22,13 +24,14 @@ from . import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, DeliveryError, OutcomeUnknown, 
 from .headers import headers_of
 
 _DEFAULT_PORT = {"starttls": 587, "tls": 465}
+TIMEOUT_S = CONNECT_TIMEOUT_S + READ_TIMEOUT_S  # for a mail from greeting to the last reply, however many there are
 _LEADING_DOT = re.compile(rb"^\.", re.MULTILINE)
 
 
 class Smtp:
     """Sends mails through the server that the settings name. `tls` is handed in by tests that run a server."""
 
-    def __init__(self, email: Email, password: str, tls: ssl.SSLContext | None = None, timeout_s: float = READ_TIMEOUT_S) -> None:
+    def __init__(self, email: Email, password: str, tls: ssl.SSLContext | None = None, timeout_s: float = TIMEOUT_S) -> None:
         self._email = email
         self._password = password
         self._timeout_s = timeout_s
@@ -50,6 +53,8 @@ class Smtp:
                 _expect(server.mail(sender), "sender", Reason.ACCOUNT)
                 reply = server.rcpt(recipient)
                 _expect(reply, "recipient", Reason.BAD_ADDRESS if _is_dead(reply) else Reason.REFUSED)
+            with _step("hand over"):
+                server.need(self._timeout_s / 5)  # to hear what became of the mail
             _hand_over(server, mail)
         finally:
             server.close()  # no QUIT: the mail is out, and an error while saying goodbye changes nothing
@@ -67,22 +72,41 @@ class Smtp:
         mail.add_alternative(message.html, subtype="html")
         return mail
 
-    def _connect(self) -> smtplib.SMTP:
+    def _connect(self) -> "_Hurried":
         port = self._email.port or _DEFAULT_PORT[self._email.security]
-        timeout_s = min(CONNECT_TIMEOUT_S, self._timeout_s)  # for the greeting too
-        server: smtplib.SMTP
+        named: dict[str, Any] = {"until": monotonic() + self._timeout_s, "timeout": min(CONNECT_TIMEOUT_S, self._timeout_s)}
         if self._email.security == "tls":
-            server = smtplib.SMTP_SSL(self._email.host, port, timeout=timeout_s, context=self._tls)
-        else:
-            server = smtplib.SMTP(self._email.host, port, timeout=timeout_s)
-        if server.sock:
-            server.sock.settimeout(self._timeout_s)
-        return server
+            return _HurriedTls(self._email.host, port, context=self._tls, **named)
+        return _Hurried(self._email.host, port, **named)
 
     def _greet(self, server: smtplib.SMTP) -> None:
         if self._email.security == "starttls":
             server.starttls(context=self._tls)
         server.ehlo_or_helo_if_needed()
+
+
+class _Hurried(smtplib.SMTP):
+    """A connection with one deadline for all of its replies: smtplib has a timeout for each, and a mail has nine of them."""
+
+    def __init__(self, *args: Any, until: float, **named: Any) -> None:
+        self._until = until
+        super().__init__(*args, **named)
+
+    def getreply(self) -> tuple[int, bytes]:
+        """Wait for a reply, as long as there is time."""
+        self.need(0)
+        if self.sock:
+            self.sock.settimeout(self._until - monotonic())
+        return super().getreply()
+
+    def need(self, seconds: float) -> None:
+        """Go on only with so much time left."""
+        if self._until - monotonic() <= seconds:
+            raise TimeoutError
+
+
+class _HurriedTls(_Hurried, smtplib.SMTP_SSL):
+    """The same, with TLS from the first byte."""
 
 
 @contextmanager
@@ -106,7 +130,7 @@ def _step(name: str) -> Iterator[None]:
         ) from error
 
 
-def _hand_over(server: smtplib.SMTP, mail: EmailMessage) -> None:
+def _hand_over(server: _Hurried, mail: EmailMessage) -> None:
     """DATA, the mail, the final dot. smtplib does it in one go, and then nobody can tell on which side of the dot it broke."""
     with _step("hand over"):
         code, _ = server.docmd("DATA")

@@ -1,5 +1,6 @@
 """E-mail by SMTP, against a real server on loopback with a certificate of its own."""
 
+import asyncio
 import re
 import socket
 import ssl
@@ -28,12 +29,19 @@ SILENCE = b"(nothing)"
 class Server:
     """What an SMTP server was given; `data_reply` and `rcpt_reply` are its answers, "" is to hang up without one."""
 
-    def __init__(self) -> None:
+    def __init__(self, delay_s: float = 0) -> None:
+        self.delay_s = delay_s
         self.mails: list[EmailMessage] = []
         self.rcpt_reply = "250 OK"
         self.data_reply = "250 OK"
 
+    async def handle_MAIL(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:  # noqa: N802
+        await asyncio.sleep(self.delay_s)
+        envelope.mail_from = address
+        return "250 OK"
+
     async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:  # noqa: N802
+        await asyncio.sleep(self.delay_s)
         if self.rcpt_reply.startswith("250"):
             envelope.rcpt_tos.append(address)
         return self.rcpt_reply
@@ -240,3 +248,12 @@ def test_server_without_starttls_gets_no_password_and_no_mail(authority: trustme
     finally:
         controller.stop()
     assert (refused(caught.value), server.mails) == ((Reason.ACCOUNT, True, False), [])
+
+
+def test_server_whose_every_reply_is_slow_gets_no_mail_when_time_is_up(authority: trustme.CA) -> None:
+    server = Server(delay_s=0.35)
+    with smtp(authority, server, "starttls") as trusting:
+        hurried = Smtp(trusting._email, "right", trusting._tls, timeout_s=0.6)
+        with pytest.raises(DeliveryError) as caught:
+            hurried.send(MAIL, to="asha@example.com", delivery_id=ID)
+    assert (refused(caught.value), server.mails) == ((Reason.UNREACHABLE, False, False), [])
