@@ -17,7 +17,7 @@ from . import Candidate, DeliveryError, OutcomeUnknown, Receipt
 if TYPE_CHECKING:
     from twilio.rest import Client
 
-    from .line import Line
+    from .connection import Connection
 
 _PERMANENT = {
     20003: Reason.AUTH,  # authenticate
@@ -71,11 +71,11 @@ class Twilio:
         )
         if self._receipts:
             sender["status_callback"] = self._receipts + delivery_id
-        with self._client() as (client, line):
+        with self._client() as (client, connection):
             try:
                 sent = client.messages.create(to=to, body=message.text, **sender)
             except requests.exceptions.RequestException as error:
-                raise _lost(error, line) from error
+                raise _lost(error, connection) from error
             except TwilioException as error:
                 raise _refusal(error, client.http_client) from error
             except _NOT_TWILIOS as error:
@@ -103,7 +103,7 @@ class Twilio:
         return found
 
     @contextmanager
-    def _client(self) -> Iterator[tuple["Client", "Line"]]:
+    def _client(self) -> Iterator[tuple["Client", "Connection"]]:
         """A client for one errand, with a connection of its own.
 
         A container wakes up with connections that Twilio has closed long ago, and a text sent by one of them breaks as one
@@ -112,16 +112,16 @@ class Twilio:
         from twilio.http.http_client import TwilioHttpClient
         from twilio.rest import Client
 
-        from .line import Line
+        from .connection import Connection
 
         http_client = TwilioHttpClient(timeout=self._timeout_s)  # its own default is none at all
-        line = Line()
-        with http_client.session as session:  # closes the line
-            session.mount("https://", line)
-            session.mount("http://", line)
+        connection = Connection()
+        with http_client.session as session:  # closes the connection
+            session.mount("https://", connection)
+            session.mount("http://", connection)
             client = Client(self._sms.account, self._token, http_client=http_client)
             client.api.base_url = self._base_url or client.api.base_url  # its api is made when first touched
-            yield client, line
+            yield client, connection
 
 
 def reason_of(code: int) -> Reason:
@@ -136,9 +136,9 @@ def _names(error: BaseException) -> str:
     return " of ".join(type(each).__name__ for each in (error, *inner, *([reason] if isinstance(reason, BaseException) else [])))
 
 
-def _lost(error: Exception, line: "Line") -> DeliveryError:
+def _lost(error: Exception, connection: "Connection") -> DeliveryError:
     """Tell a connection that never was from one that broke while we waited for the answer."""
-    if not line.reached:
+    if not connection.reached:
         return DeliveryError(Reason.UNREACHABLE, f"Twilio could not be reached: {_names(error)}")
     return OutcomeUnknown(Reason.TIMEOUT, f"Twilio gave no answer after the text had left: {_names(error)}")
 

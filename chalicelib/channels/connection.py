@@ -5,7 +5,7 @@ from typing import Any
 from requests.adapters import HTTPAdapter
 
 
-class Line(HTTPAdapter):
+class Connection(HTTPAdapter):
     """What one errand's requests go out by.
 
     `reached` is False when the last try to connect failed, be it the name, the proxy, TCP, TLS or the certificate: then
@@ -17,13 +17,13 @@ class Line(HTTPAdapter):
     def get_connection_with_tls_context(self, *args: Any, **named: Any) -> Any:
         """Give the pool that requests asks for, its connections telling us how they fare."""
         pool: Any = super().get_connection_with_tls_context(*args, **named)
-        line, usual = self, pool.ConnectionCls
+        connection, usual = self, pool.ConnectionCls
 
         class Telling(usual):  # type: ignore[misc, valid-type]  # of http or of https
             def connect(self) -> None:
-                line.reached = False
+                connection.reached = False
                 super().connect()
-                line.reached = True
+                connection.reached = True
 
         pool.ConnectionCls = Telling
         return pool
