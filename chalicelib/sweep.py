@@ -106,13 +106,15 @@ class Sweeper:
         return self._matched(delivery, [each_ for each_ in listed if each_.body_hash == delivery.body_hash], now, policy)
 
     def _matched(self, delivery: Delivery, listed: list[Candidate], now: datetime, policy: outcome.Policy) -> Delivery:
-        """Of the messages with our body, one that is no other delivery's is ours."""
+        """Of the messages with our body, the oldest that is no other delivery's is ours: what is left for a twin that was
+        made later must not be older than the twin.
+        """
         ledger, settle = self.deliverer.ledger, self.deliverer.settle
         twins = self._twins(delivery, now) if listed else []
         if any(twin.state is State.CLAIMED for twin in twins):  # one of them may be its, and it will say so
             return outcome.look_up_later(delivery, now, settle, "another delivery with the same words is being sent")
         taken = {twin.receipt for twin in twins}
-        for candidate in listed:
+        for candidate in sorted(listed, key=lambda each_: each_.created_at):
             if candidate.id not in taken and ledger.adopt(candidate.id, delivery.id, now):
                 return outcome.sent(delivery, Receipt(candidate.id), now, Reason.FOUND)
         return outcome.not_found(delivery, now, settle, policy)

@@ -203,6 +203,15 @@ def test_of_two_unknown_twins_and_one_text_one_has_it(stage: Stage) -> None:
     assert sorted(stage.sweep_for(minutes=6)) == ["sms failed", "sms sent", "sms unknown"]
 
 
+def test_each_of_two_unknown_twins_finds_a_text_of_its_own(stage: Stage) -> None:
+    stage.text.answers += [Answer.LOST_AFTER, Answer.LOST_AFTER]
+    stage.take(an_upload(sequencer="01"))
+    stage.later(seconds=61)
+    stage.take(an_upload(sequencer="02"))
+    assert sorted(stage.sweep_for(minutes=6)) == ["sms sent", "sms sent"]
+    assert len(stage.text.taken) == 2
+
+
 def test_claim_of_a_dead_sender_is_looked_into(stage: Stage) -> None:
     send = stage.text.send
     stage.text.send = die  # type: ignore[method-assign, assignment]
