@@ -83,6 +83,8 @@ class Renderer:
             text = self._jinja.get_template(f"{template}/{part}").render(context)
         except _ERRORS as error:
             raise TemplateFailed(f"template {template}, {part}{_line(error)}: {_fact(error)}") from error
+        if not text.strip():
+            raise TemplateFailed(f"template {template}, {part}: it is empty")
         return self._finished(part, text.strip(), event)
 
     def _finished(self, part: str, text: str, event: Event) -> str:

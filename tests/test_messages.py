@@ -156,6 +156,16 @@ def test_broken_template_gives_way_to_the_plain_one(tmp_path: Path, body: str) -
     assert result.trouble.startswith("template mine, sms.txt")
 
 
+def test_empty_text_is_no_message(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "sms.txt").write_text("{% if false %}never{% endif %}\n")
+    result = Renderer(SETTINGS, stage="dev", folder=tmp_path).render(
+        "mine", channel=Channel.SMS, event=an_upload(), rule="uploads", person=ASHA
+    )
+    assert "report.pdf arrived" in result.message.text
+    assert result.trouble == "template mine, sms.txt: it is empty"
+
+
 def test_fetch_command_is_left_out_where_a_key_cannot_be_typed() -> None:
     assert "aws s3 cp" not in rendered(an_upload("a\u202eb"), Channel.EMAIL).text
     assert "aws s3 cp 's3://acme-drops/it'\"'\"'s' ." in rendered(an_upload("it's"), Channel.EMAIL).text

@@ -96,6 +96,7 @@ def test_group_reaches_each_member_once() -> None:
             '[[rules]]\nname = "b"\nbucket = "acme-drops"\nnotify = "email:asha"\nfallback = "soon"',
             "'soon' is not a span of time",
         ),
+        ('[[rules]]\nname = "b"\nbucket = "acme-drops"\nnotify = "email:ben"\nkey = []', "key: it names nothing"),
         ("[people.cy]\n", "there is no way to this person"),
     ],
 )

@@ -25,10 +25,11 @@ class Addresses:
     mail_from: str = ""
     text_from: str = ""
     people: Mapping[str, str] = field(default_factory=dict)  # address or number to name
+    buckets: tuple[str, ...] = ()  # those that a rule names
 
 
 def read_addresses(project: Path, variables: Mapping[str, str]) -> Addresses:
-    """The senders and people of `chalicelib/dropnote.toml`; none of them when it cannot be read."""
+    """The senders, people and buckets of `chalicelib/dropnote.toml`; none of them when it cannot be read."""
     try:
         text = (project / "chalicelib" / "dropnote.toml").read_text()
         settings = tomllib.loads(Template(text).safe_substitute(variables))
@@ -37,6 +38,7 @@ def read_addresses(project: Path, variables: Mapping[str, str]) -> Addresses:
             parseaddr(settings.get("email", {}).get("from", ""))[1],
             settings.get("sms", {}).get("from", ""),
             {given[kind]: name for name, given in people.items() for kind in ("email", "sms") if given.get(kind)},
+            tuple(rule["bucket"] for rule in settings.get("rules", []) if rule.get("bucket")),
         )
     except (OSError, ValueError, AttributeError, TypeError):
         return Addresses()

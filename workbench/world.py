@@ -157,7 +157,8 @@ class World:
         account = self._variables.get("TWILIO_ACCOUNT_SID", ACCOUNT_SID)
         self.twilio = TwilioDouble(account, token, numbers=[addresses.text_from] if addresses.text_from else [])
         outputs = apply_stack(self.ministack, self._project / "resources.yaml", STAGE)
-        make_bucket(self.ministack, self._bucket)
+        for bucket in dict.fromkeys((self._bucket, *addresses.buckets)):
+            make_bucket(self.ministack, bucket)
         put_secrets(
             self.ministack,
             self._secrets,

@@ -178,6 +178,8 @@ class _Reading:
                 globs.check(patterns)
             except globs.BadGlob as error:
                 table.wrong(field, str(error))
+        if not rule.key:
+            table.wrong("key", "it names nothing", 'leave it out for every key, or write such as "in/**"')
         if rule.fallback and not any(self._other_channel(recipient) for recipient in rule.recipients):
             table.wrong("fallback", "nobody it notifies has another channel", "give them email and sms, or leave it out")
         if rule.size.most == 0 and rule.empty == "ignore":
