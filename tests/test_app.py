@@ -18,9 +18,9 @@ from chalicelib.settings import Settings
 from tests.builders import ENVIRON
 from tests.payloads import TEST_EVENT, bus_event, s3_notification, s3_record
 from tests.worlds import Stage, plenty, real_stage
+from workbench.deployment.config import read_stage
 from workbench.ministack import MiniStack
 from workbench.places import PROJECT
-from workbench.stage import read_stage
 
 
 @pytest.fixture(scope="module")

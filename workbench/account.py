@@ -12,9 +12,9 @@ from chalicelib.assembly import load_settings, make_bot
 from chalicelib.bot import Bot
 from chalicelib.settings import Settings, SettingsError
 
+from .deployment.config import read_stage
 from .places import PROJECT
 from .running import read_world
-from .stage import read_stage
 
 
 class AccountError(Exception):

@@ -13,9 +13,9 @@ from chalicelib.render import PARTS, TEMPLATES, Renderer, TemplateFailed, templa
 from chalicelib.settings import Finding, Person, Settings, SettingsError, load
 from chalicelib.sms_text import count_segments
 
+from .deployment.config import read_stage
 from .places import PROJECT
 from .samples import sample_events
-from .stage import read_stage
 
 _BUILT_IN = {"test": ("test",), "plain": ("upload", "hostile", "test", "trouble")}
 _RULES = ("upload", "hostile")

@@ -12,6 +12,7 @@ import click
 
 from chalicelib import __version__
 
+from .deployment import commands as deployment
 from .operate import COMMANDS
 from .output import as_json, fail, say, table, working
 from .running import RunningWorld, read_world
@@ -168,7 +169,7 @@ def _world() -> RunningWorld:
     return world
 
 
-for command in COMMANDS:
+for command in (*COMMANDS, *deployment.COMMANDS):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ folder (its one argument) and ends its process group, Lambda's workers with it.
 """
 
 import hashlib
+import json
 import os
 import shutil
 import signal
@@ -12,6 +13,7 @@ import sys
 import threading
 import time
 import zipfile
+from email.utils import parseaddr
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -78,13 +80,27 @@ def unpack_once(runtime: Any, shared: Path) -> None:
     runtime.zipfile = SimpleNamespace(**{**vars(zipfile), "ZipFile": Package})
 
 
+def name_the_sender(actions: Any) -> None:
+    """Let SendEmail be about the sender's identity, as at AWS: MiniStack 1.5.33 knows no resource for it but "*"."""
+    known = actions._ses_v2_resource_arn
+
+    def resource(method: str, path: str, body: bytes, region: str, account: str) -> Any:
+        if method == "POST" and path.rstrip("/") == "/v2/email/outbound-emails":
+            sender = parseaddr(json.loads(body).get("FromEmailAddress", ""))[1]
+            return f"arn:aws:ses:{region}:{account}:identity/{sender}"
+        return known(method, path, body, region, account)
+
+    actions._ses_v2_resource_arn = resource
+
+
 if __name__ == "__main__":
     folder = sys.argv.pop(1)
     threading.Thread(target=watch, args=(folder,), daemon=True).start()
     from ministack.app import main  # type: ignore[import-not-found]  # is in an environment of its own
-    from ministack.core import lambda_runtime  # type: ignore[import-not-found]
+    from ministack.core import iam_actions, lambda_runtime  # type: ignore[import-not-found]
     from ministack.services import lambda_svc  # type: ignore[import-not-found]
 
     queue_at_the_cap(lambda_svc)
+    name_the_sender(iam_actions)
     unpack_once(lambda_runtime, Path(folder) / "packages")
     main()

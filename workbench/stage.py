@@ -1,6 +1,6 @@
 """A real `chalice deploy` into the local world, from a folder made for it: nothing tracked ever changes.
 
-The folder has copies of what a deploy reads (app.py, chalicelib, vendor, requirements.txt, policies) and a
+The folder has copies of what set-up and a deploy read (app.py, chalicelib, vendor, requirements.txt, resources.yaml) and a
 config.json with the tracked one's settings for the stage plus what only the running world knows.
 """
 
@@ -14,10 +14,10 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import botocore
 
+from .deployment.config import read_stage
 from .ministack import ACCESS_KEY, REGION, SECRET_KEY
 from .places import PACKAGES, WHEELS
 
@@ -68,26 +68,15 @@ class Target:
         }
 
 
-def read_stage(project: Path, stage: str) -> dict[str, Any]:
-    """The stage's settings in `.chalice/config.json`, over the file's top-level ones."""
-    config = json.loads((project / ".chalice" / "config.json").read_text())
-    merged: dict[str, Any] = {name: value for name, value in config.items() if name != "stages"} | config["stages"][stage]
-    merged["environment_variables"] = config.get("environment_variables", {}) | config["stages"][stage].get(
-        "environment_variables", {}
-    )
-    return merged
-
-
 def make_folder(project: Path, folder: Path, stage: str, target: Target) -> Path:
     """Make the folder that is deployed; `<folder>/project`."""
     made = folder / "project"
     (made / ".chalice").mkdir(parents=True)
-    for name in ("app.py", "requirements.txt"):
+    for name in ("app.py", "requirements.txt", "resources.yaml"):
         shutil.copy2(project / name, made / name)
     shutil.copytree(project / "chalicelib", made / "chalicelib", ignore=_SKIPPED)
-    for name, ignore in ((".chalice/policies", _SKIPPED), ("vendor", None)):
-        if (project / name).is_dir():
-            shutil.copytree(project / name, made / name, ignore=ignore)
+    if (project / "vendor").is_dir():
+        shutil.copytree(project / "vendor", made / "vendor")
     settings = read_stage(project, stage)
     top = {name: settings.pop(name) for name in ("version", "app_name")}
     settings["environment_variables"] |= target.environment
@@ -96,21 +85,19 @@ def make_folder(project: Path, folder: Path, stage: str, target: Target) -> Path
     return made
 
 
-def deploy(project: Path, folder: Path, stage: str, target: Target, log: Path, timeout_s: float = DEPLOY_S) -> Path:
-    """Deploy the project's stage, from below `folder`. Gives the file that lists the deployed resources.
+def deploy(made: Path, stage: str, target: Target, log: Path, timeout_s: float = DEPLOY_S) -> None:
+    """Deploy the stage from the folder that make_folder made; `.chalice/deployed/` there lists the resources then.
 
     Raises:
         DeployError: it failed, or took too long. What it wrote is in `log`.
     """
-    made = make_folder(project, folder, stage, target)
     log.parent.mkdir(parents=True, exist_ok=True)
     _take_packages(target.packages, made / ".chalice" / "deployments")
     command = [str(Path(sys.executable).with_name("chalice")), "deploy", "--stage", stage]
-    status = _run(command, made, target.variables(folder), log, timeout_s)
+    status = _run(command, made, target.variables(made.parent), log, timeout_s)
     if status != 0:
         raise _explain(status, log, timeout_s)
     _keep_packages(made / ".chalice" / "deployments", target.packages)
-    return made / ".chalice" / "deployed" / f"{stage}.json"
 
 
 def _run(command: list[str], folder: Path, variables: Mapping[str, str], log: Path, timeout_s: float) -> int | None:

@@ -17,28 +17,26 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from email.utils import parseaddr
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, NoReturn, Self
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chalicelib.rules import RuleIndex
+
+from .deployment.finish import deployed, finish_stage
+from .deployment.setup import Setup, SetupError
+from .deployment.stack import StackError
 from .desk import create_app, listening, serving
-from .finishing import finish
 from .inbox import Uploads
 from .ministack import ACCESS_KEY, REGION, SECRET_KEY, MiniStack, MiniStackError, PortTakenError, remove_folder
 from .places import PROJECT, STATE
-from .resources import (
-    ResourcesError,
-    apply_stack,
-    make_bucket,
-    put_secrets,
-    read_addresses,
-    verify_sender,
-)
+from .resources import make_bucket, verify_sender
 from .rest_api import PREFIX
 from .running import RunningWorld, read_world, remove_world, write_world
-from .stage import DeployError, Target, deploy, read_stage
+from .stage import DeployError, Target, deploy, make_folder
 from .twilio_double import TwilioDouble
 
 PORT, DESK_PORT = 4566, 4580
@@ -106,7 +104,7 @@ class World:
         with ExitStack() as stack:
             try:
                 self._start(stack)
-            except (MiniStackError, ResourcesError) as error:
+            except (MiniStackError, SetupError, StackError) as error:
                 raise WorldError(str(error)) from error
             except (BotoCoreError, ClientError) as error:
                 raise WorldError(f"The local AWS refused a step of the start: {error}.") from error
@@ -129,50 +127,42 @@ class World:
         stack.callback(remove_folder, folder)
         with _flag("--port"):
             self.ministack = stack.enter_context(MiniStack(self._port, folder=folder, settings=self._settings))
-        self._variables = read_stage(self._project, STAGE)["environment_variables"]
-        outputs = self._furnish(stack, listener, desk)
+        environment = {"TWILIO_BASE_URL": desk, **self._environment}
+        target = Target(self.ministack.endpoint, desk + PREFIX, environment=environment)
+        made = make_folder(self._project, folder / "stage", STAGE, target)
+        work = Setup(made, STAGE, self.ministack.client, pause_s=0.05)
+        self._variables = work.variables()
+        self._furnish(stack, work, listener)
         self._on_step("deploying the app with chalice")
-        deployed = deploy(
-            self._project,
-            folder / "stage",
-            STAGE,
-            Target(self.ministack.endpoint, desk + PREFIX, environment={"TWILIO_BASE_URL": desk, **self._environment}),
-            self._state / "logs" / "deploy.log",
-        )
-        resources = json.loads(deployed.read_text())["resources"]
-        finish(self.ministack.client("lambda"), resources, outputs["DeadEventsArn"])
+        listed = deploy(made, STAGE, target, self._state / "logs" / "deploy.log")
+        resources = deployed(made, STAGE)
+        self.running = self._describe(desk, resources, listed)
+        finish_stage(made, STAGE, self.ministack.client, self.running.api)
         self._on_step("waking the functions")
         self._wake([item["lambda_arn"] for item in resources if "upload" in item["name"] and "lambda_arn" in item])
-        self.running = self._describe(desk, resources)
-        if self.running.api:  # from now on Twilio is asked to tell how texts fare
-            put_secrets(self.ministack, self._secrets, {"public-url": self.running.api})
         stack.callback(remove_world, self._state)
         write_world(self.running, self._state)
 
-    def _furnish(self, stack: ExitStack, listener: Any, desk: str) -> dict[str, str]:
-        """All that an AWS account has before the app is deployed, and the desk. Gives the stack's outputs."""
+    def _furnish(self, stack: ExitStack, work: Setup, listener: Any) -> None:
+        """What a user's account has before, the desk, and what `dropnote setup` makes."""
         self._on_step("making tables, bucket and addresses")
-        addresses = read_addresses(self._project, self._variables)
+        settings = work.settings(self._variables)
         token = secrets.token_hex(16)
-        account = self._variables.get("TWILIO_ACCOUNT_SID", ACCOUNT_SID)
-        self.twilio = TwilioDouble(account, token, numbers=[addresses.text_from] if addresses.text_from else [])
-        outputs = apply_stack(self.ministack, self._project / "resources.yaml", STAGE)
-        for bucket in dict.fromkeys((self._bucket, *addresses.buckets)):
+        account = settings.sms.account if settings.sms else ACCOUNT_SID
+        self.twilio = TwilioDouble(account, token, numbers=[settings.sms.from_] if settings.sms and settings.sms.from_ else [])
+        for bucket in dict.fromkeys((self._bucket, *RuleIndex(settings.rules).buckets)):
             make_bucket(self.ministack, bucket)
-        put_secrets(
-            self.ministack,
-            self._secrets,
-            {"twilio-auth-token": token, "smtp-password": secrets.token_hex(16)},
-        )
-        verify_sender(self.ministack, addresses.mail_from)
+        if settings.email:
+            verify_sender(self.ministack, parseaddr(settings.email.from_)[1])
+        work.stack.execute(work.plan(settings))
+        known = {"twilio-auth-token": token}
+        for name in work.missing_secrets(settings, self._variables["DROPNOTE_SECRETS"]):
+            work.put_secret(self._variables["DROPNOTE_SECRETS"], name, known.get(name) or secrets.token_hex(16))
+        work.write(settings, self._variables, work.place(settings))
+        people = {way: person.name for person in settings.people.values() for way in (person.email, person.sms) if way}
         uploads = Uploads(self.ministack.endpoint, self._bucket, ACCESS_KEY, SECRET_KEY, REGION)
-        app = create_app(self.twilio, self.ministack.endpoint, uploads=uploads, people=addresses.people)
+        app = create_app(self.twilio, self.ministack.endpoint, uploads=uploads, people=people)
         stack.enter_context(serving(app, listener))
-        return outputs
-
-    @property
-    def _secrets(self) -> str:
-        return self._variables.get("DROPNOTE_SECRETS", f"/dropnote/{STAGE}/")
 
     @property
     def _bucket(self) -> str:
@@ -184,7 +174,7 @@ class World:
         with ThreadPoolExecutor(max_workers=2) as pool:
             list(pool.map(lambda arn: client.invoke(FunctionName=arn, Payload=payload), functions))
 
-    def _describe(self, desk: str, resources: list[dict[str, Any]]) -> RunningWorld:
+    def _describe(self, desk: str, resources: list[dict[str, Any]], listed: Path) -> RunningWorld:
         api = next((item["rest_api_id"] for item in resources if item["resource_type"] == "rest_api"), None)
         endpoint = self.ministack.endpoint
         return RunningWorld(
@@ -198,6 +188,7 @@ class World:
             stage=STAGE,
             ledger=self._variables.get("DROPNOTE_LEDGER", f"dropnote-{STAGE}-ledger"),
             api=f"{endpoint}/restapis/{api}/api/_user_request_" if api else None,
+            deployed=str(listed),
         )
 
 

@@ -1,0 +1,171 @@
+"""`dropnote setup`, `finish` and `remove`: what goes before and after `chalice deploy`."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..account import AccountError, telling
+from ..output import fail, say, table, working
+from ..places import PROJECT
+from .finish import finish_stage
+from .grants import Place
+from .remove import Removal
+from .setup import Setup, SetupError
+from .stack import Plan, StackError
+
+_STAGE = click.option("--stage", required=True, help="Such as dev or prod.")
+_YES = click.option("--yes", is_flag=True, help="Ask nothing: for scripts.")
+
+
+def on_aws(command: Callable[..., None]) -> Callable[..., None]:
+    """Turn what goes wrong in an account into one sentence and exit code 1."""
+
+    @wraps(command)
+    def run(**arguments: Any) -> None:
+        try:
+            with telling():
+                command(**arguments)
+        except (AccountError, SetupError, StackError) as error:
+            fail(str(error))
+        except click.Abort:
+            fail("Stopped: nothing more was changed.")
+
+    return run
+
+
+def clients(service: str) -> Any:
+    """boto3.client, made when the first is needed."""
+    import boto3  # a third of a second that the local world does not need
+
+    return boto3.client(service)
+
+
+@click.command()
+@_STAGE
+@click.option("--set", "given", multiple=True, metavar="NAME=VALUE", help="The value of ${NAME} in dropnote.toml.")
+@click.option("--rotate", is_flag=True, help="Ask for the secrets again, though they are there.")
+@_YES
+@on_aws
+def setup(stage: str, given: Sequence[str], rotate: bool, yes: bool) -> None:
+    """Make what a stage needs in your account: shows the changes first. Safe to run again."""
+    work = Setup(PROJECT, stage, clients)
+    variables = _filled(work, dict(_pair(each) for each in given), yes)
+    settings = work.settings(variables)
+    place = work.place(settings)
+    say(f"account {place.account}, region {place.region}, stage {stage}")
+    plan = work.plan(settings)
+    _show(plan)
+    if plan.id and not yes and not click.confirm("Make these changes?", default=True):
+        work.stack.drop(plan)
+        raise click.Abort
+    with working("making the changes") as step:
+        work.stack.execute(plan, step)
+    prefix = variables["DROPNOTE_SECRETS"]
+    for name in work.missing_secrets(settings, prefix) if not rotate else _secrets_of(work, variables):
+        work.put_secret(prefix, name, _secret(name, stage, yes))
+        say(f"{prefix}{name}: kept as a SecureString")
+    for file in work.write(settings, variables, place):
+        say(f"{file}: written")
+    _say_next(place)
+
+
+def _say_next(place: Place) -> None:
+    if place.sandbox:
+        say("SES is in its sandbox: mail reaches verified addresses only. `dropnote doctor` says how to leave it.")
+    say(f"next: .venv/bin/chalice deploy --stage {place.stage}, then .venv/bin/dropnote finish --stage {place.stage}")
+
+
+@click.command()
+@_STAGE
+@on_aws
+def finish(stage: str) -> None:
+    """Set what Chalice cannot, after each deploy: retries, dead events, the public URL. Safe to run again."""
+    for line in finish_stage(PROJECT, stage, clients):
+        say(line)
+
+
+@click.command()
+@_STAGE
+@click.option("--tables", is_flag=True, help="The ledger and the counters too: who was told what is gone then.")
+@_YES
+@on_aws
+def remove(stage: str, tables: bool, yes: bool) -> None:
+    """Take a stage back: functions, bindings, roles, logs, secrets, stack. Says what it leaves."""
+    work = Removal(PROJECT, stage, clients)
+    if waiting := work.dead_events():
+        say(f"{waiting} dead events wait and nobody was told of them: the sweep takes them within minutes, if it runs.")
+    if not yes and not click.confirm(f"Remove stage {stage}{' and its tables' if tables else ''}?", default=False):
+        raise click.Abort
+    if work.is_deployed():
+        _chalice("delete", "--stage", stage)
+    for line in work.run(tables=tables):
+        say(line)
+    for line in work.left():
+        say(f"left: {line}")
+
+
+def _filled(work: Setup, given: dict[str, str], yes: bool) -> dict[str, str]:
+    """The stage's environment, with what only a person can know: given, asked for, or as it was."""
+    variables = work.variables() | given
+    first = not work.stack.status()
+    for name in work.asked_for():
+        if name in given or (not first and name in variables):
+            continue
+        if yes or not sys.stdin.isatty():
+            if name not in variables:
+                raise SetupError(f"chalicelib/dropnote.toml names ${{{name}}}, and stage {work.stage} has none: --set {name}=…")
+        else:
+            variables[name] = click.prompt(f"{name} of stage {work.stage}", default=variables.get(name))
+    return variables
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (equals and name.isidentifier() and value):
+        raise SetupError(f"--set takes NAME=VALUE, and not {text!r}.")
+    return name, value
+
+
+def _show(plan: Plan) -> None:
+    if not plan.changes:
+        say("the stack is as it should be")
+        return
+    rows = [[each.action.lower(), each.name, each.type, "replaced" if each.replaced else ""] for each in plan.changes]
+    table(["change", "what", "type", ""], rows)
+
+
+def _secrets_of(work: Setup, variables: dict[str, str]) -> list[str]:
+    from .grants import secret_names
+
+    return secret_names(work.settings(variables))
+
+
+def _secret(name: str, stage: str, yes: bool) -> str:
+    """A secret: from the environment for scripts, typed unseen by a person. It goes to Parameter Store and nowhere else."""
+    variable = f"DROPNOTE_SECRET_{name.upper().replace('-', '_')}"
+    value = os.environ.get(variable, "")
+    if not value and (yes or not sys.stdin.isatty()):
+        raise SetupError(f"The stage needs the secret {name}: run this on a terminal, or with {variable} in the environment.")
+    while not value.strip():
+        value = click.prompt(f"{name} of stage {stage} (not shown)", hide_input=True, default="", show_default=False)
+    return value.strip()
+
+
+def _chalice(*arguments: str) -> None:
+    """Run Chalice as the user would.
+
+    Raises:
+        SetupError: it failed; what it said has been shown.
+    """
+    command = [str(Path(sys.executable).with_name("chalice")), *arguments]
+    if subprocess.run(command, cwd=PROJECT, check=False).returncode != 0:
+        raise SetupError(f"`chalice {' '.join(arguments)}` failed; nothing else was removed.")
+
+
+COMMANDS = (setup, finish, remove)

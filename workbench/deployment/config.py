@@ -1,0 +1,83 @@
+"""`.chalice/config.json`: what a stage's functions get to see, and which policy each has."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+POLICIES = "policies"  # below .chalice; Chalice looks for `iam_policy_file` from there
+
+
+def read_stage(project: Path, stage: str) -> dict[str, Any]:
+    """The stage's settings in `.chalice/config.json`, over the file's top-level ones.
+
+    Raises:
+        KeyError: there is no such stage.
+    """
+    config = _read(project)
+    merged: dict[str, Any] = {name: value for name, value in config.items() if name != "stages"} | config["stages"][stage]
+    merged["environment_variables"] = config.get("environment_variables", {}) | config["stages"][stage].get(
+        "environment_variables", {}
+    )
+    return merged
+
+
+def stages(project: Path) -> list[str]:
+    """The names of the stages there are."""
+    return list(_read(project)["stages"])
+
+
+def write_stage(project: Path, stage: str, variables: Mapping[str, str], policies: Mapping[str, Any]) -> list[str]:
+    """Write a stage's environment and one policy file for each function; gives the files that changed.
+
+    A function that is no longer there loses its policy file. What a person wrote into the stage stays.
+    """
+    config = _read(project)
+    settings = config["stages"].setdefault(stage, {})
+    settings["environment_variables"] = settings.get("environment_variables", {}) | variables
+    functions: dict[str, Any] = settings.setdefault("lambda_functions", {})
+    for name in functions:
+        functions[name].pop("iam_policy_file", None)
+    for name in policies:
+        functions.setdefault(name, {})["iam_policy_file"] = f"{POLICIES}/{stage}/{name}.json"
+    settings["lambda_functions"] = {name: value for name, value in functions.items() if value}
+    files = {project / ".chalice" / POLICIES / stage / f"{name}.json": policy for name, policy in policies.items()}
+    for old in (project / ".chalice" / POLICIES / stage).glob("*.json"):
+        if old not in files:
+            old.unlink()
+    changed = [file for file, policy in files.items() if _write(file, policy)]
+    changed += [_config(project)] if _write(_config(project), config) else []
+    return [str(file.relative_to(project)) for file in changed]
+
+
+def forget_policies(project: Path, stage: str) -> None:
+    """Take back what write_stage wrote but the environment, which has the user's own answers in it."""
+    config = _read(project)
+    write_stage(project, stage, config["stages"][stage].get("environment_variables", {}), {})
+    folder = project / ".chalice" / POLICIES / stage
+    if folder.is_dir():
+        folder.rmdir()
+    config = _read(project)
+    config["stages"][stage].pop("lambda_functions", None)
+    _write(_config(project), config)
+
+
+def _config(project: Path) -> Path:
+    return project / ".chalice" / "config.json"
+
+
+def _read(project: Path) -> dict[str, Any]:
+    config: dict[str, Any] = json.loads(_config(project).read_text())
+    return config
+
+
+def _write(file: Path, content: Mapping[str, Any]) -> bool:
+    """Write JSON, whole or not at all; was it another before?"""
+    text = json.dumps(content, indent=2) + "\n"
+    if file.exists() and file.read_text() == text:
+        return False
+    file.parent.mkdir(parents=True, exist_ok=True)
+    fresh = file.with_suffix(".new")
+    fresh.write_text(text)
+    fresh.replace(file)
+    return True

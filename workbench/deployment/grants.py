@@ -1,0 +1,150 @@
+"""Which function may do what: one IAM policy a function, no more in it than the function uses, no resource but the stage's.
+
+Source: AWS Service Authorization Reference, "Actions, resources, and condition keys" for DynamoDB, SES v2, SQS, Systems
+Manager, S3 and CloudWatch Logs. tests/test_grants.py fails for an action that no run of the function used.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from email.utils import parseaddr
+from typing import Any
+
+from chalicelib.bindings import function_name
+from chalicelib.message import Channel
+from chalicelib.rules import RuleIndex
+from chalicelib.settings import Settings
+
+APP = "dropnote"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A stage in an account."""
+
+    stage: str
+    account: str
+    region: str
+    partition: str = "aws"
+    sandbox: bool = False  # SES asks for the right to use the recipient's identity too, as long as the account is in its sandbox
+
+    def arn(self, service: str, resource: str) -> str:
+        """The ARN of one of the account's resources in the region."""
+        return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Some actions on some resources. `by` is who calls: our code, or Lambda in the function's name."""
+
+    sid: str
+    actions: tuple[str, ...]
+    resources: tuple[str, ...]
+    by: str = "function"
+
+
+@dataclass(frozen=True, slots=True)
+class Grants:
+    """What the functions of one stage need."""
+
+    settings: Settings
+    variables: Mapping[str, str]
+    place: Place
+
+    def of_functions(self) -> dict[str, list[Grant]]:
+        """Each function by its name in app.py, and what it needs."""
+        deliver = [self.ledger("GetItem", "PutItem", "UpdateItem"), *self.mail(), *self.secrets()]
+        dead = Grant("DeadEvents", ("sqs:SendMessage",), (self.queue("DROPNOTE_DEAD_EVENTS"),), by="lambda")
+        buckets = RuleIndex(self.settings.rules).buckets
+        functions = {function_name("upload", bucket): [*deliver, dead] for bucket in buckets}
+        functions["upload_events"] = [*deliver, dead]
+        if "UPLOAD_QUEUE" in self.variables:
+            taken = ("sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage")
+            functions["upload_queue"] = [*deliver, Grant("Uploads", taken, (self.queue("UPLOAD_QUEUE"),), by="lambda")]
+        drained = ("sqs:DeleteMessage", "sqs:GetQueueUrl", "sqs:ReceiveMessage")
+        functions |= {
+            "sweep": [
+                self.ledger("BatchGetItem", "GetItem", "PutItem", "UpdateItem"),
+                self.indexes("day", "due"),
+                *self.mail(),
+                *self.secrets(),
+                Grant("DeadEvents", drained, (self.queue("DROPNOTE_DEAD_EVENTS"),)),
+            ],
+            "watch": [*deliver, *self.watched(buckets)],
+            "test": deliver,
+            "resend": [self.ledger("GetItem", "UpdateItem")],
+            "redrive": [self.ledger("BatchGetItem", "GetItem", "PutItem", "UpdateItem"), self.indexes("day")],
+            "api_handler": deliver,
+        }
+        return functions
+
+    def ledger(self, *operations: str) -> Grant:
+        """On the rows of the ledger's table."""
+        actions = tuple(f"dynamodb:{operation}" for operation in operations)
+        return Grant("Ledger", actions, (self._table,))
+
+    def indexes(self, *names: str) -> Grant:
+        """Reading indexes of the ledger's table."""
+        return Grant("Indexes", ("dynamodb:Query",), tuple(f"{self._table}/index/{name}" for name in names))
+
+    def mail(self) -> list[Grant]:
+        """Sending mail by SES as the settings' sender: by its own identity, or by its domain's."""
+        email = self.settings.email
+        if email is None or email.transport != "ses":
+            return []
+        addresses = [parseaddr(email.from_)[1]]
+        if self.place.sandbox:
+            addresses += [person.email for person in self.settings.people.values() if person.email]
+        identities = dict.fromkeys(name for address in addresses for name in (address, address.rpartition("@")[2]))
+        return [Grant("Mail", ("ses:SendEmail",), tuple(self.place.arn("ses", f"identity/{name}") for name in identities))]
+
+    def secrets(self) -> list[Grant]:
+        """Reading the parameters that the settings need."""
+        names = secret_names(self.settings) + (["public-url"] if self.settings.sms else [])
+        prefix = self.variables["DROPNOTE_SECRETS"]
+        arns = tuple(self.place.arn("ssm", f"parameter{prefix}{name}") for name in names)
+        return [Grant("Secrets", ("ssm:GetParameter",), arns)] if arns else []
+
+    def watched(self, buckets: Iterable[str]) -> list[Grant]:
+        """What the bot looks at to see whether it is well itself."""
+        arns = tuple(f"arn:{self.place.partition}:s3:::{bucket}" for bucket in buckets)
+        queue = Grant("DeadEvents", ("sqs:GetQueueAttributes", "sqs:GetQueueUrl"), (self.queue("DROPNOTE_DEAD_EVENTS"),))
+        bindings = [Grant("Bindings", ("s3:GetBucketNotification",), arns)] if arns else []
+        # SES knows no resource for this one: the account itself is what is asked about
+        account = [Grant("MailAccount", ("ses:GetAccount",), ("*",))] if self.mail() else []
+        return [queue, *bindings, *account]
+
+    def queue(self, variable: str) -> str:
+        """The ARN of the queue that an environment variable names."""
+        return self.place.arn("sqs", self.variables[variable])
+
+    @property
+    def _table(self) -> str:
+        return self.place.arn("dynamodb", f"table/{self.variables['DROPNOTE_LEDGER']}")
+
+
+def secret_names(settings: Settings) -> list[str]:
+    """The secrets that these settings need."""
+    email = settings.email
+    with_password = email is not None and email.transport == "smtp" and bool(email.username)
+    return ["twilio-auth-token"] * bool(settings.sender(Channel.SMS)) + ["smtp-password"] * with_password
+
+
+def policies(settings: Settings, variables: Mapping[str, str], place: Place) -> dict[str, dict[str, Any]]:
+    """The IAM policy of each function, by its name in app.py."""
+    functions = Grants(settings, variables, place).of_functions()
+    return {name: _document([_logs(name, place), *grants]) for name, grants in functions.items()}
+
+
+def _logs(function: str, place: Place) -> Grant:
+    """Chalice makes the log groups, with their retention; streams have names that nobody knows before."""
+    name = f"{APP}-{place.stage}" + ("" if function == "api_handler" else f"-{function}")
+    group = place.arn("logs", f"log-group:/aws/lambda/{name}")
+    return Grant("Logs", ("logs:CreateLogStream", "logs:PutLogEvents"), (f"{group}:*",), by="lambda")
+
+
+def _document(grants: Iterable[Grant]) -> dict[str, Any]:
+    statements = [
+        {"Sid": grant.sid, "Effect": "Allow", "Action": list(grant.actions), "Resource": list(grant.resources)}
+        for grant in grants
+    ]
+    return {"Version": "2012-10-17", "Statement": statements}
