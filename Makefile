@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 CHAOS ?= --seed 1 --seed 2 --seed 3
 
-.PHONY: run demo test check prove chaos setup setup-dev clean
+.PHONY: run demo test check prove chaos package deploy setup setup-dev clean
 
 run: setup         ## start the local world, and stay
 	@exec $(BIN)/dropnote up
@@ -26,6 +26,15 @@ check: setup-dev   ## format, lint, types, settings and templates
 	@$(BIN)/mypy
 	@$(BIN)/dropnote check
 
+package: setup     ## compile what the Lambda zip needs into vendor/: cold starts are twice as quick
+	@$(BIN)/dropnote package --stage $(or $(STAGE),local)
+
+deploy: setup      ## make deploy STAGE=dev: set up, package, deploy, finish
+	@$(BIN)/dropnote setup --stage $(STAGE)
+	@$(BIN)/dropnote package --stage $(STAGE)
+	@$(BIN)/chalice deploy --stage $(STAGE)
+	@$(BIN)/dropnote finish --stage $(STAGE)
+
 setup:
 	@$(PYTHON) -m workbench.bootstrap
 
@@ -33,5 +42,5 @@ setup-dev:
 	@$(PYTHON) -m workbench.bootstrap dev
 
 clean:             ## take back all that set-up and runs made
-	rm -rf .venv .dropnote .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info .chalice/deployments
+	rm -rf .venv .dropnote vendor .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info .chalice/deployments
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

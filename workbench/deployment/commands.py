@@ -6,13 +6,16 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
+from platform import machine
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
 
 from ..account import AccountError, telling
 from ..output import fail, say, table, working
-from ..places import PROJECT
+from ..places import PROJECT, WHEELS
+from .config import read_stage, stages
 from .finish import finish_stage
 from .grants import Place
 from .remove import Removal
@@ -110,6 +113,26 @@ def remove(stage: str, tables: bool, yes: bool) -> None:
         say(f"left: {line}")
 
 
+@click.command()
+@click.option("--stage", default="local", show_default=True, help="Whose lambda_architecture in .chalice/config.json counts.")
+@on_aws
+def package(stage: str) -> None:
+    """Compile what the zip needs into vendor/, which `chalice deploy` takes along: cold starts are twice as quick."""
+    from ..packaging import MACHINES, PackagingError, build, download
+
+    arch = read_stage(PROJECT, stage).get("lambda_architecture", "x86_64") if stage in stages(PROJECT) else "x86_64"
+    try:
+        with working(f"compiling for {arch}"), TemporaryDirectory() as fetched:
+            wheels = WHEELS
+            if MACHINES[arch] != machine():
+                wheels = Path(fetched)
+                download(PROJECT, arch, wheels)
+            built = build(PROJECT, wheels, arch)
+    except PackagingError as error:
+        raise SetupError(str(error)) from error
+    say(f"vendor/: {built.theirs} modules of packages, {built.ours} of ours, {built.bytes / 1e6:.1f} MB, for {arch}")
+
+
 def _filled(work: Setup, given: dict[str, str], yes: bool) -> dict[str, str]:
     """The stage's environment, with what only a person can know: given, asked for, or as it was."""
     variables = work.variables() | given
@@ -168,4 +191,4 @@ def _chalice(*arguments: str) -> None:
         raise SetupError(f"`chalice {' '.join(arguments)}` failed; nothing else was removed.")
 
 
-COMMANDS = (setup, finish, remove)
+COMMANDS = (setup, package, finish, remove)
