@@ -78,6 +78,16 @@ def sweep(event: Raw) -> dict[str, int]:
     return {"swept": len(bot().sweep(time_left(event.context)))}
 
 
+@raw
+@app.schedule(Rate(1, unit=Rate.HOURS))
+def watch(event: Raw) -> dict[str, int]:
+    """Once an hour: is the bot itself well? Its owner hears what is not."""
+    from chalicelib.watch import Watch  # no other function pays for it
+
+    arn = getattr(event.context, "invoked_function_arn", "")
+    return {"troubles": len(Watch(bot(), settings, os.environ).run(arn, time_left(event.context)))}
+
+
 @app.lambda_function()
 def test(event: Any, context: Any) -> dict[str, Any]:
     """Deliberately: {"to": "asha"} sends her a message marked [TEST] the way a real one goes."""

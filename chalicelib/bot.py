@@ -97,7 +97,8 @@ class Bot:
         return {"batchItemFailures": failed}
 
     def sweep(self, time_left: TimeLeft) -> list[Delivery]:
-        """Take further what is due, then what Lambda had given up on, for as long as there is time.
+        """Take further what is due, then what Lambda had given up on, for as long as there is time. That it ended well is
+        noted in the control item: the watch and the doctor look there.
 
         Raises:
             ExceptionGroup: some deliveries could not be taken further; they stay due.
@@ -106,6 +107,7 @@ class Bot:
             done = self._sweeper.sweep(time_left)
         finally:  # a delivery that fails does not keep the queue waiting
             drained = self._drain(time_left)
+        self.deliverer.control.swept(self.deliverer.clock())
         return done + drained
 
     def _drain(self, time_left: TimeLeft) -> list[Delivery]:

@@ -1,4 +1,4 @@
-"""What every container should know: dead addresses, opt-outs, and how far a backfill has looked.
+"""What every container should know: dead addresses, opt-outs, how far a backfill has looked, and when the last sweep ended.
 
 One item of the ledger's table, pk and sk "control", read at most once in 30 s by each container. An address is not in it,
 only its hash with the sender's: an opt-out is from one sender, and another may still write.
@@ -17,6 +17,7 @@ from .events import identity_of
 from .message import Channel
 
 FRESH = timedelta(seconds=30)
+SWEPT_EVERY = timedelta(minutes=5)  # one write for five sweeps
 _KEY = {"pk": {"S": "control"}, "sk": {"S": "control"}}
 
 
@@ -32,10 +33,13 @@ class DeadAddress:
 
 @dataclass(frozen=True, slots=True)
 class Controls:
-    """What the item says. `looked_until`: for each bucket, up to when a backfill has looked for missed uploads."""
+    """What the item says. `looked_until`: for each bucket, up to when a backfill has looked for missed uploads. `swept`: when
+    a sweep last ended well, up to SWEPT_EVERY ago; None before the first.
+    """
 
     dead: Mapping[str, DeadAddress] = field(default_factory=dict)
     looked_until: Mapping[str, datetime] = field(default_factory=dict)
+    swept: datetime | None = None
 
 
 def address_key(channel: Channel, sender: str, address: str) -> str:
@@ -63,6 +67,7 @@ class Control:
         self._store = store
         self._clock = clock
         self._read: tuple[Controls, datetime] | None = None
+        self._swept: datetime | None = None
 
     def now(self) -> Controls:
         """The controls, at most 30 s old."""
@@ -85,16 +90,25 @@ class Control:
         self._store.put(f"looked_{bucket}", msgspec.json.encode(until).decode())
         self._read = None
 
+    def swept(self, at: datetime) -> None:
+        """A sweep has ended. Written when what is known is older than SWEPT_EVERY; read once in a container's life."""
+        self._swept = self._swept or self.now().swept
+        if self._swept is None or at - self._swept >= SWEPT_EVERY:
+            self._store.put("swept", msgspec.json.encode(at).decode())
+            self._swept, self._read = at, None
+
 
 def _controls(attributes: Mapping[str, str]) -> Controls:
-    dead, looked = {}, {}
+    dead, looked, swept = {}, {}, None
     for name, value in attributes.items():
         kind, _, key = name.partition("_")
         if kind == "dead":
             dead[key] = msgspec.json.decode(value, type=DeadAddress)
         elif kind == "looked":
             looked[key] = msgspec.json.decode(value, type=datetime)
-    return Controls(dead, looked)
+        elif kind == "swept":
+            swept = msgspec.json.decode(value, type=datetime)
+    return Controls(dead, looked, swept)
 
 
 class TableStore:

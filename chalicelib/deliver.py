@@ -22,6 +22,7 @@ from .settings import Settings
 
 LEASE = timedelta(minutes=2)  # outlives every invocation: lambda_timeout is 60 s
 SEND_RESERVE = timedelta(seconds=15)  # time a send may take: connect, wait for the answer, mark
+AN_HOUR, A_DAY = "%Y-%m-%dT%H", "%Y-%m-%d"  # the owner hears of the same trouble once in each
 _DEAD = (Reason.BAD_ADDRESS, Reason.OPTED_OUT)
 
 TimeLeft = Callable[[], timedelta]
@@ -103,15 +104,17 @@ class Deliverer:
             self.tell_owner(f"failed {after.channel}", sentence, time_left, failed=after.channel)
         return others
 
-    def tell_owner(self, about: str, sentence: str, time_left: TimeLeft, *, failed: Channel | None = None) -> None:
-        """Tell the owner that the bot is in trouble, once an hour for each thing it is about, by another way than the one
-        that failed where there is one.
+    def tell_owner(
+        self, about: str, sentence: str, time_left: TimeLeft, *, failed: Channel | None = None, once: str = AN_HOUR
+    ) -> None:
+        """Tell the owner that the bot is in trouble, once an hour (or A_DAY) for each thing it is about, by another way than
+        the one that failed where there is one.
         """
         owner = self.settings.people.get(self.settings.bot.owner)
         if owner is None:
             return
         now = self.clock()
-        event = Event(Kind.TROUBLE, identity_of("trouble", about, f"{now:%Y-%m-%dT%H}"), now, detail=sentence)
+        event = Event(Kind.TROUBLE, identity_of("trouble", about, now.strftime(once)), now, detail=sentence)
         ways = sorted(filter(self.settings.sender, Channel), key=lambda channel: channel is failed)
         for notice in by_person(event, owner, tuple(ways))[:1]:
             self.deliver(notice, time_left)

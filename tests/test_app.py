@@ -46,7 +46,8 @@ def stage(ministack: MiniStack, app: Any) -> Iterator[Stage]:
 
 def test_one_handler_a_bucket_and_the_others_are_bound(app: Any) -> None:
     assert set(app.app.handler_map) == {
-        "upload_acme_drops", "upload_events", "upload_queue", "sweep", "test", "resend", "redrive", "health", "twilio_receipt",
+        "upload_acme_drops", "upload_events", "upload_queue", "sweep", "watch", "test", "resend", "redrive", "health",
+        "twilio_receipt",
     }  # fmt: skip
     assert app.buckets == ("acme-drops",)
 
@@ -76,6 +77,12 @@ def test_odd_payloads_do_not_fail_the_function(app: Any, stage: Stage, payload: 
 def test_sweep_takes_an_empty_event(app: Any, stage: Stage) -> None:
     with Client(app.app) as client:
         assert client.lambda_.invoke("sweep", {}).payload == {"swept": 0}
+
+
+def test_watch_takes_an_empty_event_and_no_function_name(app: Any, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chalicelib.watch.Watch.run", lambda watch, arn, time_left: [arn])
+    with Client(app.app) as client:
+        assert client.lambda_.invoke("watch", {}).payload == {"troubles": 1}
 
 
 def test_test_function_says_who_was_told_and_who_there_is(app: Any, stage: Stage) -> None:
