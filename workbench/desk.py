@@ -11,6 +11,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from .inbox import Uploads, create_inbox
 from .ministack import free_port
 from .rest_api import create_rest_api
+from .twilio_account_double import TwilioAccount
 from .twilio_double import TwilioDouble
 
 
@@ -26,9 +27,12 @@ def create_app(
     uploads: Uploads | None = None,
     people: Mapping[str, str] | None = None,
 ) -> Flask:
-    """The desk's app: `/` inbox, `/2010-04-01/…` Twilio, `/aws/apigateway/…` shim in front of `endpoint`."""
+    """The desk's app: `/` inbox, `/2010-04-01/…` and `/messaging.twilio.com/…` Twilio, `/aws/apigateway/…` shim in front of
+    `endpoint`.
+    """
     app = Flask(__name__)
     app.register_blueprint(twilio.blueprint)
+    app.register_blueprint(TwilioAccount(twilio).blueprint)
     app.register_blueprint(create_rest_api(endpoint))
     app.register_blueprint(create_inbox(twilio, endpoint, uploads=uploads, people=people))
     return app

@@ -11,7 +11,7 @@ import hmac
 import json
 import secrets
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -44,8 +44,8 @@ class TwilioDouble:
 
     def __init__(self, account: str, token: str, *, numbers: Collection[str] = (), clock: Clock = utc_now) -> None:
         """`numbers` are the account's own, besides the magic +15005550006, from which it may send."""
-        self._account, self._token = account, token
-        self._numbers = frozenset(numbers)
+        self.account, self._token = account, token
+        self.numbers = frozenset(numbers)
         self._clock = clock
         self._lock = threading.Lock()
         self._rows: list[Row] = []
@@ -101,6 +101,13 @@ class TwilioDouble:
         with self._lock:
             self._undelivered_to[number] = code
 
+    def stop_at_the_door(self, account: str = "") -> Response | None:
+        """For routes beside ours: the answer to a request that fails by script, or has the wrong login; None for the others."""
+        fault = self._begin()
+        if refused := self._refuse_login(account or self.account):
+            return refuse(refused)
+        return _fail(fault) if fault else None
+
     def _routes(self) -> Blueprint:
         blueprint = Blueprint("twilio", __name__, url_prefix=f"/{VERSION}")
         blueprint.add_url_rule(
@@ -118,19 +125,19 @@ class TwilioDouble:
     def _create(self, account: str) -> Response:
         fault = self._begin()
         if refused := self._refuse_login(account):
-            return _refuse(refused)
+            return refuse(refused)
         if fault and not fault.accepted:
             return _fail(fault)
         to, sender = request.form.get("To", ""), request.form.get("From", "")
-        refused = check(request.form, self._numbers)
+        refused = check(request.form, self.numbers)
         if not refused and (code := self._refused_to.get(to)):
             refused = refusal(code, to=to, sender=sender)
         if refused:
-            return _refuse(refused)
+            return refuse(refused)
         row = self._take()
         if callback := request.form.get("StatusCallback"):
             threading.Thread(target=self._tell, args=(callback, row), daemon=True).start()
-        return _fail(fault) if fault else _json(row.first_answer(), 201)
+        return _fail(fault) if fault else as_json(row.first_answer(), 201)
 
     def _tell(self, url: str, row: Row) -> None:
         """Tell how a text fared, signed as "Webhooks security" says; nobody there is nobody told."""
@@ -145,26 +152,26 @@ class TwilioDouble:
     def _list(self, account: str) -> Response:
         fault = self._begin()
         if refused := self._refuse_login(account):
-            return _refuse(refused)
+            return refuse(refused)
         if fault:
             return _fail(fault)
         try:
-            return _json(listing(self.messages(), request.args.to_dict(), request.path))
+            return as_json(listing(self.messages(), request.args.to_dict(), request.path))
         except ValueError as error:
-            return _refuse(Refusal(400, 20001, f"Bad request: {error}"))
+            return refuse(Refusal(400, 20001, f"Bad request: {error}"))
 
     def _fetch(self, account: str, sid: str) -> Response:
         fault = self._begin()
         if refused := self._refuse_login(account):
-            return _refuse(refused)
+            return refuse(refused)
         if fault:
             return _fail(fault)
         row = next((row for row in self.messages() if row.sid == sid), None)
-        return _json(row.resource()) if row else _refuse(refusal(20404, path=request.path))
+        return as_json(row.resource()) if row else refuse(refusal(20404, path=request.path))
 
     def _nothing(self, _rest: str) -> Response:
         self._begin()
-        return _refuse(refusal(20404, path=request.path))
+        return refuse(refusal(20404, path=request.path))
 
     def _begin(self) -> Fault | None:
         """Note the request, and take the fault that waits for one like it."""
@@ -179,7 +186,7 @@ class TwilioDouble:
     def _refuse_login(self, account: str) -> Refusal | None:
         given = request.authorization
         user, password = (given.username or "", given.password or "") if given else ("", "")
-        right = hmac.compare_digest(password.encode(), self._token.encode()) and user == self._account == account
+        right = hmac.compare_digest(password.encode(), self._token.encode()) and user == self.account == account
         return None if right else refusal(20003)
 
     def _take(self) -> Row:
@@ -188,8 +195,8 @@ class TwilioDouble:
             code = self._undelivered_to.get(form["To"])
             row = Row(
                 sid=f"SM{secrets.token_hex(16)}",
-                account=self._account,
-                from_=form.get("From") or min(self._numbers, default=PASSING_SENDER),
+                account=self.account,
+                from_=form.get("From") or min(self.numbers, default=PASSING_SENDER),
                 messaging_service_sid=form.get("MessagingServiceSid") or None,
                 to=form["To"],
                 body=form["Body"],
@@ -202,8 +209,9 @@ class TwilioDouble:
         return row
 
 
-def _refuse(refused: Refusal) -> Response:
-    answer = _json(refused.body(), refused.status)
+def refuse(refused: Refusal) -> Response:
+    """The answer that says so; a failed login asks for another."""
+    answer = as_json(refused.body(), refused.status)
     if refused.status == 401:
         answer.headers["WWW-Authenticate"] = 'Basic realm="Twilio API"'
     return answer
@@ -218,5 +226,6 @@ def _fail(fault: Fault) -> Response:
     return answer
 
 
-def _json(body: dict[str, object], status: int = 200) -> Response:
+def as_json(body: Mapping[str, object], status: int = 200) -> Response:
+    """An answer as Twilio gives it."""
     return Response(json.dumps(body), status, mimetype="application/json")
