@@ -6,6 +6,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from . import aws
+from .aws import Clients
 from .bot import Bot
 from .channels import Transport
 from .channels.registry import transport_of
@@ -31,18 +33,13 @@ def load_settings(environ: Mapping[str, str], path: Path = SETTINGS_FILE) -> Set
     return load(path, environ=environ, templates=template_names(TEMPLATES))
 
 
-def make_bot(
-    settings: Settings, environ: Mapping[str, str], clients: Callable[..., Any] | None = None, clock: Clock = utc_now
-) -> Bot:
-    """Put a bot together. `clients` is boto3.client, or one that a test has pointed at an emulator.
+def make_bot(settings: Settings, environ: Mapping[str, str], clients: Clients | None = None, clock: Clock = utc_now) -> Bot:
+    """Put a bot together. `clients` makes AWS clients; a test hands in one that points at an emulator.
 
     Raises:
         KeyError: the environment lacks DROPNOTE_LEDGER or DROPNOTE_STAGE.
     """
-    if clients is None:
-        import boto3
-
-        clients = boto3.client
+    clients = clients or aws.clients()
     parameters = Parameters(lambda: clients("ssm"), environ.get("DROPNOTE_SECRETS", "/dropnote/"), environ, clock)
 
     dynamodb, table = clients("dynamodb", config=LEDGER_CONFIG), environ["DROPNOTE_LEDGER"]
@@ -51,7 +48,7 @@ def make_bot(
     making = Lock()
 
     def transport(channel: Channel) -> Transport:
-        with making:  # several threads send, and boto3 makes clients in one thread at a time
+        with making:  # several threads send, and botocore makes clients in one thread at a time
             if channel not in made:
                 made[channel] = transport_of(channel, settings, parameters, clients, environ)
             return made[channel]

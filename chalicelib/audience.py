@@ -1,7 +1,9 @@
 """Who hears of an event: by its rule, by a test's target, by another channel, or, in trouble, the owner."""
 
-from dataclasses import dataclass, replace
 from datetime import timedelta
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from .delivery import Delivery
 from .events import Event, Kind
@@ -12,8 +14,7 @@ _IN_TROUBLE = timedelta(minutes=5)
 _SOON = timedelta(hours=1)  # a test or a word of trouble older than that is of no use
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(Struct, frozen=True):
     """One event for one recipient: what becomes a delivery."""
 
     event: Event

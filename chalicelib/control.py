@@ -5,11 +5,11 @@ only its hash with the sender's: an opt-out is from one sender, and another may 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import msgspec
+from msgspec import Struct, field
 
 from .clock import Clock
 from .delivery import Reason
@@ -21,8 +21,7 @@ SWEPT_EVERY = timedelta(minutes=5)  # one write for five sweeps
 _KEY = {"pk": {"S": "control"}, "sk": {"S": "control"}}
 
 
-@dataclass(frozen=True, slots=True)
-class DeadAddress:
+class DeadAddress(Struct, frozen=True):
     """An address that a provider refuses for good."""
 
     person: str
@@ -31,8 +30,7 @@ class DeadAddress:
     since: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Controls:
+class Controls(Struct, frozen=True):
     """What the item says. `looked_until`: for each bucket, up to when a backfill has looked for missed uploads. `swept`: when
     a sweep last ended well, up to SWEPT_EVERY ago; None before the first.
     """

@@ -5,16 +5,16 @@ invocation record. Amazon SQS developer guide, "Visibility timeout": a message t
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
+from msgspec import Struct
+
 MOST = 100  # in one sweep: the due deliveries go first, and a flood of dead events must not starve the next sweep
 
 
-@dataclass(frozen=True, slots=True)
-class DeadEvent:
+class DeadEvent(Struct, frozen=True):
     """A message of the queue; `times` is how often it was taken from it, this time included."""
 
     handle: str

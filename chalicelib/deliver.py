@@ -3,8 +3,10 @@
 import random
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from datetime import timedelta
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from . import log
 from .audience import Notice, by_other_channel, by_person
@@ -28,8 +30,7 @@ _DEAD = (Reason.BAD_ADDRESS, Reason.OPTED_OUT)
 TimeLeft = Callable[[], timedelta]
 
 
-@dataclass
-class Deliverer:
+class Deliverer(Struct, eq=False):
     """Delivers notices. What it works with is handed in; the clock, the dice and the tokens too."""
 
     settings: Settings

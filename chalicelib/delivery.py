@@ -1,8 +1,9 @@
 """The delivery: one message to one person by one channel. Its states are the contract of the ledger."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec import Struct
 
 from .events import Event, identity_of
 from .message import Channel
@@ -55,8 +56,7 @@ class Reason(StrEnum):
     OPERATOR = "operator"  # somebody asked for it
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """One arrow that a delivery followed: when, to which state, and why."""
 
     at: datetime
@@ -65,8 +65,7 @@ class Step:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(Struct, frozen=True):
     """A row of the ledger. Times are aware UTC. The address is not in it: the settings are its only home."""
 
     id: str  # 32 hex digits: event identity, rule, address and channel, hashed

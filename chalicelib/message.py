@@ -1,8 +1,9 @@
 """The message: what a template made of an event, ready for one person on one channel."""
 
 import hashlib
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 
 class Channel(StrEnum):
@@ -12,8 +13,7 @@ class Channel(StrEnum):
     SMS = "sms"
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Struct, frozen=True):
     """A rendered message. A text has only `text`; a mail has all three parts."""
 
     channel: Channel

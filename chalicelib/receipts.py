@@ -5,8 +5,10 @@ A receipt is a stranger's request until its signature says otherwise. Ranks only
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from . import log
 from .audience import of_delivery
@@ -23,8 +25,7 @@ _ENDS = {"delivered": State.DELIVERED, "read": State.DELIVERED, "undelivered": S
 _SENDING = (State.CLAIMED, State.UNKNOWN)
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(Struct, frozen=True):
     """One receipt: the message, how it stands, and Twilio's code where it went wrong."""
 
     sid: str

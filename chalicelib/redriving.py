@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from .bot import Bot
 from .delivery import ARROWS, FINAL, Delivery, Reason, State, summary
@@ -21,8 +23,7 @@ class CannotResend(Exception):
     """This is not to be sent again; one sentence why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
+class Filter(Struct, frozen=True):
     """Which rows a redrive is about."""
 
     since: datetime

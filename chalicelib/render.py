@@ -4,12 +4,13 @@ A template is a folder of templates/ with the parts sms.txt, subject.txt, email.
 made fit to show before a template sees it, so that no template can forget.
 """
 
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from .events import Event, Kind
 from .filters import FILTERS
@@ -26,8 +27,7 @@ MOST_SUBJECT = 150  # letters; mail clients show half of that
 _ERRORS = (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError, RecursionError)
 
 
-@dataclass(frozen=True, slots=True)
-class Rendered:
+class Rendered(Struct, frozen=True):
     """A message, and, when its template failed and the plain one was taken, one sentence about why."""
 
     message: Message
@@ -109,7 +109,8 @@ class Renderer:
     def _context(self, channel: Channel, event: Event, rule: str, person: Person) -> dict[str, Any]:
         shown = asdict(event)
         if event.upload:
-            shown["upload"]["shown_as_is"] = event.upload.key == fit_to_show(event.upload.key)
+            shown_as_is = event.upload.key == fit_to_show(event.upload.key)
+            shown["upload"] = {**asdict(event.upload), "shown_as_is": shown_as_is}
         clean = (lambda text: unlinked(fit_to_show(text))) if channel is Channel.SMS else fit_to_show
         context: dict[str, Any] = _cleaned(
             {

@@ -8,11 +8,11 @@ of [milliseconds, state, reason, detail]) where there is one.
 
 import json
 import zlib
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from .clock import from_ms, to_ms
 from .delivery import Delivery, Reason, State, Step
@@ -26,8 +26,7 @@ KEPT = timedelta(days=90)  # then DynamoDB cleans the row up
 Item = dict[str, dict[str, Any]]  # attribute name -> DynamoDB's typed value
 
 
-@dataclass(frozen=True, slots=True)
-class Parked:
+class Parked(Struct, frozen=True):
     """A payload in a shape we did not know, kept until somebody has looked at it."""
 
     id: str

@@ -5,8 +5,9 @@ septets or 67 UCS-2 units of it); Twilio docs, "What is GSM-7 character encoding
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from .show import graphemes, without_started_ending
 
@@ -30,8 +31,7 @@ _PLAIN = str.maketrans(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Segments:
+class Segments(Struct, frozen=True):
     """What a text costs: `segments` are billed; `units` are septets in GSM-7, 16-bit units in UCS-2."""
 
     encoding: Literal["GSM-7", "UCS-2"]

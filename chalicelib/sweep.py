@@ -3,9 +3,11 @@
 Several sweeps may run at once: each arrow is one conditional write, and only one of them makes it.
 """
 
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from . import log
 from .audience import Notice, of_delivery
@@ -21,8 +23,7 @@ _SKEW = timedelta(minutes=1)  # between our clock and a provider's, which tells 
 _TWINS = timedelta(hours=1)  # rows with the same words tell of the same minute: none was made long before the event
 
 
-@dataclass
-class Sweeper:
+class Sweeper(Struct, eq=False):
     """Takes due deliveries further. What it does with each is decided by its state."""
 
     deliverer: Deliverer

@@ -5,9 +5,10 @@ all of it); Amazon SES API v2 reference, "GetAccount".
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+
+from msgspec import Struct
 
 CREATED = "s3:ObjectCreated:*"
 SWEEP_LATE = timedelta(minutes=15)  # it runs every minute, and notes every five that it did
@@ -15,8 +16,7 @@ MANY_DEAD = 100  # what one sweep takes
 NEARLY = 0.8  # of a day's quota
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
+class Trouble(Struct, frozen=True):
     """One thing that is not as it should be."""
 
     kind: str  # bucket, sweep, dead-events, mail, …

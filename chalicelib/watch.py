@@ -4,14 +4,15 @@ It asks what costs next to nothing: the notifications of the rules' buckets, the
 `dropnote doctor` looks at the rest.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from . import log, upkeep
+from . import aws, log, upkeep
+from .aws import Clients
 from .bindings import function_name
 from .bot import Bot
 from .deliver import A_DAY, TimeLeft
@@ -24,20 +25,14 @@ RESERVE = timedelta(seconds=20)  # to tell the owner takes a send
 
 
 class Watch:
-    """Looks at the bot's own surroundings. `clients` is boto3.client, called for what is looked at and no sooner."""
+    """Looks at the bot's own surroundings. `clients` makes AWS clients, called for what is looked at and no sooner."""
 
-    def __init__(
-        self, bot: Bot, settings: Settings, environ: Mapping[str, str], clients: Callable[[str], Any] | None = None
-    ) -> None:
+    def __init__(self, bot: Bot, settings: Settings, environ: Mapping[str, str], clients: Clients | None = None) -> None:
         self._bot = bot
         self._settings = settings
         self._stage = environ["DROPNOTE_STAGE"]
         self._queue = environ.get("DROPNOTE_DEAD_EVENTS", "")
-        if clients is None:
-            import boto3
-
-            clients = boto3.client
-        self._client = clients
+        self._client = clients or aws.clients()
         self._unanswered: list[str] = []
 
     def run(self, arn: str, time_left: TimeLeft) -> list[Trouble]:

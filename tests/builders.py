@@ -1,8 +1,9 @@
 """Events, people and settings that tests are told in."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+
+from msgspec.structs import replace
 
 from chalicelib.events import Event, Kind, Upload, identity_of
 from chalicelib.render import template_names

@@ -1,11 +1,11 @@
 """The ledger: each promise it makes, on a real table and, to prove that one equal, in memory."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from chalicelib.channels import DeliveryError, Receipt
 from chalicelib.control import Control, DeadAddress, TableStore

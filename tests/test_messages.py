@@ -2,13 +2,13 @@
 
 import re
 import unicodedata
-from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from chalicelib.events import Event, Kind
 from chalicelib.message import Channel, Message

@@ -1,4 +1,5 @@
-"""`make package`: compiled code for the zip, in `vendor/`, which Chalice adds to the zip's root as it is.
+"""`make package`: what makes cold starts quick, in `vendor/`, which Chalice adds to the zip's root as it is: compiled code,
+and the descriptions of the AWS services we use.
 
 Lambda's disk is read-only: without this, each cold start compiles all it imports anew. The compiled files are checked
 against their sources when they are imported (PEP 552, hash-based .pyc files), so an outdated `vendor/` costs time and never
@@ -18,6 +19,9 @@ from dataclasses import dataclass
 from importlib.util import cache_from_source, find_spec
 from pathlib import Path
 
+from chalicelib import aws
+
+from . import descriptions
 from .deployment.config import read_stage
 
 MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}  # Lambda's names and those of wheels
@@ -59,6 +63,7 @@ def build(project: Path, wheels: Path, arch: str) -> Built:
         ours = ["app.py", *(str(file.relative_to(project)) for file in sorted((project / "chalicelib").rglob("*.py")))]
         for name in ours:
             _compile(project / name, made / name, name)
+        descriptions.write(made / aws.DATA.name)
         (made / STAMP).write_text(json.dumps({"python": list(sys.version_info[:2]), "arch": arch}) + "\n")
         size = sum(file.stat().st_size for file in made.rglob("*") if file.is_file())
         _replace(project / "vendor", made)

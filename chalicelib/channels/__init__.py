@@ -1,8 +1,9 @@
 """Channels: one Protocol, one method. Message in, receipt out, or a DeliveryError that says what to do next."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol, runtime_checkable
+
+from msgspec import Struct
 
 from ..delivery import Reason
 from ..message import Message
@@ -11,15 +12,13 @@ CONNECT_TIMEOUT_S = 3.0
 READ_TIMEOUT_S = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(Struct, frozen=True):
     """The provider took the message; `id` is what it calls it."""
 
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(Struct, frozen=True):
     """A message in a provider's list: perhaps the one whose answer never came."""
 
     id: str

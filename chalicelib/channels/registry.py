@@ -1,15 +1,14 @@
 """Which transport a channel goes through: the one line to add for a new one."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
+from ..aws import Clients
 from ..message import Channel
 from ..parameters import Parameters
 from ..settings import Settings
 from . import Transport
 
 RECEIPTS = "/receipts/twilio/"  # and the delivery's id: API Gateway hands on no raw query, so nothing of ours is in one
-Clients = Callable[..., Any]  # boto3.client
 
 
 def transport_of(

@@ -2,9 +2,10 @@
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec import Struct
 
 
 class Kind(StrEnum):
@@ -24,8 +25,7 @@ class Creation(StrEnum):
     MULTIPART = "multipart"
 
 
-@dataclass(frozen=True, slots=True)
-class Upload:
+class Upload(Struct, frozen=True):
     """An object that was created. `key` is decoded, exactly as S3 stores it; only render makes it fit to show."""
 
     bucket: str
@@ -38,8 +38,7 @@ class Upload:
     by: str = ""  # the principal id of who uploaded it
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Struct, frozen=True):
     """One thing that happened. Equal `identity` means the same thing, however often and by whatever way it came."""
 
     kind: Kind
@@ -61,8 +60,7 @@ def late_identity(upload: Upload) -> str:
     return identity_of("late", upload.bucket, upload.key, upload.etag)
 
 
-@dataclass(frozen=True, slots=True)
-class Unknown:
+class Unknown(Struct, frozen=True):
     """A payload, or a record of one, in a shape we do not know: kept (parked) until somebody has looked at it."""
 
     source: str
@@ -70,8 +68,7 @@ class Unknown:
     payload: object
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(Struct, frozen=True):
     """What a converter made of one payload; `ignored` names what is known and none of our business."""
 
     events: tuple[Event, ...] = ()

@@ -4,9 +4,10 @@ All are pure. `now` is handed in, a state is changed by nothing else, and every 
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Literal
+
+from msgspec.structs import replace
 
 from ..channels import DeliveryError, OutcomeUnknown, Receipt
 from ..delivery import Delivery, Reason, State, Step
@@ -149,4 +150,4 @@ def _moved(
     first, last = _STEPS_KEPT
     if len(steps) > first + last:
         steps = (*steps[:first], *steps[-last:])
-    return replace(delivery, state=state, reason=reason, detail=detail, due_at=due_at, steps=steps, **more)  # type: ignore[arg-type]
+    return replace(delivery, state=state, reason=reason, detail=detail, due_at=due_at, steps=steps, **more)

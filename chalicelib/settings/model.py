@@ -1,9 +1,10 @@
 """What the settings file says, read and checked: frozen values, names resolved, times as timedelta."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal
+
+from msgspec import Struct, field
 
 from ..events import Creation
 from ..message import Channel
@@ -28,8 +29,7 @@ DEFAULT_IGNORE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Bot:
+class Bot(Struct, frozen=True):
     """The bot itself: its name in messages, its time zone, and who hears when it is in trouble."""
 
     name: str
@@ -37,8 +37,7 @@ class Bot:
     owner: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Email:
+class Email(Struct, frozen=True):
     """How mail leaves. host, port, security and username are for SMTP only."""
 
     from_: str
@@ -50,8 +49,7 @@ class Email:
     unknown: Literal["resend", "give-up"] = "resend"  # where nobody can say whether a mail was accepted
 
 
-@dataclass(frozen=True, slots=True)
-class Sms:
+class Sms(Struct, frozen=True):
     """How texts leave: from a number of ours, or by a messaging service of Twilio's."""
 
     account: str
@@ -61,8 +59,7 @@ class Sms:
     unknown: Literal["resend", "give-up"] = "give-up"  # where Twilio's list does not have a text that had no answer
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
+class Person(Struct, frozen=True):
     """Somebody who may hear; an empty address means not by that channel."""
 
     name: str
@@ -71,8 +68,7 @@ class Person:
     timezone: str = ""  # the bot's when empty
 
 
-@dataclass(frozen=True, slots=True)
-class Recipient:
+class Recipient(Struct, frozen=True):
     """A person, by one channel."""
 
     channel: Channel
@@ -84,8 +80,7 @@ class Recipient:
         return self.person.email if self.channel is Channel.EMAIL else self.person.sms
 
 
-@dataclass(frozen=True, slots=True)
-class SizeRange:
+class SizeRange(Struct, frozen=True):
     """A range of bytes, both ends inside; None leaves that end open."""
 
     least: int | None = None
@@ -96,8 +91,7 @@ class SizeRange:
         return (self.least is None or size >= self.least) and (self.most is None or size <= self.most)
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """Which uploads, and who hears of them."""
 
     name: str
@@ -113,8 +107,7 @@ class Rule:
     fallback: timedelta | None = None  # try the person's other channel: at once when this is dead, else after that long
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """The whole file."""
 
     bot: Bot
@@ -136,8 +129,7 @@ class Settings:
         return way.unknown if way else "give-up"
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One thing that is wrong: where, which field, what, and the nearest that would be right."""
 
     where: str  # 'rules[3] "invoices"'

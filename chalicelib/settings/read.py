@@ -2,10 +2,11 @@
 
 import tomllib
 from collections.abc import Collection, Mapping
-from dataclasses import fields
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from .. import globs
 from ..events import Creation
@@ -237,5 +238,5 @@ class _Reading:
         return found
 
 
-def _names(model: type) -> tuple[str, ...]:
-    return tuple(field.name.rstrip("_") for field in fields(model))
+def _names(model: type[Struct]) -> tuple[str, ...]:
+    return tuple(name.rstrip("_") for name in model.__struct_fields__)

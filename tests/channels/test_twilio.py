@@ -6,11 +6,11 @@ import ssl
 import struct
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 import trustme
+from msgspec.structs import replace
 
 from chalicelib.channels import DeliveryError, OutcomeUnknown
 from chalicelib.channels.twilio import _PERMANENT, _TRANSIENT, Twilio

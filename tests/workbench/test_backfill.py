@@ -7,6 +7,7 @@ from hashlib import md5
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from chalicelib.events import Batch, Event, Kind, Upload, late_identity
 from tests.builders import NOON, an_upload
@@ -42,7 +43,8 @@ def test_event_that_comes_after_all_is_told_no_more() -> None:
     stage.sweep()
     stage.take(an_upload("in/a.pdf"))
     assert len(stage.text.taken) == 1
-    stage.take(replace(an_upload("in/a.pdf", sequencer="0099"), at=SCOPE.until + timedelta(minutes=1)))
+    later = an_upload("in/a.pdf", sequencer="0099")
+    stage.take(structs.replace(later, at=SCOPE.until + timedelta(minutes=1)))
     assert len(stage.text.taken) == 2  # a new upload of the same
 
 
