@@ -1,9 +1,11 @@
 """Which account a command works on: the local world, or a stage that is deployed, by boto3's usual credentials."""
 
+import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -29,6 +31,15 @@ class Account:
     settings: Settings
     variables: Mapping[str, str]
     client: Callable[..., Any]
+    listed: Path  # the file in which Chalice lists what it deployed; there is none on a machine that did not deploy
+
+    def resources(self) -> list[dict[str, Any]] | None:
+        """What Chalice says that it deployed; None where another machine did."""
+        try:
+            told: list[dict[str, Any]] = json.loads(self.listed.read_text())["resources"]
+        except OSError:
+            return None
+        return told
 
     def bot(self) -> Bot:
         """The bot as the stage's functions run it. Here it only reads and writes the ledger: the sweep does the sending."""
@@ -51,11 +62,12 @@ def find_account(stage: str) -> Account:
     if stage != "local":
         import boto3  # a third of a second that the local world does not need
 
-        return Account(stage, settings, variables, boto3.client)
+        return Account(stage, settings, variables, boto3.client, PROJECT / ".chalice" / "deployed" / f"{stage}.json")
     world = read_world()
     if world is None:
         raise AccountError("No local world runs here: start one with `make run` in another terminal, or name a --stage.")
-    return Account(stage, settings, variables, lambda service, config=None: world.client(service))
+    variables["TWILIO_BASE_URL"] = world.desk
+    return Account(stage, settings, variables, lambda service, config=None: world.client(service), Path(world.deployed))
 
 
 @contextmanager

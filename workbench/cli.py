@@ -13,6 +13,7 @@ import click
 from chalicelib import __version__
 
 from .deployment import commands as deployment
+from .doctor import doctor
 from .operate import COMMANDS
 from .output import as_json, fail, say, table, working
 from .running import RunningWorld, read_world
@@ -169,7 +170,7 @@ def _world() -> RunningWorld:
     return world
 
 
-for command in (*COMMANDS, *deployment.COMMANDS):
+for command in (*COMMANDS, *deployment.COMMANDS, doctor):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -57,6 +57,8 @@ class TwilioAccount:
             (f"/{MESSAGING}/v1/Services", self._services),
             (f"/{MESSAGING}/v1/Services/<sid>", self._service),
             (f"/{MESSAGING}/v1/Services/<sid>/PhoneNumbers", self._pool),
+            (f"/{MESSAGING}/v1/Services/<sid>/ShortCodes", self._short_codes),
+            (f"/{MESSAGING}/v1/Services/<sid>/AlphaSenders", self._alpha_senders),
             (f"/{MESSAGING}/v1/Services/<sid>/Compliance/Usa2p", self._campaigns),
             (f"/{ACCOUNTS}/v1/Messaging/GeoPermissions", self._permissions),
             (f"/{LOOKUPS}/v2/PhoneNumbers/<number>", self._lookup),
@@ -164,6 +166,12 @@ class TwilioAccount:
             for number in self.services[sid].numbers
         ]
         return _paged("phone_numbers", rows)
+
+    def _short_codes(self, sid: str) -> Response:
+        return self._no_service(sid) or _paged("short_codes", [])
+
+    def _alpha_senders(self, sid: str) -> Response:
+        return self._no_service(sid) or _paged("alpha_senders", [])
 
     def _campaigns(self, sid: str) -> Response:
         if refused := self._no_service(sid):

@@ -1,0 +1,117 @@
+"""What the functions live on: the buckets that tell them, the queue, the sweep, the secrets.
+
+Source: AWS Systems Manager API reference, "GetParameters" (without decryption no secret leaves it); Amazon SQS developer
+guide, "Available CloudWatch metrics" (the age of the oldest message: looking at messages themselves would count as a try).
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from chalicelib import upkeep, watch
+from chalicelib.bindings import function_name
+from chalicelib.channels.registry import RECEIPTS
+from chalicelib.rules import RuleIndex
+from chalicelib.settings import Settings
+from chalicelib.upkeep import Trouble, on_stage
+
+from ..account import Account
+from ..deployment.grants import secret_names
+from .deployed import functions, name_of
+
+_NOBODY_YET = "unset"  # what resources.yaml writes into public-url
+
+
+def buckets(account: Account) -> Iterator[Trouble]:
+    """Does each bucket of a rule tell its function?"""
+    client, there = account.client("s3"), {each["FunctionName"]: each["FunctionArn"] for each in functions(account)}
+    for bucket in RuleIndex(account.settings.rules).buckets:
+        name = name_of(account, function_name("upload", bucket))
+        told = watch.notifications(client, bucket)
+        yield from upkeep.bucket(bucket, told, there.get(name, f"arn:aws:lambda:::function:{name}"), account.stage)
+
+
+def sweep(account: Account) -> Iterator[Trouble]:
+    """When did a sweep last end?"""
+    deliverer = account.bot().deliverer
+    try:
+        swept = deliverer.control.now().swept
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ResourceNotFoundException":
+            raise
+        what = f"The table {account.variables.get('DROPNOTE_LEDGER')} does not exist."
+        yield Trouble("sweep", "ledger", what, f"dropnote setup --stage {account.stage}")
+    else:
+        yield from upkeep.sweep(swept, deliverer.clock(), account.stage)
+
+
+def dead_events(account: Account) -> Iterator[Trouble]:
+    """Does anything wait that the functions failed at?"""
+    queue = account.variables.get("DROPNOTE_DEAD_EVENTS", "")
+    try:
+        waiting = watch.dead_events(account.client("sqs"), queue)
+    except ClientError as error:
+        if "NonExistentQueue" not in error.response["Error"]["Code"] and "QueueDoesNotExist" not in str(type(error)):
+            raise
+        what = f"The dead-event queue {queue} does not exist: what fails for good is lost."
+        yield Trouble("dead-events", "", what, f"dropnote setup --stage {account.stage}")
+    else:
+        yield from upkeep.dead_events(waiting, account.stage, _oldest(account, queue) if waiting else None)
+
+
+def secrets(account: Account) -> Iterator[Trouble]:
+    """Are the secrets there, and kept as secrets? None is read."""
+    prefix = account.variables.get("DROPNOTE_SECRETS", "/dropnote/")
+    names = secret_names(account.settings)
+    kinds = _kinds(account.client("ssm"), [prefix + name for name in names])
+    for name in names:
+        kind = kinds.get(prefix + name)
+        if kind is None:
+            yield Trouble("secrets", name, f"The secret {prefix}{name} is not there.", f"dropnote setup --stage {account.stage}")
+        elif kind != "SecureString":
+            what = f"The secret {prefix}{name} is kept in the clear ({kind})."
+            how = f"aws ssm delete-parameter --name {prefix}{name}, then dropnote setup --stage {account.stage}"
+            yield Trouble("secrets", name, what, how)
+
+
+def has_secrets(settings: Settings) -> bool:
+    """Whether these settings need any."""
+    return bool(secret_names(settings))
+
+
+def receipts(account: Account) -> Iterator[Trouble]:
+    """Does Twilio know where to tell how a text fared?"""
+    parameters = account.bot().parameters
+    url = parameters.public_url() if parameters else ""
+    finish = on_stage("finish", account.stage)
+    if url in ("", _NOBODY_YET):
+        what = "Twilio is not told where our receipts go: a text stays `sent`, and nobody learns that it did not arrive."
+        yield Trouble("receipts", "", what, finish)
+        return
+    resources = account.resources() or [] if account.stage != "local" else []  # the local world has a URL of its own
+    deployed = next((str(each["rest_api_url"]).rstrip("/") for each in resources if each["resource_type"] == "rest_api"), url)
+    if deployed != url:
+        yield Trouble("receipts", "", f"Twilio tells receipts to {url}{RECEIPTS}…, and the stage is at {deployed}.", finish)
+
+
+def _kinds(client: Any, names: list[str]) -> dict[str, str]:
+    told = client.get_parameters(Names=names, WithDecryption=False) if names else {"Parameters": []}
+    return {each["Name"]: each["Type"] for each in told["Parameters"]}
+
+
+def _oldest(account: Account, queue: str) -> timedelta | None:
+    """How long the oldest message has waited, by CloudWatch; None where it does not say so yet."""
+    now = datetime.now(UTC)
+    told = account.client("cloudwatch").get_metric_statistics(
+        Namespace="AWS/SQS",
+        MetricName="ApproximateAgeOfOldestMessage",
+        Dimensions=[{"Name": "QueueName", "Value": queue}],
+        StartTime=now - timedelta(minutes=30),
+        EndTime=now,
+        Period=300,
+        Statistics=["Maximum"],
+    )
+    newest = max(told["Datapoints"], key=lambda each: each["Timestamp"], default=None)
+    return timedelta(seconds=newest["Maximum"]) if newest else None
