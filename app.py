@@ -31,6 +31,10 @@ def bot() -> Bot:
     return make_bot(settings, os.environ)
 
 
+if os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "").rpartition("-")[2].startswith(("upload", "sweep", "test")):
+    bot().prepare()  # a container's start has a whole processor, whatever its memory; the first message does not
+
+
 class Raw(BaseLambdaEvent):
     """The payload as it came: Chalice's own event classes raise on odd shapes before our code runs."""
 

@@ -49,9 +49,12 @@ def make_bot(settings: Settings, environ: Mapping[str, str], clients: Clients | 
 
     def transport(channel: Channel) -> Transport:
         with making:  # several threads send, and botocore makes clients in one thread at a time
-            if channel not in made:
-                made[channel] = transport_of(channel, settings, parameters, clients, environ)
-            return made[channel]
+            if channel in made:
+                return made[channel]
+            transport = transport_of(channel, settings, parameters, clients, environ)
+            if channel is Channel.EMAIL and settings.email and settings.email.transport == "ses":
+                made[channel] = transport  # it has connections; the others have a secret, which may be another tomorrow
+            return transport
 
     deliverer = Deliverer(
         settings=settings,

@@ -2,11 +2,13 @@
 
 import difflib
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 from . import log
 from .audience import Notice, by_person, by_rule
+from .channels import DeliveryError
 from .dead_events import DeadEvents
 from .deliver import Deliverer, TimeLeft
 from .delivery import Delivery
@@ -48,6 +50,14 @@ class Bot:
         self._dead_events = dead_events
         self.parameters = parameters
         self._at_once = at_once
+
+    def prepare(self) -> None:
+        """Make ready what the first message will need. What is not to be had now is asked for again then, and told."""
+        for rule in self._settings.rules:
+            for channel in {recipient.channel for recipient in rule.recipients}:
+                with suppress(DeliveryError):
+                    self.deliverer.connected(channel)
+                self.deliverer.renderer.prepare(rule.template, channel)
 
     def take(self, batch: Batch, time_left: TimeLeft) -> list[Delivery]:
         """Announce every event of a batch and park what was not understood; gives the deliveries that this call made.

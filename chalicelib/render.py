@@ -4,6 +4,7 @@ A template is a folder of templates/ with the parts sms.txt, subject.txt, email.
 made fit to show before a template sees it, so that no template can forget.
 """
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from msgspec import Struct
 from msgspec.structs import asdict
 
+from .compiled import Compiled
 from .events import Event, Kind
 from .filters import FILTERS
 from .message import Channel, Message
@@ -44,20 +46,33 @@ def template_names(folder: Path = TEMPLATES) -> list[str]:
     return sorted({file.parent.name for file in folder.glob("*/*") if file.name in parts})
 
 
+def environment(*folders: Path, compiled: Compiled | None = None) -> ImmutableSandboxedEnvironment:
+    """Jinja as our templates are written for it."""
+    jinja = ImmutableSandboxedEnvironment(
+        loader=FileSystemLoader(folders),
+        bytecode_cache=compiled or Compiled(),
+        autoescape=lambda name: bool(name and name.endswith(".html")),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    jinja.filters |= FILTERS
+    return jinja
+
+
 class Renderer:
     """Renders for one stage. Templates are read when first used and kept."""
 
     def __init__(self, settings: Settings, *, stage: str, folder: Path = TEMPLATES) -> None:
         self._settings = settings
         self._stage = stage
-        self._jinja = ImmutableSandboxedEnvironment(
-            loader=FileSystemLoader([folder, TEMPLATES]),
-            autoescape=lambda name: bool(name and name.endswith(".html")),
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._jinja.filters |= FILTERS
+        self._jinja = environment(folder, TEMPLATES)
+
+    def prepare(self, template: str, channel: Channel) -> None:
+        """Load a template before it is needed; what is wrong with it is told when it is rendered."""
+        with suppress(*_ERRORS):
+            for part in PARTS[channel]:
+                self._jinja.get_template(f"{template}/{part}")
 
     def render(self, template: str, *, channel: Channel, event: Event, rule: str, person: Person) -> Rendered:
         """Render a message for one person. Never raises: a template that fails gives way to the plain one."""

@@ -1,5 +1,5 @@
 """`make package`: what makes cold starts quick, in `vendor/`, which Chalice adds to the zip's root as it is: compiled code,
-and the descriptions of the AWS services we use.
+compiled templates, and the descriptions of the AWS services we use.
 
 Lambda's disk is read-only: without this, each cold start compiles all it imports anew. The compiled files are checked
 against their sources when they are imported (PEP 552, hash-based .pyc files), so an outdated `vendor/` costs time and never
@@ -19,7 +19,11 @@ from dataclasses import dataclass
 from importlib.util import cache_from_source, find_spec
 from pathlib import Path
 
+from jinja2 import TemplateError
+
 from chalicelib import aws
+from chalicelib.compiled import COMPILED, Compiled
+from chalicelib.render import environment
 
 from . import descriptions
 from .deployment.config import read_stage
@@ -63,6 +67,7 @@ def build(project: Path, wheels: Path, arch: str) -> Built:
         ours = ["app.py", *(str(file.relative_to(project)) for file in sorted((project / "chalicelib").rglob("*.py")))]
         for name in ours:
             _compile(project / name, made / name, name)
+        _compile_templates(project / "chalicelib" / "templates", made / COMPILED.name)
         descriptions.write(made / aws.DATA.name)
         (made / STAMP).write_text(json.dumps({"python": list(sys.version_info[:2]), "arch": arch}) + "\n")
         size = sum(file.stat().st_size for file in made.rglob("*") if file.is_file())
@@ -126,6 +131,15 @@ def _compile_chalice(made: Path) -> int:
         raise PackagingError("Chalice is not installed: run `make setup`.")
     names: Mapping[str, str] = {"__init__.py": "chalice/__init__.py", "app.py": "chalice/app.py"}
     return sum(_compile(Path(spec.origin).with_name(file), made / name, name) for file, name in names.items())
+
+
+def _compile_templates(templates: Path, into: Path) -> None:
+    jinja = environment(templates, compiled=Compiled(into, fill=True))
+    try:
+        for name in jinja.list_templates():
+            jinja.get_template(name)
+    except (TemplateError, UnicodeDecodeError) as error:
+        raise PackagingError(f"A template cannot be compiled: {error}; .venv/bin/dropnote check tells which.") from error
 
 
 def _replace(old: Path, new: Path) -> None:

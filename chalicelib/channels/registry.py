@@ -20,6 +20,8 @@ def transport_of(
         MissingSecret: it needs a password or token that cannot be read.
     """
     if channel is Channel.SMS and settings.sms:
+        import twilio.rest  # noqa: F401  the first text need not wait for it
+
         from .twilio import Twilio
 
         public = parameters.public_url()
