@@ -1,5 +1,6 @@
 """Dropnote's bindings: each handler converts a payload to our events and hands them to the bot. Nothing is decided here."""
 
+import gc
 import os
 from functools import cache
 from typing import Any
@@ -33,6 +34,7 @@ def bot() -> Bot:
 
 if os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "").rpartition("-")[2].startswith(("upload", "sweep", "test")):
     bot().prepare()  # a container's start has a whole processor, whatever its memory; the first message does not
+    gc.freeze()  # what is loaded stays: the collector need not look through it for each upload
 
 
 class Raw(BaseLambdaEvent):

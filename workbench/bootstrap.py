@@ -1,7 +1,8 @@
-"""Sets up what the other commands need, with nothing but a Python: `python3 -m workbench.bootstrap [dev]`.
+"""Sets up what the other commands need, with nothing but a Python: `python3 -m workbench.bootstrap [dev] [runtime] [bench]`.
 
 Makes `.venv` (the project's environment), `.dropnote/ministack` (the local AWS, in an environment of its own)
-and `.dropnote/wheels` (what goes into the Lambda zip, so that packaging needs no network). Each is stamped
+and `.dropnote/wheels` (what goes into the Lambda zip, so that packaging needs no network). Where they are asked for, also
+`.dropnote/runtime` (AWS's own Lambda runtime) and `.dropnote/bench` (what Dropnote is compared with). Each is stamped
 with the requirements it was made from: a second call does nothing and takes a fraction of a second.
 
 Imports only the standard library: it runs before anything is installed.
@@ -13,10 +14,12 @@ import fcntl
 import hashlib
 import importlib.util
 import json
+import platform
 import re
 import shutil
 import sys
 import threading
+import zipfile
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path
 
@@ -24,10 +27,14 @@ from .setting_up import ROOT, Progress, Runner, SetupError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
 OLDEST = (3, 11)
 PIP = ("-m", "pip", "--disable-pip-version-check", "--no-input")
+EXTRAS = ("runtime", "bench")  # only for who asks
+SAM = "aws-sam-cli==1.170.0"  # its wheel has AWS's runtime interface emulator; nothing else of it is used
+TUTORIAL = ROOT / "bench" / "rivals" / "tutorial" / "requirements.txt"
+MACHINES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 
 
 def digest(*files: Path) -> str:
@@ -75,14 +82,16 @@ class Setup:
         self._runner, self._progress = runner, progress
         self._stamps = Stamps(state / "stamps.json")
 
-    def chains(self, dev: bool) -> list[Callable[[], None]]:
+    def chains(self, dev: bool, extras: Collection[str] = ()) -> list[Callable[[], None]]:
         """What is to be done; the chains do not depend on each other."""
-        return [lambda: self._project(dev), self._local_aws]
+        more = {"runtime": self._runtime, "bench": self._bench}
+        return [lambda: self._project(dev), self._local_aws, *(more[extra] for extra in extras)]
 
-    def complete(self, dev: bool) -> bool:
+    def complete(self, dev: bool, extras: Collection[str] = ()) -> bool:
         """Is there nothing to do?"""
         wanted = "dev" if dev else "workbench"
-        steps = ((wanted, self._venv), ("ministack", self._ministack()), ("wheels", self._state / "wheels"))
+        steps = [(wanted, self._venv), ("ministack", self._ministack()), ("wheels", self._state / "wheels")]
+        steps += [(extra, self._state / extra) for extra in extras]
         return all(path.exists() and self._stamps.fresh(step, self._digest(step)) for step, path in steps) and (
             self._stamps.fresh("dropnote", self._digest("dropnote")) and (self._venv / "bin/dropnote").exists()
         )
@@ -92,7 +101,10 @@ class Setup:
 
     def _digest(self, step: str) -> str:
         files = {"wheels": "requirements.txt", "dropnote": "pyproject.toml"}
-        return digest(ROOT / files.get(step, f"requirements-{step}.txt"))
+        told = digest(ROOT / files.get(step, f"requirements-{step}.txt"))
+        if step == "bench":
+            return told + digest(TUTORIAL)
+        return f"{told} {SAM} {platform.machine()}" if step == "runtime" else told
 
     def _project(self, dev: bool) -> None:
         step = "dev" if dev else "workbench"
@@ -121,6 +133,38 @@ class Setup:
             self._stamps.put(wheels=self._digest("wheels"))
             self._progress.done("packages for Lambda")
 
+    def _runtime(self) -> None:
+        """Lambda's runtime in an environment of its own, and the emulator out of a wheel that is not installed."""
+        venv = self._state / "runtime"
+        if venv.exists() and self._stamps.fresh("runtime", self._digest("runtime")):
+            return
+        self._install("runtime", venv, "AWS's Lambda runtime")
+        self._stamps.put(runtime="")
+        told, wheels = "AWS's runtime interface emulator", venv / "wheels"
+        self._progress.start(told)
+        shutil.rmtree(wheels, ignore_errors=True)
+        self._pip("runtime", venv, "download", "--no-deps", SAM, "-d", str(wheels))
+        for wheel in wheels.glob("*.whl"):
+            unpack_emulator(wheel, venv / "aws-lambda-rie", platform.machine())
+        shutil.rmtree(wheels, ignore_errors=True)
+        self._stamps.put(runtime=self._digest("runtime"))
+        self._progress.done(told)
+
+    def _bench(self) -> None:
+        """What Dropnote is compared with: Powertools installed into a folder, and the wheels of the tutorial's zip."""
+        folder, told = self._state / "bench", "what Dropnote is compared with"
+        if folder.exists() and self._stamps.fresh("bench", self._digest("bench")):
+            return
+        self._runner.begin("bench")
+        self._progress.start(told)
+        shutil.rmtree(folder, ignore_errors=True)
+        pip = ("bench", sys.executable, *PIP)
+        target, wheels = str(folder / "powertools"), str(folder / "wheels")
+        self._runner.run(*pip, "install", "--target", target, "-r", str(ROOT / "requirements-bench.txt"))
+        self._runner.run(*pip, "download", "-r", str(TUTORIAL), "-d", wheels)
+        self._stamps.put(bench=self._digest("bench"))
+        self._progress.done(told)
+
     def _install(self, step: str, venv: Path, told: str) -> None:
         """Fill a virtual environment. One left half-made, or of another Python, is made from scratch."""
         self._runner.begin(step)
@@ -143,6 +187,20 @@ class Setup:
         self._runner.run(step, venv / "bin/python", *PIP, *arguments)
 
 
+def unpack_emulator(wheel: Path, to: Path, machine: str) -> None:
+    """Take AWS's runtime interface emulator out of the aws-sam-cli wheel.
+
+    Raises:
+        SetupError: it has none for this machine.
+    """
+    name = f"samcli/local/rapid/aws-lambda-rie-{MACHINES.get(machine.lower(), machine)}"
+    with zipfile.ZipFile(wheel) as files:
+        if name not in files.namelist():
+            raise SetupError(f"{wheel.name} has no runtime interface emulator for this machine ({machine}).")
+        to.write_bytes(files.read(name))
+    to.chmod(0o755)
+
+
 def check_python(version: Sequence[int], has_module: Callable[[str], object]) -> None:
     """Refuse a Python that cannot carry the project.
 
@@ -161,16 +219,16 @@ def check_python(version: Sequence[int], has_module: Callable[[str], object]) ->
         )
 
 
-def set_up(dev: bool, setup: Setup, runner: Runner, progress: Progress) -> None:
+def set_up(dev: bool, setup: Setup, runner: Runner, progress: Progress, extras: Collection[str] = ()) -> None:
     """Run the chains at the same time; when one fails, the others are stopped.
 
     Raises:
         SetupError: the first failure.
     """
-    if setup.complete(dev):
+    if setup.complete(dev, extras):
         return
     with ThreadPoolExecutor() as pool:
-        chains = [pool.submit(chain) for chain in setup.chains(dev)]
+        chains = [pool.submit(chain) for chain in setup.chains(dev, extras)]
         try:
             while (waiting := wait(chains, 0.2, FIRST_EXCEPTION)).not_done:
                 progress.tick()
@@ -192,7 +250,8 @@ def main(arguments: Sequence[str]) -> int:
         progress = Progress(lambda text: (sys.stdout.write(text), sys.stdout.flush()), sys.stdout.isatty())
         with (state / "set-up.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # a second `make` at the same time waits for the first
-            set_up("dev" in arguments, Setup(state, ROOT / ".venv", runner, progress), runner, progress)
+            extras = [extra for extra in EXTRAS if extra in arguments]
+            set_up("dev" in arguments, Setup(state, ROOT / ".venv", runner, progress), runner, progress, extras)
     except SetupError as error:
         sys.stderr.write(f"{error}\n")
         return 1

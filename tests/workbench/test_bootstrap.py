@@ -1,11 +1,14 @@
 """Set-up: what it refuses in one sentence, what it does again, and what it leaves alone."""
 
+import platform
 import sys
+import zipfile
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
 
-from workbench.bootstrap import Setup, Stamps, check_python, digest, set_up
+from workbench.bootstrap import Setup, Stamps, check_python, digest, set_up, unpack_emulator
 from workbench.setting_up import Progress, Runner, SetupError
 
 
@@ -29,14 +32,18 @@ class Recorder(Runner):
         if " -e " in told:
             (Path(command[0]).parent / "dropnote").touch()
         if " download " in told:
-            Path(command[-1]).mkdir()
+            Path(command[-1]).mkdir(parents=True)
+        if "aws-sam-cli" in told:
+            with zipfile.ZipFile(Path(command[-1]) / "sam.whl", "w") as wheel:
+                wheel.writestr("samcli/local/rapid/aws-lambda-rie-x86_64", "emulator")
+                wheel.writestr("samcli/local/rapid/aws-lambda-rie-arm64", "emulator")
 
 
-def do(folder: Path, broken: str = "", dev: bool = False) -> list[str]:
+def do(folder: Path, broken: str = "", dev: bool = False, extras: Collection[str] = ()) -> list[str]:
     """One set-up in the folder; the commands it ran."""
     runner = Recorder(folder / "state" / "logs", broken)
     progress = Progress(lambda text: None, live=False)
-    set_up(dev, Setup(folder / "state", folder / "venv", runner, progress), runner, progress)
+    set_up(dev, Setup(folder / "state", folder / "venv", runner, progress), runner, progress, extras)
     return runner.commands
 
 
@@ -68,6 +75,33 @@ def test_removed_environment_is_made_again(tmp_path: Path) -> None:
     do(tmp_path)
     (tmp_path / "venv" / "bin" / "dropnote").unlink()
     assert [command for command in do(tmp_path) if " -e " in command]
+
+
+def test_only_who_asks_pays_for_awss_runtime_and_the_rivals(tmp_path: Path) -> None:
+    ran = "\n".join(do(tmp_path, dev=True))
+    assert "requirements-runtime.txt" not in ran
+    assert "requirements-bench.txt" not in ran
+    assert not (tmp_path / "state" / "runtime").exists()
+
+
+def test_awss_runtime_is_there_after_it_was_asked_for(tmp_path: Path) -> None:
+    do(tmp_path, extras=["runtime", "bench"])
+    emulator = tmp_path / "state" / "runtime" / "aws-lambda-rie"
+    assert emulator.stat().st_mode & 0o111
+    assert do(tmp_path, extras=["runtime", "bench"]) == []
+
+
+def test_runtime_without_its_emulator_is_completed_next_time(tmp_path: Path) -> None:
+    with pytest.raises(SetupError):
+        do(tmp_path, broken="aws-sam-cli", extras=["runtime"])
+    assert any("aws-sam-cli" in command for command in do(tmp_path, extras=["runtime"]))
+
+
+def test_machine_without_an_emulator_is_told_so(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "sam.whl", "w") as wheel:
+        wheel.writestr("samcli/__init__.py", "")
+    with pytest.raises(SetupError, match=rf"no runtime interface emulator for this machine \({platform.machine()}\)"):
+        unpack_emulator(tmp_path / "sam.whl", tmp_path / "rie", platform.machine())
 
 
 def test_digest_changes_with_an_included_file(tmp_path: Path) -> None:
