@@ -1,0 +1,63 @@
+"""The doctor and the watch in a local world that has just started, as `make run` starts it."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from workbench.cli import main
+from workbench.world import World
+
+pytestmark = pytest.mark.world
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with World(port=0, desk_port=0, state=tmp_path_factory.mktemp("state")) as running:
+        yield running
+
+
+def invoke(world: World, handler: str) -> Any:
+    answer = world.ministack.client("lambda").invoke(FunctionName=f"dropnote-local-{handler}", Payload=b"{}")
+    told = json.load(answer["Payload"])
+    assert "FunctionError" not in answer, told
+    return told
+
+
+def test_fresh_world_is_well_after_its_first_sweep(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workbench.account.read_world", lambda: world.running)
+    invoke(world, "sweep")
+    result = CliRunner().invoke(main, ["doctor"])
+    assert (result.exit_code, [line for line in result.stdout.splitlines() if not line.startswith("ok")]) == (0, [])
+
+
+def test_watch_may_ask_all_that_it_asks(world: World) -> None:
+    invoke(world, "sweep")
+    assert invoke(world, "watch") == {"troubles": 0}
+    told = [line for line in world.ministack.log.read_text().splitlines() if '"watched"' in line]
+    assert told
+    assert "unanswered" not in told[-1]
+
+
+def test_watch_tells_the_owner_of_an_overwritten_bucket_once(world: World) -> None:
+    s3, bucket = world.ministack.client("s3"), world.running.bucket
+    ours = s3.get_bucket_notification_configuration(Bucket=bucket)
+    ours.pop("ResponseMetadata")
+    s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={})
+    try:
+        assert [invoke(world, "watch") for _ in range(2)] == [{"troubles": 1}] * 2
+    finally:
+        s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=ours)
+    subjects = [mail["Subject"] for mails in mails_of(world).values() for mail in mails]
+    assert subjects.count("[local] acme-drops is in trouble") == 1, subjects
+
+
+def mails_of(world: World) -> dict[str, list[dict[str, Any]]]:
+    import requests
+
+    told: dict[str, list[dict[str, Any]]] = requests.get(
+        f"{world.ministack.endpoint}/_ministack/ses/messages", timeout=20
+    ).json()["messages"]
+    return told
