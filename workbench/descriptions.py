@@ -42,11 +42,8 @@ def _write(file: Path, content: Any) -> None:
 
 
 def _without_documentation(told: Any) -> Any:
-    """A description without its prose; a member that happens to be called documentation is a dict, and stays."""
+    """A description with its prose emptied: botocore reads the name here and there, and a member may be called so."""
     if isinstance(told, dict):
-        return {
-            name: _without_documentation(each)
-            for name, each in told.items()
-            if not (name == "documentation" and isinstance(each, str))
-        }
+        empty = {"documentation": ""} if isinstance(told.get("documentation"), str) else {}
+        return {name: _without_documentation(each) for name, each in told.items()} | empty
     return [_without_documentation(each) for each in told] if isinstance(told, list) else told

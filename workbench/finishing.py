@@ -18,8 +18,8 @@ class Retries:
 
 
 UPLOADS = Retries(attempts=2, event_age_s=6 * 3600, keep=True)
-EVERY_MINUTE = Retries(attempts=0, event_age_s=60, keep=False)  # the next one comes anyway
-RETRIES = {"upload": UPLOADS, "sweep": EVERY_MINUTE}  # by the first word of the handler's name
+ON_SCHEDULE = Retries(attempts=0, event_age_s=60, keep=False)  # the next one comes anyway
+RETRIES = {"upload": UPLOADS, "sweep": ON_SCHEDULE, "watch": ON_SCHEDULE}  # by the first word of the handler's name
 BATCH_RESPONSES = ["ReportBatchItemFailures"]  # of every queue's mapping
 
 
@@ -29,8 +29,10 @@ def finish(client: Any, resources: list[dict[str, Any]], dead_events: str) -> li
     `client` is a boto3 Lambda client, `resources` Chalice's own list of what it deployed, `dead_events` the queue's ARN.
     """
     said = []
+    by_queue = {resource["name"].removesuffix("-sqs-event-source") for resource in resources if resource["resource_type"] == "sqs_event"}
     for resource in resources:
-        if resource["resource_type"] == "lambda_function" and (retries := RETRIES.get(resource["name"].split("_")[0])):
+        retries = RETRIES.get(resource["name"].split("_")[0])
+        if resource["resource_type"] == "lambda_function" and retries and resource["name"] not in by_queue:
             client.put_function_event_invoke_config(
                 FunctionName=resource["lambda_arn"],
                 MaximumRetryAttempts=retries.attempts,

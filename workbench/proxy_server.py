@@ -49,6 +49,7 @@ class Seen:
     operation: str  # PutItem, SendEmail; else "GET /path"
     body: bytes
     reused: bool  # not the first request of its connection
+    agent: str = ""  # its User-Agent
     forwarded: bool = False  # the service heard of it
     status: int = 0  # the service's answer or the one in its stead, also where it did not reach the client; 0: none
 
@@ -99,7 +100,8 @@ class _Handler(BaseHTTPRequestHandler):
     def handle_any(self) -> None:
         raw, body = self._body()
         path = self.requestline.split()[1]  # http.server's own path has lost a second slash
-        seen = Seen(self.command, path, self._operation(path, body), body, reused=self.handled > 0)
+        reused, agent = self.handled > 0, self.headers.get("User-Agent", "")
+        seen = Seen(self.command, path, self._operation(path, body), body, reused, agent)
         self.handled += 1
         trouble = self.server.meet(seen)
         if isinstance(trouble, Answer):

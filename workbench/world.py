@@ -152,6 +152,8 @@ class World:
         self.twilio = TwilioDouble(account, token, numbers=[settings.sms.from_] if settings.sms and settings.sms.from_ else [])
         for bucket in dict.fromkeys((self._bucket, *RuleIndex(settings.rules).buckets)):
             make_bucket(self.ministack, bucket)
+        if queue := self._variables.get("UPLOAD_QUEUE"):
+            self.ministack.client("sqs").create_queue(QueueName=queue, Attributes={"VisibilityTimeout": "360"})
         if settings.email:
             verify_sender(self.ministack, parseaddr(settings.email.from_)[1])
         work.stack.execute(work.plan(settings))

@@ -52,7 +52,8 @@ class Grants:
 
     def of_functions(self) -> dict[str, list[Grant]]:
         """Each function by its name in app.py, and what it needs."""
-        deliver = [self.ledger("GetItem", "PutItem", "UpdateItem"), *self.mail(), *self.secrets()]
+        rows = self.ledger("GetItem", "PutItem", "UpdateItem")
+        deliver = [rows, *self.mail(), *self.secrets()]
         dead = Grant("DeadEvents", ("sqs:SendMessage",), (self.queue("DROPNOTE_DEAD_EVENTS"),), by="lambda")
         buckets = RuleIndex(self.settings.rules).buckets
         functions = {function_name("upload", bucket): [*deliver, dead] for bucket in buckets}
@@ -69,7 +70,7 @@ class Grants:
                 *self.secrets(),
                 Grant("DeadEvents", drained, (self.queue("DROPNOTE_DEAD_EVENTS"),)),
             ],
-            "watch": [*deliver, *self.watched(buckets)],
+            "watch": [rows, *self.mail(), *self.told_by_text(), *self.watched(buckets)],
             "test": deliver,
             "resend": [self.ledger("GetItem", "UpdateItem")],
             "redrive": [self.ledger("BatchGetItem", "GetItem", "PutItem", "UpdateItem"), self.indexes("day")],
@@ -103,6 +104,11 @@ class Grants:
         prefix = self.variables["DROPNOTE_SECRETS"]
         arns = tuple(self.place.arn("ssm", f"parameter{prefix}{name}") for name in names)
         return [Grant("Secrets", ("ssm:GetParameter",), arns)] if arns else []
+
+    def told_by_text(self) -> list[Grant]:
+        """The secrets again, where the owner hears of trouble by text or by SMTP: by SES they are not read."""
+        owner = self.settings.people.get(self.settings.bot.owner)
+        return [] if owner and owner.email and self.mail() else self.secrets()
 
     def watched(self, buckets: Iterable[str]) -> list[Grant]:
         """What the bot looks at to see whether it is well itself."""
