@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 CHAOS ?= --seed 1 --seed 2 --seed 3
 
-.PHONY: run demo test check prove chaos package deploy setup setup-dev clean
+.PHONY: run demo test check prove chaos bench package deploy setup setup-dev clean
 
 run: setup         ## start the local world, and stay
 	@exec $(BIN)/dropnote up
@@ -19,6 +19,10 @@ prove: setup-dev   ## 2,000 stories of crashes, repeats and failing providers ag
 
 chaos: setup-dev   ## kill the deployed bot 200 times over 2,000 uploads, three times, and count what people were told
 	@$(BIN)/python -m bench.chaos $(CHAOS)
+
+bench:             ## what an upload costs, cold and warm, beside other bots: about five minutes; BENCH="--rounds 3" is quicker
+	@$(PYTHON) -m workbench.bootstrap dev runtime bench
+	@$(BIN)/python -m bench.cold $(BENCH)
 
 check: setup-dev   ## format, lint, types, settings and templates
 	@$(BIN)/ruff format --check .

@@ -33,7 +33,7 @@ OLDEST = (3, 11)
 PIP = ("-m", "pip", "--disable-pip-version-check", "--no-input")
 EXTRAS = ("runtime", "bench")  # only for who asks
 SAM = "aws-sam-cli==1.170.0"  # its wheel has AWS's runtime interface emulator; nothing else of it is used
-TUTORIAL = ROOT / "bench" / "rivals" / "tutorial" / "requirements.txt"
+TUTORIAL = ROOT / "bench" / "rivals" / "tutorial.txt"
 MACHINES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 
 

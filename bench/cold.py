@@ -1,0 +1,135 @@
+"""What an upload costs, cold and warm, beside what others would cost: all in AWS's own runtime, against one local AWS.
+
+    make bench                                      seven rounds, about four minutes
+    .venv/bin/python -m bench.cold --rounds 3       a quick look
+    .venv/bin/python -m bench.cold --write          also into bench/RESULTS.md and docs/cost.md
+
+The variants are measured in turn, round by round, so that a machine that changes its speed changes all of them; a ratio is the
+median of the rounds' ratios.
+"""
+
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import click
+
+from bench import report
+from bench.measuring import Sample, Uploads, Used, Variant, count, measure
+from bench.packages import RIVALS, Package, dropnote, plain, settings_of, tutorial
+from chalicelib.bindings import function_name
+from workbench.desk import create_app, listening, serving
+from workbench.ministack import MiniStack
+from workbench.output import bar, fail, working
+from workbench.places import BENCH, PROJECT, RUNTIME_EMULATOR
+from workbench.resources import apply_stack, put_secrets, verify_sender
+from workbench.twilio_double import TwilioDouble
+
+STAGE = "local"
+BUCKET = "acme-drops"  # of the payloads
+ACCOUNT, TOKEN = "AC" + "0" * 32, "a-token-of-the-bench"
+NOBODY = "http://127.0.0.1:9"  # hears of Twilio's receipts
+MAIL, BOTH = ["email:asha"], ["email:asha", "sms:asha"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """The local AWS and the Twilio double of one run."""
+
+    ministack: MiniStack
+    twilio: TwilioDouble
+    desk: str
+
+
+@contextmanager
+def stand() -> Iterator[Stand]:
+    """Start them, with the tables, secrets and sender that the functions need."""
+    with MiniStack() as ministack, listening() as listener:
+        apply_stack(ministack, PROJECT / "resources.yaml", STAGE)
+        verify_sender(ministack, "drops@example.com")
+        put_secrets(ministack, f"/dropnote/{STAGE}/", {"twilio-auth-token": TOKEN})
+        ministack.client("ssm").put_parameter(Name=f"/dropnote/{STAGE}/public-url", Value=NOBODY, Type="String", Overwrite=True)
+        twilio = TwilioDouble(ACCOUNT, TOKEN)
+        with serving(create_app(twilio, ministack.endpoint), listener) as desk:
+            yield Stand(ministack, twilio, desk)
+
+
+def variants(folder: Path, desk: str) -> list[Variant]:
+    """Make all packages, two at a time."""
+    ledger = {"LEDGER": f"dropnote-{STAGE}-ledger"}
+    ours = {
+        "DROPNOTE_STAGE": STAGE,
+        "DROPNOTE_LEDGER": f"dropnote-{STAGE}-ledger",
+        "DROPNOTE_DEAD_EVENTS": f"dropnote-{STAGE}-dead-events",
+        "DROPNOTE_SECRETS": f"/dropnote/{STAGE}/",
+        "UPLOAD_BUCKET": BUCKET,
+        "TWILIO_ACCOUNT_SID": ACCOUNT,
+        "TWILIO_BASE_URL": desk,
+    }
+    name = f"dropnote-{STAGE}-{function_name('upload', BUCKET)}"
+
+    def rival(name: str, told: str, package: Package) -> Variant:
+        return Variant(name, told, package, ledger)
+
+    def own(variant: str, told: str, settings: str, *, once: bool = False, with_boto3: bool = False) -> Variant:
+        package = dropnote(settings, folder / variant, with_boto3=with_boto3)
+        return Variant(variant, told, package, ours, name, once)
+
+    with ThreadPoolExecutor(2) as pool:
+        made = [
+            pool.submit(lambda: rival("empty", "an empty handler", plain(RIVALS / "empty.py", folder / "empty"))),
+            pool.submit(lambda: rival("bare", "bare boto3: claim, send, mark", plain(RIVALS / "bare.py", folder / "bare"))),
+            pool.submit(
+                lambda: rival(
+                    "powertools",
+                    "Powertools' idempotent handler",
+                    plain(RIVALS / "idempotent.py", folder / "powertools", beside=BENCH / "powertools"),
+                )
+            ),
+            pool.submit(lambda: rival("tutorial", "the usual tutorial's bot", tutorial(folder / "tutorial"))),
+            pool.submit(lambda: own("mail", "Dropnote, a mail", settings_of(MAIL))),
+            pool.submit(lambda: own("both", "Dropnote, a mail and a text", settings_of(BOTH))),
+            pool.submit(lambda: own("boto3-in-zip", "Dropnote, a mail, boto3 in its zip", settings_of(MAIL), with_boto3=True)),
+            pool.submit(lambda: own("10-rules", "Dropnote, 10 rules", settings_of(MAIL, 10), once=True)),
+            pool.submit(lambda: own("1000-rules", "Dropnote, 1,000 rules", settings_of(MAIL, 1_000), once=True)),
+        ]
+        return [variant.result() for variant in made]
+
+
+@click.command()
+@click.option("--rounds", default=7, show_default=True, type=click.IntRange(1, 100))
+@click.option(
+    "--warm", default=30, show_default=True, type=click.IntRange(1, 1_000), help="Uploads a container, after the first few."
+)
+@click.option("--write", is_flag=True, help="Write bench/RESULTS.md, and the table of docs/cost.md.")
+@click.option("--only", multiple=True, help="Of the variants only these, by name.")
+def main(rounds: int, warm: int, write: bool, only: tuple[str, ...]) -> None:
+    """Measure Dropnote beside its rivals."""
+    if not (RUNTIME_EMULATOR.exists() and BENCH.exists()):
+        fail("AWS's runtime and the rivals are not there yet: python3 -m workbench.bootstrap dev runtime bench")
+    with TemporaryDirectory(prefix="dropnote-bench-") as folder, working("starting the local AWS") as step, stand() as there:
+        step("making the packages")
+        measured = [each for each in variants(Path(folder), there.desk) if not only or each.name in only]
+        step("counting calls")
+        uploads, samples = Uploads(), {each.name: list[Sample]() for each in measured}
+        used: dict[str, Used] = {each.name: count(each, there.ministack, uploads) for each in measured}
+        step("measuring")
+        with bar("measuring", rounds * len(measured)) as done:
+            for number in range(rounds):
+                for variant in measured[number % len(measured) :] + measured[: number % len(measured)]:
+                    samples[variant.name].append(measure(variant, there.ministack.endpoint, uploads, warm))
+                    done(f"round {number + 1}: {variant.told}")
+    results = report.Results(measured, samples, used)
+    report.show(results)
+    if write:
+        report.write(results)
+    if not only and not all(target.holds for target in report.targets(results)):
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""What was measured, told: medians, ratios, and which targets hold."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from bench.measuring import Sample, Used, Variant
+from workbench.output import say, table
+
+Figure = Callable[[Sample], float]
+
+COLUMNS = ("", "init ms", "cold upload ms", "its CPU ms", "peak MB", "warm ms", "warm CPU ms", "AWS calls", "zip MB")
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """One run."""
+
+    variants: Sequence[Variant]
+    samples: Mapping[str, Sequence[Sample]]  # by round
+    used: Mapping[str, Used]
+
+    def median(self, name: str, figure: Figure) -> float:
+        """The median of the rounds."""
+        return median(map(figure, self.samples[name]))
+
+    def ratio(self, name: str, to: str, figure: Figure) -> float:
+        """The median of the rounds' ratios."""
+        return median(figure(ours) / figure(theirs) for ours, theirs in zip(self.samples[name], self.samples[to], strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Something that was promised."""
+
+    told: str
+    found: float
+    at_most: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is kept."""
+        return self.found <= self.at_most
+
+
+def _cold(sample: Sample) -> float:
+    return sample.cold_ms
+
+
+def _warm_cpu(sample: Sample) -> float:
+    return sample.warm_cpu_ms
+
+
+def _peak(sample: Sample) -> float:
+    return sample.peak_mb
+
+
+def targets(results: Results) -> list[Target]:
+    """Each target beside what was found."""
+    zips = {each.name: each.package.zip_mb for each in results.variants}
+    return [
+        Target("cold first upload (mail), times the bare handler's", results.ratio("mail", "bare", _cold), 1.05),
+        Target("cold first upload (mail), times the tutorial bot's", results.ratio("mail", "tutorial", _cold), 0.45),
+        Target("warm CPU an upload (mail), times the bare handler's", results.ratio("mail", "bare", _warm_cpu), 1.15),
+        Target("warm CPU an upload, 1,000 rules, times 10 rules'", results.ratio("1000-rules", "10-rules", _warm_cpu), 1.10),
+        Target("peak memory, a mail, MB", results.median("mail", _peak), 80),
+        Target("peak memory, a mail and a text, MB", results.median("both", _peak), 95),
+        Target("zip without boto3, MB", zips["both"], 12),
+    ]
+
+
+def rows(results: Results) -> list[list[str]]:
+    """The large table, a variant a row."""
+    made = []
+    for each in results.variants:
+        figures = (
+            results.median(each.name, lambda sample: sample.init_ms),
+            results.median(each.name, _cold),
+            results.median(each.name, lambda sample: sample.cold_cpu_ms),
+            results.median(each.name, _peak),
+            results.median(each.name, lambda sample: sample.warm_ms),
+            results.median(each.name, _warm_cpu),
+        )
+        init, cold, cold_cpu, peak, warm, warm_cpu = figures
+        calls = len(results.used[each.name].calls)
+        told = (f"{init:.0f}", f"{cold:.0f}", f"{cold_cpu:.0f}", f"{peak:.0f}", f"{warm:.1f}", f"{warm_cpu:.2f}", f"{calls}")
+        made.append([each.told, *told, f"{each.package.zip_mb:.1f}"])
+    return made
+
+
+def show(results: Results) -> None:
+    """Print the tables."""
+    table(COLUMNS, rows(results))
+    names = {each.name for each in results.variants}
+    if {"mail", "both", "bare", "tutorial", "10-rules", "1000-rules"} <= names:
+        say("")
+        told = [(each.told, f"{each.found:.2f}", f"{each.at_most:g}", "yes" if each.holds else "NO") for each in targets(results)]
+        table(("target", "found", "at most", "holds"), told)
+
+
+def write(results: Results) -> None:
+    """Write."""
