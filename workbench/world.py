@@ -90,7 +90,7 @@ class World:
         self._environment, self._settings = environment or {}, ministack or {}
         self._port, self._desk_port = port, desk_port
         self._project, self._state, self._on_step = project, state, on_step
-        self._variables: dict[str, str] = {}
+        self.variables: dict[str, str] = {}  # the environment of the stage's functions
         self._cleanup = ExitStack()
 
     def __enter__(self) -> Self:
@@ -131,7 +131,7 @@ class World:
         target = Target(self.ministack.endpoint, desk + PREFIX, environment=environment)
         made = make_folder(self._project, folder / "stage", STAGE, target)
         work = Setup(made, STAGE, self.ministack.client, pause_s=0.05)
-        self._variables = work.variables()
+        self.variables = work.variables()
         self._furnish(stack, work, listener)
         self._on_step("deploying the app with chalice")
         deploy(made, STAGE, target, self._state / "logs" / "deploy.log")
@@ -146,21 +146,21 @@ class World:
     def _furnish(self, stack: ExitStack, work: Setup, listener: Any) -> None:
         """What a user's account has before, the desk, and what `dropnote setup` makes."""
         self._on_step("making tables, bucket and addresses")
-        settings = work.settings(self._variables)
+        settings = work.settings(self.variables)
         token = secrets.token_hex(16)
         account = settings.sms.account if settings.sms else ACCOUNT_SID
         self.twilio = TwilioDouble(account, token, numbers=[settings.sms.from_] if settings.sms and settings.sms.from_ else [])
         for bucket in dict.fromkeys((self._bucket, *RuleIndex(settings.rules).buckets)):
             make_bucket(self.ministack, bucket)
-        if queue := self._variables.get("UPLOAD_QUEUE"):
+        if queue := self.variables.get("UPLOAD_QUEUE"):
             self.ministack.client("sqs").create_queue(QueueName=queue, Attributes={"VisibilityTimeout": "360"})
         if settings.email:
             verify_sender(self.ministack, parseaddr(settings.email.from_)[1])
         work.stack.execute(work.plan(settings))
         known = {"twilio-auth-token": token}
-        for name in work.missing_secrets(settings, self._variables["DROPNOTE_SECRETS"]):
-            work.put_secret(self._variables["DROPNOTE_SECRETS"], name, known.get(name) or secrets.token_hex(16))
-        work.write(settings, self._variables, work.place(settings))
+        for name in work.missing_secrets(settings, self.variables["DROPNOTE_SECRETS"]):
+            work.put_secret(self.variables["DROPNOTE_SECRETS"], name, known.get(name) or secrets.token_hex(16))
+        work.write(settings, self.variables, work.place(settings))
         people = {way: person.name for person in settings.people.values() for way in (person.email, person.sms) if way}
         uploads = Uploads(self.ministack.endpoint, self._bucket, ACCESS_KEY, SECRET_KEY, REGION)
         app = create_app(self.twilio, self.ministack.endpoint, uploads=uploads, people=people)
@@ -168,7 +168,7 @@ class World:
 
     @property
     def _bucket(self) -> str:
-        return self._variables.get("UPLOAD_BUCKET", "dropnote-uploads")
+        return self.variables.get("UPLOAD_BUCKET", "dropnote-uploads")
 
     def _wake(self, functions: list[str]) -> None:
         """Start the functions' workers by an event that no rule matches: the first upload is then quick."""
@@ -188,7 +188,7 @@ class World:
             access_key=ACCESS_KEY,
             secret_key=SECRET_KEY,
             stage=STAGE,
-            ledger=self._variables.get("DROPNOTE_LEDGER", f"dropnote-{STAGE}-ledger"),
+            ledger=self.variables.get("DROPNOTE_LEDGER", f"dropnote-{STAGE}-ledger"),
             api=f"{endpoint}/restapis/{api}/api/_user_request_" if api else None,
             deployed=str(listed),
         )
