@@ -23,16 +23,19 @@ RETRIES = {"upload": UPLOADS, "sweep": ON_SCHEDULE, "watch": ON_SCHEDULE}  # by 
 BATCH_RESPONSES = ["ReportBatchItemFailures"]  # of every queue's mapping
 
 
+def retries_of(handler: str) -> Retries | None:
+    """What is set for a handler's function; nothing for one that reads a queue, where the queue keeps what fails."""
+    return None if handler == "upload_queue" else RETRIES.get(handler.split("_")[0])
+
+
 def finish(client: Any, resources: list[dict[str, Any]], dead_events: str) -> list[str]:
     """Set it on what Chalice deployed; gives what was set, a line each.
 
     `client` is a boto3 Lambda client, `resources` Chalice's own list of what it deployed, `dead_events` the queue's ARN.
     """
     said = []
-    by_queue = {resource["name"].removesuffix("-sqs-event-source") for resource in resources if resource["resource_type"] == "sqs_event"}
     for resource in resources:
-        retries = RETRIES.get(resource["name"].split("_")[0])
-        if resource["resource_type"] == "lambda_function" and retries and resource["name"] not in by_queue:
+        if resource["resource_type"] == "lambda_function" and (retries := retries_of(resource["name"])):
             client.put_function_event_invoke_config(
                 FunctionName=resource["lambda_arn"],
                 MaximumRetryAttempts=retries.attempts,

@@ -81,7 +81,7 @@ def make_folder(project: Path, folder: Path, stage: str, target: Target) -> Path
     top = {name: settings.pop(name) for name in ("version", "app_name")}
     settings["environment_variables"] |= target.environment
     (made / ".chalice" / "config.json").write_text(json.dumps({**top, "stages": {stage: settings}}, indent=2))
-    _fast_waiters(folder / "botocore")
+    fast_waiters(folder / "botocore")
     return made
 
 
@@ -131,7 +131,7 @@ def _explain(status: int | None, log: Path, timeout_s: float) -> DeployError:
     return DeployError(f"{sentence} (all of it is in {log}).", log, "\n".join(lines[-15:]))
 
 
-def _fast_waiters(folder: Path) -> None:
+def fast_waiters(folder: Path) -> None:
     """Let botocore look ten times a second whether a function is ready: AWS needs seconds, MiniStack none.
 
     A file under AWS_DATA_PATH goes before the one in botocore's package.

@@ -12,36 +12,30 @@ import json
 import os
 import secrets
 import signal
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from email.utils import parseaddr
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, NoReturn, Self
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.rules import RuleIndex
+from chalicelib.settings import Settings
 
 from .deployment.finish import deployed, finish_stage
 from .deployment.setup import Setup, SetupError
 from .deployment.stack import StackError
-from .desk import create_app, listening, serving
-from .inbox import Uploads
-from .ministack import ACCESS_KEY, REGION, SECRET_KEY, MiniStack, MiniStackError, PortTakenError, remove_folder
+from .local_account import BUCKET, FlaggedPortTaken, LocalAccount
+from .ministack import ACCESS_KEY, REGION, SECRET_KEY, MiniStack, MiniStackError
 from .places import PROJECT, STATE
-from .resources import make_bucket, verify_sender
-from .rest_api import PREFIX
 from .running import RunningWorld, read_world, remove_world, write_world
-from .stage import DeployError, Target, deploy, make_folder
+from .stage import DeployError, deploy, make_folder
 from .twilio_double import TwilioDouble
 
 PORT, DESK_PORT = 4566, 4580
 STAGE = "local"
-ACCOUNT_SID = "AC" + "0" * 32
 _WAKE = {  # for the direct binding S3's own test, for the bus one an upload in a bucket that no rule names
     "Event": "s3:TestEvent",
     "version": "0",
@@ -104,7 +98,7 @@ class World:
         with ExitStack() as stack:
             try:
                 self._start(stack)
-            except (MiniStackError, SetupError, StackError) as error:
+            except (FlaggedPortTaken, MiniStackError, SetupError, StackError) as error:
                 raise WorldError(str(error)) from error
             except (BotoCoreError, ClientError) as error:
                 raise WorldError(f"The local AWS refused a step of the start: {error}.") from error
@@ -120,55 +114,38 @@ class World:
     def _start(self, stack: ExitStack) -> None:
         stack.enter_context(_stopping_on_sigterm())
         self._on_step("starting the local AWS")
-        with _flag("--desk-port"):
-            listener = stack.enter_context(listening(self._desk_port))
-        desk = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        folder = Path(tempfile.mkdtemp(prefix="dropnote-world-"))
-        stack.callback(remove_folder, folder)
-        with _flag("--port"):
-            self.ministack = stack.enter_context(MiniStack(self._port, folder=folder, settings=self._settings))
-        environment = {"TWILIO_BASE_URL": desk, **self._environment}
-        target = Target(self.ministack.endpoint, desk + PREFIX, environment=environment)
-        made = make_folder(self._project, folder / "stage", STAGE, target)
-        work = Setup(made, STAGE, self.ministack.client, pause_s=0.05)
+        account = stack.enter_context(LocalAccount(port=self._port, desk_port=self._desk_port, ministack=self._settings))
+        self.ministack = account.ministack
+        target = account.target(self._environment)
+        made = make_folder(self._project, account.folder / "stage", STAGE, target)
+        work = Setup(made, STAGE, account.client, pause_s=0.05)
         self.variables = work.variables()
-        self._furnish(stack, work, listener)
+        self._on_step("making tables, bucket and addresses")
+        settings = work.settings(self.variables)
+        account.furnish(settings, self.variables)
+        self.twilio = account.twilio
+        self._set_up(work, settings, {"twilio-auth-token": account.token})
         self._on_step("deploying the app with chalice")
         deploy(made, STAGE, target, self._state / "logs" / "deploy.log")
         resources = deployed(made, STAGE)
-        self.running = self._describe(desk, resources, made / ".chalice" / "deployed" / f"{STAGE}.json")
-        finish_stage(made, STAGE, self.ministack.client, self.running.api)
+        self.running = self._describe(account.desk, resources, made / ".chalice" / "deployed" / f"{STAGE}.json")
+        finish_stage(made, STAGE, account.client, self.running.api or "")
         self._on_step("waking the functions")
         self._wake([item["lambda_arn"] for item in resources if "upload" in item["name"] and "lambda_arn" in item])
         stack.callback(remove_world, self._state)
         write_world(self.running, self._state)
 
-    def _furnish(self, stack: ExitStack, work: Setup, listener: Any) -> None:
-        """What a user's account has before, the desk, and what `dropnote setup` makes."""
-        self._on_step("making tables, bucket and addresses")
-        settings = work.settings(self.variables)
-        token = secrets.token_hex(16)
-        account = settings.sms.account if settings.sms else ACCOUNT_SID
-        self.twilio = TwilioDouble(account, token, numbers=[settings.sms.from_] if settings.sms and settings.sms.from_ else [])
-        for bucket in dict.fromkeys((self._bucket, *RuleIndex(settings.rules).buckets)):
-            make_bucket(self.ministack, bucket)
-        if queue := self.variables.get("UPLOAD_QUEUE"):
-            self.ministack.client("sqs").create_queue(QueueName=queue, Attributes={"VisibilityTimeout": "360"})
-        if settings.email:
-            verify_sender(self.ministack, parseaddr(settings.email.from_)[1])
+    def _set_up(self, work: Setup, settings: Settings, known: Mapping[str, str]) -> None:
+        """What `dropnote setup` does, without a question; secrets that nobody here knows are made up."""
         work.stack.execute(work.plan(settings))
-        known = {"twilio-auth-token": token}
-        for name in work.missing_secrets(settings, self.variables["DROPNOTE_SECRETS"]):
-            work.put_secret(self.variables["DROPNOTE_SECRETS"], name, known.get(name) or secrets.token_hex(16))
+        prefix = self.variables["DROPNOTE_SECRETS"]
+        for name in work.missing_secrets(settings, prefix):
+            work.put_secret(prefix, name, known.get(name) or secrets.token_hex(16))
         work.write(settings, self.variables, work.place(settings))
-        people = {way: person.name for person in settings.people.values() for way in (person.email, person.sms) if way}
-        uploads = Uploads(self.ministack.endpoint, self._bucket, ACCESS_KEY, SECRET_KEY, REGION)
-        app = create_app(self.twilio, self.ministack.endpoint, uploads=uploads, people=people)
-        stack.enter_context(serving(app, listener))
 
     @property
     def _bucket(self) -> str:
-        return self.variables.get("UPLOAD_BUCKET", "dropnote-uploads")
+        return self.variables.get("UPLOAD_BUCKET", BUCKET)
 
     def _wake(self, functions: list[str]) -> None:
         """Start the functions' workers by an event that no rule matches: the first upload is then quick."""
@@ -192,17 +169,6 @@ class World:
             api=f"{endpoint}/restapis/{api}/api/_user_request_" if api else None,
             deployed=str(listed),
         )
-
-
-@contextlib.contextmanager
-def _flag(flag: str) -> Iterator[None]:
-    """Say which flag chooses the port that is taken."""
-    try:
-        yield
-    except PortTakenError as error:
-        raise WorldError(
-            f"Port {error.port} is in use by another program: choose another with {flag} (0 takes any free one)."
-        ) from None
 
 
 @contextlib.contextmanager

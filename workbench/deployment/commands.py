@@ -86,10 +86,11 @@ def _say_next(place: Place) -> None:
 
 @click.command()
 @_STAGE
+@click.option("--public-url", default="", help="Where the routes are, when a domain of yours stands before them.")
 @on_aws
-def finish(stage: str) -> None:
+def finish(stage: str, public_url: str) -> None:
     """Set what Chalice cannot, after each deploy: retries, dead events, the public URL. Safe to run again."""
-    for line in finish_stage(PROJECT, stage, clients):
+    for line in finish_stage(PROJECT, stage, clients, public_url):
         say(line)
 
 

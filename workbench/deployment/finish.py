@@ -26,7 +26,7 @@ def deployed(project: Path, stage: str) -> list[dict[str, Any]]:
     return resources
 
 
-def finish_stage(project: Path, stage: str, client: Client, public_url: str | None = None) -> list[str]:
+def finish_stage(project: Path, stage: str, client: Client, public_url: str = "") -> list[str]:
     """Set it, and tell what is set, a line each. `public_url` is where the routes are, if not where the deploy says."""
     resources = deployed(project, stage)
     outputs = Stack(client("cloudformation"), stage).outputs()

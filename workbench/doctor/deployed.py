@@ -17,7 +17,7 @@ from chalicelib.upkeep import Trouble, deploy_again
 
 from ..account import Account
 from ..deployment.config import read_stage
-from ..finishing import BATCH_RESPONSES, RETRIES
+from ..finishing import BATCH_RESPONSES, retries_of
 from ..places import PROJECT
 
 _TIMEOUT_S = 60
@@ -101,7 +101,7 @@ def retries(account: Account) -> Iterator[Trouble]:
     unset = []
     for each in there:
         handler = each["FunctionName"].removeprefix(name_of(account) + "-")
-        wanted = RETRIES.get(handler.split("_")[0])
+        wanted = retries_of(handler)
         if wanted and not _is_set(client, each["FunctionName"], wanted):
             unset.append(handler)
     unset += [f"the queue of {name}" for name in _queues_without_fates(client, {each["FunctionArn"] for each in there})]
