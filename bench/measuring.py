@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from statistics import mean
 from typing import Any
 
 from tests.payloads import s3_notification, s3_record
@@ -15,6 +17,7 @@ from .packages import Package
 _METHODS = {"PutItem": "put_item", "UpdateItem": "update_item", "GetItem": "get_item"}
 _WRITES, _READS = {"PutItem", "UpdateItem"}, {"GetItem"}
 _NOT_DYNAMODB = {"SendEmail", "GetParameter"}
+IN_TURN = 3  # warm uploads to one container before the next has its turn
 WARMING = 5  # uploads that are not counted: connections, caches and the like
 
 
@@ -35,6 +38,7 @@ class Sample:
     """What one container took; CPU is user and system."""
 
     init_ms: float
+    init_cpu_ms: float
     cold_ms: float  # start and first upload, by the clock
     cold_cpu_ms: float
     warm_ms: float  # an upload
@@ -66,25 +70,52 @@ class Uploads:
         return json.dumps(s3_notification(record)).encode()
 
 
-def measure(variant: Variant, endpoint: str, uploads: Uploads, warm: int) -> Sample:
-    """Start it, upload once cold and `warm` times warm.
+class Container:
+    """A variant's container, while a round lasts."""
+
+    def __init__(self, runtime: LambdaRuntime, uploads: Uploads) -> None:
+        """The first upload is made here: cold."""
+        self._runtime, self._uploads = runtime, uploads
+        self._cold = _upload(runtime, uploads)
+        self._warm: list[Call] = []
+
+    def warm_up(self, count: int) -> None:
+        """Upload that often, not to be counted."""
+        for _ in range(count):
+            _upload(self._runtime, self._uploads)
+
+    def warm(self, count: int) -> None:
+        """Upload that often."""
+        self._warm += [_upload(self._runtime, self._uploads) for _ in range(count)]
+
+    def sample(self) -> Sample:
+        """What was measured."""
+        return Sample(
+            init_ms=self._runtime.init_ms,
+            init_cpu_ms=self._runtime.init_cpu_ms,
+            cold_ms=self._cold.wall_ms,
+            cold_cpu_ms=self._cold.cpu_ms,
+            warm_ms=mean(call.wall_ms for call in self._warm),
+            warm_cpu_ms=mean(call.cpu_ms for call in self._warm),
+            peak_mb=self._runtime.peak_mb,
+        )
+
+
+def measure(variants: Sequence[Variant], endpoint: str, uploads: Uploads, warm: int) -> dict[str, Sample]:
+    """One round: start each and upload once, then a few uploads to each in turn until there are `warm` of them: what is
+    compared is measured within a second, since the machine changes its speed.
 
     Raises:
         RuntimeError: an upload failed.
     """
-    with _container(variant, endpoint) as runtime:
-        cold = _upload(runtime, uploads)
-        for _ in range(WARMING):
-            _upload(runtime, uploads)
-        calls = [_upload(runtime, uploads) for _ in range(warm)]
-        return Sample(
-            init_ms=runtime.init_ms,
-            cold_ms=cold.wall_ms,
-            cold_cpu_ms=cold.cpu_ms,
-            warm_ms=sum(call.wall_ms for call in calls) / warm,
-            warm_cpu_ms=sum(call.cpu_ms for call in calls) / warm,
-            peak_mb=runtime.peak_mb,
-        )
+    with ExitStack() as stack:
+        running = {each.name: Container(stack.enter_context(_container(each, endpoint)), uploads) for each in variants}
+        for container in running.values():
+            container.warm_up(WARMING)
+        for done in range(0, warm, IN_TURN):
+            for container in running.values():
+                container.warm(min(IN_TURN, warm - done))
+        return {name: container.sample() for name, container in running.items()}
 
 
 def count(variant: Variant, ministack: MiniStack, uploads: Uploads) -> Used:
