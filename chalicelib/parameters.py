@@ -32,9 +32,10 @@ class Parameters:
     def public_url(self) -> str:
         """Where the world reaches our HTTP routes, such as https://abc.execute-api.eu-west-1.amazonaws.com/api; "" if unset."""
         try:
-            return self.secret("public-url").rstrip("/")
+            url = self.secret("public-url").rstrip("/")
         except MissingSecret:
             return ""
+        return url if url.startswith("http") else ""  # resources.yaml writes "unset"
 
     def secret(self, name: str) -> str:
         """The value of one secret, such as "twilio-auth-token".

@@ -60,3 +60,8 @@ def test_environment_goes_before_and_needs_no_account(ministack: MiniStack) -> N
 def test_missing_secret_says_how_to_put_it_there(ministack: MiniStack) -> None:
     with pytest.raises(MissingSecret, match=r"/dropnote/prod/twilio-auth-token .*ParameterNotFound.*put-parameter --type Secure"):
         Reader(ministack, {}).token()
+
+
+def test_public_url_that_nobody_has_set_yet_is_none(ministack: MiniStack) -> None:
+    ministack.client("ssm").put_parameter(Name="/dropnote/prod/public-url", Value="unset", Type="String")
+    assert Reader(ministack, {}).parameters.public_url() == ""

@@ -16,6 +16,7 @@ from .deployment import commands as deployment
 from .doctor import doctor
 from .operate import COMMANDS
 from .output import as_json, fail, say, table, working
+from .rehearsal.commands import rehearse
 from .running import RunningWorld, read_world
 
 AS_JSON = click.option("--json", "json_", is_flag=True, help="One JSON document, for scripts.")
@@ -170,7 +171,7 @@ def _world() -> RunningWorld:
     return world
 
 
-for command in (*COMMANDS, *deployment.COMMANDS, doctor):
+for command in (*COMMANDS, *deployment.COMMANDS, doctor, rehearse):
     main.add_command(command)
 
 if __name__ == "__main__":

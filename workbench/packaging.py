@@ -91,7 +91,7 @@ def trace(project: Path) -> list[str]:
     done = subprocess.run(command, cwd=project, env=variables, capture_output=True, text=True, timeout=_TRACE_S, check=False)
     if done.returncode != 0:
         raise PackagingError(f"The app does not load: {(done.stderr.strip().splitlines() or ['it said nothing'])[-1]}")
-    found: list[str] = json.loads(done.stdout)
+    found: list[str] = json.loads(done.stdout.splitlines()[-1])  # before it, what the bot logs
     return found
 
 

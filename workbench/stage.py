@@ -147,7 +147,7 @@ def fast_waiters(folder: Path) -> None:
 def _take_packages(kept: Path, deployments: Path) -> None:
     """Chalice names a package after a hash of all that is in it, and reuses one that is there."""
     if kept.is_dir():
-        shutil.copytree(kept, deployments)
+        shutil.copytree(kept, deployments, dirs_exist_ok=True)
 
 
 def _keep_packages(deployments: Path, kept: Path) -> None:

@@ -29,14 +29,16 @@ def main() -> None:
     os.environ.update(SETTINGS)
     import app
     from chalicelib import receipts
+    from chalicelib.audience import by_rule
     from chalicelib.channels import DeliveryError
     from chalicelib.events import Event, Kind, Upload
     from chalicelib.message import Channel, Message
 
     bot = app.bot()
-    for bucket in app.buckets:
-        event = Event(Kind.UPLOAD, "0", datetime.now(UTC), upload=Upload(bucket, f"in/{LONG_NAME}.txt", 1))
-        for notice in bot.notices(event):
+    for rule in app.settings.rules:
+        event = Event(Kind.UPLOAD, "0", datetime.now(UTC), upload=Upload(rule.bucket, f"in/{LONG_NAME}.txt", 1))
+        bot.notices(event)
+        for notice in by_rule(event, rule):
             bot.deliverer.render(notice, lambda: timedelta(minutes=1))
     for channel in filter(app.settings.sender, Channel):
         with contextlib.suppress(DeliveryError):
@@ -44,7 +46,7 @@ def main() -> None:
     receipts.is_genuine(NOBODY, b"", "signature", "none")
     files = [Path(file) for module in list(sys.modules.values()) if (file := getattr(module, "__file__", None))]
     below = [file.parts[file.parts.index("site-packages") + 1 :] for file in files if "site-packages" in file.parts]
-    sys.stdout.write(json.dumps(sorted("/".join(parts) for parts in below)))
+    sys.stdout.write("\n" + json.dumps(sorted("/".join(parts) for parts in below)))
 
 
 if __name__ == "__main__":
