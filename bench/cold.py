@@ -2,6 +2,7 @@
 
     make bench                                      seven rounds, about three minutes
     .venv/bin/python -m bench.cold --rounds 3       a quick look
+    .venv/bin/python -m bench.cold --only mail --only bare
     .venv/bin/python -m bench.cold --write          also into bench/RESULTS.md and docs/cost.md
 
 The variants are measured in turn, in another order each round, so that a machine that changes its speed changes all of them; a
@@ -9,11 +10,13 @@ ratio is the median of the rounds' ratios.
 """
 
 import random
+import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -34,6 +37,7 @@ STAGE = "local"
 BUCKET = "acme-drops"  # of the payloads
 ACCOUNT, TOKEN = "AC" + "0" * 32, "a-token-of-the-bench"
 NOBODY = "http://127.0.0.1:9"  # hears of Twilio's receipts
+RIVAL_NAMES = ("empty", "bare", "powertools", "tutorial")
 MAIL, BOTH = ["email:asha"], ["email:asha", "sms:asha"]
 
 
@@ -59,46 +63,42 @@ def stand() -> Iterator[Stand]:
             yield Stand(ministack, twilio, desk)
 
 
-def variants(folder: Path, desk: str) -> list[Variant]:
-    """Make all packages, two at a time."""
-    ledger = {"LEDGER": f"dropnote-{STAGE}-ledger"}
+def variants(folder: Path, desk: str, only: Collection[str]) -> list[Variant]:
+    """Make the packages, two at a time; only those of that name where names are given."""
+    ledger = f"dropnote-{STAGE}-ledger"
     ours = {
         "DROPNOTE_STAGE": STAGE,
-        "DROPNOTE_LEDGER": f"dropnote-{STAGE}-ledger",
+        "DROPNOTE_LEDGER": ledger,
         "DROPNOTE_DEAD_EVENTS": f"dropnote-{STAGE}-dead-events",
         "DROPNOTE_SECRETS": f"/dropnote/{STAGE}/",
         "UPLOAD_BUCKET": BUCKET,
         "TWILIO_ACCOUNT_SID": ACCOUNT,
         "TWILIO_BASE_URL": desk,
     }
-    name = f"dropnote-{STAGE}-{function_name('upload', BUCKET)}"
-
-    def rival(name: str, told: str, package: Package) -> Variant:
-        return Variant(name, told, package, ledger)
-
-    def own(variant: str, told: str, settings: str, *, once: bool = False, with_boto3: bool = False) -> Variant:
-        package = dropnote(settings, folder / variant, with_boto3=with_boto3)
-        return Variant(variant, told, package, ours, name, once)
-
+    function = f"dropnote-{STAGE}-{function_name('upload', BUCKET)}"
+    packages: dict[str, tuple[str, Callable[[Path], Package]]] = {
+        "empty": ("an empty handler", partial(plain, RIVALS / "empty.py")),
+        "bare": ("bare boto3: claim, send, mark", partial(plain, RIVALS / "bare.py")),
+        "powertools": (
+            "Powertools' idempotent handler",
+            partial(plain, RIVALS / "idempotent.py", beside=BENCH / "powertools"),
+        ),
+        "tutorial": ("the usual tutorial's bot", tutorial),
+        "mail": ("Dropnote, a mail", partial(dropnote, settings_of(MAIL))),
+        "both": ("Dropnote, a mail and a text", partial(dropnote, settings_of(BOTH))),
+        "boto3-in-zip": ("Dropnote, a mail, boto3 in its zip", partial(dropnote, settings_of(MAIL), with_boto3=True)),
+        "10-rules": ("Dropnote, a mail, 10 rules", partial(dropnote, settings_of(MAIL, 10))),
+        "1000-rules": ("Dropnote, a mail, 1,000 rules", partial(dropnote, settings_of(MAIL, 1_000))),
+    }
     with ThreadPoolExecutor(2) as pool:
-        made = [
-            pool.submit(lambda: rival("empty", "an empty handler", plain(RIVALS / "empty.py", folder / "empty"))),
-            pool.submit(lambda: rival("bare", "bare boto3: claim, send, mark", plain(RIVALS / "bare.py", folder / "bare"))),
-            pool.submit(
-                lambda: rival(
-                    "powertools",
-                    "Powertools' idempotent handler",
-                    plain(RIVALS / "idempotent.py", folder / "powertools", beside=BENCH / "powertools"),
-                )
-            ),
-            pool.submit(lambda: rival("tutorial", "the usual tutorial's bot", tutorial(folder / "tutorial"))),
-            pool.submit(lambda: own("mail", "Dropnote, a mail", settings_of(MAIL))),
-            pool.submit(lambda: own("both", "Dropnote, a mail and a text", settings_of(BOTH))),
-            pool.submit(lambda: own("boto3-in-zip", "Dropnote, a mail, boto3 in its zip", settings_of(MAIL), with_boto3=True)),
-            pool.submit(lambda: own("10-rules", "Dropnote, 10 rules", settings_of(MAIL, 10), once=True)),
-            pool.submit(lambda: own("1000-rules", "Dropnote, 1,000 rules", settings_of(MAIL, 1_000), once=True)),
+        names = [name for name in packages if not only or name in only]
+        made = pool.map(lambda name: packages[name][1](folder / name), names)
+        return [
+            Variant(name, packages[name][0], package, {"LEDGER": ledger}, "rival")
+            if name in RIVAL_NAMES
+            else Variant(name, packages[name][0], package, ours, function)
+            for name, package in zip(names, made, strict=True)
         ]
-        return [variant.result() for variant in made]
 
 
 @click.command()
@@ -110,11 +110,12 @@ def variants(folder: Path, desk: str) -> list[Variant]:
 @click.option("--only", multiple=True, help="Of the variants only these, by name.")
 def main(rounds: int, warm: int, write: bool, only: tuple[str, ...]) -> None:
     """Measure Dropnote beside its rivals."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # takes everything down, as Ctrl-C does
     if not (RUNTIME_EMULATOR.exists() and BENCH.exists()):
         fail("AWS's runtime and the rivals are not there yet: python3 -m workbench.bootstrap dev runtime bench")
     with TemporaryDirectory(prefix="dropnote-bench-") as folder, working("starting the local AWS") as step, stand() as there:
         step("making the packages")
-        measured = [each for each in variants(Path(folder), there.desk) if not only or each.name in only]
+        measured = variants(Path(folder), there.desk, only)
         step("counting calls")
         uploads, samples = Uploads(), {each.name: list[Sample]() for each in measured}
         used: dict[str, Used] = {each.name: count(each, there.ministack, uploads) for each in measured}

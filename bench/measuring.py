@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from statistics import mean
 from typing import Any
 
@@ -28,9 +28,8 @@ class Variant:
     name: str
     told: str
     package: Package
-    environment: Mapping[str, str] = field(default_factory=dict)
-    function: str = "rival"
-    once: bool = False  # only compared with a variant of its own kind: not in the large table
+    environment: Mapping[str, str]
+    function: str
 
 
 @dataclass(frozen=True, slots=True)

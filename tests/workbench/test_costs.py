@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from bench.written import BEGIN, COST, END, put_between
 from workbench.costs import (
     PRICES,
     DynamoDbPrices,
@@ -65,6 +66,20 @@ def test_prices_of_the_file_can_be_read_and_are_dated() -> None:
     prices = read_prices()
     assert re.fullmatch(r"\d{4}-\d{2}", prices.dated)
     assert prices.lambda_.arm64_per_gb_second < prices.lambda_.x86_64_per_gb_second
+
+
+def test_figures_in_the_documents_are_of_these_prices() -> None:
+    assert f"prices of {read_prices().dated}, {read_prices().region}" in COST.read_text()
+
+
+def test_new_figures_replace_the_old_and_leave_the_words() -> None:
+    text = f"words\n{BEGIN}\n\nold\n\n{END}\nmore words\n"
+    assert put_between(text, "new") == text.replace("old", "new")
+
+
+def test_document_without_a_place_for_figures_is_told_so() -> None:
+    with pytest.raises(ValueError, match="no place for the figures"):
+        put_between("words", "new")
 
 
 def test_misspelt_price_is_refused(tmp_path: Path) -> None:
