@@ -37,6 +37,7 @@ READY_S = 10.0
 _INVOKE = "/2015-03-31/functions/function/invocations"
 _INIT = re.compile(rb"INIT REPORT\(durationMs: ([\d.]+)\)")
 _OWN_LINE = re.compile(rb"\(rapid\)|^(START|END|REPORT) RequestId: ")
+_LEFT_ALONE = 'read -r _; kill -s KILL -- "-$1"; rm -rf -- "$2"'  # should we be killed: without the emulator Python ends too
 _PEAK = re.compile(r"^VmHWM:\s+(\d+) kB", re.MULTILINE)
 
 
@@ -101,6 +102,12 @@ class LambdaRuntime:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        self._watcher = subprocess.Popen(
+            ["/bin/sh", "-c", _LEFT_ALONE, "sh", str(self._process.pid), str(self._folder)],
+            stdin=subprocess.PIPE,  # it ends when we do
+            stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -196,6 +203,10 @@ class LambdaRuntime:
         return next((line for line in reversed(self._lines) if line.strip()), "it wrote nothing")
 
     def _end(self) -> None:
+        self._watcher.kill()
+        self._watcher.wait()
+        if self._watcher.stdin:
+            self._watcher.stdin.close()
         child = _child_of(self._process.pid)
         for group in (child, self._process.pid):  # the emulator gives Python a process group of its own
             with contextlib.suppress(ProcessLookupError):

@@ -1,13 +1,15 @@
 """A package in AWS's own runtime: what a function sees, what is measured, and that nothing is left."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
-from workbench.places import RUNTIME_EMULATOR
+from workbench.places import PROJECT, RUNTIME_EMULATOR
 from workbench.runtime import LambdaRuntime, RuntimeTrouble
 from workbench.waiting import wait_until
 
@@ -100,6 +102,23 @@ def test_nothing_is_written_into_the_package_and_nothing_left_running(package: P
         assert runs(pid)
     assert wait_until(lambda: not runs(pid), within_s=5)
     assert sorted(path.name for path in folder.rglob("*")) == ["app.py", "helper.py"]
+
+
+def test_nothing_is_left_running_when_whoever_measures_is_killed(package: Package) -> None:
+    code = f"""
+from pathlib import Path
+from workbench.runtime import LambdaRuntime
+with LambdaRuntime(Path({str(package(SEEN))!r}), "app.handler") as runtime:
+    print(runtime.invoke({{}}).answer["pid"], flush=True)
+    input()
+"""
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as measuring:
+        assert measuring.stdout
+        pid = int(measuring.stdout.readline())
+        assert runs(pid)
+        measuring.kill()
+    assert wait_until(lambda: not runs(pid), within_s=5)
 
 
 def test_cpu_is_told_apart_from_waiting_and_memory_by_its_peak(package: Package) -> None:
