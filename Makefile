@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 CHAOS ?= --seed 1 --seed 2 --seed 3
 
-.PHONY: run demo test check prove chaos bench package deploy setup setup-dev clean
+.PHONY: run demo test check prove chaos bench rehearse package deploy setup setup-dev clean
 
 run: setup         ## start the local world, and stay
 	@exec $(BIN)/dropnote up
@@ -24,10 +24,15 @@ bench:             ## what an upload costs, cold and warm, beside other bots: ab
 	@$(PYTHON) -m workbench.bootstrap dev runtime bench
 	@$(BIN)/python -m bench.cold $(BENCH)
 
-check: setup-dev   ## format, lint, types, settings and templates
+rehearse:          ## set up, deploy, use, change and remove a stage on a fresh local account: two minutes
+	@$(PYTHON) -m workbench.bootstrap dev runtime
+	@$(BIN)/dropnote rehearse $(if $(STAGE),--stage $(STAGE))
+
+check: setup-dev   ## format, lint, types, the stack's template, settings and message templates
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+	@$(BIN)/cfn-lint resources.yaml
 	@$(BIN)/dropnote check
 
 package: setup     ## compile what the Lambda zip needs into vendor/: cold starts are twice as quick

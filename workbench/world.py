@@ -141,7 +141,9 @@ class World:
         prefix = self.variables["DROPNOTE_SECRETS"]
         for name in work.missing_secrets(settings, prefix):
             work.put_secret(prefix, name, known.get(name) or secrets.token_hex(16))
-        work.write(settings, self.variables, work.place(settings))
+        place = work.place(settings)
+        work.keep_logs(settings, self.variables, place)
+        work.write(settings, self.variables, place)
 
     @property
     def _bucket(self) -> str:

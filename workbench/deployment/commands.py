@@ -73,6 +73,7 @@ def setup(stage: str, given: Sequence[str], rotate: bool, yes: bool) -> None:
     for name in work.missing_secrets(settings, prefix) if not rotate else _secrets_of(work, variables):
         work.put_secret(prefix, name, _secret(name, stage, yes))
         say(f"{prefix}{name}: kept as a SecureString")
+    work.keep_logs(settings, variables, place)
     for file in work.write(settings, variables, place):
         say(f"{file}: written")
     _say_next(place)
@@ -135,17 +136,15 @@ def package(stage: str) -> None:
 
 
 def _filled(work: Setup, given: dict[str, str], yes: bool) -> dict[str, str]:
-    """The stage's environment, with what only a person can know: given, asked for, or as it was."""
+    """The stage's environment, with what only a person can know: given, asked for at the first set-up, or as it was."""
     variables = work.variables() | given
-    first = not work.stack.status()
-    for name in work.asked_for():
-        if name in given or (not first and name in variables):
-            continue
-        if yes or not sys.stdin.isatty():
-            if name not in variables:
-                raise SetupError(f"chalicelib/dropnote.toml names ${{{name}}}, and stage {work.stage} has none: --set {name}=…")
-        else:
-            variables[name] = click.prompt(f"{name} of stage {work.stage}", default=variables.get(name))
+    known = given if not work.stack.status() and not yes and sys.stdin.isatty() else variables
+    unknown = [name for name in work.asked_for() if name not in known]
+    if unknown and (yes or not sys.stdin.isatty()):
+        flags = " ".join(f"--set {name}=…" for name in unknown)
+        raise SetupError(f"chalicelib/dropnote.toml names what stage {work.stage} does not have: {flags}")
+    for name in unknown:
+        variables[name] = click.prompt(f"{name} of stage {work.stage}", default=variables.get(name))
     return variables
 
 

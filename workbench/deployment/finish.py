@@ -8,8 +8,6 @@ from ..finishing import finish
 from .setup import Client, SetupError
 from .stack import Stack
 
-LOG_DAYS = 30
-
 
 def deployed(project: Path, stage: str) -> list[dict[str, Any]]:
     """What Chalice says it has deployed of a stage.
@@ -35,17 +33,7 @@ def finish_stage(project: Path, stage: str, client: Client, public_url: str = ""
     said = finish(client("lambda"), resources, outputs["DeadEventsArn"])
     api = next((resource for resource in resources if resource["resource_type"] == "rest_api"), None)
     if api:
-        said.append(_keep_logs(client("logs"), f"/aws/lambda/dropnote-{stage}"))
         url = (public_url or api["rest_api_url"]).rstrip("/")
         client("ssm").put_parameter(Name=f"/dropnote/{stage}/public-url", Value=url, Type="String", Overwrite=True)
         said.append(f"public-url: {url}")
     return said
-
-
-def _keep_logs(client: Any, group: str) -> str:
-    """Chalice makes the log group of the function behind the REST API under another name than the function's own."""
-    found = client.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
-    if not any(each["logGroupName"] == group for each in found):
-        client.create_log_group(logGroupName=group)
-    client.put_retention_policy(logGroupName=group, retentionInDays=LOG_DAYS)
-    return f"{group}: kept for {LOG_DAYS} days"

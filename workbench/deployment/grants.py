@@ -141,10 +141,14 @@ def policies(settings: Settings, variables: Mapping[str, str], place: Place) -> 
     return {name: _document([_logs(name, place), *grants]) for name, grants in functions.items()}
 
 
+def log_group(function: str, stage: str) -> str:
+    """Where a function's output goes."""
+    return f"/aws/lambda/{APP}-{stage}" + ("" if function == "api_handler" else f"-{function}")
+
+
 def _logs(function: str, place: Place) -> Grant:
-    """Chalice makes the log groups, with their retention; streams have names that nobody knows before."""
-    name = f"{APP}-{place.stage}" + ("" if function == "api_handler" else f"-{function}")
-    group = place.arn("logs", f"log-group:/aws/lambda/{name}")
+    """Set-up makes the log groups, with their retention; streams have names that nobody knows before."""
+    group = place.arn("logs", f"log-group:{log_group(function, place.stage)}")
     return Grant("Logs", ("logs:CreateLogStream", "logs:PutLogEvents"), (f"{group}:*",), by="lambda")
 
 

@@ -3,6 +3,7 @@
 import re
 import tomllib
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,11 +15,12 @@ from chalicelib.render import template_names
 from chalicelib.settings import Settings, SettingsError, load
 
 from .config import read_stage, stages, write_stage
-from .grants import Place, policies, secret_names
+from .grants import Place, log_group, policies, secret_names
 from .stack import PAUSE_S, Plan, Stack
 
 _NAMED = re.compile(r"\$\{(\w+)\}")
 _STAGE = re.compile(r"[a-z][a-z0-9]{0,9}")  # as in resources.yaml
+LOG_DAYS = 30
 Client = Callable[[str], Any]  # boto3.client
 
 
@@ -124,3 +126,13 @@ class Setup:
     def write(self, settings: Settings, variables: Mapping[str, str], place: Place) -> list[str]:
         """Write the stage's names and policies below `.chalice/`; gives the files that changed."""
         return write_stage(self.project, self.stage, variables, policies(settings, variables, place))
+
+    def keep_logs(self, settings: Settings, variables: Mapping[str, str], place: Place) -> None:
+        """Make each function's log group, which then forgets: Lambda's own keeps for ever. Chalice could set that, by a name
+        that is wrong for the REST API's function, and its Terraform packaging fails on it.
+        """
+        logs = self.client("logs")
+        for function in policies(settings, variables, place):
+            with suppress(logs.exceptions.ResourceAlreadyExistsException):
+                logs.create_log_group(logGroupName=log_group(function, self.stage))
+            logs.put_retention_policy(logGroupName=log_group(function, self.stage), retentionInDays=LOG_DAYS)

@@ -11,6 +11,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from ..deployment.config import POLICIES, read_stage
+from ..deployment.setup import LOG_DAYS
 from ..finishing import retries_of
 from .script import Script
 
@@ -68,6 +69,10 @@ class Facts:
                 (there, each["Environment"]["Variables"], each["Timeout"], each["MemorySize"]),
                 (json.loads(policies[name].read_text()), settings["environment_variables"], 60, settings["lambda_memory_size"]),
             )  # fmt: skip
+        groups = self._client("logs").describe_log_groups(logGroupNamePrefix=f"/aws/lambda/dropnote-{self._stage}")["logGroups"]
+        kept = {each["logGroupName"].rpartition("/")[2]: each.get("retentionInDays") for each in groups}
+        wanted_logs = {each["FunctionName"]: LOG_DAYS for each in functions.values()}
+        fact(f"each function's log forgets after {LOG_DAYS} days", kept, wanted_logs)
         bucket = self.variables["UPLOAD_BUCKET"]
         told = self._client("s3").get_bucket_notification_configuration(Bucket=bucket)
         uploads = [each["FunctionArn"] for name, each in functions.items() if name.startswith("upload_")]
