@@ -6,6 +6,7 @@ only its hash with the sender's: an opt-out is from one sender, and another may 
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from threading import Lock
 from typing import Any, Protocol
 
 import msgspec
@@ -65,13 +66,16 @@ class Control:
         self._store = store
         self._clock = clock
         self._read: tuple[Controls, datetime] | None = None
+        self._reading = Lock()
         self._swept: datetime | None = None
 
     def now(self) -> Controls:
-        """The controls, at most 30 s old."""
-        if self._read is None or not timedelta(0) <= self._clock() - self._read[1] < FRESH:
-            self._read = (_controls(self._store.read()), self._clock())
-        return self._read[0]
+        """The controls, at most 30 s old; of several threads one reads them."""
+        with self._reading:
+            read = self._read
+            if read is None or not timedelta(0) <= self._clock() - read[1] < FRESH:
+                read = self._read = (_controls(self._store.read()), self._clock())
+            return read[0]
 
     def bury(self, key: str, dead: DeadAddress) -> None:
         """Remember a dead address: nothing more is sent to it until a deliberate message gets through."""

@@ -78,3 +78,10 @@ def test_no_world_is_said_in_one_sentence(monkeypatch: pytest.MonkeyPatch, comma
     result = run(*command.split())
     assert (result.exit_code, result.output.count("\n")) == (1, 1)
     assert "make run" in result.output
+
+
+@pytest.mark.parametrize(("ports", "told"), [(["--port", "99999"], "0<=x<=65535"), (["--port", "4580"], "different ones")])
+def test_ports_that_cannot_be_are_told(ports: list[str], told: str) -> None:
+    result = CliRunner().invoke(main, ["up", *ports])
+    assert result.exit_code != 0
+    assert told in result.output

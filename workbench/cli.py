@@ -19,6 +19,7 @@ from .output import as_json, fail, say, table, working
 from .rehearsal.commands import rehearse
 from .running import RunningWorld, read_world
 
+PORT = click.IntRange(0, 65_535)
 AS_JSON = click.option("--json", "json_", is_flag=True, help="One JSON document, for scripts.")
 
 
@@ -29,12 +30,18 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--port", default=4566, show_default=True, help="Of the local AWS.")
-@click.option("--desk-port", default=4580, show_default=True, help="Of the inbox page.")
+@click.option("--port", default=4566, show_default=True, type=PORT, help="Of the local AWS.")
+@click.option("--desk-port", default=4580, show_default=True, type=PORT, help="Of the inbox page.")
 def up(port: int, desk_port: int) -> None:
     """Start the local world, and stay until Ctrl-C."""
+    from .checking import check_all
     from .world import World, WorldError
 
+    if port == desk_port != 0:
+        fail(f"Both cannot listen on port {port}: give --port and --desk-port different ones.")
+    if (report := check_all(None, "local")).findings:
+        report.print(say)
+        fail("Nothing was started: mend that first.")
     try:
         with ExitStack() as running:
             with working("starting the local world") as step:
@@ -59,8 +66,8 @@ def _welcome(world: RunningWorld) -> None:
 
 
 @main.command()
-@click.option("--port", default=0, help="Of the local AWS; 0 is any free one.")
-@click.option("--desk-port", default=0, help="Of the inbox page; 0 is any free one.")
+@click.option("--port", default=0, type=PORT, help="Of the local AWS; 0 is any free one.")
+@click.option("--desk-port", default=0, type=PORT, help="Of the inbox page; 0 is any free one.")
 @AS_JSON
 def demo(port: int, desk_port: int, json_: bool) -> None:
     """Upload three files to a local world and show each SMS and mail that comes of it."""
@@ -154,6 +161,11 @@ def put(file: Path, key: str | None) -> None:
     """Upload a file to the local bucket."""
     from botocore.exceptions import BotoCoreError, ClientError
 
+    from chalicelib.events import Upload
+
+    from .account import find_account
+    from .logbook import unwanted
+
     world = _world()
     try:
         with working(f"uploading {file.name}"):
@@ -161,6 +173,9 @@ def put(file: Path, key: str | None) -> None:
     except (BotoCoreError, ClientError, OSError) as error:
         fail(f"The upload of {file} failed: {error}")
     say(f"s3://{world.bucket}/{key or file.name}")
+    settings = find_account("local").settings
+    if reasons := unwanted(settings, Upload(world.bucket, key or file.name, file.stat().st_size)):
+        say("nobody hears of it: " + "; ".join(reasons))
     say(f"the inbox: {world.desk}/", "dim")
 
 

@@ -150,9 +150,16 @@ def why_nothing(settings: Settings, key: str) -> list[str]:
     return lines
 
 
+def unwanted(settings: Settings, upload: Upload) -> list[str]:
+    """Why nobody will hear of an upload, a line for each rule; [] when somebody will."""
+    event = Event(Kind.UPLOAD, "", datetime.now(UTC), upload=upload)
+    reasons = {rule.name: why_not(rule, event) for rule in settings.rules}
+    return [] if "" in reasons.values() else [f"rule {name}: {why}" for name, why in reasons.items()]
+
+
 def _why(reason: str, detail: str) -> str:
     return f"{reason}: {detail}" if detail else reason
 
 
 def _local(moment_: datetime) -> str:
-    return f"{moment_.astimezone():%Y-%m-%d %H:%M:%S}"
+    return f"{moment_.astimezone():%Y-%m-%d %H:%M:%S %Z}"

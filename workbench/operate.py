@@ -4,9 +4,10 @@ import csv
 import getpass
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import timedelta
+from difflib import get_close_matches
 from functools import wraps
 from itertools import islice
 from typing import Any
@@ -16,7 +17,7 @@ import click
 from chalicelib import redriving
 from chalicelib.clock import utc_now
 from chalicelib.control import FRESH, address_key
-from chalicelib.delivery import Reason
+from chalicelib.delivery import Reason, State
 from chalicelib.masking import mask_email, mask_number
 from chalicelib.message import Channel
 from chalicelib.rows import Parked
@@ -53,7 +54,7 @@ def on_account(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--who", default="", help="A person.")
 @click.option("--rule", default="")
 @click.option("--channel", type=click.Choice([channel.value for channel in Channel]))
-@click.option("--state", default="", help="Such as failed, retry, unknown or parked.")
+@click.option("--state", type=click.Choice([*(state.value for state in State), "parked"]))
 @click.option("--key", default="", help="An object's name, or a glob: in/**/*.pdf")
 @click.option("--since", default="7d", show_default=True, help="2h, 2026-11-23 or 2026-11-23T10:00")
 @click.option("--follow", is_flag=True, help="And what comes, until Ctrl-C.")
@@ -62,6 +63,7 @@ def on_account(command: Callable[..., None]) -> Callable[..., None]:
 @on_account
 def log(account: Account, count: int, since: str, follow: bool, csv_: bool, json_: bool, **wanted: str | None) -> None:
     """The newest deliveries: who, what, when, by which channel, how it stands and why; and why nothing was sent."""
+    _must_know(account, wanted)
     ledger, start = account.bot().deliverer.ledger, logbook.moment(since, utc_now())
     wanted_rows = logbook.Filter(**{name: value or "" for name, value in wanted.items()})
 
@@ -84,6 +86,14 @@ def log(account: Account, count: int, since: str, follow: bool, csv_: bool, json
         _say_why_nothing(account, wanted_rows.key)
     else:
         say("nothing yet: upload something with .venv/bin/dropnote put FILE")
+
+
+def _must_know(account: Account, wanted: Mapping[str, str | None]) -> None:
+    """A person or rule that nobody has ever heard of is a slip of the pen; one that was removed may have rows."""
+    known = {"who": [*account.settings.people], "rule": [rule.name for rule in account.settings.rules]}
+    for name, names in known.items():
+        if (asked := wanted[name]) and asked not in names and (near := get_close_matches(asked, names, n=1)):
+            say(f"the settings have no {asked!r}; did you mean {near[0]}?", "yellow")
 
 
 def _say_why_nothing(account: Account, key: str) -> None:

@@ -13,9 +13,9 @@ from click.testing import CliRunner, Result
 
 from chalicelib.bot import Bot
 from chalicelib.clock import utc_now
-from chalicelib.events import Batch, Unknown
+from chalicelib.events import Batch, Unknown, Upload
 from chalicelib.settings import Settings
-from tests.builders import an_upload
+from tests.builders import an_upload, some_settings
 from tests.providers import Answer
 from tests.worlds import Stage, memory_stage, plenty
 from workbench import logbook
@@ -178,3 +178,19 @@ def test_what_aws_refuses_is_one_sentence(stage: Stage, error: Exception, senten
 
 def test_stage_that_is_none_is_said() -> None:
     assert run("log", "--stage", "nosuch").output == "There is no stage nosuch in .chalice/config.json.\n"
+
+
+def test_state_that_there_is_not_is_told_with_those_there_are(stage: Stage) -> None:
+    result = run("log", "--state", "bogus")
+    assert result.exit_code == 2
+    assert "'failed'" in result.output
+
+
+def test_misspelt_person_is_asked_about(stage: Stage) -> None:
+    assert "did you mean asha?" in run("log", "--who", "ashaa").output
+
+
+def test_upload_that_no_rule_wants_says_why() -> None:
+    told = logbook.unwanted(some_settings(), Upload("acme-drops", "in/file.part", 5))
+    assert told == ["rule uploads: the key is a temporary name of a sync client or an editor"]
+    assert logbook.unwanted(some_settings(), Upload("acme-drops", "in/file.pdf", 5)) == []
