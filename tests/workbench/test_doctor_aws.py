@@ -192,9 +192,10 @@ def test_secret_that_is_missing_or_in_the_clear_is_found(patient: Patient) -> No
 
 def test_receipts_go_where_the_stage_is(patient: Patient) -> None:
     assert "dropnote finish --stage prod" in patient.found("receipts")  # `unset` is what the stack puts there
-    patient.secret("public-url", "String", "https://old.example/api/")
-    api = {"resource_type": "rest_api", "rest_api_url": "https://new.example/api/"}
+    patient.secret("public-url", "String", "https://old.execute-api.eu-west-1.amazonaws.com/api/")
+    url = "https://new.execute-api.eu-west-1.amazonaws.com/api"
+    api = {"resource_type": "rest_api", "rest_api_url": f"{url}/"}
     patient.account.listed.write_text(json.dumps({"resources": [api]}))
-    assert "the stage is at https://new.example/api" in patient.found("receipts")
-    patient.secret("public-url", "String", "https://new.example/api")
+    assert f"the stage is at {url}" in patient.found("receipts")
+    patient.secret("public-url", "String", "https://drops.example.com")  # a domain of one's own
     assert patient.found("receipts") == ""
