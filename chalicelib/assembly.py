@@ -17,7 +17,7 @@ from .dead_events import DeadEvents
 from .deliver import LEASE, Deliverer
 from .ledger import LEDGER_CONFIG, Ledger
 from .message import Channel
-from .parameters import Parameters
+from .parameters import PARAMETERS_CONFIG, Parameters
 from .render import TEMPLATES, Renderer, template_names
 from .settings import Settings, load
 
@@ -40,7 +40,9 @@ def make_bot(settings: Settings, environ: Mapping[str, str], clients: Clients | 
         KeyError: the environment lacks DROPNOTE_LEDGER or DROPNOTE_STAGE.
     """
     clients = clients or aws.clients()
-    parameters = Parameters(lambda: clients("ssm"), environ.get("DROPNOTE_SECRETS", "/dropnote/"), environ, clock)
+    parameters = Parameters(
+        lambda: clients("ssm", config=PARAMETERS_CONFIG), environ.get("DROPNOTE_SECRETS", "/dropnote/"), environ, clock
+    )
 
     dynamodb, table = clients("dynamodb", config=LEDGER_CONFIG), environ["DROPNOTE_LEDGER"]
 

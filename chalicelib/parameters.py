@@ -8,11 +8,15 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from .clock import Clock
 
 KEPT = timedelta(minutes=5)
+
+# A container's start may wait for them, and has ten seconds; what is missing then is asked for again when it is needed.
+PARAMETERS_CONFIG = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 2})
 
 
 class MissingSecret(Exception):

@@ -110,11 +110,11 @@ class Stack:
         """
         if not plan.id:
             return
+        seen = {event["EventId"] for event in self._events()}
         self._client.execute_change_set(ChangeSetName=plan.id, StackName=self.name)
-        seen: set[str] = set()
 
         def over() -> bool:
-            for event in reversed(self._client.describe_stack_events(StackName=self.name)["StackEvents"]):
+            for event in reversed(self._events()):
                 if event["EventId"] not in seen:
                     seen.add(event["EventId"])
                     on_step(f"{event.get('LogicalResourceId', self.name)}: {event.get('ResourceStatus', '')}".lower())
@@ -154,9 +154,13 @@ class Stack:
         told = self._client.describe_stacks(StackName=self.name)["Stacks"][0].get(what, [])
         return {each[key]: each[value] for each in told}
 
+    def _events(self) -> list[dict[str, Any]]:
+        """The newest of what has happened to the stack, the newest first."""
+        events: list[dict[str, Any]] = self._client.describe_stack_events(StackName=self.name)["StackEvents"]
+        return events
+
     def _first_failure(self) -> str:
-        events = self._client.describe_stack_events(StackName=self.name)["StackEvents"]
-        failed = [event for event in events if event.get("ResourceStatus", "").endswith("FAILED")]
+        failed = [event for event in self._events() if event.get("ResourceStatus", "").endswith("FAILED")]
         return failed[-1].get("ResourceStatusReason", "no reason given") if failed else "no reason given"
 
 
