@@ -12,9 +12,10 @@ import click
 
 from chalicelib import __version__
 
+from .account import Account
 from .deployment import commands as deployment
 from .doctor import doctor
-from .operate import COMMANDS
+from .operate import COMMANDS, on_account
 from .output import as_json, fail, say, table, working
 from .rehearsal.commands import rehearse
 from .running import RunningWorld, read_world
@@ -133,11 +134,12 @@ def preview(template: str, file: Path | None, stage: str, open_: bool, json_: bo
 @main.command()
 @click.argument("target", metavar="WHO|RULE")
 @AS_JSON
-def test(target: str, json_: bool) -> None:
+@on_account
+def test(account: Account, target: str, json_: bool) -> None:
     """Send a message marked [TEST] the real way: to a person, a group, or everybody a rule names."""
-    world = _world()
+    asked = json.dumps({"to": target}).encode()
     with working(f"asking for a test to {target}"):
-        answer = world.client("lambda").invoke(FunctionName=f"dropnote-{world.stage}-test", Payload=json.dumps({"to": target}))
+        answer = account.client("lambda").invoke(FunctionName=f"dropnote-{account.stage}-test", Payload=asked)
         result: dict[str, Any] = json.loads(answer["Payload"].read())
     if "deliveries" not in result:
         fail(str(result.get("error") or result.get("errorMessage") or "the test function failed: see dropnote log"))

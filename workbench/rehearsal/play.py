@@ -90,10 +90,8 @@ class Rehearsal:
         self.script.act("use it")
         self._upload("rehearsal/first/report.pdf")
         self._upload_by_the_bus("rehearsal/first/by-the-bus.pdf")
-        client = self._account.client("lambda")
-        asked = json.dumps({"to": self._people()[0]}).encode()
-        told = json.load(client.invoke(FunctionName=f"dropnote-{self._stage}-test", Payload=asked)["Payload"])
-        sent = {each["state"] for each in told.get("deliveries", ())}
+        told = json.loads(self.script.run("dropnote", "test", self._people()[0], "--stage", self._stage, "--json"))
+        sent = {each["state"] for each in told["deliveries"]}
         self.script.fact("an invocation: a test message is sent", sent, {"sent"})
         answer = requests.get(f"{self._url}/health", timeout=30)
         self.script.fact("HTTP: the bot is well", (answer.status_code, answer.json().get("stage")), (200, self._stage))

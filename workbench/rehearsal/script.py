@@ -41,7 +41,7 @@ class Script:
         self.tell(f"  !!  {what}: found {_short(found)}" + ("" if wanted is True else f", wanted {_short(wanted)}"), "red")
 
     def run(self, *command: str, more: Mapping[str, str] | None = None, status: int = 0) -> str:
-        """Run a program of the project's environment in the rehearsed checkout, as a user would; gives what it wrote.
+        """Run a program of the project's environment in the rehearsed checkout, as a user would; gives its standard output.
 
         `dropnote` is that checkout's own. `more` is added to its environment.
 
@@ -50,20 +50,23 @@ class Script:
         """
         self.tell(f"  $ {' '.join(command)}", "dim")
         program = [sys.executable, "-m", "workbench.cli"] if command[0] == "dropnote" else [_beside_python(command[0])]
-        done = subprocess.run(
-            [*program, *command[1:]],
-            cwd=self.folder,
-            env={**self.variables, **(more or {})},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=COMMAND_S,
-            check=False,
-        )
-        wrote = done.stdout + done.stderr
+        try:
+            done = subprocess.run(
+                [*program, *command[1:]],
+                cwd=self.folder,
+                env={**self.variables, **(more or {})},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=COMMAND_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise Stopped(f"`{' '.join(command)}` was not done after {COMMAND_S} s.") from error
         if done.returncode != status:
-            raise Stopped(f"`{' '.join(command)}` ended with {done.returncode}.", "\n".join(wrote.strip().splitlines()[-25:]))
-        return wrote
+            wrote = f"{done.stdout}{done.stderr}".strip().splitlines()
+            raise Stopped(f"`{' '.join(command)}` ended with {done.returncode}.", "\n".join(wrote[-25:]))
+        return done.stdout
 
 
 def _beside_python(name: str) -> str:
