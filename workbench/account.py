@@ -18,6 +18,16 @@ from .deployment.config import read_stage
 from .places import PROJECT
 from .running import read_world
 
+_LOG_IN = "Log in with `aws configure` or `aws sso login`, or name who you are with AWS_PROFILE."
+_HINTS = {
+    "NoRegionError": "Choose one with `aws configure`, or for once with AWS_DEFAULT_REGION=eu-west-1.",
+    "NoCredentialsError": _LOG_IN,
+    "PartialCredentialsError": _LOG_IN,
+    "SSOTokenLoadError": _LOG_IN,
+    "UnauthorizedSSOTokenError": _LOG_IN,
+    "TokenRetrievalError": _LOG_IN,
+}
+
 
 class AccountError(Exception):
     """The account cannot be worked on; one sentence, and what to do."""
@@ -83,4 +93,5 @@ def telling() -> Iterator[None]:
         told = error.response.get("Error", {})
         raise AccountError(f"AWS refused {error.operation_name}: {told.get('Code')}: {told.get('Message')}") from error
     except BotoCoreError as error:
-        raise AccountError(f"AWS cannot be asked: {error}") from error
+        hint = _HINTS.get(type(error).__name__, "")
+        raise AccountError(f"AWS cannot be asked: {error}{'' if str(error).endswith('.') else '.'} {hint}".rstrip()) from error
