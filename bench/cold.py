@@ -31,7 +31,7 @@ from workbench.ministack import MiniStack
 from workbench.output import bar, fail, working
 from workbench.places import BENCH, PROJECT, RUNTIME_EMULATOR
 from workbench.resources import apply_stack, put_secrets, verify_sender
-from workbench.twilio_double import TwilioDouble
+from workbench.twilio.double import TwilioDouble
 
 STAGE = "local"
 BUCKET = "acme-drops"  # of the payloads

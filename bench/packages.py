@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench.packaging import build
+from workbench.packaging.build import build
 from workbench.places import BENCH, PROJECT, WHEELS
 from workbench.stage import Target, make_folder
 

@@ -12,7 +12,7 @@ from chalicelib.parameters import KEPT
 from tests.builders import ENVIRON, NOON, some_settings
 from tests.workbench.serving import serving
 from workbench.ministack import MiniStack
-from workbench.twilio_double import TwilioDouble
+from workbench.twilio.double import TwilioDouble
 
 SECRET = "/dropnote/prod/twilio-auth-token"
 TEXT = Message(Channel.SMS, "hello")

@@ -11,8 +11,8 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from .inbox import Uploads, create_inbox
 from .ministack import free_port
 from .rest_api import create_rest_api
-from .twilio_account_double import TwilioAccount
-from .twilio_double import TwilioDouble
+from .twilio.account import TwilioAccount
+from .twilio.double import TwilioDouble
 
 
 class _Quiet(WSGIRequestHandler):

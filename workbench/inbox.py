@@ -16,8 +16,8 @@ from flask import Blueprint, Response, abort, render_template, request
 from chalicelib.sms_text import count_segments
 
 from .mailbox import Mail, Mailbox
-from .twilio_double import TwilioDouble
-from .twilio_store import Row
+from .twilio.double import TwilioDouble
+from .twilio.store import Row
 
 NEWEST = 50  # how many of each the page shows; the JSON has all unless it is asked for fewer
 

@@ -21,7 +21,7 @@ from .ministack import ACCESS_KEY, REGION, SECRET_KEY, MiniStack, PortTakenError
 from .resources import make_bucket, verify_sender
 from .rest_api import PREFIX
 from .stage import Target
-from .twilio_double import TwilioDouble
+from .twilio.double import TwilioDouble
 
 ACCOUNT_SID = "AC" + "0" * 32
 BUCKET = "dropnote-uploads"

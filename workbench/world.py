@@ -32,7 +32,7 @@ from .ministack import ACCESS_KEY, REGION, SECRET_KEY, MiniStack, MiniStackError
 from .places import PROJECT, STATE
 from .running import RunningWorld, read_world, remove_world, write_world
 from .stage import DeployError, deploy, make_folder
-from .twilio_double import TwilioDouble
+from .twilio.double import TwilioDouble
 
 PORT, DESK_PORT = 4566, 4580
 STAGE = "local"

@@ -9,7 +9,7 @@ from chalicelib.channels.twilio import Twilio
 from tests.channels.parts import ACCOUNT, twilio_at
 from tests.workbench.serving import serving
 from workbench.proxy import Proxy
-from workbench.twilio_double import TwilioDouble
+from workbench.twilio.double import TwilioDouble
 
 
 @pytest.fixture

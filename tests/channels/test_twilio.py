@@ -18,8 +18,8 @@ from chalicelib.delivery import Reason
 from tests.channels.parts import ID, TEXT, listening, refused, twilio_at
 from workbench.ministack import free_port
 from workbench.proxy import Answer, Fault, Proxy
-from workbench.twilio_double import TwilioDouble
-from workbench.twilio_rules import refusal
+from workbench.twilio.double import TwilioDouble
+from workbench.twilio.rules import refusal
 
 
 def send(transport: Twilio) -> DeliveryError:

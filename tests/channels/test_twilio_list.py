@@ -10,7 +10,7 @@ from chalicelib.channels.twilio import _MOST_LISTED, Twilio
 from tests.channels.parts import ID, TEXT, twilio_at
 from workbench.ministack import free_port
 from workbench.proxy import Answer, Fault, Proxy
-from workbench.twilio_double import TwilioDouble
+from workbench.twilio.double import TwilioDouble
 
 ASHA = "+919812345678"
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)

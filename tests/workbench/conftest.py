@@ -11,7 +11,7 @@ from flask import Flask, Response, jsonify
 from playwright.sync_api import Browser, sync_playwright
 
 from workbench.inbox import create_inbox
-from workbench.twilio_double import TwilioDouble
+from workbench.twilio.double import TwilioDouble
 
 from .serving import serving
 

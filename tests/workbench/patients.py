@@ -19,8 +19,8 @@ from workbench.doctor.model import Result, examine
 from workbench.ministack import MiniStack
 from workbench.places import PROJECT
 from workbench.resources import apply_stack
-from workbench.twilio_account_double import TwilioAccount
-from workbench.twilio_double import TwilioDouble
+from workbench.twilio.account import TwilioAccount
+from workbench.twilio.double import TwilioDouble
 
 from .serving import serving
 

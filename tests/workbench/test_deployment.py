@@ -158,3 +158,24 @@ def test_mail_leaves_as_the_sender_only() -> None:
 
 def test_in_the_sandbox_the_recipients_identities_are_granted_too() -> None:
     assert "asha@example.com" in identities(some_settings(), sandbox=True)
+
+
+def test_domain_of_ones_own_outlives_the_next_deploy(project: Path, ministack: MiniStack) -> None:
+    setup()
+    (project / ".chalice/deployed").mkdir()
+    api = {
+        "name": "rest_api",
+        "resource_type": "rest_api",
+        "rest_api_url": "https://abc.execute-api.eu-west-1.amazonaws.com/api/",
+    }
+    (project / ".chalice/deployed/dev.json").write_text(json.dumps({"resources": [api]}))
+
+    def url(*arguments: str) -> str:
+        result = run("finish", "--stage", "dev", *arguments)
+        assert result.exit_code == 0, result.output
+        found: str = ministack.client("ssm").get_parameter(Name="/dropnote/dev/public-url")["Parameter"]["Value"]
+        return found
+
+    assert url() == "https://abc.execute-api.eu-west-1.amazonaws.com/api"
+    assert url("--public-url", "https://drops.example.com/") == "https://drops.example.com"
+    assert url() == "https://drops.example.com"

@@ -12,9 +12,9 @@ import pytest
 
 from chalicelib.clock import utc_now
 from workbench.deployment.config import read_stage
+from workbench.deployment.finish import finish_functions
 from workbench.doctor.deployed import differing
 from workbench.doctor.model import State
-from workbench.finishing import finish
 from workbench.ministack import MiniStack
 from workbench.places import PROJECT
 
@@ -36,7 +36,7 @@ def deployed(patient: Patient) -> Patient:
     """Three functions with what this checkout has, listed as Chalice lists them, and finished."""
     zipped = package()
     list_as_chalice(patient, [patient.function(handler, zipped, PROD) for handler in HANDLERS])
-    finish(patient.ministack.client("lambda"), patient.account.resources() or [], DEAD)
+    finish_functions(patient.ministack.client("lambda"), patient.account.resources() or [], DEAD)
     return patient
 
 

@@ -13,7 +13,7 @@ from workbench.account import Account
 from workbench.doctor import checks, mail
 from workbench.doctor.model import State, examine
 from workbench.ministack import MiniStack
-from workbench.twilio_account_double import Service
+from workbench.twilio.account import Service
 
 from .patients import SID, Patient, a_patient
 

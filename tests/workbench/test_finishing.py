@@ -5,7 +5,7 @@ import sys
 import zipfile
 from typing import Any
 
-from workbench.finishing import finish
+from workbench.deployment.finish import finish_functions
 from workbench.ministack import MiniStack
 
 DEAD = "arn:aws:sqs:us-east-1:000000000000:dropnote-local-dead-events"
@@ -40,7 +40,7 @@ def test_retries_dead_events_and_batch_responses_are_set(ministack: MiniStack) -
         {"resource_type": "sqs_event", "name": "upload_queue-sqs-event-source", "event_uuid": mapping["UUID"]},
         {"resource_type": "iam_role", "name": "any"},
     ]
-    said = [finish(client, resources, DEAD) for _ in range(2)]
+    said = [finish_functions(client, resources, DEAD) for _ in range(2)]
     assert said[0] == said[1]
     told = client.get_function_event_invoke_config(FunctionName=arns["upload_acme"])
     assert (told["MaximumRetryAttempts"], told["MaximumEventAgeInSeconds"]) == (2, 21600)

@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 
 from workbench.inbox import Uploads, create_inbox, mask
-from workbench.twilio_double import TwilioDouble
+from workbench.twilio.double import TwilioDouble
 
 from .conftest import ASHA, Desk
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from workbench.packaging import PackagingError, build, trace
+from workbench.packaging.build import PackagingError, build, trace
 from workbench.places import PROJECT, WHEELS
 
 

@@ -9,8 +9,8 @@ from flask import Flask
 from twilio.base.exceptions import TwilioRestException
 
 from workbench.doctor.twilio_client import twilio_client
-from workbench.twilio_account_double import Service, TwilioAccount
-from workbench.twilio_double import TwilioDouble
+from workbench.twilio.account import Service, TwilioAccount
+from workbench.twilio.double import TwilioDouble
 
 from .serving import serving
 from .twilio_desk import ACCOUNT, ASHA, OWN, SERVICE

@@ -11,7 +11,7 @@ from flask import Flask
 from twilio.base.exceptions import TwilioRestException
 from twilio.rest import Client
 
-from workbench.twilio_double import TwilioDouble
+from workbench.twilio.double import TwilioDouble
 
 from .serving import serving
 

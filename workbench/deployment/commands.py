@@ -120,7 +120,7 @@ def remove(stage: str, tables: bool, yes: bool) -> None:
 @on_aws
 def package(stage: str) -> None:
     """Compile what the zip needs into vendor/, which `chalice deploy` takes along: cold starts are twice as quick."""
-    from ..packaging import MACHINES, PackagingError, build, download
+    from ..packaging.build import MACHINES, PackagingError, build, download
 
     arch = read_stage(PROJECT, stage).get("lambda_architecture", "x86_64") if stage in stages(PROJECT) else "x86_64"
     try:

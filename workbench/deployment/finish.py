@@ -1,12 +1,37 @@
-"""What comes after `chalice deploy`: what Chalice cannot set, and the URL that only the deploy could tell."""
+"""What comes after `chalice deploy`: what Chalice cannot set, listed here and set after each deploy, and the URL that only the
+deploy could tell. Setting it again changes nothing.
+
+Source: AWS Lambda developer guide, "Configuring error handling settings for asynchronous invocations" and "Reporting batch
+item failures".
+"""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..finishing import finish
 from .setup import Client, SetupError
 from .stack import Stack
+
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """How Lambda treats an asynchronous invocation that fails; what fails for good goes to the dead-event queue."""
+
+    attempts: int  # after the first
+    event_age_s: int
+    keep: bool  # in the dead-event queue
+
+
+UPLOADS = Retries(attempts=2, event_age_s=6 * 3600, keep=True)
+ON_SCHEDULE = Retries(attempts=0, event_age_s=60, keep=False)  # the next one comes anyway
+RETRIES = {"upload": UPLOADS, "sweep": ON_SCHEDULE, "watch": ON_SCHEDULE}  # by the first word of the handler's name
+BATCH_RESPONSES = ["ReportBatchItemFailures"]  # of every queue's mapping
+
+
+def retries_of(handler: str) -> Retries | None:
+    """What is set for a handler's function; nothing for one that reads a queue, where the queue keeps what fails."""
+    return None if handler == "upload_queue" else RETRIES.get(handler.split("_")[0])
 
 
 def deployed(project: Path, stage: str) -> list[dict[str, Any]]:
@@ -16,24 +41,53 @@ def deployed(project: Path, stage: str) -> list[dict[str, Any]]:
         SetupError: nothing, as far as this checkout knows.
     """
     try:
-        resources: list[dict[str, Any]] = json.loads((project / ".chalice" / "deployed" / f"{stage}.json").read_text())[
-            "resources"
-        ]
+        told = json.loads((project / ".chalice" / "deployed" / f"{stage}.json").read_text())
     except OSError:
         raise SetupError(f"There is no .chalice/deployed/{stage}.json: run `chalice deploy --stage {stage}` first.") from None
+    resources: list[dict[str, Any]] = told["resources"]
     return resources
 
 
 def finish_stage(project: Path, stage: str, client: Client, public_url: str = "") -> list[str]:
-    """Set it, and tell what is set, a line each. `public_url` is where the routes are, if not where the deploy says."""
+    """Set it all, and tell what is set, a line each. `public_url` is a domain of the user's own before the stage, which stays
+    until another is given.
+    """
     resources = deployed(project, stage)
     outputs = Stack(client("cloudformation"), stage).outputs()
     if "DeadEventsArn" not in outputs:
         raise SetupError(f"The account has no stack of this stage: run `dropnote setup --stage {stage}` first.")
-    said = finish(client("lambda"), resources, outputs["DeadEventsArn"])
+    said = finish_functions(client("lambda"), resources, outputs["DeadEventsArn"])
     api = next((resource for resource in resources if resource["resource_type"] == "rest_api"), None)
     if api:
-        url = (public_url or api["rest_api_url"]).rstrip("/")
+        url = (public_url or _own_domain(client("ssm"), stage) or api["rest_api_url"]).rstrip("/")
         client("ssm").put_parameter(Name=f"/dropnote/{stage}/public-url", Value=url, Type="String", Overwrite=True)
         said.append(f"public-url: {url}")
     return said
+
+
+def finish_functions(client: Any, resources: list[dict[str, Any]], dead_events: str) -> list[str]:
+    """Set on what Chalice deployed what it cannot set; gives what was set, a line each.
+
+    `client` is a boto3 Lambda client, `resources` Chalice's own list of what it deployed, `dead_events` the queue's ARN.
+    """
+    said = []
+    for resource in resources:
+        if resource["resource_type"] == "lambda_function" and (retries := retries_of(resource["name"])):
+            client.put_function_event_invoke_config(
+                FunctionName=resource["lambda_arn"],
+                MaximumRetryAttempts=retries.attempts,
+                MaximumEventAgeInSeconds=retries.event_age_s,
+                DestinationConfig={"OnFailure": {"Destination": dead_events}} if retries.keep else {},
+            )
+            said.append(f"{resource['name']}: {retries.attempts} retries, {'kept when dead' if retries.keep else 'then let go'}")
+        if resource["resource_type"] == "sqs_event":
+            client.update_event_source_mapping(UUID=resource["event_uuid"], FunctionResponseTypes=BATCH_RESPONSES)
+            said.append(f"{resource['name']}: reports each record's fate")
+    return said
+
+
+def _own_domain(client: Any, stage: str) -> str:
+    """The URL there is, where it is neither the stack's "unset" nor one that API Gateway gave."""
+    found = client.get_parameters(Names=[f"/dropnote/{stage}/public-url"])["Parameters"]
+    url = str(found[0]["Value"]) if found else ""
+    return url if url.startswith("http") and "execute-api" not in url else ""

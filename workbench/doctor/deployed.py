@@ -17,7 +17,7 @@ from chalicelib.upkeep import Trouble, deploy_again
 
 from ..account import Account
 from ..deployment.config import read_stage
-from ..finishing import BATCH_RESPONSES, retries_of
+from ..deployment.finish import BATCH_RESPONSES, retries_of
 from ..places import PROJECT
 
 _TIMEOUT_S = 60

@@ -11,8 +11,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from ..deployment.config import POLICIES, read_stage
+from ..deployment.finish import retries_of
 from ..deployment.setup import LOG_DAYS
-from ..finishing import retries_of
 from .script import Script
 
 NOT_HELD = ("TimeToLiveSpecification", "PointInTimeRecoverySpecification", "SSESpecification")

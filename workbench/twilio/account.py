@@ -1,4 +1,4 @@
-"""What a Twilio account tells of itself, over HTTP, beside the texts that twilio_double.py takes: the account, its numbers,
+"""What a Twilio account tells of itself, over HTTP, beside the texts that double.py takes: the account, its numbers,
 messaging services, US registrations, geographic permissions, and whose number is of which country.
 
 Twilio has a host for each; here the host is the first part of the path: /messaging.twilio.com/v1/Services. What is so by
@@ -16,9 +16,9 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
-from .twilio_double import TwilioDouble, as_json, refuse
-from .twilio_rules import PASSING_SENDER, refusal
-from .twilio_store import VERSION
+from .double import TwilioDouble, as_json, refuse
+from .rules import PASSING_SENDER, refusal
+from .store import VERSION
 
 MESSAGING, ACCOUNTS, LOOKUPS = "messaging.twilio.com", "accounts.twilio.com", "lookups.twilio.com"
 # A few countries are enough; +1 and +7 have several each.

@@ -22,8 +22,8 @@ from twilio.request_validator import RequestValidator
 from chalicelib.clock import Clock, utc_now
 from chalicelib.sms_text import count_segments
 
-from .twilio_rules import PASSING_SENDER, Refusal, check, refusal
-from .twilio_store import VERSION, Row, listing
+from .rules import PASSING_SENDER, Refusal, check, refusal
+from .store import VERSION, Row, listing
 
 _SERVER_TROUBLE = {429: 20429, 500: 20500, 503: 20503}
 

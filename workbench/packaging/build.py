@@ -25,8 +25,8 @@ from chalicelib import aws
 from chalicelib.compiled import COMPILED, Compiled
 from chalicelib.render import environment
 
+from ..deployment.config import read_stage
 from . import descriptions
-from .deployment.config import read_stage
 
 MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}  # Lambda's names and those of wheels
 GLIBC = ("2_28", "2_26", "2_17", "2_12", "2_5")  # of Lambda's Amazon Linux 2 and older

@@ -1,0 +1,1 @@
+"""What goes into the Lambda zip beside the code: compiled modules and templates, and the AWS services' descriptions."""
