@@ -39,6 +39,7 @@ package: setup     ## compile what the Lambda zip needs into vendor/: cold start
 	@$(BIN)/dropnote package --stage $(or $(STAGE),local)
 
 deploy: setup      ## make deploy STAGE=dev: set up, package, deploy, finish
+	@$(if $(STAGE),,echo "Say which stage: make deploy STAGE=dev" >&2; exit 2)
 	@$(BIN)/dropnote setup --stage $(STAGE)
 	@$(BIN)/dropnote package --stage $(STAGE)
 	@$(BIN)/chalice deploy --stage $(STAGE)

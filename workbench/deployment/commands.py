@@ -122,7 +122,9 @@ def package(stage: str) -> None:
     """Compile what the zip needs into vendor/, which `chalice deploy` takes along: cold starts are twice as quick."""
     from ..packaging.build import MACHINES, PackagingError, build, download
 
-    arch = read_stage(PROJECT, stage).get("lambda_architecture", "x86_64") if stage in stages(PROJECT) else "x86_64"
+    if stage not in stages(PROJECT):
+        raise SetupError(f"There is no stage {stage} in .chalice/config.json: dropnote setup --stage {stage} makes it.")
+    arch = read_stage(PROJECT, stage).get("lambda_architecture", "x86_64")
     try:
         with working(f"compiling for {arch}"), TemporaryDirectory() as fetched:
             wheels = WHEELS
