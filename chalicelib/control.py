@@ -1,4 +1,4 @@
-"""What every container should know: dead addresses, opt-outs, how far a backfill has looked, and when the last sweep ended.
+"""What every container should know: dead addresses, opt-outs, silences, how far a backfill has looked, and when the last sweep ended.
 
 One item of the ledger's table, pk and sk "control", read at most once in 30 s by each container. An address is not in it,
 only its hash with the sender's: an opt-out is from one sender, and another may still write.
@@ -16,6 +16,7 @@ from .clock import Clock
 from .delivery import Reason
 from .events import identity_of
 from .message import Channel
+from .policy.silence import Silence
 
 FRESH = timedelta(seconds=30)
 SWEPT_EVERY = timedelta(minutes=5)  # one write for five sweeps
@@ -39,6 +40,7 @@ class Controls(Struct, frozen=True):
     dead: Mapping[str, DeadAddress] = field(default_factory=dict)
     looked_until: Mapping[str, datetime] = field(default_factory=dict)
     swept: datetime | None = None
+    silences: Mapping[str, Silence] = field(default_factory=dict)  # by rule; those that are over too
 
 
 def address_key(channel: Channel, sender: str, address: str) -> str:
@@ -92,6 +94,19 @@ class Control:
         self._store.put(f"looked_{bucket}", msgspec.json.encode(until).decode())
         self._read = None
 
+    def silence(self, silence: Silence) -> None:
+        """Silence a rule, and forget the silences that are over."""
+        over = [each.rule for each in self.now().silences.values() if each.until <= self._clock()]
+        for rule in over:
+            self._store.remove(f"silence_{rule}")
+        self._store.put(f"silence_{silence.rule}", msgspec.json.encode(silence).decode())
+        self._read = None
+
+    def unsilence(self, rule: str) -> None:
+        """End a rule's silence."""
+        self._store.remove(f"silence_{rule}")
+        self._read = None
+
     def swept(self, at: datetime) -> None:
         """A sweep has ended. Written when what is known is older than SWEPT_EVERY; read once in a container's life."""
         self._swept = self._swept or self.now().swept
@@ -101,16 +116,18 @@ class Control:
 
 
 def _controls(attributes: Mapping[str, str]) -> Controls:
-    dead, looked, swept = {}, {}, None
+    dead, looked, silences, swept = {}, {}, {}, None
     for name, value in attributes.items():
         kind, _, key = name.partition("_")
         if kind == "dead":
             dead[key] = msgspec.json.decode(value, type=DeadAddress)
         elif kind == "looked":
             looked[key] = msgspec.json.decode(value, type=datetime)
+        elif kind == "silence":
+            silences[key] = msgspec.json.decode(value, type=Silence)
         elif kind == "swept":
             swept = msgspec.json.decode(value, type=datetime)
-    return Controls(dead, looked, swept)
+    return Controls(dead, looked, swept, silences)
 
 
 class TableStore:

@@ -19,6 +19,7 @@ from .ledger import Ledger
 from .message import Channel, Message
 from .parameters import MissingSecret
 from .policy import outcome
+from .policy.silence import Silence, silenced
 from .render import Renderer
 from .settings import Settings
 
@@ -55,12 +56,13 @@ class Deliverer(Struct, eq=False):
         """
         if self._told_as_late(notice):
             return []
-        message = self.render(notice, time_left)
-        delivery = self._new(notice, message)
+        if silence := self._silenced(notice):
+            return self._insert(self._dropped(notice, Reason.SILENCED, str(silence)))
         if dead := self.dead(notice):
             others = self.fall_back(notice, time_left)
-            dropped = replace(delivery, state=State.DROPPED, reason=dead.reason, detail=since(dead), due_at=None)
-            return [*self._insert(dropped), *others]
+            return [*self._insert(self._dropped(notice, dead.reason, since(dead))), *others]
+        message = self.render(notice, time_left)
+        delivery = self._new(notice, message)
         if time_left() < SEND_RESERVE:
             return self.hold(notice, Reason.OUT_OF_TIME)
         if not self._insert(delivery):
@@ -184,6 +186,15 @@ class Deliverer(Struct, eq=False):
             body_hash=message.body_hash if message else "",
             instead_of=notice.instead_of,
         )
+
+    def _dropped(self, notice: Notice, reason: Reason, detail: str) -> Delivery:
+        return replace(self._new(notice, None), state=State.DROPPED, reason=reason, detail=detail, due_at=None)
+
+    def _silenced(self, notice: Notice) -> Silence | None:
+        """The silence that keeps a notice back. A deliberate test and the bot's own trouble are said all the same."""
+        if notice.event.kind is not Kind.UPLOAD:
+            return None
+        return silenced(self.control.now().silences, notice.rule, self.clock())
 
     def _insert(self, delivery: Delivery) -> list[Delivery]:
         if self.ledger.insert(delivery):

@@ -53,6 +53,7 @@ class Reason(StrEnum):
     FELL_BACK = "fell-back"  # told by the person's other channel instead
     ATTEMPTS = "attempts-used-up"
     TOO_OLD = "too-old"
+    SILENCED = "silenced"  # somebody silenced the rule for a while
     OPERATOR = "operator"  # somebody asked for it
 
 

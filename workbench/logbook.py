@@ -76,7 +76,7 @@ def changes(read: Callable[[], list[Row]], wait: Callable[[], object]) -> Iterat
 
 def told(row: Row) -> dict[str, str]:
     """One row for a list: COLUMNS, and the id."""
-    when = _local(row.created_at)
+    when = local(row.created_at)
     if isinstance(row, Parked):
         state = "redriven" if row.redriven_at else "parked"
         values = (when, f"a payload of {row.source}", "", "", "", state, row.why)
@@ -108,15 +108,12 @@ def find(ledger: Ledger, prefix: str, now: datetime) -> list[Row]:
 def story(row: Delivery) -> list[dict[str, str]]:
     """Every arrow it followed, in order: when, to which state, why."""
     first = row.steps[0].state.value if row.steps else ""
-    born = {"when": _local(row.created_at), "state": "claimed" if first != "claimed" else "held", "why": "first seen"}
+    born = {"when": local(row.created_at), "state": "claimed" if first != "claimed" else "held", "why": "first seen"}
     if not row.steps and row.state.value != "claimed":
         born |= {"state": row.state.value, "why": _why(row.reason.value, row.detail)}
     return [
         born,
-        *(
-            {"when": _local(step.at), "state": step.state.value, "why": _why(step.reason.value, step.detail)}
-            for step in row.steps
-        ),
+        *({"when": local(step.at), "state": step.state.value, "why": _why(step.reason.value, step.detail)} for step in row.steps),
     ]
 
 
@@ -130,12 +127,12 @@ def whole(row: Row) -> dict[str, Any]:
         **told(row),
         **{name: value for name, value in summary(row).items() if name in ("attempts", "receipt")},
         "event": row.event.kind.value,
-        "at": _local(row.event.at),
+        "at": local(row.event.at),
         "bucket": upload.bucket if upload else "",
         "size": upload.size if upload else None,
         "instead_of": row.instead_of,
-        "due": _local(row.due_at) if row.due_at else "",
-        "expires": _local(row.expires_at),
+        "due": local(row.due_at) if row.due_at else "",
+        "expires": local(row.expires_at),
         "story": story(row),
     }
 
@@ -161,5 +158,6 @@ def _why(reason: str, detail: str) -> str:
     return f"{reason}: {detail}" if detail else reason
 
 
-def _local(moment_: datetime) -> str:
+def local(moment_: datetime) -> str:
+    """A moment on this machine's clock."""
     return f"{moment_.astimezone():%Y-%m-%d %H:%M:%S %Z}"
