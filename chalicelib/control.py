@@ -1,4 +1,4 @@
-"""What every container should know: dead addresses, opt-outs, silences, how far a backfill has looked, and when the last sweep ended.
+"""What every container should know: dead addresses, opt-outs, silences, how far a backfill has looked, the last sweep's end.
 
 One item of the ledger's table, pk and sk "control", read at most once in 30 s by each container. An address is not in it,
 only its hash with the sender's: an opt-out is from one sender, and another may still write.
