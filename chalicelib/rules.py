@@ -42,28 +42,25 @@ class RuleIndex:
 
 def why_not(rule: Rule, event: Event) -> str:
     """The first condition of a rule that an event does not fulfil, in words; "" when it matches."""
-    upload = event.upload
-    if upload is None or upload.bucket != rule.bucket:
+    if event.upload is None:
         return f"it is not about the bucket {rule.bucket}"
-    if upload.key.endswith("/") and not upload.size:
-        return "it is a folder placeholder"
-    if not globs.matches(rule.key, upload.key):
-        return f"the key matches none of {', '.join(rule.key)}"
-    if any(globs.compiled(glob).fullmatch(upload.key) for glob in rule.ignore):
-        return "the key is a temporary name of a sync client or an editor"
-    if upload.creation not in rule.created:
-        return f"it came by {upload.creation}, not by {', '.join(rule.created)}"
-    return _why_not_size(rule, upload)
+    return next((why for _, why in conditions(rule, event.upload) if why), "")
 
 
-def _why_not_size(rule: Rule, upload: Upload) -> str:
-    if upload.size is None:
-        return ""  # not told: better one message too many than none
-    if upload.size == 0 and rule.empty == "ignore":
-        return "it is empty"
-    if not rule.size.holds(upload.size):
-        return f"{upload.size} bytes are outside of the size it asks for"
-    return ""
+def conditions(rule: Rule, upload: Upload) -> Iterator[tuple[str, str]]:
+    """Each condition of a rule by its name in the settings, in the order they are looked at, and why an upload does not
+    fulfil it; "" where it does.
+    """
+    yield "bucket", "" if upload.bucket == rule.bucket else f"it is not about the bucket {rule.bucket}"
+    yield "folder", "it is a folder placeholder" if upload.key.endswith("/") and not upload.size else ""
+    yield "key", "" if globs.matches(rule.key, upload.key) else f"the key matches none of {', '.join(rule.key)}"
+    temporary = any(globs.compiled(glob).fullmatch(upload.key) for glob in rule.ignore)
+    yield "ignore", "the key is a temporary name of a sync client or an editor" if temporary else ""
+    yield "created", "" if upload.creation in rule.created else f"it came by {upload.creation}, not by {', '.join(rule.created)}"
+    yield "empty", "it is empty" if upload.size == 0 and rule.empty == "ignore" else ""
+    # a size that is not told: better one message too many than none
+    within = upload.size is None or rule.size.holds(upload.size)
+    yield "size", "" if within else f"{upload.size} bytes are outside of the size it asks for"
 
 
 def _places(upload: Upload) -> Iterator[tuple[str, str, str]]:

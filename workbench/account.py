@@ -56,19 +56,28 @@ class Account:
         return make_bot(self.settings, self.variables, self.client)
 
 
+def settings_of(stage: str) -> tuple[Settings, dict[str, str]]:
+    """A stage's settings, and the environment that fills them.
+
+    Raises:
+        AccountError: there is no such stage, or its settings are not in order.
+    """
+    try:
+        variables = {**os.environ, **read_stage(PROJECT, stage)["environment_variables"]}
+        return load_settings(variables), variables
+    except KeyError as error:
+        raise AccountError(f"There is no stage {stage} in .chalice/config.json.") from error
+    except SettingsError as error:
+        raise AccountError(f"chalicelib/dropnote.toml is not in order: run .venv/bin/dropnote check. {error}") from error
+
+
 def find_account(stage: str) -> Account:
     """The account of a stage: "local" is the local world that runs.
 
     Raises:
         AccountError: no world runs, there is no such stage, or its settings are not in order.
     """
-    try:
-        variables = {**os.environ, **read_stage(PROJECT, stage)["environment_variables"]}
-        settings = load_settings(variables)
-    except KeyError as error:
-        raise AccountError(f"There is no stage {stage} in .chalice/config.json.") from error
-    except SettingsError as error:
-        raise AccountError(f"chalicelib/dropnote.toml is not in order: run .venv/bin/dropnote check. {error}") from error
+    settings, variables = settings_of(stage)
     if stage != "local":
         import boto3  # a third of a second that the local world does not need
 

@@ -12,7 +12,7 @@ import click
 
 from chalicelib import __version__
 
-from . import silencing
+from . import explaining, silencing
 from .account import Account
 from .deployment import commands as deployment
 from .doctor import doctor
@@ -189,7 +189,7 @@ def _world() -> RunningWorld:
     return world
 
 
-for command in (*COMMANDS, *silencing.COMMANDS, *deployment.COMMANDS, doctor, rehearse):
+for command in (*COMMANDS, explaining.command, *silencing.COMMANDS, *deployment.COMMANDS, doctor, rehearse):
     main.add_command(command)
 
 if __name__ == "__main__":

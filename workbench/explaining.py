@@ -1,0 +1,162 @@
+"""`dropnote explain`: what would become of an upload, by the settings as they are here. Nothing is sent, no account is asked."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+
+import click
+import msgspec
+
+from chalicelib.audience import by_rule
+from chalicelib.clock import utc_now
+from chalicelib.events import Creation, Event, Kind, Upload, identity_of
+from chalicelib.message import Channel
+from chalicelib.render import Renderer
+from chalicelib.rules import RuleIndex, conditions
+from chalicelib.settings import Rule, Settings
+from chalicelib.settings.values import Wrong, size_range
+from chalicelib.show import fit_to_show
+from chalicelib.sms_text import count_segments
+
+from .account import AccountError, settings_of
+from .output import as_json, fail, say
+
+
+class Told(msgspec.Struct, frozen=True):
+    """Who would be told, by which channel, and what it takes."""
+
+    person: str
+    channel: str
+    takes: str  # "2 segments, GSM-7" or a mail's subject
+
+
+class Looked(msgspec.Struct, frozen=True):
+    """One condition of a rule: what it asks for, what the upload has, and why that does not do; "" where it does."""
+
+    condition: str
+    asks: str
+    has: str
+    why_not: str
+
+
+class Explained(msgspec.Struct, frozen=True):
+    """One rule's word on the upload."""
+
+    rule: str
+    matches: bool
+    conditions: list[Looked]
+    told: list[Told]
+    timeline: list[str]
+
+
+def explain(settings: Settings, stage: str, upload: Upload, now: datetime) -> list[Explained]:
+    """What each rule makes of an upload, in the order of the file."""
+    event = Event(Kind.UPLOAD, identity_of("explain"), now, upload=upload)
+    renderer = Renderer(settings, stage=stage)
+    matching = {match.rule.name for match in RuleIndex(settings.rules).match(event)}
+    return [_explained(rule, event, upload, renderer, rule.name in matching) for rule in settings.rules]
+
+
+def _explained(rule: Rule, event: Event, upload: Upload, renderer: Renderer, matches: bool) -> Explained:
+    told = list(_told(rule, event, renderer)) if matches else []
+    asked, has = _asked(rule), _has(upload)
+    looked = [Looked(name, asked.get(name, ""), has.get(name, ""), why) for name, why in conditions(rule, upload)]
+    return Explained(rule.name, matches, looked, told, _timeline(rule, told))
+
+
+def _asked(rule: Rule) -> dict[str, str]:
+    least, most = rule.size.least, rule.size.most
+    bounds = [f"at least {least:,}" if least else "", f"at most {most:,}" if most is not None else ""]
+    return {
+        "bucket": rule.bucket,
+        "key": ", ".join(rule.key),
+        "ignore": f"none of {len(rule.ignore)} temporary names",
+        "created": "any way" if len(rule.created) == len(Creation) else ", ".join(rule.created),
+        "empty": "not empty" if rule.empty == "ignore" else "may be empty",
+        "size": " and ".join(filter(None, bounds)) + " bytes" if any(bounds) else "any",
+        "folder": "no folder placeholder",
+    }
+
+
+def _has(upload: Upload) -> dict[str, str]:
+    size = "not told" if upload.size is None else f"{upload.size:,} bytes"
+    return {"bucket": upload.bucket, "key": upload.key, "created": upload.creation.value, "size": size, "empty": size}
+
+
+def _told(rule: Rule, event: Event, renderer: Renderer) -> Iterator[Told]:
+    for notice in by_rule(event, rule):
+        channel, person = notice.recipient.channel, notice.recipient.person
+        made = renderer.render(notice.template, channel=channel, event=event, rule=rule.name, person=person)
+        takes = made.message.subject
+        if channel is Channel.SMS:
+            cost = count_segments(made.message.text)
+            takes = f"{cost.segments} segment{'s' * (cost.segments > 1)}, {cost.encoding}"
+        yield Told(person.name, channel.value, takes + (f" (plain, because {made.trouble})" if made.trouble else ""))
+
+
+def _timeline(rule: Rule, told: Sequence[Told]) -> list[str]:
+    if not told:
+        return []
+    lines = [f"at once: {len(told)} message{'s' * (len(told) > 1)}"]
+    if rule.fallback is not None:
+        lines.append(
+            f"after {_span(rule.fallback)}: the person's other channel, where one keeps failing; at once where one is dead"
+        )
+    lines.append(f"after {_span(rule.expires)}: given up where it could not be sent, and the owner is told")
+    return lines
+
+
+def _span(span: timedelta) -> str:
+    for unit, size in (("h", 3600), ("m", 60)):
+        if span.total_seconds() % size == 0:
+            return f"{span.total_seconds() / size:.0f}{unit}"
+    return f"{span.total_seconds():.0f}s"
+
+
+@click.command("explain")
+@click.argument("place", metavar="s3://BUCKET/KEY")
+@click.option("--size", default="", help="Such as 12KB or 5GB; not told when left out.")
+@click.option("--created", default="put", show_default=True, type=click.Choice([way.value for way in Creation]))
+@click.option("--stage", default="local", show_default=True, help="Whose values of .chalice/config.json are taken.")
+@click.option("--json", "json_", is_flag=True, help="One JSON document, for scripts.")
+def command(place: str, size: str, created: str, stage: str, json_: bool) -> None:
+    """Which rules an upload would match and which not, and why; who would be told, by which channel, and when."""
+    bucket, _, key = place.removeprefix("s3://").partition("/")
+    if not place.startswith("s3://") or not bucket or not key:
+        fail(f"{place!r} is no object in S3: write s3://bucket/folder/name")
+    try:
+        settings = settings_of(stage)[0]
+        found = explain(settings, stage, Upload(bucket, key, _bytes(size), creation=Creation(created)), utc_now())
+    except (AccountError, ValueError) as error:
+        fail(str(error))
+    if json_:
+        as_json([msgspec.to_builtins(each) for each in found])
+        return
+    for each in found:
+        _say(each)
+    if not any(each.matches for each in found):
+        say("nobody would hear of it")
+    say("not looked at: silences and dead addresses (dropnote silences, dropnote people)", "dim")
+
+
+def _say(each: Explained) -> None:
+    say(f"{each.rule}: {'tells of it' if each.matches else 'does not want it'}", "green" if each.matches else "bold")
+    for looked in each.conditions:
+        if looked.why_not or each.matches:
+            facts = f"{looked.asks} ({looked.has})" if looked.has not in ("", looked.asks) else looked.asks
+            say(f"  {'!!' if looked.why_not else 'ok'}  {looked.condition:8} {fit_to_show(looked.why_not or facts)}")
+    for told in each.told:
+        say(f"  →   {told.person} by {told.channel}: {told.takes}")
+    for line in each.timeline:
+        say(f"      {line}")
+
+
+def _bytes(text: str) -> int | None:
+    """A size as people write it, read as the settings read theirs.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        return size_range((f"= {text}",)).least if text else None
+    except Wrong:
+        raise ValueError(f"{text!r} is no size: write 0, 12KB, 3.5MB or 5GB") from None
