@@ -1,0 +1,35 @@
+"""What the documents say of settings and templates is all there is."""
+
+import re
+
+import pytest
+from msgspec import Struct
+
+from chalicelib.events import Event, Upload
+from chalicelib.filters import FILTERS
+from chalicelib.settings import Bot, Email, Person, Rule, Sms
+from workbench.places import PROJECT
+
+TEXT = (PROJECT / "docs" / "settings.md").read_text()
+
+
+def words(heading: str) -> set[str]:
+    """The words in backquotes of one section."""
+    section = TEXT.partition(f"## {heading}")[2].partition("\n## ")[0]
+    return set(re.findall(r"`([\w.]+)`", section))
+
+
+@pytest.mark.parametrize(
+    ("heading", "model"),
+    [("[bot]", Bot), ("[email]", Email), ("[sms]", Sms), ("[people.NAME]", Person), ("[[rules]]", Rule)],
+)
+def test_every_field_of_the_settings_is_documented(heading: str, model: type[Struct]) -> None:
+    fields = {name.rstrip("_") for name in model.__struct_fields__} - {"recipients"} | ({"notify"} if model is Rule else set())
+    named_by_their_table = {"name"} if model is Person else set()
+    assert fields - named_by_their_table <= words(heading)
+
+
+def test_every_name_and_filter_of_the_templates_is_documented() -> None:
+    names = {f"upload.{name}" for name in Upload.__struct_fields__} | {f"event.{name}" for name in Event.__struct_fields__}
+    assert names - {"upload.sequencer", "event.upload"} <= words("Templates")
+    assert set(FILTERS) <= words("Templates")
