@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
@@ -74,8 +75,8 @@ def setup(stage: str, given: Sequence[str], rotate: bool, yes: bool) -> None:
         work.put_secret(prefix, name, _secret(name, stage, yes))
         say(f"{prefix}{name}: kept as a SecureString")
     work.keep_logs(settings, variables, place)
-    for file in work.write(settings, variables, place):
-        say(f"{file}: written")
+    for folder, count in Counter(str(Path(file).parent) for file in work.write(settings, variables, place)).items():
+        say(f"{folder}: {count} file{'s' * (count > 1)} written")
     _say_next(place)
 
 
