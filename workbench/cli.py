@@ -3,7 +3,7 @@
 import json
 import signal
 import webbrowser
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
@@ -166,7 +166,7 @@ def put(file: Path, key: str | None) -> None:
 
     from chalicelib.events import Upload
 
-    from .account import find_account
+    from .account import AccountError, find_account
     from .logbook import unwanted
 
     world = _world()
@@ -176,9 +176,10 @@ def put(file: Path, key: str | None) -> None:
     except (BotoCoreError, ClientError, OSError) as error:
         fail(f"The upload of {file} failed: {error}")
     say(f"s3://{world.bucket}/{key or file.name}")
-    settings = find_account("local").settings
-    if reasons := unwanted(settings, Upload(world.bucket, key or file.name, file.stat().st_size)):
-        say("nobody hears of it: " + "; ".join(reasons))
+    with suppress(AccountError):  # settings that are being written: the world has those it was started with
+        settings = find_account("local").settings
+        if reasons := unwanted(settings, Upload(world.bucket, key or file.name, file.stat().st_size)):
+            say("nobody hears of it, by the settings as they are now: " + "; ".join(reasons))
     say(f"the inbox: {world.desk}/", "dim")
 
 

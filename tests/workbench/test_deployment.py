@@ -94,9 +94,21 @@ def test_rotated_secret_replaces_the_one_before(project: Path, ministack: MiniSt
     assert ministack.client("ssm").get_parameter(Name=path, WithDecryption=True)["Parameter"]["Value"] == "another"
 
 
+def test_input_that_ends_leaves_nothing_of_the_plan(project: Path, ministack: MiniStack) -> None:
+    result = run("setup", "--stage", "dev", given="", **{SECRET: TOKEN})
+    assert result.exit_code == 1
+    assert Stack(ministack.client("cloudformation"), "dev").status() in ("", "DELETE_COMPLETE")
+
+
+def test_missing_secret_stops_set_up_before_anything_is_made(project: Path, ministack: MiniStack) -> None:
+    run("setup", "--stage", "dev", "--yes")
+    assert ministack.client("dynamodb").list_tables()["TableNames"] == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
+        (["--stage", "dev", "--set", "UPLOAD_BUKET=x"], "names no ${UPLOAD_BUKET}"),
         (["--stage", "Dev"], "small letters and digits"),
         (["--stage", "dev", "--set", "BUCKET"], "--set takes NAME=VALUE"),
         (["--stage", "new"], "--set TWILIO_ACCOUNT_SID=… --set UPLOAD_BUCKET=…"),

@@ -18,7 +18,7 @@ from ..output import fail, say, table, working
 from ..places import PROJECT, WHEELS
 from .config import read_stage, stages
 from .finish import finish_stage
-from .grants import Place
+from .grants import Place, secret_names
 from .remove import Removal
 from .setup import Setup, SetupError
 from .stack import Plan, StackError
@@ -63,16 +63,17 @@ def setup(stage: str, given: Sequence[str], rotate: bool, yes: bool) -> None:
     settings = work.settings(variables)
     place = work.place(settings)
     say(f"account {place.account}, region {place.region}, stage {stage}")
+    prefix = variables["DROPNOTE_SECRETS"]
+    wanted = secret_names(settings) if rotate else work.missing_secrets(settings, prefix)
+    secrets = {name: _secret(name, stage, yes) for name in wanted}
     plan = work.plan(settings)
     _show(plan)
-    if plan.id and not yes and not click.confirm("Make these changes?", default=True):
-        work.stack.drop(plan)
-        raise click.Abort
+    if plan.id and not yes:
+        _confirm(work, plan)
     with working("making the changes") as step:
         work.stack.execute(plan, step)
-    prefix = variables["DROPNOTE_SECRETS"]
-    for name in work.missing_secrets(settings, prefix) if not rotate else _secrets_of(work, variables):
-        work.put_secret(prefix, name, _secret(name, stage, yes))
+    for name, value in secrets.items():
+        work.put_secret(prefix, name, value)
         say(f"{prefix}{name}: kept as a SecureString")
     work.keep_logs(settings, variables, place)
     for folder, count in Counter(str(Path(file).parent) for file in work.write(settings, variables, place)).items():
@@ -140,9 +141,12 @@ def package(stage: str) -> None:
 
 def _filled(work: Setup, given: dict[str, str], yes: bool) -> dict[str, str]:
     """The stage's environment, with what only a person can know: given, asked for at the first set-up, or as it was."""
+    asked = work.asked_for()
+    if slips := [name for name in given if name not in asked]:
+        raise SetupError(f"chalicelib/dropnote.toml names no ${{{slips[0]}}}; it names {', '.join(asked) or 'none'}.")
     variables = work.variables() | given
     known = given if not work.stack.status() and not yes and sys.stdin.isatty() else variables
-    unknown = [name for name in work.asked_for() if name not in known]
+    unknown = [name for name in asked if name not in known]
     if unknown and (yes or not sys.stdin.isatty()):
         flags = " ".join(f"--set {name}=…" for name in unknown)
         raise SetupError(f"chalicelib/dropnote.toml names what stage {work.stage} does not have: {flags}")
@@ -166,10 +170,13 @@ def _show(plan: Plan) -> None:
     table(["change", "what", "type", ""], rows)
 
 
-def _secrets_of(work: Setup, variables: dict[str, str]) -> list[str]:
-    from .grants import secret_names
-
-    return secret_names(work.settings(variables))
+def _confirm(work: Setup, plan: Plan) -> None:
+    """Go on only with a yes; a no, the end of the input and Ctrl-C leave nothing of the plan behind."""
+    try:
+        click.confirm("Make these changes?", default=True, abort=True)
+    except click.Abort:
+        work.stack.drop(plan)
+        raise
 
 
 def _secret(name: str, stage: str, yes: bool) -> str:

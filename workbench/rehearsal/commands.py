@@ -7,11 +7,14 @@ from pathlib import Path
 import click
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ..checking import check_all
+from ..deployment.config import stages
 from ..deployment.setup import SetupError
 from ..deployment.stack import StackError
 from ..local_account import FlaggedPortTaken, LocalAccount
 from ..ministack import MiniStackError, remove_folder
 from ..output import as_json, fail, say, table
+from ..places import PROJECT
 from ..runtime import RuntimeTrouble
 from ..stage import DeployError
 from .in_runtime import Measured
@@ -26,6 +29,8 @@ _COLUMNS = ("function", "memory", "init ms", "cold ms", "warm ms", "CPU ms", "pe
 @click.option("--json", "json_", is_flag=True, help="One JSON document, for scripts.")
 def rehearse(stage: str, json_: bool) -> None:
     """Set up, deploy, use, change and remove a stage on a fresh local account. Nothing of yours changes."""
+    if (report := check_all(None, stage if stage in stages(PROJECT) else "local")).findings:
+        fail("\n".join(map(str, report.findings)))
     facts, failed, measured = 0, [], []
     try:
         with ExitStack() as stack:
