@@ -58,7 +58,7 @@ def test_stage_just_deployed_and_finished_is_well(deployed: Patient, check: str)
 
 
 def test_stage_that_is_not_deployed_is_said(patient: Patient) -> None:
-    assert "chalice deploy --stage prod" in patient.found("functions")
+    assert "make deploy STAGE=prod" in patient.found("functions")
 
 
 def test_function_that_is_gone_is_named(deployed: Patient) -> None:

@@ -43,9 +43,8 @@ def present(account: Account) -> Iterator[Trouble]:
     there = {each["FunctionArn"] for each in functions(account)}
     if not there:
         what = f"Stage {account.stage} has no functions in this account and region."
-        yield Trouble(
-            "functions", "", what, f"{deploy_again(account.stage)}; or look whether this is the right account and region"
-        )
+        how = deploy_again("local") if account.stage == "local" else f"make deploy STAGE={account.stage}"
+        yield Trouble("functions", "", what, f"{how}; or look whether this is the right account and region")
         return
     gone = [str(each["name"]) for each in _functions_of(account.resources() or ()) if each["lambda_arn"] not in there]
     if gone:
