@@ -1,0 +1,129 @@
+"""Budgets: how many messages a person, a rule and all together may bring in an hour or a day, and how many SMS segments in a day.
+
+What was sent is counted from the ledger's stream, after it went: a limit stops what comes after it was reached, a few seconds
+later. Hours and days are those of UTC, so that nobody's clock change makes one longer.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
+
+from ..message import Channel
+
+if TYPE_CHECKING:
+    from ..settings import Settings
+
+What = Literal["messages", "segments"]
+Per = Literal["hour", "day"]
+Verdict = Literal["ok", "near", "over"]
+
+ALL = "all"  # the scope of everything the bot sends
+_LIMIT = re.compile(r"([1-9]\d*)(?: (messages|segments))? per (hour|day)")
+_LENGTHS: dict[Per, timedelta] = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
+
+
+class Limit(Struct, frozen=True):
+    """So many of what, in each hour or each day."""
+
+    amount: int
+    what: What
+    per: Per
+
+    def __str__(self) -> str:
+        return f"{self.amount} {self.what} per {self.per}"
+
+
+# What a person has where the settings say nothing: far above what anybody reads, and far below what a runaway sends.
+PERSON_DEFAULT = (Limit(100, "messages", "hour"), Limit(500, "messages", "day"), Limit(200, "segments", "day"))
+
+
+class Tripped(Struct, frozen=True):
+    """A limit that was reached, and the hour or day that it is reached for."""
+
+    scope: str
+    limit: Limit
+    since: datetime
+    until: datetime
+
+    @property
+    def key(self) -> str:
+        """Its name among what has tripped: a scope may be over two limits, each until a time of its own."""
+        return f"{self.scope}: {self.limit.what} per {self.limit.per}"
+
+
+def parse(text: str) -> Limit:
+    """Read "60 per hour", "300 messages per day" or "100 segments per day".
+
+    Raises:
+        ValueError: it is none of these, in one sentence.
+    """
+    found = _LIMIT.fullmatch(" ".join(text.split()))
+    if not found:
+        raise ValueError(f'{text!r} is no budget: write it like "60 per hour", "300 per day" or "100 segments per day"')
+    amount, what, per = found.groups(default="messages")
+    if what == "segments" and per == "hour":
+        raise ValueError(f'{text!r} is no budget: segments are counted by the day, as in "{amount} segments per day"')
+    return Limit(int(amount), "segments" if what == "segments" else "messages", "hour" if per == "hour" else "day")
+
+
+def scopes(person: str, rule: str) -> list[str]:
+    """Everything that a message counts for."""
+    return [f"person {person}", f"rule {rule}", ALL]
+
+
+def limits_of(settings: "Settings") -> dict[str, tuple[Limit, ...]]:
+    """The limits of each scope that the settings name."""
+    people = {f"person {name}": person.budget for name, person in settings.people.items()}
+    rules = {f"rule {rule.name}": rule.budget or () for rule in settings.rules}
+    return {
+        **{scope: PERSON_DEFAULT if budget is None else budget for scope, budget in people.items()},
+        **rules,
+        ALL: settings.bot.budget or (),
+    }
+
+
+def span(per: Per, moment: datetime) -> tuple[datetime, datetime]:
+    """The hour or day that a moment is in: its beginning, and the beginning of the next."""
+    begin = moment.replace(minute=0, second=0, microsecond=0)
+    if per == "day":
+        begin = begin.replace(hour=0)
+    return begin, begin + _LENGTHS[per]
+
+
+def judge(limit: Limit, used: int) -> Verdict:
+    """How a limit stands: near from 80 % on, and over from the last message that it allows."""
+    if used >= limit.amount:
+        return "over"
+    return "near" if used * 5 >= limit.amount * 4 else "ok"
+
+
+def over(
+    tripped: Mapping[str, Tripped],
+    person: str,
+    rule: str,
+    channel: Channel,
+    now: datetime,
+    limits: Mapping[str, Collection[Limit]] | None = None,
+) -> Tripped | None:
+    """What stands in a message's way now; of several the one that ends last. Segments stop texts alone.
+
+    `limits` are those of today's settings: what has tripped a limit that is no longer there, or was raised, stops nothing.
+    """
+    counted = scopes(person, rule)
+    in_the_way = [
+        each
+        for each in tripped.values()
+        if each.scope in counted
+        and each.since <= now < each.until
+        and (each.limit.what == "messages" or channel is Channel.SMS)
+        and (limits is None or each.limit in limits.get(each.scope, ()))
+    ]
+    return max(in_the_way, key=lambda each: (each.until, each.key), default=None)
+
+
+def past(tripped: Iterable[Tripped], now: datetime) -> list[Tripped]:
+    """What has tripped for an hour or day that is over."""
+    return [each for each in tripped if each.until <= now]
