@@ -77,6 +77,24 @@ if queue := os.environ.get("UPLOAD_QUEUE"):
         return bot().take_each(envelope.records_of_queue(event.to_dict()), time_left(event.context))
 
 
+@cache
+def counting() -> Any:
+    """What counts, made when the first record comes; no other function pays for it."""
+    from chalicelib.counting import Counting
+
+    return Counting(bot().deliverer, os.environ)
+
+
+if stream := os.environ.get("DROPNOTE_STREAM"):
+
+    @raw
+    @app.on_dynamodb_record(stream_arn=stream, batch_size=100, maximum_batching_window_in_seconds=5)
+    def count(event: Raw) -> dict[str, Any]:
+        """The ledger's stream tells what was sent: it is counted, and held against the budgets."""
+        told: dict[str, Any] = counting().take(event.to_dict(), time_left(event.context))
+        return told
+
+
 @raw
 @app.schedule(Rate(1, unit=Rate.MINUTES))
 def sweep(event: Raw) -> dict[str, int]:

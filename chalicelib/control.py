@@ -1,4 +1,5 @@
-"""What every container should know: dead addresses, opt-outs, silences, how far a backfill has looked, the last sweep's end.
+"""What every container should know: dead addresses, opt-outs, silences, budgets that are used up, how far a backfill has looked,
+the last sweep's end.
 
 One item of the ledger's table, pk and sk "control", read at most once in 30 s by each container. An address is not in it,
 only its hash with the sender's: an opt-out is from one sender, and another may still write.
@@ -16,6 +17,7 @@ from .clock import Clock
 from .delivery import Reason
 from .events import identity_of
 from .message import Channel
+from .policy.budget import Tripped, past
 from .policy.silence import Silence
 
 FRESH = timedelta(seconds=30)
@@ -41,6 +43,7 @@ class Controls(Struct, frozen=True):
     looked_until: Mapping[str, datetime] = field(default_factory=dict)
     swept: datetime | None = None
     silences: Mapping[str, Silence] = field(default_factory=dict)  # by rule; those that are over too
+    tripped: Mapping[str, Tripped] = field(default_factory=dict)  # the budgets that are used up, by key; those of before too
 
 
 def address_key(channel: Channel, sender: str, address: str) -> str:
@@ -107,6 +110,14 @@ class Control:
         self._store.remove(f"silence_{rule}")
         self._read = None
 
+    def trip(self, tripped: Tripped) -> None:
+        """Note that a budget is used up, and forget those that were for an hour or day that is over."""
+        for each in past(self.now().tripped.values(), self._clock()):
+            if each.key != tripped.key:
+                self._store.remove(f"budget_{each.key}")
+        self._store.put(f"budget_{tripped.key}", msgspec.json.encode(tripped).decode())
+        self._read = None
+
     def swept(self, at: datetime) -> None:
         """A sweep has ended. Written when what is known is older than SWEPT_EVERY; read once in a container's life."""
         self._swept = self._swept or self.now().swept
@@ -116,7 +127,7 @@ class Control:
 
 
 def _controls(attributes: Mapping[str, str]) -> Controls:
-    dead, looked, silences, swept = {}, {}, {}, None
+    dead, looked, silences, tripped, swept = {}, {}, {}, {}, None
     for name, value in attributes.items():
         kind, _, key = name.partition("_")
         if kind == "dead":
@@ -125,9 +136,11 @@ def _controls(attributes: Mapping[str, str]) -> Controls:
             looked[key] = msgspec.json.decode(value, type=datetime)
         elif kind == "silence":
             silences[key] = msgspec.json.decode(value, type=Silence)
+        elif kind == "budget":
+            tripped[key] = msgspec.json.decode(value, type=Tripped)
         elif kind == "swept":
             swept = msgspec.json.decode(value, type=datetime)
-    return Controls(dead, looked, swept, silences)
+    return Controls(dead, looked, swept, silences, tripped)
 
 
 class TableStore:

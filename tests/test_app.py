@@ -13,21 +13,25 @@ from chalice.test import Client
 from chalicelib.bindings import function_name
 from chalicelib.channels import CONNECT_TIMEOUT_S, READ_TIMEOUT_S
 from chalicelib.channels.twilio import TIMEOUT_S
+from chalicelib.counting import Counting
 from chalicelib.deliver import LEASE, SEND_RESERVE
 from chalicelib.settings import Settings
-from tests.builders import ENVIRON
+from tests.builders import ENVIRON, NOON
 from tests.payloads import TEST_EVENT, bus_event, s3_notification, s3_record
+from tests.streams import batch, some_sent
 from tests.worlds import Stage, plenty, real_stage
 from workbench.deployment.config import read_stage
 from workbench.ministack import MiniStack
 from workbench.places import PROJECT
+
+STREAM = "arn:aws:dynamodb:us-east-1:000000000000:table/dropnote-prod-ledger/stream/2026-03-02T00:00:00.000"
 
 
 @pytest.fixture(scope="module")
 def app() -> Iterator[Any]:
     """The app, loaded with a stage's environment, as Lambda does."""
     before = dict(os.environ)
-    os.environ.update(ENVIRON, UPLOAD_QUEUE="dropnote-uploads")
+    os.environ.update(ENVIRON, UPLOAD_QUEUE="dropnote-uploads", DROPNOTE_STREAM=STREAM)
     import app
 
     yield app
@@ -46,7 +50,7 @@ def stage(ministack: MiniStack, app: Any) -> Iterator[Stage]:
 
 def test_one_handler_a_bucket_and_the_others_are_bound(app: Any) -> None:
     assert set(app.app.handler_map) == {
-        "upload_acme_drops", "upload_events", "upload_queue", "sweep", "watch", "test", "resend", "redrive", "health",
+        "upload_acme_drops", "upload_events", "upload_queue", "count", "sweep", "watch", "test", "resend", "redrive", "health",
         "twilio_receipt",
     }  # fmt: skip
     assert app.buckets == ("acme-drops",)
@@ -65,6 +69,16 @@ def test_queue_gives_each_message_a_fate_of_its_own(app: Any, stage: Stage) -> N
         event = client.events.generate_sqs_event([json.dumps(s3_notification(s3_record("in/a.txt"))), "poison"])
         assert client.lambda_.invoke("upload_queue", event).payload == {"batchItemFailures": []}
     assert stage.states() == {"email": "sent", "sms": "sent"}
+
+
+def test_stream_is_counted(app: Any, stage: Stage, ministack: MiniStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    environ = {"DROPNOTE_COUNTERS": "dropnote-prod-counters"}
+    job = Counting(stage.deliverer, environ, lambda service, config: ministack.client(service))
+    monkeypatch.setattr(app, "counting", lambda: job)
+    with Client(app.app) as client:
+        assert client.lambda_.invoke("count", batch(*some_sent(2))).payload == {"batchItemFailures": []}
+        assert client.lambda_.invoke("count", {"odd": 1}).payload == {"batchItemFailures": []}
+    assert job.counters.sent_of("asha", NOON, NOON + timedelta(hours=1)) == {NOON: 2}
 
 
 @pytest.mark.parametrize("payload", [TEST_EVENT, {}, {"Records": [{"odd": 1}]}])

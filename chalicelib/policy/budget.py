@@ -62,10 +62,10 @@ def parse(text: str) -> Limit:
     """
     found = _LIMIT.fullmatch(" ".join(text.split()))
     if not found:
-        raise ValueError(f'{text!r} is no budget: write it like "60 per hour", "300 per day" or "100 segments per day"')
+        raise ValueError(f"{text!r} is no budget, such as 60 per hour, 300 per day or 100 segments per day")
     amount, what, per = found.groups(default="messages")
     if what == "segments" and per == "hour":
-        raise ValueError(f'{text!r} is no budget: segments are counted by the day, as in "{amount} segments per day"')
+        raise ValueError(f"{text!r} is no budget: segments are counted by the day")
     return Limit(int(amount), "segments" if what == "segments" else "messages", "hour" if per == "hour" else "day")
 
 
@@ -77,12 +77,8 @@ def scopes(person: str, rule: str) -> list[str]:
 def limits_of(settings: "Settings") -> dict[str, tuple[Limit, ...]]:
     """The limits of each scope that the settings name."""
     people = {f"person {name}": person.budget for name, person in settings.people.items()}
-    rules = {f"rule {rule.name}": rule.budget or () for rule in settings.rules}
-    return {
-        **{scope: PERSON_DEFAULT if budget is None else budget for scope, budget in people.items()},
-        **rules,
-        ALL: settings.bot.budget or (),
-    }
+    rules = {f"rule {rule.name}": rule.budget for rule in settings.rules}
+    return {**people, **rules, ALL: settings.bot.budget}
 
 
 def span(per: Per, moment: datetime) -> tuple[datetime, datetime]:
@@ -127,3 +123,21 @@ def over(
 def past(tripped: Iterable[Tripped], now: datetime) -> list[Tripped]:
     """What has tripped for an hour or day that is over."""
     return [each for each in tripped if each.until <= now]
+
+
+def in_words(tripped: Tripped, used: int, verdict: Verdict) -> str:
+    """What the owner is told of a budget that is near its end, or at it: what becomes of messages, and which setting it is."""
+    kind, _, name = tripped.scope.partition(" ")
+    whose, where = {
+        "person": (name, f"[people.{name}]"),
+        "rule": (f"the rule {name}", f"the rule {name}"),
+        ALL: ("all messages together", "[bot]"),
+    }[kind]
+    limit, until = tripped.limit, f"{tripped.until:%H:%M} UTC"
+    becomes = "texts become mails" if limit.what == "segments" else "texts become mails, and mails wait and come as one then"
+    stands = "used up" if verdict == "over" else "nearly used up"
+    when = "Until" if verdict == "over" else f"From {limit.amount} on, until"
+    return (
+        f"The budget of {whose} is {stands}: {used} of {limit}. {when} {until} {becomes}. "
+        f"The setting is `budget` of {where} in chalicelib/dropnote.toml."
+    )

@@ -1,0 +1,69 @@
+"""From records of the ledger's stream to what became of deliveries: which were just accepted, which just came to nothing.
+
+Source: Amazon DynamoDB API reference, "Record" and "StreamRecord"; AWS Lambda developer guide, "Using AWS Lambda with Amazon
+DynamoDB".
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from msgspec import MsgspecError, Struct
+
+from ..delivery import Delivery, State
+from ..rows import delivery_of_item
+
+# As the stream's filter in workbench/deployment/finish.py has them: Lambda calls us for these and no others.
+ACCEPTED, NOTHING = frozenset({State.SENT}), frozenset({State.FAILED, State.EXPIRED, State.UNDELIVERED})
+
+
+class Became(Struct, frozen=True):
+    """A delivery that was just accepted, or just came to nothing. `record` is the record's number in its shard."""
+
+    record: str
+    delivery: Delivery
+    at: datetime
+
+    @property
+    def accepted(self) -> bool:
+        """Whether a provider accepted it."""
+        return self.delivery.state in ACCEPTED
+
+
+class Unread(Struct, frozen=True):
+    """A record of an unknown shape, and why."""
+
+    record: str
+    why: str
+
+
+def from_stream(payload: object) -> tuple[list[Became], list[Unread]]:
+    """What the records tell; those that tell of something else are left out."""
+    records = payload.get("Records") if isinstance(payload, dict) else None
+    if not isinstance(records, list):
+        return [], [Unread("", "there is no list of Records")]
+    became, unread = [], []
+    for record in records:
+        try:
+            became += _of_record(record)
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError, MsgspecError) as error:
+            unread.append(Unread(_number(record), repr(error)))
+    return became, unread
+
+
+def _of_record(record: Mapping[str, Any]) -> list[Became]:
+    """What one record tells, or nothing: a row was taken away by its age, written for the first time, moved elsewhere."""
+    told = record["dynamodb"]
+    new, old = told.get("NewImage"), told.get("OldImage", {})
+    if new is None or new["sk"]["S"] != "delivery" or new["state"] == old.get("state"):
+        return []
+    if new["state"]["S"] not in ACCEPTED | NOTHING:
+        return []
+    delivery = delivery_of_item(new)
+    moment = delivery.sent_at if delivery.state in ACCEPTED else delivery.steps[-1].at
+    return [Became(told["SequenceNumber"], delivery, moment or delivery.created_at)]
+
+
+def _number(record: object) -> str:
+    told = record.get("dynamodb") if isinstance(record, dict) else None
+    return str(told.get("SequenceNumber", "")) if isinstance(told, dict) else ""

@@ -1,0 +1,335 @@
+"""Counting: what the ledger's stream tells is counted once, however it comes, and a budget that is used up is noticed."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from random import Random
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+from click.testing import CliRunner, Result
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as some
+from msgspec.structs import replace
+
+from chalicelib.counting import Counters, Counting, Hour
+from chalicelib.delivery import Delivery, Reason, State
+from chalicelib.events.stream import from_stream
+from chalicelib.message import Channel
+from chalicelib.policy import outcome
+from chalicelib.policy.budget import ALL, Limit, parse
+from chalicelib.rows import item_of_delivery
+from tests.builders import NOON
+from tests.streams import Record, a_delivery, batch, failed, fresh_name, record, sent, some_sent, story
+from tests.worlds import Stage, memory_stage, plenty
+from workbench.cli import main
+from workbench.ministack import MiniStack
+from workbench.places import PROJECT
+from workbench.resources import apply_stack
+
+TABLE = "dropnote-prod-counters"
+ENVIRON = {"DROPNOTE_COUNTERS": TABLE}
+
+
+@pytest.fixture
+def client(ministack: MiniStack) -> Any:
+    apply_stack(ministack, PROJECT / "resources.yaml", "prod")
+    return ministack.client("dynamodb")
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return memory_stage()
+
+
+def counting(stage: Stage, client: Any) -> Counting:
+    """As a container has it."""
+    deliverer, _ = stage.container()
+    return Counting(deliverer, ENVIRON, lambda service, config: client)
+
+
+def allow(stage: Stage, person: str, *limits: str) -> None:
+    people, budget = stage.settings.people, tuple(parse(limit) for limit in limits)
+    stage.settings = replace(stage.settings, people={**people, person: replace(people[person], budget=budget)})
+
+
+def told(stage: Stage) -> list[str]:
+    """What the owner was told of budgets."""
+    return [message.text for channel, to, message in stage.sent if "budget" in message.text]
+
+
+# -- what a record tells -----------------------------------------------------------------------------------------------------
+
+
+def test_only_what_was_just_accepted_or_came_to_nothing_is_told_of() -> None:
+    claimed = a_delivery("a")
+    gone = {"eventName": "REMOVE", "dynamodb": {"OldImage": item_of_delivery(claimed), "SequenceNumber": "1"}}
+    control = {"dynamodb": {"NewImage": {"pk": {"S": "control"}, "sk": {"S": "control"}}, "SequenceNumber": "2"}}
+    arrived = outcome.arrived(sent(claimed), NOON, State.DELIVERED, "")
+    became, unread = from_stream(batch(*story(claimed, sent(claimed), arrived), gone, control))
+    assert unread == []
+    assert [(each.delivery.state, each.accepted) for each in became] == [(State.SENT, True)]
+
+
+def test_hour_is_that_of_the_sending_and_not_of_the_upload() -> None:
+    late = sent(a_delivery("a"), NOON + timedelta(hours=5))
+    (became,), _ = from_stream(batch(record(None, late)))
+    assert became.at == NOON + timedelta(hours=5)
+
+
+@pytest.mark.parametrize("odd", [None, [], {}, {"Records": 1}, {"Records": [None, {}, {"dynamodb": {"NewImage": {"sk": {}}}}]}])
+def test_odd_records_are_told_apart_and_raise_nothing(odd: Any) -> None:
+    became, unread = from_stream(odd)
+    assert became == []
+    assert unread
+
+
+# -- counting ----------------------------------------------------------------------------------------------------------------
+
+ENDS: dict[str, Callable[[Delivery, datetime], list[Delivery]]] = {
+    "sent": lambda it, at: [sent(it, at)],
+    "failed": lambda it, at: [failed(it, at)],
+    "arrived": lambda it, at: [sent(it, at), outcome.arrived(sent(it, at), at, State.DELIVERED, "")],
+    "lost": lambda it, at: [sent(it, at), outcome.arrived(sent(it, at), at, State.UNDELIVERED, "")],
+    "expired": lambda it, at: [outcome.expired(it, at)],
+    "dropped": lambda it, at: [outcome.dropped(it, at, Reason.SILENCED, "")],
+    "claimed": lambda it, at: [],
+}
+stories = some.lists(
+    some.tuples(
+        some.sampled_from(["asha", "ben"]),
+        some.sampled_from([*ENDS]),
+        some.integers(0, 3),  # segments, 0 for a mail
+        some.integers(0, 26 * 60),  # minutes after noon: over midnight
+    ),
+    max_size=12,
+)
+
+
+def as_it_comes(records: list[Record], dice: Random) -> Iterator[list[Record]]:
+    """The records in any order, in batches of any size, and some of the batches again, split or together with others."""
+    records = [*records, *dice.sample(records, dice.randint(0, len(records)))]
+    dice.shuffle(records)
+    while records:
+        size = dice.randint(1, len(records))
+        now, records = records[:size], records[size:]
+        yield now
+        if dice.random() < 0.3:
+            yield dice.sample(now, dice.randint(1, len(now)))
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(stories=stories, dice=some.randoms(use_true_random=False))
+def test_counts_are_those_of_a_plain_set_however_records_come(
+    client: Any, stage: Stage, stories: list[tuple[str, str, int, int]], dice: Random
+) -> None:
+    world, records = fresh_name(), []
+    wanted: dict[tuple[str, datetime], Hour] = {}
+    for number, (who, end, segments, minutes) in enumerate(stories):
+        person, at = f"{who}{world}", NOON + timedelta(minutes=minutes)
+        channel = Channel.SMS if segments else Channel.EMAIL
+        delivery = a_delivery(f"{world}-{number}", person=person, channel=channel, segments=segments)
+        records += story(delivery, *ENDS[end](delivery, at))
+        key = (person, at.replace(minute=0))
+        before = wanted.get(key, Hour())
+        accepted, nothing = end in ("sent", "arrived", "lost"), end in ("failed", "lost", "expired")
+        after = Hour(before.messages + accepted, before.segments + accepted * segments, before.failures + nothing)
+        if after != Hour():
+            wanted[key] = after
+    job = counting(stage, client)
+    for some_records in as_it_comes(records, dice):
+        assert job.take(batch(*some_records), plenty) == {"batchItemFailures": []}
+    found: dict[tuple[str, datetime], Hour] = {}
+    for who in ("asha", "ben"):
+        hours = job.counters.hours(f"person {who}{world}", NOON, NOON + timedelta(days=2))
+        found |= {(f"{who}{world}", hour): each for hour, each in hours.items()}
+    assert found == wanted
+
+
+def test_rules_and_all_together_are_counted_where_they_have_a_budget(client: Any, stage: Stage) -> None:
+    counting(stage, client).take(batch(*some_sent(2)), plenty)
+    (rule,) = stage.settings.rules
+    limit = (parse("10 per day"),)
+    budgeted = replace(stage.settings, rules=(replace(rule, budget=limit),), bot=replace(stage.settings.bot, budget=limit))
+    stage.settings = budgeted
+    job = counting(stage, client)
+    job.take(batch(*some_sent(3)), plenty)
+    day = (NOON.replace(hour=0), NOON + timedelta(hours=12))
+    found = [sum(each.messages for each in job.counters.hours(scope, *day).values()) for scope in ("rule uploads", ALL)]
+    assert found == [3, 3]
+    assert sum(job.counters.sent_of("asha", *day).values()) == 5
+
+
+def test_digests_read_what_went_and_what_came_to_nothing_by_the_hour(client: Any, stage: Stage) -> None:
+    lost = a_delivery("lost", NOON + timedelta(hours=2))
+    job = counting(stage, client)
+    job.take(batch(*some_sent(2), *some_sent(1, NOON + timedelta(hours=3)), record(lost, failed(lost))), plenty)
+    counters = Counters(client, TABLE)
+    assert counters.sent_of("asha", NOON, NOON + timedelta(hours=3)) == {NOON: 2}
+    assert counters.sent_of("asha", NOON, NOON + timedelta(hours=4)) == {NOON: 2, NOON + timedelta(hours=3): 1}
+    assert counters.failures_of("asha", NOON, NOON + timedelta(hours=4)) == {NOON + timedelta(hours=2): 1}
+    assert counters.failures_of("ben", NOON, NOON + timedelta(hours=4)) == {}
+
+
+def test_counters_are_forgotten_after_a_hundred_days(client: Any, stage: Stage) -> None:
+    counting(stage, client).take(batch(*some_sent(1)), plenty)
+    (item,) = client.scan(TableName=TABLE)["Items"]
+    assert int(item["ttl"]["N"]) == (NOON + timedelta(days=100)).timestamp()
+
+
+# -- what goes wrong ---------------------------------------------------------------------------------------------------------
+
+
+class Failing:
+    """A client whose writes of some scope fail; the rest is the real one's."""
+
+    def __init__(self, client: Any, scope: str, error: Exception) -> None:
+        self._client, self._scope, self._error = client, scope, error
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def update_item(self, **request: Any) -> Any:
+        if self._scope in request["Key"]["pk"]["S"]:
+            raise self._error
+        return self._client.update_item(**request)
+
+
+def test_only_records_that_could_not_be_counted_come_again(client: Any, stage: Stage) -> None:
+    bad = Failing(client, "ben", EndpointConnectionError(endpoint_url="http://x"))
+    records = [*some_sent(1), *some_sent(1, person="ben"), *some_sent(1)]
+    answer = counting(stage, bad).take(batch(*records), plenty)
+    assert answer == {"batchItemFailures": [{"itemIdentifier": records[1]["dynamodb"]["SequenceNumber"]}]}
+    job = counting(stage, client)
+    job.take(batch(*records[1:]), plenty)  # Lambda takes up from the first that failed
+    found = [job.counters.sent_of(person, NOON, NOON + timedelta(hours=1)) for person in ("asha", "ben")]
+    assert found == [{NOON: 2}, {NOON: 1}]
+
+
+def test_record_that_cannot_be_read_holds_nothing_up(client: Any, stage: Stage) -> None:
+    (good,), poison = some_sent(1), json.loads(json.dumps(some_sent(1)[0]))
+    poison["dynamodb"]["NewImage"]["channel"] = {"S": "pigeon"}
+    job = counting(stage, client)
+    assert job.take(batch(poison, good), plenty) == {"batchItemFailures": []}
+    assert job.counters.sent_of("asha", NOON, NOON + timedelta(hours=1)) == {NOON: 1}
+
+
+def test_hour_that_is_full_is_not_tried_for_ever(client: Any, stage: Stage) -> None:
+    error = {"Error": {"Code": "ValidationException", "Message": "Item size to update has exceeded the maximum allowed size"}}
+    full = Failing(client, "asha", ClientError(error, "UpdateItem"))  # type: ignore[arg-type]
+    assert counting(stage, full).take(batch(*some_sent(1)), plenty) == {"batchItemFailures": []}
+
+
+# -- budgets -----------------------------------------------------------------------------------------------------------------
+
+
+def test_owner_is_told_once_when_a_budget_is_near_and_once_when_it_is_used_up(client: Any, stage: Stage) -> None:
+    allow(stage, "asha", "5 per hour")
+    near, over = "nearly used up: 4 of 5 messages per hour", "is used up: 5 of 5 messages per hour"
+    for wanted in ([], [], [], [near], [near, over], [near, over], [near, over]):
+        records = batch(*some_sent(1))
+        for _ in range(2):  # it comes again, to another container
+            counting(stage, client).take(records, plenty)
+        found = told(stage)
+        assert len(found) == len(wanted)
+        assert all(words in text for words, text in zip(wanted, found, strict=True))
+
+
+def test_budget_trips_at_its_last_message_and_no_sooner(client: Any, stage: Stage) -> None:
+    allow(stage, "asha", "5 per hour")
+    job = counting(stage, client)
+    job.take(batch(*some_sent(4)), plenty)
+    assert stage.deliverer.control.now().tripped == {}
+    job.take(batch(*some_sent(1)), plenty)
+    stage.later(seconds=31)
+    (tripped,) = stage.deliverer.control.now().tripped.values()
+    assert (tripped.scope, tripped.limit, tripped.until) == (
+        "person asha",
+        Limit(5, "messages", "hour"),
+        NOON + timedelta(hours=1),
+    )
+
+
+def test_segments_of_a_day_and_messages_of_an_hour_trip_each_for_itself(client: Any, stage: Stage) -> None:
+    allow(stage, "asha", "2 per hour", "4 segments per day")
+    counting(stage, client).take(batch(*some_sent(2, channel=Channel.SMS, segments=2)), plenty)
+    assert set(stage.deliverer.control.now().tripped) == {"person asha: messages per hour", "person asha: segments per day"}
+    assert len(told(stage)) == 2
+
+
+def test_day_is_the_sum_of_its_hours_and_of_no_other_day(client: Any, stage: Stage) -> None:
+    allow(stage, "asha", "4 per day")
+    job = counting(stage, client)
+    job.take(batch(*some_sent(9, NOON - timedelta(hours=13)), *some_sent(1, NOON - timedelta(hours=12))), plenty)
+    job.take(batch(*some_sent(1, NOON - timedelta(hours=1))), plenty)
+    assert told(stage) == []
+    job.take(batch(*some_sent(2)), plenty)
+    assert "used up: 4 of 4 messages per day. Until 00:00 UTC" in told(stage)[0]
+
+
+def test_records_of_an_hour_that_is_over_trip_nothing(client: Any, stage: Stage) -> None:
+    allow(stage, "asha", "2 per hour")
+    counting(stage, client).take(batch(*some_sent(9, NOON - timedelta(minutes=1))), plenty)
+    assert stage.deliverer.control.now().tripped == {}
+    assert told(stage) == []
+
+
+def test_budgets_of_hours_that_are_over_are_forgotten_when_another_is_used_up(client: Any, stage: Stage) -> None:
+    allow(stage, "asha", "2 per hour")
+    allow(stage, "ben", "2 per hour")
+    counting(stage, client).take(batch(*some_sent(2)), plenty)
+    stage.later(hours=3)
+    counting(stage, client).take(batch(*some_sent(2, stage.now, person="ben")), plenty)
+    assert list(stage.container()[0].control.now().tripped) == ["person ben: messages per hour"]
+
+
+def test_nobody_without_a_budget_is_stopped(client: Any, stage: Stage) -> None:
+    allow(stage, "asha")
+    counting(stage, client).take(batch(*some_sent(120)), plenty)
+    assert stage.deliverer.control.now().tripped == {}
+
+
+def test_a_runaway_is_stopped_where_the_settings_say_nothing(client: Any, stage: Stage) -> None:
+    counting(stage, client).take(batch(*some_sent(100)), plenty)
+    assert list(stage.deliverer.control.now().tripped) == ["person asha: messages per hour"]
+
+
+# -- the command -------------------------------------------------------------------------------------------------------------
+
+
+class Account:
+    """An account whose tables are a MiniStack's."""
+
+    def __init__(self, stage: Stage, client: Any) -> None:
+        self.settings, self.stage, self.variables, self.client = stage.settings, "prod", ENVIRON, lambda service: client
+
+
+@pytest.fixture
+def account(stage: Stage, client: Any, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    monkeypatch.setattr("workbench.operate.find_account", lambda name: Account(stage, client))
+    monkeypatch.setattr("workbench.budgeting.utc_now", lambda: stage.now)
+    return stage
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments)
+
+
+def test_command_tells_how_much_of_each_budget_is_used(account: Stage, client: Any) -> None:
+    counting(account, client).take(batch(*some_sent(80, channel=Channel.SMS, segments=2)), plenty)
+    rows = json.loads(run("budget", "--json").output)
+    of_asha = [(row["limit"], row["used"], row["per_cent"], row["stands"]) for row in rows if row["scope"] == "person asha"]
+    assert of_asha == [
+        ("100 messages per hour", 80, 80, "near"),
+        ("500 messages per day", 80, 16, "ok"),
+        ("200 segments per day", 160, 80, "near"),
+    ]
+    assert rows[0]["until"] == "2026-03-02T13:00:00+00:00"
+    assert "nearly used up" in run("budget").output
+
+
+def test_command_says_where_there_is_no_budget_at_all(account: Stage) -> None:
+    for person in ("asha", "ben"):
+        allow(account, person)
+    assert "nobody and nothing has a budget" in run("budget").output
