@@ -138,6 +138,7 @@ class World:
     def _set_up(self, work: Setup, settings: Settings, known: Mapping[str, str]) -> None:
         """What `dropnote setup` does, without a question; secrets that nobody here knows are made up."""
         work.stack.execute(work.plan(settings))
+        self.variables |= work.stream()
         prefix = self.variables["DROPNOTE_SECRETS"]
         for name in work.missing_secrets(settings, prefix):
             work.put_secret(prefix, name, known.get(name) or secrets.token_hex(16))

@@ -132,6 +132,44 @@ def test_queue_without_fates_is_found(deployed: Patient) -> None:
     assert "the queue of dropnote-prod-upload_queue" in deployed.found("retries")
 
 
+def listen(deployed: Patient, stream: str = "") -> str:
+    """Bind the function that counts, to the ledger's stream; gives the mapping's id."""
+    there = deployed.ministack.client("dynamodb").describe_table(TableName="dropnote-prod-ledger")["Table"]["LatestStreamArn"]
+    function = deployed.function("count", package())["FunctionArn"]
+    made = deployed.ministack.client("lambda").create_event_source_mapping(
+        FunctionName=function, EventSourceArn=stream or there, StartingPosition="LATEST"
+    )
+    return str(made["UUID"])
+
+
+def test_stream_that_nothing_reads_is_found(deployed: Patient) -> None:
+    told = deployed.found("counting")
+    assert "no budget is held: nothing listens to the ledger's stream" in told
+    assert "dropnote setup --stage prod, then chalice deploy --stage prod" in told
+    listen(deployed)
+    assert deployed.found("counting") == ""
+
+
+def test_stream_without_its_filter_is_found(deployed: Patient) -> None:
+    listen(deployed)
+    assert "the stream of dropnote-prod-count" in deployed.found("retries")
+
+
+def test_stream_of_a_table_that_is_gone_is_found(deployed: Patient) -> None:
+    mapping = listen(
+        deployed, "arn:aws:dynamodb:us-east-1:000000000000:table/dropnote-prod-ledger/stream/2020-01-01T00:00:00.000"
+    )
+    told = deployed.found("counting")
+    assert "the stream of a table that is gone" in told
+    assert f"aws lambda delete-event-source-mapping --uuid {mapping}" in told
+
+
+def test_stream_that_is_switched_off_is_found(deployed: Patient) -> None:
+    mapping = listen(deployed)
+    deployed.ministack.client("lambda").update_event_source_mapping(UUID=mapping, Enabled=False)
+    assert f"--uuid {mapping} --enabled" in deployed.found("counting")
+
+
 def test_overwritten_bucket_notification_is_found(deployed: Patient) -> None:
     s3, ours = deployed.ministack.client("s3"), "arn:aws:lambda:us-east-1:000000000000:function:dropnote-prod-upload_acme_drops"
     assert "The bucket acme-drops, which a rule names, does not exist" in deployed.found("buckets")

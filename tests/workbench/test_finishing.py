@@ -1,12 +1,15 @@
 """What Chalice cannot set is set, and setting it again changes nothing."""
 
 import io
+import json
 import sys
 import zipfile
 from typing import Any
 
-from workbench.deployment.finish import finish_functions
+from workbench.deployment.finish import STREAM, finish_functions, is_finished
 from workbench.ministack import MiniStack
+from workbench.places import PROJECT
+from workbench.resources import apply_stack
 
 DEAD = "arn:aws:sqs:us-east-1:000000000000:dropnote-local-dead-events"
 
@@ -47,3 +50,24 @@ def test_retries_dead_events_and_batch_responses_are_set(ministack: MiniStack) -
     assert told["DestinationConfig"]["OnFailure"]["Destination"] == DEAD
     assert client.get_function_event_invoke_config(FunctionName=arns["sweep"])["MaximumRetryAttempts"] == 0
     assert client.get_event_source_mapping(UUID=mapping["UUID"])["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+def test_stream_brings_only_what_was_sent_or_came_to_nothing(ministack: MiniStack) -> None:
+    client = ministack.client("lambda")
+    ministack.client("iam").create_role(RoleName="any", AssumeRolePolicyDocument="{}")
+    apply_stack(ministack, PROJECT / "resources.yaml", "local")
+    stream = ministack.client("dynamodb").describe_table(TableName="dropnote-local-ledger")["Table"]["LatestStreamArn"]
+    made = client.create_event_source_mapping(
+        FunctionName=function(ministack, "count"), EventSourceArn=stream, StartingPosition="LATEST"
+    )
+    assert not is_finished(made)
+    resource = {"resource_type": "dynamodb_event", "name": "count-dynamodb-event-source", "event_uuid": made["UUID"]}
+    for _ in range(2):
+        finish_functions(client, [resource], DEAD)
+    told = client.get_event_source_mapping(UUID=made["UUID"])
+    assert is_finished(told)
+    assert {name: told[name] for name in STREAM} == STREAM
+    (pattern,) = told["FilterCriteria"]["Filters"]
+    image = json.loads(pattern["Pattern"])["dynamodb"]["NewImage"]
+    assert image == {"sk": {"S": ["delivery"]}, "state": {"S": ["expired", "failed", "sent", "undelivered"]}}
+    assert not is_finished({**told, "MaximumRetryAttempts": -1})

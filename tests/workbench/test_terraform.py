@@ -16,6 +16,7 @@ from workbench.places import PROJECT, WHEELS
 
 STAGE = "dev"
 PLACE = Place(STAGE, "123456789012", "eu-west-1")
+STREAM = PLACE.arn("dynamodb", "table/dropnote-dev-ledger/stream/2026-11-23T10:00:00.000")
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +28,7 @@ def packaged(tmp_path_factory: pytest.TempPathFactory) -> tuple[Setup, dict[str,
     for name in ("app.py", "requirements.txt"):
         shutil.copy2(PROJECT / name, project)
     setup = Setup(project, STAGE, lambda service: None)
-    variables = setup.variables() | {"UPLOAD_QUEUE": "dropnote-dev-uploads"}
+    variables = setup.variables() | {"UPLOAD_QUEUE": "dropnote-dev-uploads", "DROPNOTE_STREAM": STREAM}
     setup.write(setup.settings(variables), variables, PLACE)
     offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(WHEELS), "PYTHONDONTWRITEBYTECODE": "1", "PATH": "/usr/bin:/bin"}
     chalice = str(Path(sys.executable).with_name("chalice"))
@@ -71,6 +72,7 @@ def test_every_schedule_bus_rule_and_mapping_is_there(packaged: tuple[Setup, dic
     assert {each["schedule_expression"] for each in rules if "schedule_expression" in each} == {"rate(1 minute)", "rate(1 hour)"}
     patterns = [json.loads(each["event_pattern"]) for each in rules if "event_pattern" in each]
     assert [each["detail-type"] for each in patterns] == [["Object Created"]]
-    (mapping,) = written["resource"]["aws_lambda_event_source_mapping"].values()
-    assert mapping["batch_size"] == 10
+    mappings = written["resource"]["aws_lambda_event_source_mapping"].values()
+    assert {each["batch_size"] for each in mappings} == {10, 100}
+    assert [each["event_source_arn"] for each in mappings if each.get("starting_position") == "LATEST"] == [STREAM]
     assert written["resource"]["aws_api_gateway_rest_api"]

@@ -72,6 +72,7 @@ def setup(stage: str, given: Sequence[str], rotate: bool, yes: bool) -> None:
         _confirm(work, plan)
     with working("making the changes") as step:
         work.stack.execute(plan, step)
+    variables |= work.stream()
     for name, value in secrets.items():
         work.put_secret(prefix, name, value)
         say(f"{prefix}{name}: kept as a SecureString")

@@ -1,14 +1,17 @@
 """What comes after `chalice deploy`: what Chalice cannot set, listed here and set after each deploy, and the URL that only the
 deploy could tell. Setting it again changes nothing.
 
-Source: AWS Lambda developer guide, "Configuring error handling settings for asynchronous invocations" and "Reporting batch
-item failures".
+Source: AWS Lambda developer guide, "Configuring error handling settings for asynchronous invocations", "Reporting batch item
+failures", "Control which events Lambda sends to your function" and "Using AWS Lambda with Amazon DynamoDB".
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from chalicelib.events.stream import ACCEPTED, NOTHING
 
 from .setup import Client, SetupError
 from .stack import Stack
@@ -26,12 +29,41 @@ class Retries:
 UPLOADS = Retries(attempts=2, event_age_s=6 * 3600, keep=True)
 ON_SCHEDULE = Retries(attempts=0, event_age_s=60, keep=False)  # the next one comes anyway
 RETRIES = {"upload": UPLOADS, "sweep": ON_SCHEDULE, "watch": ON_SCHEDULE}  # by the first word of the handler's name
-BATCH_RESPONSES = ["ReportBatchItemFailures"]  # of every queue's mapping
+QUEUE: dict[str, Any] = {"FunctionResponseTypes": ["ReportBatchItemFailures"]}  # of every queue's mapping
+
+# Which writes of the ledger are told: without a filter each of them would invoke the function, also those it makes itself.
+_COUNTED = {"sk": {"S": ["delivery"]}, "state": {"S": sorted(ACCEPTED | NOTHING)}}
+# Ten tries for what fails, and then it is let go: a count that is lost makes a budget a little more generous, a shard that is
+# held up for a day makes it blind. No queue gets what is let go: AWS would put the records' numbers there and not what they say,
+# so that nobody could do anything with them; the function's own log has why.
+STREAM: dict[str, Any] = {
+    **QUEUE,
+    "FilterCriteria": {"Filters": [{"Pattern": json.dumps({"dynamodb": {"NewImage": _COUNTED}})}]},
+    "BisectBatchOnFunctionError": True,
+    "MaximumRetryAttempts": 10,
+    "MaximumRecordAgeInSeconds": 86_400,  # as long as a stream keeps them
+}
 
 
 def retries_of(handler: str) -> Retries | None:
     """What is set for a handler's function; nothing for one that reads a queue, where the queue keeps what fails."""
     return None if handler == "upload_queue" else RETRIES.get(handler.split("_")[0])
+
+
+def is_finished(mapping: Mapping[str, Any]) -> bool:
+    """Whether a mapping, as Lambda tells it, has what is set here; one of something else is no business of ours."""
+    wanted = {"sqs": QUEUE, "dynamodb": STREAM}.get(source_of(mapping), {})
+    return all(_read(mapping.get(name)) == _read(value) for name, value in wanted.items())
+
+
+def source_of(mapping: Mapping[str, Any]) -> str:
+    """The service that a mapping reads, as its ARN has it: "sqs" for a queue, "dynamodb" for a stream."""
+    return str(mapping.get("EventSourceArn", "::::")).split(":")[2]
+
+
+def _read(value: Any) -> Any:
+    """Filters by what they say: AWS may write their JSON otherwise."""
+    return [json.loads(each["Pattern"]) for each in value["Filters"]] if isinstance(value, dict) else value
 
 
 def deployed(project: Path, stage: str) -> list[dict[str, Any]]:
@@ -81,8 +113,11 @@ def finish_functions(client: Any, resources: list[dict[str, Any]], dead_events: 
             )
             said.append(f"{resource['name']}: {retries.attempts} retries, {'kept when dead' if retries.keep else 'then let go'}")
         if resource["resource_type"] == "sqs_event":
-            client.update_event_source_mapping(UUID=resource["event_uuid"], FunctionResponseTypes=BATCH_RESPONSES)
+            client.update_event_source_mapping(UUID=resource["event_uuid"], **QUEUE)
             said.append(f"{resource['name']}: reports each record's fate")
+        if resource["resource_type"] == "dynamodb_event":
+            client.update_event_source_mapping(UUID=resource["event_uuid"], **STREAM)
+            said.append(f"{resource['name']}: only what was sent or given up, {STREAM['MaximumRetryAttempts']} retries")
     return said
 
 

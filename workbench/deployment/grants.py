@@ -61,6 +61,8 @@ class Grants:
         if "UPLOAD_QUEUE" in self.variables:
             taken = ("sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage")
             functions["upload_queue"] = [*deliver, Grant("Uploads", taken, (self.queue("UPLOAD_QUEUE"),), by="lambda")]
+        if "DROPNOTE_STREAM" in self.variables:
+            functions["count"] = [rows, *self.mail(), *self.told_by_text(), *self.counted()]
         drained = ("sqs:DeleteMessage", "sqs:GetQueueUrl", "sqs:ReceiveMessage")
         functions |= {
             "sweep": [
@@ -118,6 +120,15 @@ class Grants:
         # SES knows no resource for this one: the account itself is what is asked about
         account = [Grant("MailAccount", ("ses:GetAccount",), ("*",))] if self.mail() else []
         return [queue, *bindings, *account]
+
+    def counted(self) -> list[Grant]:
+        """Counting what the ledger's stream tells."""
+        table = self.place.arn("dynamodb", f"table/{self.variables['DROPNOTE_COUNTERS']}")
+        read = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams")
+        return [
+            Grant("Counters", ("dynamodb:Query", "dynamodb:UpdateItem"), (table,)),
+            Grant("Stream", read, (self.variables["DROPNOTE_STREAM"],), by="lambda"),
+        ]
 
     def queue(self, variable: str) -> str:
         """The ARN of the queue that an environment variable names."""

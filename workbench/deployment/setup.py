@@ -54,9 +54,15 @@ class Setup:
             **given,
             "DROPNOTE_STAGE": self.stage,
             "DROPNOTE_LEDGER": f"dropnote-{self.stage}-ledger",
+            "DROPNOTE_COUNTERS": f"dropnote-{self.stage}-counters",
             "DROPNOTE_DEAD_EVENTS": f"dropnote-{self.stage}-dead-events",
             "DROPNOTE_SECRETS": f"/dropnote/{self.stage}/",
         }
+
+    def stream(self) -> dict[str, str]:
+        """What only the account can say, once the tables are there: the stream of the ledger's table, which names its birth."""
+        table = self.client("dynamodb").describe_table(TableName=f"dropnote-{self.stage}-ledger")["Table"]
+        return {"DROPNOTE_STREAM": table["LatestStreamArn"]}
 
     def asked_for(self) -> list[str]:
         """The environment variables that the settings name, and that a person has to fill."""

@@ -1,6 +1,6 @@
 """All checks, in the order in which one would look. One more is one more line here."""
 
-from . import aws, deployed, mail, texts
+from . import aws, counting, deployed, mail, texts
 from .model import Check
 
 CHECKS = (
@@ -21,6 +21,7 @@ CHECKS = (
         needs="functions",
     ),
     Check("retries", "retries and dead events", "what fails for good is kept", deployed.retries, needs="functions"),
+    Check("counting", "the count of what is sent", "what is sent is counted", counting.stream, needs="functions"),
     Check("buckets", "the buckets' notifications", "each bucket of a rule tells its function of uploads", aws.buckets),
     Check("sweep", "the last sweep", "the sweep runs", aws.sweep),
     Check("dead-events", "the dead-event queue", "no dead event waits", aws.dead_events),

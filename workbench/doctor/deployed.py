@@ -17,7 +17,7 @@ from chalicelib.upkeep import Trouble, deploy_again
 
 from ..account import Account
 from ..deployment.config import read_stage
-from ..deployment.finish import BATCH_RESPONSES, retries_of
+from ..deployment.finish import is_finished, retries_of, source_of
 from ..places import PROJECT
 
 _TIMEOUT_S = 60
@@ -103,11 +103,20 @@ def retries(account: Account) -> Iterator[Trouble]:
         wanted = retries_of(handler)
         if wanted and not _is_set(client, each["FunctionName"], wanted):
             unset.append(handler)
-    unset += [f"the queue of {name}" for name in _queues_without_fates(client, {each["FunctionArn"] for each in there})]
+    kinds = {"sqs": "queue", "dynamodb": "stream"}
+    left = [mapping for mapping in mappings(client, there) if not is_finished(mapping)]
+    unset += [f"the {kinds[source_of(mapping)]} of {mapping['FunctionArn'].rpartition(':')[2]}" for mapping in left]
     if unset:
         what = f"What Chalice cannot set is not set on {', '.join(unset)}: an event that fails for good would be lost."
         how = deploy_again("local") if account.stage == "local" else f"dropnote finish --stage {account.stage}, after each deploy"
         yield Trouble("retries", "", what, how)
+
+
+def mappings(client: Any, functions: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """What brings the records of queues and streams to these functions."""
+    ours = {each["FunctionArn"] for each in functions}
+    for page in client.get_paginator("list_event_source_mappings").paginate():
+        yield from (mapping for mapping in page["EventSourceMappings"] if mapping["FunctionArn"] in ours)
 
 
 def differing(project: Path, package: zipfile.ZipFile) -> list[str]:
@@ -129,14 +138,6 @@ def _download(account: Account, name: str) -> zipfile.ZipFile:
         answer = session.get(url, timeout=_TIMEOUT_S)
     answer.raise_for_status()
     return zipfile.ZipFile(io.BytesIO(answer.content))
-
-
-def _queues_without_fates(client: Any, functions: set[str]) -> Iterator[str]:
-    for page in client.get_paginator("list_event_source_mappings").paginate():
-        for mapping in page["EventSourceMappings"]:
-            of_queue = mapping["FunctionArn"] in functions and ":sqs:" in mapping.get("EventSourceArn", "")
-            if of_queue and mapping.get("FunctionResponseTypes") != BATCH_RESPONSES:
-                yield mapping["FunctionArn"].rpartition(":")[2]
 
 
 def _is_set(client: Any, name: str, wanted: Any) -> bool:
