@@ -9,9 +9,11 @@ from typing import Any
 from . import aws
 from .aws import Clients
 from .bot import Bot
+from .bundles import Bundles
 from .channels import Transport
 from .channels.registry import transport_of
 from .clock import Clock, utc_now
+from .collecting import Collector
 from .control import Control, TableStore
 from .dead_events import DeadEvents
 from .deliver import LEASE, Deliverer
@@ -58,10 +60,12 @@ def make_bot(settings: Settings, environ: Mapping[str, str], clients: Clients | 
                 made[channel] = transport  # it has connections; the others have a secret, which may be another tomorrow
             return transport
 
+    ledger = Ledger(dynamodb, table)
     deliverer = Deliverer(
         settings=settings,
-        ledger=Ledger(dynamodb, table),
+        ledger=ledger,
         control=Control(TableStore(dynamodb, table), clock),
+        collector=Collector(ledger, Bundles(dynamodb, table), clock),
         renderer=Renderer(settings, stage=environ["DROPNOTE_STAGE"]),
         transport=transport,
         clock=clock,

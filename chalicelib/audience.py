@@ -8,9 +8,11 @@ from msgspec.structs import replace
 from .delivery import Delivery
 from .events import Event, Kind
 from .message import Channel
+from .policy.hours import Quiet, Schedule
 from .settings import Person, Recipient, Rule, Settings
 
 _IN_TROUBLE = timedelta(minutes=5)
+_A_DAY = timedelta(hours=24)
 _SOON = timedelta(hours=1)  # a test or a word of trouble older than that is of no use
 
 
@@ -24,16 +26,19 @@ class Notice(Struct, frozen=True):
     expires: timedelta
     fallback: timedelta | None = None  # the person's other channel is tried: when this is dead, or after that long
     instead_of: str = ""  # the channel that was dead, where this is such another try
+    digest: Schedule | None = None  # it waits for these times
+    quiet: tuple[Quiet, ...] = ()  # and for the end of these hours
+    waited: bool = False  # it is a digest, or what was in one
 
 
 def by_rule(event: Event, rule: Rule) -> list[Notice]:
     """The notices of one match."""
-    return [_of_rule(event, rule, recipient) for recipient in rule.recipients]
+    return [of_rule(event, rule, recipient) for recipient in rule.recipients]
 
 
 def by_person(event: Event, person: Person, channels: tuple[Channel, ...] = tuple(Channel)) -> list[Notice]:
     """Notices to a person for an event without a rule, on each of these channels that they have."""
-    return [_of_kind(event, Recipient(channel, person)) for channel in channels if Recipient(channel, person).address]
+    return [of_kind(event, Recipient(channel, person)) for channel in channels if Recipient(channel, person).address]
 
 
 def by_other_channel(notice: Notice, settings: Settings) -> Notice | None:
@@ -53,19 +58,33 @@ def of_delivery(delivery: Delivery, settings: Settings) -> Notice | str:
     recipient = Recipient(delivery.channel, person)
     if not recipient.address or not settings.sender(delivery.channel):
         return f"{delivery.person} can no longer be reached by {delivery.channel}"
-    rule = next((rule for rule in settings.rules if rule.name == delivery.rule), None)
+    rule = settings.rule(delivery.rule)
     if rule is not None:
-        return replace(_of_rule(delivery.event, rule, recipient), instead_of=delivery.instead_of)
-    if delivery.event.kind is Kind.UPLOAD:
+        return replace(of_rule(delivery.event, rule, recipient), instead_of=delivery.instead_of, waited=True)
+    if delivery.event.kind in (Kind.UPLOAD, Kind.BUNDLE):
         return f"the rule {delivery.rule} is no longer in the settings"
-    return _of_kind(delivery.event, recipient)
+    return of_kind(delivery.event, recipient)
 
 
-def _of_rule(event: Event, rule: Rule, recipient: Recipient) -> Notice:
-    return Notice(event, rule.name, rule.template, recipient, rule.expires, rule.fallback)
+def of_rule(event: Event, rule: Rule, recipient: Recipient) -> Notice:
+    """The notice of an event of a rule for one recipient."""
+    person = recipient.person
+    return Notice(
+        event,
+        rule.name,
+        "bundle" if event.kind is Kind.BUNDLE else rule.template,
+        recipient,
+        rule.expires,
+        rule.fallback,
+        digest=rule.digest or (person.digest if recipient.channel is Channel.EMAIL else None),
+        quiet=(*rule.quiet, *person.quiet),
+    )
 
 
-def _of_kind(event: Event, recipient: Recipient) -> Notice:
+def of_kind(event: Event, recipient: Recipient) -> Notice:
+    """The notice of an event without a rule."""
+    if event.kind is Kind.DIGEST:
+        return Notice(event, "digest", "digest", recipient, _A_DAY, quiet=recipient.person.quiet, waited=True)
     if event.kind is Kind.TEST:  # on exactly the channel it is to test
         return Notice(event, event.kind.value, "test", recipient, _SOON)
     return Notice(event, event.kind.value, "plain", recipient, _SOON, fallback=_IN_TROUBLE)

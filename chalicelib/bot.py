@@ -1,17 +1,19 @@
 """The bot: settings, rules and deliverer put together; what each binding of app.py calls."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from . import log
 from .audience import Notice, by_person, by_rule
+from .bundling import Bundler, Tell
 from .channels import DeliveryError
 from .dead_events import DeadEvents
 from .deliver import Deliverer, TimeLeft
-from .delivery import Delivery
+from .delivery import Delivery, Reason
 from .events import Batch, Event, Kind, Unknown, Upload, identity_of
 from .events.envelope import unwrap
 from .fanout import AT_ONCE, each
@@ -46,18 +48,20 @@ class Bot:
         self._settings = settings
         self.deliverer = deliverer
         self._rules = RuleIndex(settings.rules)
-        self._sweeper = Sweeper(deliverer, at_once)
+        self.bundler = Bundler(deliverer, deliverer.collector.bundles)
+        self._sweeper = Sweeper(deliverer, self.bundler, at_once)
         self._dead_events = dead_events
         self.parameters = parameters
         self._at_once = at_once
 
     def prepare(self) -> None:
         """Make ready what the first message will need. What is not to be had now is asked for again then, and told."""
-        for rule in self._settings.rules:
-            for channel in {recipient.channel for recipient in rule.recipients}:
-                with suppress(DeliveryError):
-                    self.deliverer.connected(channel)
-                self.deliverer.renderer.prepare(rule.template, channel)
+        wanted = {(rule.template, recipient.channel) for rule in self._settings.rules for recipient in rule.recipients}
+        for template, channel in wanted:
+            self.deliverer.renderer.prepare(template, channel)
+        for channel in {channel for _, channel in wanted}:
+            with suppress(DeliveryError):
+                self.deliverer.connected(channel)
 
     def take(self, batch: Batch, time_left: TimeLeft) -> list[Delivery]:
         """Announce every event of a batch and park what was not understood; gives the deliveries that this call made.
@@ -69,18 +73,29 @@ class Bot:
         for name in batch.ignored:
             log.info("ignored", what=name)
         _, not_parked = each(lambda unknown: self.park(unknown, time_left), batch.unknown, at_once=1)
-        notices = [notice for event in batch.events for notice in self.notices(event)]
-        done, failures = each(lambda notice: self.deliverer.deliver(notice, time_left), notices, self._at_once)
+        tell = partial(self.deliverer.deliver, time_left=time_left)
+        told = [each_ for event in batch.events for each_ in self._to_tell(event, tell)]
+        done, failures = each(lambda tell_it: tell_it(), told, self._at_once)
         if failures or not_parked:
             raise ExceptionGroup("some records could not be dealt with", [*not_parked, *failures])
         return done
 
-    def notices(self, event: Event) -> list[Notice]:
-        """Who is to hear of an event, by the rules."""
+    def wanted(self, event: Event) -> bool:
+        """Whether any rule wants an event."""
+        return bool(self._rules.match(event))
+
+    def hold(self, event: Event, reason: Reason) -> list[Delivery]:
+        """Leave an event to the sweep: its messages are due at once, or its bundle has it; [] for what came before."""
+        return [done for tell in self._to_tell(event, partial(self.deliverer.hold, reason=reason)) for done in tell()]
+
+    def _to_tell(self, event: Event, tell: Tell) -> list[Callable[[], list[Delivery]]]:
+        """What is to be done with an event, by the rules: each for itself."""
         matches = self._rules.match(event)
         if not matches:
             log.info("no-rule", event=event.identity, bucket=event.upload and event.upload.bucket)
-        return [notice for match in matches for notice in by_rule(event, match.rule)]
+        bundled = [partial(self.bundler.take, match.event, match.rule, tell) for match in matches if match.rule.bundles]
+        by_themselves = [notice for match in matches if not match.rule.bundles for notice in by_rule(match.event, match.rule)]
+        return [*bundled, *(partial(tell, notice) for notice in by_themselves)]
 
     def park(self, unknown: Unknown, time_left: TimeLeft) -> list[Parked]:
         """Keep what was not understood, and tell the owner; [] when it was kept before."""

@@ -3,7 +3,7 @@
 import random
 import secrets
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -12,6 +12,7 @@ from . import log
 from .audience import Notice, by_other_channel, by_person
 from .channels import DeliveryError, Receipt, Transport
 from .clock import Clock, utc_now
+from .collecting import Collector
 from .control import Control, DeadAddress, address_key
 from .delivery import Delivery, Reason, State, delivery_id
 from .events import Event, Kind, identity_of, late_identity
@@ -20,12 +21,14 @@ from .message import Channel, Message
 from .parameters import MissingSecret
 from .policy import outcome
 from .policy.silence import Silence, silenced
+from .policy.waiting import Wait, over_budget, wait_for
 from .render import Renderer
 from .settings import Settings
 
 LEASE = timedelta(minutes=2)  # outlives every invocation: lambda_timeout is 60 s
 SEND_RESERVE = timedelta(seconds=15)  # time a send may take: connect, wait for the answer, mark
 AN_HOUR, A_DAY = "%Y-%m-%dT%H", "%Y-%m-%d"  # the owner hears of the same trouble once in each
+AT_ONCE = timedelta(0)
 _DEAD = (Reason.BAD_ADDRESS, Reason.OPTED_OUT)
 
 TimeLeft = Callable[[], timedelta]
@@ -37,6 +40,7 @@ class Deliverer(Struct, eq=False):
     settings: Settings
     ledger: Ledger
     control: Control
+    collector: Collector
     renderer: Renderer
     transport: Callable[[Channel], Transport]
     clock: Clock = utc_now
@@ -57,10 +61,12 @@ class Deliverer(Struct, eq=False):
         if self._told_as_late(notice):
             return []
         if silence := self._silenced(notice):
-            return self._insert(self._dropped(notice, Reason.SILENCED, str(silence)))
+            return self.drop_silenced(notice, str(silence))
         if dead := self.dead(notice):
             others = self.fall_back(notice, time_left)
             return [*self._insert(self._dropped(notice, dead.reason, since(dead))), *others]
+        if (waiting := self._waiting(notice, time_left)) is not None:
+            return waiting
         message = self.render(notice, time_left)
         delivery = self._new(notice, message)
         if time_left() < SEND_RESERVE:
@@ -68,6 +74,29 @@ class Deliverer(Struct, eq=False):
         if not self._insert(delivery):
             return []
         return self.attempt(delivery, notice, message, time_left)
+
+    def _waiting(self, notice: Notice, time_left: TimeLeft) -> list[Delivery] | None:
+        """What a notice that is not to go now becomes; None where nothing lets it wait."""
+        now, row = self.clock(), self._new(notice, None)
+        if wait := wait_for(notice, self.settings.zone(notice.recipient.person), now):
+            return self.collector.collect(row, wait, self.settle)
+        tripped = over_budget(notice, self.control.now().tripped, now)
+        if tripped is None:
+            return None
+        other = by_other_channel(replace(notice, fallback=notice.fallback or AT_ONCE), self.settings)
+        if notice.recipient.channel is Channel.SMS and other:  # a mail wakes nobody and costs next to nothing
+            others = self.deliver(other, time_left)
+            return [*self._insert(self._dropped(notice, Reason.OVER_BUDGET, str(tripped))), *others]
+        return self.collector.collect(row, Wait(Reason.OVER_BUDGET, tripped.until, str(tripped)), self.settle)
+
+    def drop_silenced(self, notice: Notice, silence: str) -> list[Delivery]:
+        """Write down that a silenced rule would have said this; [] when the ledger has it already."""
+        return self._insert(self._dropped(notice, Reason.SILENCED, silence))
+
+    def quiet_until(self, notice: Notice) -> datetime | None:
+        """Until when a message that is due must wait for the end of quiet hours; None where it may go."""
+        wait = wait_for(replace(notice, waited=True), self.settings.zone(notice.recipient.person), self.clock())
+        return wait.until if wait else None
 
     def hold(self, notice: Notice, reason: Reason) -> list[Delivery]:
         """Leave a notice to the sweep, due at once; [] when the ledger has it already."""
@@ -184,6 +213,7 @@ class Deliverer(Struct, eq=False):
             claim=self.token(),
             due_at=now + self.lease,
             body_hash=message.body_hash if message else "",
+            segments=message.segments if message else 0,
             instead_of=notice.instead_of,
         )
 
@@ -192,17 +222,17 @@ class Deliverer(Struct, eq=False):
 
     def _silenced(self, notice: Notice) -> Silence | None:
         """The silence that keeps a notice back. A deliberate test and the bot's own trouble are said all the same."""
-        if notice.event.kind is not Kind.UPLOAD:
+        if notice.event.kind not in (Kind.UPLOAD, Kind.BUNDLE):
             return None
         return silenced(self.control.now().silences, notice.rule, self.clock())
 
     def _insert(self, delivery: Delivery) -> list[Delivery]:
-        if self.ledger.insert(delivery):
-            if delivery.state is not State.CLAIMED:
-                _tell(delivery)
-            return [delivery]
-        log.info("duplicate", delivery=delivery.id, rule=delivery.rule, event=delivery.event.identity)
-        return []
+        there = self.ledger.keep(delivery)
+        if (there.claim, there.state) != (delivery.claim, delivery.state):
+            return self.collector.again(there, self.settle)
+        if delivery.state is not State.CLAIMED:
+            _tell(delivery)
+        return [delivery]
 
     def _told_as_late(self, notice: Notice) -> bool:
         """Did a backfill announce it before its event came? Asked of the ledger only for events of before the backfill."""
@@ -236,7 +266,7 @@ def since(dead: DeadAddress) -> str:
 
 
 def _tell(delivery: Delivery) -> None:
-    usual = (State.SENT, State.DELIVERED, State.HELD, State.DROPPED)
+    usual = (State.SENT, State.DELIVERED, State.HELD, State.DROPPED, State.BUNDLED)
     tell = log.info if delivery.state in usual else log.warning
     tell(
         delivery.state.value,

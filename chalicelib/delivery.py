@@ -15,6 +15,7 @@ class State(StrEnum):
     CLAIMED = "claimed"  # somebody holds it and is sending
     HELD = "held"  # waits for a moment that suits
     RETRY = "retry"  # failed for now: surely not accepted, will be tried again
+    BUNDLED = "bundled"  # told with others, in a message that has a delivery of its own
     UNKNOWN = "unknown"  # the request left and no answer came: it may have been accepted
     SENT = "sent"  # the provider accepted it
     DELIVERED = "delivered"
@@ -54,6 +55,9 @@ class Reason(StrEnum):
     ATTEMPTS = "attempts-used-up"
     TOO_OLD = "too-old"
     SILENCED = "silenced"  # somebody silenced the rule for a while
+    QUIET = "quiet"  # quiet hours: told with what else waits, when they end
+    DIGEST = "digest"  # told with the next digest
+    OVER_BUDGET = "over-budget"  # more was sent than somebody allowed for an hour or a day
     OPERATOR = "operator"  # somebody asked for it
 
 
@@ -83,9 +87,11 @@ class Delivery(Struct, frozen=True):
     claim: str = ""  # token of who holds it, or held it last
     due_at: datetime | None = None  # when the sweep looks at it next; None in a final state
     body_hash: str = ""  # of the last attempt's message
+    segments: int = 0  # what it takes as a text; 0 for a mail
     receipt: str = ""  # the provider's id
     looked_up: int = 0  # how often the provider's list was asked for it since the last attempt
     instead_of: str = ""  # the channel that was dead, where this is a fallback
+    bundle: str = ""  # the id of the bundle that it is told with, where its state is bundled
     steps: tuple[Step, ...] = ()  # every arrow after the first write; the middle of a very long story is left out
 
     @property
@@ -102,8 +108,8 @@ def delivery_id(event: Event, rule: str, address: str, channel: Channel) -> str:
 # The state table: nothing else changes a state. Why each arrow is followed: docs/architecture.md.
 ARROWS: dict[State, frozenset[State]] = {
     State.CLAIMED: frozenset({State.SENT, State.RETRY, State.FAILED, State.UNKNOWN}),
-    State.HELD: frozenset({State.CLAIMED, State.EXPIRED, State.DROPPED}),
-    State.RETRY: frozenset({State.CLAIMED, State.EXPIRED, State.DROPPED}),
+    State.HELD: frozenset({State.CLAIMED, State.HELD, State.EXPIRED, State.DROPPED}),
+    State.RETRY: frozenset({State.CLAIMED, State.HELD, State.EXPIRED, State.DROPPED}),
     State.UNKNOWN: frozenset({State.UNKNOWN, State.SENT, State.RETRY, State.FAILED, State.EXPIRED}),
     State.SENT: frozenset({State.DELIVERED, State.UNDELIVERED}),
     State.UNDELIVERED: frozenset(),
@@ -111,9 +117,10 @@ ARROWS: dict[State, frozenset[State]] = {
     State.FAILED: frozenset({State.RETRY}),
     State.EXPIRED: frozenset({State.RETRY}),
     State.DROPPED: frozenset({State.RETRY}),
+    State.BUNDLED: frozenset({State.RETRY}),
 }
-BIRTHS = frozenset({State.CLAIMED, State.HELD, State.DROPPED})  # the states a row may be inserted in
-FINAL = frozenset({State.SENT, State.DELIVERED, State.UNDELIVERED, State.FAILED, State.EXPIRED, State.DROPPED})
+BIRTHS = frozenset({State.CLAIMED, State.HELD, State.DROPPED, State.BUNDLED})  # the states a row may be inserted in
+FINAL = frozenset({State.SENT, State.DELIVERED, State.UNDELIVERED, State.FAILED, State.EXPIRED, State.DROPPED, State.BUNDLED})
 
 
 def summary(delivery: Delivery) -> dict[str, str | int]:

@@ -5,7 +5,7 @@ shard × created_at) has every row, for the log. Both hold keys only. A put cost
 Source: Amazon DynamoDB developer guide, "Condition expressions" and "Take advantage of sparse indexes".
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from heapq import merge
 from itertools import islice
@@ -16,10 +16,12 @@ from botocore.exceptions import ClientError
 
 from .clock import to_ms
 from .delivery import ARROWS, BIRTHS, Delivery
+from .policy.bundle import Bundle
 from .rows import (
     SHARDS,
     Item,
     Parked,
+    bundle_of_item,
     day_keys,
     delivery_of_item,
     item_of_delivery,
@@ -34,7 +36,7 @@ LEDGER_CONFIG = Config(connect_timeout=2, read_timeout=5, retries={"mode": "stan
 
 _KEY_ATTRIBUTES = ("pk", "sk")
 _BATCH = 100  # items a BatchGetItem may ask for
-_NEW = "attribute_not_exists(pk)"
+NEW = "attribute_not_exists(pk)"
 
 
 class Ledger:
@@ -44,8 +46,8 @@ class Ledger:
         self._client = client
         self._table = table
 
-    def insert(self, delivery: Delivery) -> bool:
-        """Write a delivery that nobody has written before; False when it is there already.
+    def keep(self, delivery: Delivery) -> Delivery:
+        """Write a delivery that nobody has written before; gives the one that is there now: this one or another's.
 
         botocore repeats a call whose answer was lost, and then finds its own row: the claim token tells it from another's.
 
@@ -58,13 +60,12 @@ class Ledger:
             self._client.put_item(
                 TableName=self._table,
                 Item=item_of_delivery(delivery),
-                ConditionExpression=_NEW,
+                ConditionExpression=NEW,
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except ClientError as error:
-            there = _row_in_the_way(error)
-            return there.claim == delivery.claim and there.state == delivery.state
-        return True
+            return _row_in_the_way(error)
+        return delivery
 
     def move(self, old: Delivery, new: Delivery) -> bool:
         """Follow one arrow of the state table; False when the row is no longer as `old` says (somebody else moved it).
@@ -104,18 +105,18 @@ class Ledger:
         answer = self._client.get_item(TableName=self._table, Key=key_of("delivery", id_), ConsistentRead=True)
         return delivery_of_item(answer["Item"]) if "Item" in answer else None
 
-    def due(self, now: datetime) -> Iterator[Delivery]:
-        """The deliveries whose moment has come, oldest first, read as far as they are asked for."""
+    def due(self, now: datetime) -> Iterator[Delivery | Bundle]:
+        """The deliveries and bundles whose moment has come, oldest first, read as far as they are asked for."""
         shards = [self._keys("due", str(shard), "due_at", now) for shard in range(SHARDS)]
         for item in self._items(merge(*shards, key=lambda item: int(item["due_at"]["N"]))):
-            row = delivery_of_item(item)
+            row = bundle_of_item(item) if item["sk"]["S"] == "bundle" else delivery_of_item(item)
             if row.due_at and row.due_at <= now:  # the index may lag behind the row
                 yield row
 
-    def newest(self, since: datetime, until: datetime) -> Iterator[Delivery | Parked]:
-        """The deliveries and parked payloads made in that time, newest first, read as far as they are asked for."""
+    def newest(self, since: datetime, until: datetime) -> Iterator[Delivery | Bundle | Parked]:
+        """The deliveries, bundles and parked payloads made in that time, newest first, read as far as they are asked for."""
         for item in self._items(self._of_days(since, until)):
-            yield parked_of_item(item) if item["sk"]["S"] == "parked" else delivery_of_item(item)
+            yield _READERS[item["sk"]["S"]](item)
 
     def with_words(self, body_hash: str, since: datetime, until: datetime) -> Iterator[Delivery]:
         """The deliveries made in that time whose message had these very words."""
@@ -128,19 +129,19 @@ class Ledger:
             self._client.put_item(
                 TableName=self._table,
                 Item=item_of_receipt(receipt, id_, now),
-                ConditionExpression=f"{_NEW} OR delivery = :id",
+                ConditionExpression=f"{NEW} OR delivery = :id",
                 ExpressionAttributeValues={":id": {"S": id_}},
             )
         except ClientError as error:
-            return _failed_condition(error)
+            return failed_condition(error)
         return True
 
     def park(self, parked: Parked) -> bool:
         """Keep a payload that was not understood; False when it was parked before."""
         try:
-            self._client.put_item(TableName=self._table, Item=item_of_parked(parked), ConditionExpression=_NEW)
+            self._client.put_item(TableName=self._table, Item=item_of_parked(parked), ConditionExpression=NEW)
         except ClientError as error:
-            return _failed_condition(error)
+            return failed_condition(error)
         return True
 
     def parked(self, id_: str) -> Parked | None:
@@ -198,20 +199,32 @@ class Ledger:
             asked = answer.get("UnprocessedKeys")
 
 
+_READERS: dict[str, Callable[[Item], Delivery | Bundle | Parked]] = {
+    "delivery": delivery_of_item,
+    "bundle": bundle_of_item,
+    "parked": parked_of_item,
+}
+
+
 def _is_condition(error: ClientError) -> bool:
     return bool(error.response["Error"]["Code"] == "ConditionalCheckFailedException")
 
 
-def _failed_condition(error: ClientError) -> bool:
+def failed_condition(error: ClientError) -> bool:
     """False for a condition that did not hold; any other error goes on its way."""
     if not _is_condition(error):
         raise error
     return False
 
 
-def _row_in_the_way(error: ClientError) -> Delivery:
-    """The row that made a condition fail; any other error goes on its way."""
+def item_in_the_way(error: ClientError) -> Item:
+    """The item that made a condition fail; any other error goes on its way."""
     if not _is_condition(error) or "Item" not in error.response:
         raise error
     there: Any = error.response
-    return delivery_of_item(there["Item"])
+    item: Item = there["Item"]
+    return item
+
+
+def _row_in_the_way(error: ClientError) -> Delivery:
+    return delivery_of_item(item_in_the_way(error))

@@ -5,6 +5,8 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from .sms_text import count_segments
+
 
 class Channel(StrEnum):
     """The ways to a person; spelled the same in settings, ledger, CLI and docs."""
@@ -20,6 +22,11 @@ class Message(Struct, frozen=True):
     text: str
     subject: str = ""
     html: str = ""
+
+    @property
+    def segments(self) -> int:
+        """What it takes as a text; 0 for a mail."""
+        return count_segments(self.text).segments if self.channel is Channel.SMS else 0
 
     @property
     def body_hash(self) -> str:

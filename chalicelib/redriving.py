@@ -12,6 +12,7 @@ from .bot import Bot
 from .delivery import ARROWS, FINAL, Delivery, Reason, State, summary
 from .events.envelope import unwrap
 from .policy import outcome
+from .policy.bundle import Bundle
 from .rows import Parked
 from .settings.values import Wrong, span
 
@@ -57,7 +58,8 @@ def resend(bot: Bot, id_: str, who: str) -> Delivery:
 
 def redrivable(bot: Bot, wanted: Filter) -> Iterator[Delivery | Parked]:
     """What a redrive would send again, newest first."""
-    return (row for row in bot.deliverer.ledger.newest(wanted.since, bot.deliverer.clock()) if wanted.wants(row))
+    rows = bot.deliverer.ledger.newest(wanted.since, bot.deliverer.clock())
+    return (row for row in rows if not isinstance(row, Bundle) and wanted.wants(row))
 
 
 def redrive(bot: Bot, row: Delivery | Parked, who: str) -> str:
@@ -72,12 +74,7 @@ def redrive(bot: Bot, row: Delivery | Parked, who: str) -> str:
     batch = unwrap(json.loads(row.payload))
     if batch.unknown:
         raise CannotResend(f"it is still not understood: {batch.unknown[0].why}")
-    held = [
-        delivery
-        for event in batch.events
-        for notice in bot.notices(event)
-        for delivery in bot.deliverer.hold(notice, Reason.OPERATOR)
-    ]
+    held = [delivery for event in batch.events for delivery in bot.hold(event, Reason.OPERATOR)]
     bot.deliverer.ledger.redriven(replace(row, redriven_at=bot.deliverer.clock()))
     return f"understood now: {len(held)} deliveries due at once" if held else "understood now: no rule wants it, or it was told"
 

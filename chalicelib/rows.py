@@ -1,9 +1,9 @@
-"""How a delivery, or a parked payload, is written down as a DynamoDB item, and read back.
+"""How a delivery, a bundle or a parked payload is written down as a DynamoDB item, and read back.
 
 Shape of a delivery's item (schema 1): pk "delivery#<id>", sk "delivery", v, state, reason, event (compact JSON), rule,
 person, channel, attempts, claim, created_at / expires_at / due_at (milliseconds since 1970), day, due, ttl
-(seconds since 1970, as DynamoDB wants it), and detail, body_hash, receipt, looked_up, instead_of, steps (JSON: a list
-of [milliseconds, state, reason, detail]) where there is one.
+(seconds since 1970, as DynamoDB wants it), and detail, body_hash, segments, receipt, looked_up, instead_of, bundle, steps
+(JSON: a list of [milliseconds, state, reason, detail]) where there is one.
 """
 
 import json
@@ -13,11 +13,13 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from .clock import from_ms, to_ms
 from .delivery import Delivery, Reason, State, Step
 from .events import Event, Unknown, identity_of
 from .message import Channel
+from .policy.bundle import Bundle
 
 SCHEMA = 1
 SHARDS = 4  # of each index: a partition key takes 1,000 writes a second
@@ -44,7 +46,7 @@ class Parked(Struct, frozen=True):
 
 
 def key_of(kind: str, id_: str) -> Item:
-    """The primary key of the one row there is of that id; `kind` is "delivery", "parked" or "receipt"."""
+    """The primary key of the one row there is of that id; `kind` is "delivery", "bundle", "parked", …."""
     return {"pk": {"S": f"{kind}#{id_}"}, "sk": {"S": kind}}
 
 
@@ -74,16 +76,18 @@ def item_of_delivery(delivery: Delivery) -> Item:
         "body_hash": delivery.body_hash,
         "receipt": delivery.receipt,
         "instead_of": delivery.instead_of,
+        "bundle": delivery.bundle,
         "expires_at": to_ms(delivery.expires_at),
         **_filed_by_day(delivery.id, delivery.created_at),
     }
+    if delivery.segments:
+        values["segments"] = delivery.segments
     if delivery.looked_up:
         values["looked_up"] = delivery.looked_up
     if delivery.steps:
         values["steps"] = _written(delivery.steps)
     if delivery.due_at:
-        values["due"] = str(shard_of(delivery.id))
-        values["due_at"] = to_ms(delivery.due_at)
+        values |= _due(delivery.id, delivery.due_at)
     return key_of("delivery", delivery.id) | _typed(values)
 
 
@@ -106,8 +110,10 @@ def delivery_of_item(item: Item) -> Delivery:
         due_at=_moment(value.get("due_at")),
         body_hash=value.get("body_hash", ""),
         receipt=value.get("receipt", ""),
+        segments=value.get("segments", 0),
         looked_up=value.get("looked_up", 0),
         instead_of=value.get("instead_of", ""),
+        bundle=value.get("bundle", ""),
         steps=_read(value.get("steps", "[]")),
     )
 
@@ -123,6 +129,25 @@ def item_of_parked(parked: Parked) -> Item:
     if parked.redriven_at:
         values["redriven_at"] = to_ms(parked.redriven_at)
     return key_of("parked", parked.id) | _typed(values) | {"payload": {"B": zlib.compress(parked.payload)}}
+
+
+def item_of_bundle(bundle: Bundle) -> Item:
+    """Write a bundle down: what never or seldom changes as one JSON text, and what the indexes and other writers need apart."""
+    values: dict[str, str | int] = {
+        "v": SCHEMA,
+        "bundle": msgspec.json.encode(replace(bundle, hours=frozenset(), due_at=None)).decode(),
+        **_filed_by_day(bundle.id, bundle.created_at),
+    }
+    if bundle.due_at:
+        values |= _due(bundle.id, bundle.due_at)
+    return key_of("bundle", bundle.id) | _typed(values) | ({"hours": {"SS": sorted(bundle.hours)}} if bundle.hours else {})
+
+
+def bundle_of_item(item: Item) -> Bundle:
+    """Read a bundle back."""
+    due_at = _moment(int(item["due_at"]["N"])) if "due_at" in item else None
+    bundle = msgspec.json.decode(item["bundle"]["S"], type=Bundle)
+    return replace(bundle, due_at=due_at, hours=frozenset(item.get("hours", {}).get("SS", ())))
 
 
 def item_of_receipt(receipt: str, delivery_id: str, now: datetime) -> Item:
@@ -149,6 +174,10 @@ def _filed_by_day(id_: str, created_at: datetime) -> dict[str, str | int]:
         "day": day_keys(created_at)[shard_of(id_)],
         "ttl": to_ms(created_at + KEPT) // 1000,
     }
+
+
+def _due(id_: str, due_at: datetime) -> dict[str, str | int]:
+    return {"due": str(shard_of(id_)), "due_at": to_ms(due_at)}
 
 
 def _written(steps: tuple[Step, ...]) -> str:

@@ -11,7 +11,7 @@ from .settings import Rule
 
 
 class Match(Struct, frozen=True):
-    """A rule that wants to tell of an event."""
+    """A rule that wants to tell of an event, and the event with how much it matters to the rule."""
 
     rule: Rule
     event: Event
@@ -37,7 +37,11 @@ class RuleIndex:
         if event.upload is None:
             return []
         found = {position: rule for place in _places(event.upload) for position, rule in self._candidates.get(place, ())}
-        return [Match(found[position], event) for position in sorted(found) if not why_not(found[position], event)]
+        return [
+            Match(found[position], found[position].judged(event))
+            for position in sorted(found)
+            if not why_not(found[position], event)
+        ]
 
 
 def why_not(rule: Rule, event: Event) -> str:
@@ -57,9 +61,10 @@ def conditions(rule: Rule, upload: Upload) -> Iterator[tuple[str, str]]:
     temporary = any(globs.compiled(glob).fullmatch(upload.key) for glob in rule.ignore)
     yield "ignore", "the key is a temporary name of a sync client or an editor" if temporary else ""
     yield "created", "" if upload.creation in rule.created else f"it came by {upload.creation}, not by {', '.join(rule.created)}"
-    yield "empty", "it is empty" if upload.size == 0 and rule.empty == "ignore" else ""
+    last = rule.complete is not None and rule.complete.is_marker(upload)  # says that a delivery is whole, however small it is
+    yield "empty", "it is empty" if upload.size == 0 and rule.empty == "ignore" and not last else ""
     # a size that is not told: better one message too many than none
-    within = upload.size is None or rule.size.holds(upload.size)
+    within = upload.size is None or rule.size.holds(upload.size) or last
     yield "size", "" if within else f"{upload.size} bytes are outside of the size it asks for"
 
 

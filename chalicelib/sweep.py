@@ -1,4 +1,4 @@
-"""The sweep: once a minute everything that waits for a moment is taken one arrow further, oldest first.
+"""The sweep: once a minute everything that waits for a moment is taken one arrow further, oldest first; bundles are told.
 
 Several sweeps may run at once: each arrow is one conditional write, and only one of them makes it.
 """
@@ -11,12 +11,14 @@ from msgspec.structs import replace
 
 from . import log
 from .audience import Notice, of_delivery
+from .bundling import Bundler
 from .channels import Candidate, DeliveryError, Receipt, Searchable
 from .deliver import SEND_RESERVE, Deliverer, TimeLeft, since
 from .delivery import Delivery, Reason, State
 from .fanout import AT_ONCE, each
 from .message import Channel
 from .policy import outcome
+from .policy.bundle import Bundle
 
 _ROWS = 100  # read together, in one BatchGetItem
 _SKEW = timedelta(minutes=1)  # between our clock and a provider's, which tells whole seconds
@@ -24,9 +26,10 @@ _TWINS = timedelta(hours=1)  # rows with the same words tell of the same minute:
 
 
 class Sweeper(Struct, eq=False):
-    """Takes due deliveries further. What it does with each is decided by its state."""
+    """Takes due deliveries further, and tells due bundles. What it does with a delivery is decided by its state."""
 
     deliverer: Deliverer
+    bundler: Bundler
     at_once: int = AT_ONCE
 
     def sweep(self, time_left: TimeLeft) -> list[Delivery]:
@@ -42,8 +45,12 @@ class Sweeper(Struct, eq=False):
         done: list[Delivery] = []
         failures: list[Exception] = []
 
-        def one(row: Delivery) -> list[Delivery]:
-            if time_left() < SEND_RESERVE or row.channel in throttled:
+        def one(row: Delivery | Bundle) -> list[Delivery]:
+            if time_left() < SEND_RESERVE:
+                return []
+            if isinstance(row, Bundle):
+                return self.bundler.flush(row, time_left)
+            if row.channel in throttled:
                 return []
             moved = self._again(row, time_left)
             throttled.update(each_.channel for each_ in moved if each_.reason is Reason.RATE)
@@ -63,20 +70,29 @@ class Sweeper(Struct, eq=False):
         if delivery.state is State.CLAIMED:
             return self._moved(delivery, outcome.lapsed(delivery, now, deliverer.settle))
         notice = of_delivery(delivery, deliverer.settings)
-        if delivery.state is State.UNKNOWN:
-            if isinstance(notice, str):
-                return self._moved(delivery, outcome.undecidable(delivery, now, notice))
-            return self._given_up_or_moved(delivery, self._looked_into(delivery, notice, now), notice, time_left)
         if isinstance(notice, str):
+            if delivery.state is State.UNKNOWN:
+                return self._moved(delivery, outcome.undecidable(delivery, now, notice))
             return self._moved(delivery, outcome.dropped(delivery, now, Reason.NO_CHANNEL, notice))
+        if delivery.state is State.UNKNOWN:
+            return self._given_up_or_moved(delivery, self._looked_into(delivery, notice, now), notice, time_left)
         if now >= delivery.expires_at:
             return self._given_up_or_moved(delivery, outcome.expired(delivery, now), notice, time_left)
+        return self._due(delivery, notice, now, time_left)
+
+    def _due(self, delivery: Delivery, notice: Notice, now: datetime, time_left: TimeLeft) -> list[Delivery]:
+        """Waiting, and its moment has come: send it, unless it is quiet or the address is dead."""
+        deliverer = self.deliverer
+        if delivery.reason is not Reason.OPERATOR and (until := deliverer.quiet_until(notice)):
+            return self._moved(delivery, outcome.held(delivery, now, until, Reason.QUIET))
         dead = deliverer.dead(notice)
         if dead and delivery.reason is not Reason.OPERATOR:
             others = deliverer.fall_back(notice, time_left)
             return [*self._moved(delivery, outcome.dropped(delivery, now, dead.reason, since(dead))), *others]
         message = deliverer.render(notice, time_left)
-        claimed = outcome.claimed(delivery, deliverer.token(), now, deliverer.lease, message.body_hash)
+        claimed = replace(
+            outcome.claimed(delivery, deliverer.token(), now, deliverer.lease, message.body_hash), segments=message.segments
+        )
         if not deliverer.ledger.move(delivery, claimed):
             return []
         return deliverer.attempt(claimed, notice, message, time_left)

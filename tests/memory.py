@@ -3,8 +3,12 @@
 from collections.abc import Iterator
 from datetime import datetime
 
+from msgspec.structs import replace
+
+from chalicelib.bundles import Member, hour_of
 from chalicelib.delivery import ARROWS, BIRTHS, Delivery
-from chalicelib.rows import Parked, delivery_of_item, item_of_delivery
+from chalicelib.policy.bundle import Bundle, Window
+from chalicelib.rows import Parked, bundle_of_item, delivery_of_item, item_of_bundle, item_of_delivery
 
 
 class MemoryLedger:
@@ -12,14 +16,14 @@ class MemoryLedger:
 
     def __init__(self) -> None:
         self.rows: dict[str, Delivery] = {}
+        self.bundles: dict[str, Bundle] = {}
         self._parked: dict[str, Parked] = {}
         self._receipts: dict[str, str] = {}
 
-    def insert(self, delivery: Delivery) -> bool:
+    def keep(self, delivery: Delivery) -> Delivery:
         if delivery.state not in BIRTHS:
             raise ValueError(f"no delivery begins as {delivery.state}")
-        there = self.rows.setdefault(delivery.id, _written(delivery))
-        return (there.claim, there.state) == (delivery.claim, delivery.state)
+        return self.rows.setdefault(delivery.id, _written(delivery))
 
     def move(self, old: Delivery, new: Delivery) -> bool:
         if new.state not in ARROWS[old.state]:
@@ -33,12 +37,13 @@ class MemoryLedger:
     def get(self, id_: str) -> Delivery | None:
         return self.rows.get(id_)
 
-    def due(self, now: datetime) -> Iterator[Delivery]:
-        waiting = [row for row in self.rows.values() if row.due_at and row.due_at <= now]
+    def due(self, now: datetime) -> Iterator[Delivery | Bundle]:
+        rows: list[Delivery | Bundle] = [*self.rows.values(), *self.bundles.values()]
+        waiting = [row for row in rows if row.due_at and row.due_at <= now]
         return iter(sorted(waiting, key=lambda row: row.due_at or now))
 
-    def newest(self, since: datetime, until: datetime) -> Iterator[Delivery | Parked]:
-        rows: list[Delivery | Parked] = [*self.rows.values(), *self._parked.values()]
+    def newest(self, since: datetime, until: datetime) -> Iterator[Delivery | Bundle | Parked]:
+        rows: list[Delivery | Bundle | Parked] = [*self.rows.values(), *self.bundles.values(), *self._parked.values()]
         found = [row for row in rows if since <= row.created_at <= until]
         return iter(sorted(found, key=lambda row: row.created_at, reverse=True))
 
@@ -59,6 +64,52 @@ class MemoryLedger:
         self._parked[parked.id] = parked
 
 
+class MemoryBundles:
+    """What chalicelib.bundles.Bundles does, without a table; its bundles are among the ledger's rows."""
+
+    def __init__(self, ledger: MemoryLedger) -> None:
+        self._ledger = ledger
+        self._windows: dict[str, Window] = {}
+        self._members: dict[tuple[str, str, str], Member] = {}
+
+    def window(self, series: str) -> Window | None:
+        return self._windows.get(series)
+
+    def move_on(self, series: str, old: Window | None, new: Window) -> bool:
+        if self._windows.get(series) != old:
+            return False
+        self._windows[series] = new
+        return True
+
+    def get(self, id_: str) -> Bundle | None:
+        return self._ledger.bundles.get(id_)
+
+    def ensure(self, bundle: Bundle) -> Bundle:
+        there = self._ledger.bundles.setdefault(bundle.id, _bundle_written(bundle))
+        if bundle.hours <= there.hours:
+            return there
+        self._ledger.bundles[bundle.id] = replace(there, hours=there.hours | bundle.hours)
+        return self._ledger.bundles[bundle.id]
+
+    def change(self, old: Bundle, new: Bundle) -> bool:
+        there = self._ledger.bundles[old.id]
+        if replace(there, hours=frozenset(), due_at=None) != replace(old, hours=frozenset(), due_at=None):
+            return False
+        self._ledger.bundles[old.id] = _bundle_written(replace(new, hours=there.hours))
+        return True
+
+    def member(self, series: str, id_: str, hour: str) -> Member | None:
+        return self._members.get((series, hour, id_))
+
+    def add(self, series: str, member: Member) -> Member:
+        return self._members.setdefault((series, hour_of(member.event), member.id), member)
+
+    def members(self, bundle: Bundle) -> Iterator[Member]:
+        for (series, hour, _), member in self._members.items():
+            if series == bundle.series and hour in bundle.hours and member.bundle == bundle.id:
+                yield member
+
+
 class MemoryStore:
     """What chalicelib.control.TableStore does, without a table."""
 
@@ -73,6 +124,10 @@ class MemoryStore:
 
     def remove(self, name: str) -> None:
         self._attributes.pop(name, None)
+
+
+def _bundle_written(bundle: Bundle) -> Bundle:
+    return bundle_of_item(item_of_bundle(bundle))
 
 
 def _written(delivery: Delivery) -> Delivery:

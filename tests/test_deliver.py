@@ -4,6 +4,7 @@ import json
 import logging
 import shutil
 import sys
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from chalicelib import log
 from chalicelib.control import address_key
-from chalicelib.delivery import Reason, State
+from chalicelib.delivery import Delivery, Reason, State
 from chalicelib.events import Batch, Unknown
 from chalicelib.message import Channel
 from chalicelib.render import TEMPLATES, Renderer
@@ -62,16 +63,16 @@ notify = ["email:finance"]
 """)
     _, bot = stage.container()
     bot._at_once = at_once
-    insert = stage.ledger.insert
+    keep: Callable[[Delivery], Delivery] = stage.ledger.keep
     refused: list[object] = []
 
-    def refuse_once(delivery: object) -> bool:
+    def refuse_once(delivery: Delivery) -> Delivery:
         if not refused:
             refused.append(delivery)
             raise ConnectionError("DynamoDB is out of reach")
-        return bool(insert(delivery))
+        return keep(delivery)
 
-    stage.ledger.insert = refuse_once
+    stage.ledger.keep = refuse_once
     with pytest.raises(ExceptionGroup):
         bot.take(Batch(events=(an_upload(),)), plenty)
     assert len(stage.sent) == 3

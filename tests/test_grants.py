@@ -5,17 +5,20 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from chalicelib.assembly import load_settings, make_bot
 from chalicelib.clock import utc_now
+from chalicelib.counting import Counters
 from chalicelib.delivery import Delivery, Reason, State
 from chalicelib.events import Event, Kind, Unknown, Upload, identity_of
 from chalicelib.message import Channel
 from chalicelib.rows import Parked
 from tests.payloads import bus_event, s3_notification, s3_record
+from tests.streams import batch, some_sent
 from workbench.deployment.grants import Grant, Grants, Place, policies
 from workbench.ministack import ACCOUNT, REGION, free_port
 from workbench.proxy import Answer, Proxy
@@ -127,8 +130,7 @@ def operators(scene: Scene) -> None:
 
 def schedules(scene: Scene) -> None:
     """A sweep with something due and a dead event; a watch that finds the bucket's notifications overwritten."""
-    for notice in scene.bot.notices(an_event(scene, "in/held.txt")):
-        scene.bot.deliverer.hold(notice, Reason.OPERATOR)
+    scene.bot.hold(an_event(scene, "in/held.txt"), Reason.OPERATOR)
     client = scene.world.ministack.client
     url = client("sqs").get_queue_url(QueueName=scene.variables["DROPNOTE_DEAD_EVENTS"])["QueueUrl"]
     client("sqs").send_message(QueueUrl=url, MessageBody=json.dumps(notified(scene, "in/dead.txt")))
@@ -139,11 +141,22 @@ def schedules(scene: Scene) -> None:
     assert scene.invoke("watch", {})["troubles"] == 1
 
 
+def counts(scene: Scene) -> None:
+    """What was sent reaches the function that counts, by the stream; then so much that a budget is used up."""
+    counters = Counters(scene.world.ministack.client("dynamodb"), scene.variables["DROPNOTE_COUNTERS"])
+    now = utc_now()
+    assert wait_until(lambda: counters.sent_of("asha", now - timedelta(hours=1), now + timedelta(hours=1)), within_s=20)
+    texts = some_sent(100, now, channel=Channel.SMS, segments=2)
+    assert scene.invoke("count", batch(*texts)) == {"batchItemFailures": []}
+    assert "person asha: segments per day" in scene.bot.deliverer.control.now().tripped
+
+
 def test_each_function_does_all_it_may(scene: Scene) -> None:
     """What it does and may not has failed by then: the local world checks each call."""
     uploads_and_receipts(scene)
     operators(scene)
     schedules(scene)
+    counts(scene)
     used = scene.used()
     for function, grants in granted(scene).items():
         asked = {action for grant in grants if grant.by == "function" for action in grant.actions}

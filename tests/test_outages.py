@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from chalicelib.bundles import Bundles
 from chalicelib.channels import DeliveryError
 from chalicelib.channels.ses import Ses
 from chalicelib.control import TableStore
@@ -90,7 +91,7 @@ def stage(proxy: Proxy) -> Stage:
     """A stage whose ledger is on the other side of the proxy, as Lambda's client sees it."""
     retries = LEDGER_CONFIG.retries  # type: ignore[attr-defined]
     client = local_client(proxy.url, "dynamodb", read_timeout=1, retries=retries)
-    stage = Stage(Ledger(client, TABLE), TableStore(client, TABLE))
+    stage = Stage(Ledger(client, TABLE), TableStore(client, TABLE), Bundles(client, TABLE))
     stage.deliverer.control.now()  # warm
     proxy.forget()
     return stage

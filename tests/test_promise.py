@@ -22,7 +22,7 @@ from tests.builders import an_upload, some_settings
 from tests.providers import Answer
 from tests.worlds import Stage, memory_stage, plenty
 
-CALLS = ("insert", "move", "get", "adopt", "read", "put", "remove", "send", "find")  # a process may die at each
+CALLS = ("keep", "move", "get", "adopt", "read", "put", "remove", "send", "find")  # a process may die at each
 
 
 class Died(BaseException):

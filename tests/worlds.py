@@ -7,6 +7,8 @@ from itertools import count
 from typing import Any
 
 from chalicelib.bot import Bot
+from chalicelib.bundles import Bundles
+from chalicelib.collecting import Collector
 from chalicelib.control import Control, Store, TableStore
 from chalicelib.deliver import Deliverer
 from chalicelib.delivery import Delivery
@@ -17,7 +19,7 @@ from chalicelib.render import Renderer
 from chalicelib.rows import Parked
 from chalicelib.settings import Settings
 from tests.builders import NOON, some_settings
-from tests.memory import MemoryLedger, MemoryStore
+from tests.memory import MemoryBundles, MemoryLedger, MemoryStore
 from tests.providers import Answer, Provider, TextProvider
 from workbench.ministack import MiniStack
 from workbench.places import PROJECT
@@ -37,6 +39,7 @@ class Stage:
 
     ledger: Any
     store: Store
+    bundles: Any
     settings: Settings = field(default_factory=some_settings)
     now: datetime = NOON
 
@@ -51,6 +54,7 @@ class Stage:
             settings=self.settings,
             ledger=self.ledger,
             control=Control(self.store, self.clock),
+            collector=Collector(self.ledger, self.bundles, self.clock),
             renderer=Renderer(self.settings, stage="prod"),
             transport=lambda channel: self.mail if channel is Channel.EMAIL else self.text,
             clock=self.clock,
@@ -116,9 +120,10 @@ def real_stage(ministack: MiniStack, settings: Settings | None = None) -> Stage:
     """A stage on a real table."""
     apply_stack(ministack, PROJECT / "resources.yaml", "prod")
     client = ministack.client("dynamodb")
-    return Stage(Ledger(client, TABLE), TableStore(client, TABLE), settings or some_settings())
+    return Stage(Ledger(client, TABLE), TableStore(client, TABLE), Bundles(client, TABLE), settings or some_settings())
 
 
 def memory_stage(settings: Settings | None = None) -> Stage:
     """A stage in memory: thousands of them a second."""
-    return Stage(MemoryLedger(), MemoryStore(), settings or some_settings())
+    ledger = MemoryLedger()
+    return Stage(ledger, MemoryStore(), MemoryBundles(ledger), settings or some_settings())

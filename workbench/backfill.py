@@ -14,6 +14,7 @@ from chalicelib.clock import Clock
 from chalicelib.control import FRESH
 from chalicelib.delivery import Delivery, Reason
 from chalicelib.events import Event, Kind, Upload, late_identity
+from chalicelib.policy.bundle import Bundle
 
 UNDER_WAY = timedelta(minutes=15)  # an event may still be on its way that long
 _EARLIER = timedelta(hours=1)  # clocks differ: the ledger is read from a little before
@@ -57,12 +58,14 @@ def objects(client: Any, where: Scope) -> Iterator[Event]:
 
 def missed(found: Iterable[Event], bot: Bot, where: Scope) -> list[Event]:
     """Those that a rule wants and the ledger knows nothing of, by bucket, key and eTag."""
-    wanted = [event for event in found if bot.notices(event)]
+    wanted = [event for event in found if bot.wanted(event)]
     known = set()
     for row in bot.deliverer.ledger.newest(where.since - _EARLIER, bot.deliverer.clock()) if wanted else ():
-        if isinstance(row, Delivery) and row.event.upload:
-            upload = row.event.upload
-            known.add((upload.bucket, upload.key, upload.etag))
+        if isinstance(row, Bundle) and row.rule:
+            uploads = [member.event.upload for member in bot.deliverer.collector.bundles.members(row)]
+        else:
+            uploads = [row.event.upload] if isinstance(row, Delivery) else []
+        known |= {(upload.bucket, upload.key, upload.etag) for upload in uploads if upload}
     return [event for event in wanted if event.upload and (event.upload.bucket, event.upload.key, event.upload.etag) not in known]
 
 
@@ -76,7 +79,7 @@ def warn(bot: Bot, where: Scope) -> datetime:
 
 def announce(bot: Bot, event: Event) -> list[Delivery]:
     """Leave an upload that was found late to the sweep; [] for what was left to it before."""
-    return [delivery for notice in bot.notices(event) for delivery in bot.deliverer.hold(notice, Reason.LATE)]
+    return bot.hold(event, Reason.LATE)
 
 
 def wait_for(moment: datetime, clock: Clock, sleep: Callable[[float], object]) -> None:

@@ -1,24 +1,28 @@
 """The ledger, as a person reads it: lists, one delivery's whole story, and why nothing was sent."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from chalicelib import globs
+from chalicelib.bundles import Bundles, Member
 from chalicelib.delivery import Delivery, summary
 from chalicelib.events import Event, Kind, Upload
 from chalicelib.ledger import Ledger
+from chalicelib.policy.bundle import Bundle
 from chalicelib.rows import Parked
 from chalicelib.rules import why_not
 from chalicelib.settings import Settings
 from chalicelib.settings.values import Wrong, span
 from chalicelib.show import fit_to_show
 
+SHOWN_MEMBERS = 20
 SHOWN = timedelta(days=7)  # unless --since says otherwise
 COLUMNS = ("when", "what", "rule", "who", "channel", "state", "why")
 
-Row = Delivery | Parked
+Row = Delivery | Bundle | Parked
+Members = Callable[[Bundle], Iterable[Member]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +39,16 @@ class Filter:
         """Whether a row has all that is asked for."""
         if isinstance(row, Parked):
             return self.state in ("", "parked") and not (self.who or self.rule or self.channel or self.key)
+        if isinstance(row, Bundle):
+            state = "waits" if row.due_at else "told"
+            asked = ((self.who, row.person), (self.rule, row.rule), (self.channel, row.channel), (self.state, state))
+            return all(want in ("", have) for want, have in asked)
         asked = ((self.who, row.person), (self.rule, row.rule), (self.channel, row.channel.value), (self.state, row.state.value))
-        return all(want in ("", have) for want, have in asked) and self._wants_key(row)
+        return all(want in ("", have) for want, have in asked) and self.wants_key(row.event)
 
-    def _wants_key(self, row: Delivery) -> bool:
-        upload = row.event.upload
-        return not self.key or (upload is not None and bool(globs.compiled(self.key).fullmatch(upload.key)))
+    def wants_key(self, event: Event) -> bool:
+        """Whether an event is about an object of the wanted name."""
+        return not self.key or (event.upload is not None and bool(globs.compiled(self.key).fullmatch(event.upload.key)))
 
 
 def moment(text: str, now: datetime) -> datetime:
@@ -58,9 +66,15 @@ def moment(text: str, now: datetime) -> datetime:
             raise ValueError(f'{text!r} is no moment: write "2h", "2026-11-23" or "2026-11-23T10:00"') from None
 
 
-def rows(ledger: Ledger, wanted: Filter, since: datetime, until: datetime) -> Iterator[Row]:
-    """The rows that are wanted, newest first."""
-    return (row for row in ledger.newest(since, until) if wanted.wants(row))
+def rows(ledger: Ledger, members: Members, wanted: Filter, since: datetime, until: datetime) -> Iterator[Row]:
+    """The rows that are wanted, newest first; where a name is wanted, also the bundle that has it."""
+    for row in ledger.newest(since, until):
+        if wanted.wants(row) and (not isinstance(row, Bundle) or not wanted.key or _has(row, members, wanted)):
+            yield row
+
+
+def _has(bundle: Bundle, members: Members, wanted: Filter) -> bool:
+    return any(wanted.wants_key(member.event) and not member.told for member in members(bundle))
 
 
 def changes(read: Callable[[], list[Row]], wait: Callable[[], object]) -> Iterator[Row]:
@@ -81,9 +95,14 @@ def told(row: Row) -> dict[str, str]:
         state = "redriven" if row.redriven_at else "parked"
         values = (when, f"a payload of {row.source}", "", "", "", state, row.why)
         return {**dict(zip(COLUMNS, values, strict=True)), "id": row.id}
+    if isinstance(row, Bundle):
+        state = "waits" if row.due_at else "told"
+        why = f"{row.why or 'bundle'}, due {local(row.due_at)}" if row.due_at else f"{row.files} in {row.why or 'one message'}"
+        values = (when, f"a bundle{' of ' * bool(row.by)}{fit_to_show(row.by)}", row.rule, row.person, row.channel, state, why)
+        return {**dict(zip(COLUMNS, values, strict=True)), "id": row.id}
     return {
         "when": when,
-        "what": what(row),
+        "what": what_of(row.event),
         "rule": row.rule,
         "who": row.person,
         "channel": row.channel.value,
@@ -93,15 +112,19 @@ def told(row: Row) -> dict[str, str]:
     }
 
 
-def what(row: Delivery) -> str:
-    """What a delivery is about: the object's name, or the sentence of an event that is about none."""
-    return fit_to_show(row.event.upload.key if row.event.upload else row.event.detail or row.event.kind.value)
+def what_of(event: Event) -> str:
+    """What an event is about: the object's name, how many of them, or the sentence of one that is about none."""
+    if event.summary:
+        return f"{event.summary.files} files"
+    if event.digest:
+        return f"a digest of {sum(part.summary.files for part in event.digest.parts)} files"
+    return fit_to_show(event.upload.key if event.upload else event.detail or event.kind.value)
 
 
-def find(ledger: Ledger, prefix: str, now: datetime) -> list[Row]:
+def find(ledger: Ledger, bundles: Bundles, prefix: str, now: datetime) -> list[Row]:
     """The rows whose id begins like that: of any age when it is a whole id, else of the last week."""
     if len(prefix) == 32:
-        return [row for row in (ledger.get(prefix), ledger.parked(prefix)) if row]
+        return [row for row in (ledger.get(prefix), ledger.parked(prefix), bundles.get(prefix)) if row]
     return [row for row in ledger.newest(now - SHOWN, now) if row.id.startswith(prefix)]
 
 
@@ -117,8 +140,11 @@ def story(row: Delivery) -> list[dict[str, str]]:
     ]
 
 
-def whole(row: Row) -> dict[str, Any]:
+def whole(row: Row, members: Members) -> dict[str, Any]:
     """All there is to say of one row."""
+    if isinstance(row, Bundle):
+        kept = sorted(what_of(member.event) for member in members(row) if not member.told)
+        return {**told(row), "members": len(kept), "first": ", ".join(kept[:SHOWN_MEMBERS])}
     if isinstance(row, Parked):
         payload = fit_to_show(row.payload.decode(errors="replace"))
         return {**told(row), "payload": payload}
@@ -131,6 +157,7 @@ def whole(row: Row) -> dict[str, Any]:
         "bucket": upload.bucket if upload else "",
         "size": upload.size if upload else None,
         "instead_of": row.instead_of,
+        "bundle": row.bundle,
         "due": local(row.due_at) if row.due_at else "",
         "expires": local(row.expires_at),
         "story": story(row),

@@ -17,10 +17,9 @@ import click
 from chalicelib import redriving
 from chalicelib.clock import utc_now
 from chalicelib.control import FRESH, address_key
-from chalicelib.delivery import Reason, State
+from chalicelib.delivery import Delivery, Reason, State
 from chalicelib.masking import mask_email, mask_number
 from chalicelib.message import Channel
-from chalicelib.rows import Parked
 from chalicelib.settings import Recipient
 from chalicelib.show import fit_to_show
 
@@ -54,7 +53,7 @@ def on_account(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--who", default="", help="A person.")
 @click.option("--rule", default="")
 @click.option("--channel", type=click.Choice([channel.value for channel in Channel]))
-@click.option("--state", type=click.Choice([*(state.value for state in State), "parked"]))
+@click.option("--state", type=click.Choice([*(state.value for state in State), "parked", "waits", "told"]))
 @click.option("--key", default="", help="An object's name, or a glob: in/**/*.pdf")
 @click.option("--since", default="7d", show_default=True, help="2h, 2026-11-23 or 2026-11-23T10:00")
 @click.option("--follow", is_flag=True, help="And what comes, until Ctrl-C.")
@@ -64,11 +63,12 @@ def on_account(command: Callable[..., None]) -> Callable[..., None]:
 def log(account: Account, count: int, since: str, follow: bool, csv_: bool, json_: bool, **wanted: str | None) -> None:
     """The newest deliveries: who, what, when, by which channel, how it stands and why; and why nothing was sent."""
     _must_know(account, wanted)
-    ledger, start = account.bot().deliverer.ledger, logbook.moment(since, utc_now())
+    deliverer, start = account.bot().deliverer, logbook.moment(since, utc_now())
+    ledger, members = deliverer.ledger, deliverer.collector.bundles.members
     wanted_rows = logbook.Filter(**{name: value or "" for name, value in wanted.items()})
 
     def read() -> list[logbook.Row]:
-        return list(islice(logbook.rows(ledger, wanted_rows, start, utc_now() + timedelta(minutes=1)), count))
+        return list(islice(logbook.rows(ledger, members, wanted_rows, start, utc_now() + timedelta(minutes=1)), count))
 
     if follow:
         with suppress(KeyboardInterrupt):
@@ -119,7 +119,7 @@ def _write_csv(told: list[dict[str, str]]) -> None:
 def show(account: Account, id_: str, json_: bool) -> None:
     """All there is to know of one delivery, or of a parked payload. The beginning of its ID is enough."""
     row = _one(account, id_)
-    facts = logbook.whole(row)
+    facts = logbook.whole(row, account.bot().deliverer.collector.bundles.members)
     if json_:
         as_json(facts)
         return
@@ -132,7 +132,8 @@ def show(account: Account, id_: str, json_: bool) -> None:
 
 
 def _one(account: Account, id_: str) -> logbook.Row:
-    found = logbook.find(account.bot().deliverer.ledger, id_, utc_now())
+    deliverer = account.bot().deliverer
+    found = logbook.find(deliverer.ledger, deliverer.collector.bundles, id_, utc_now())
     if len(found) != 1:
         many = f"{len(found)} ids begin with {id_}: give more of it." if found else f"The ledger has nothing with the id {id_}."
         raise AccountError(many)
@@ -145,8 +146,10 @@ def _one(account: Account, id_: str) -> logbook.Row:
 def resend(account: Account, id_: str) -> None:
     """Send a delivery again that ended unsent: it is due at once, and the next sweep takes it."""
     row = _one(account, id_)
-    if isinstance(row, Parked):
-        raise AccountError("That is a parked payload: dropnote redrive has it converted again.")
+    if not isinstance(row, Delivery):
+        raise AccountError(
+            "That is no delivery: redrive has parked payloads converted again, and bundles are told when due."
+        )
     try:
         again = redriving.resend(account.bot(), row.id, getpass.getuser())
     except redriving.CannotResend as error:

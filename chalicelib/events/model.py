@@ -7,11 +7,15 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from .summary import Digest, Summary, Whole
+
 
 class Kind(StrEnum):
     """What an event is about; a rule's `on` names one of the first."""
 
     UPLOAD = "upload"  # an object was created in a bucket
+    BUNDLE = "bundle"  # several uploads of one rule, told as one
+    DIGEST = "digest"  # what waited for one reader, told as one
     TEST = "test"  # somebody asked for a test message
     TROUBLE = "trouble"  # the bot itself is in trouble and tells its owner
 
@@ -23,6 +27,19 @@ class Creation(StrEnum):
     POST = "post"
     COPY = "copy"
     MULTIPART = "multipart"
+
+
+class Severity(StrEnum):
+    """How much it matters, in rising order."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+    @property
+    def rank(self) -> int:
+        """0 for the least."""
+        return list(Severity).index(self)
 
 
 class Upload(Struct, frozen=True):
@@ -38,7 +55,7 @@ class Upload(Struct, frozen=True):
     by: str = ""  # the principal id of who uploaded it
 
 
-class Event(Struct, frozen=True):
+class Event(Struct, frozen=True, omit_defaults=True):
     """One thing that happened. Equal `identity` means the same thing, however often and by whatever way it came."""
 
     kind: Kind
@@ -47,6 +64,13 @@ class Event(Struct, frozen=True):
     region: str = ""
     upload: Upload | None = None  # set where kind is upload (and a test of an upload rule)
     detail: str = ""  # one sentence, where kind is test or trouble
+    severity: Severity = Severity.INFO
+    urgent: bool = False  # waits for nothing
+    thread: str = ""  # mails with the same one are a conversation
+    summary: Summary | None = None  # set where kind is bundle
+    lead: Upload | None = None  # where kind is bundle: the upload that was told at once, before the others
+    whole: Whole | None = None  # where kind is bundle: it is a delivery of many files, and ended
+    digest: Digest | None = None  # set where kind is digest
 
 
 def identity_of(*facts: str) -> str:

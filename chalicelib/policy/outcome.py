@@ -103,6 +103,11 @@ def look_up_later(delivery: Delivery, now: datetime, settle: timedelta, why: str
     return _moved(delivery, now, State.UNKNOWN, Reason.UNREACHABLE, why, due_at=now + settle)
 
 
+def held(delivery: Delivery, now: datetime, until: datetime, reason: Reason) -> Delivery:
+    """Waiting, and due at a moment that does not suit: it waits until then."""
+    return _moved(delivery, now, State.HELD, reason, due_at=until)
+
+
 def expired(delivery: Delivery, now: datetime) -> Delivery:
     """Waiting, and older than its rule allows: stale news helps nobody."""
     return _moved(delivery, now, State.EXPIRED, Reason.TOO_OLD, delivery.detail)

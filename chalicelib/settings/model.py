@@ -5,9 +5,14 @@ from datetime import timedelta
 from typing import Literal
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
-from ..events import Creation
+from ..events import Creation, Event, Severity
 from ..message import Channel
+from ..policy.budget import PERSON_DEFAULT, Limit
+from ..policy.bundle import By
+from ..policy.complete import Complete
+from ..policy.hours import Quiet, Schedule
 
 # What sync clients and editors leave behind on their way to the real file. A rule may say `ignore = []`.
 DEFAULT_IGNORE = (
@@ -35,6 +40,7 @@ class Bot(Struct, frozen=True):
     name: str
     timezone: str = "UTC"
     owner: str = ""
+    budget: tuple[Limit, ...] = ()  # of all messages together
 
 
 class Email(Struct, frozen=True):
@@ -66,6 +72,10 @@ class Person(Struct, frozen=True):
     email: str = ""
     sms: str = ""
     timezone: str = ""  # the bot's when empty
+    quiet: tuple[Quiet, ...] = ()  # what is not urgent waits
+    digest: Schedule | None = None  # mails come as one at these times
+    all_quiet: bool = False  # a digest comes also when there is nothing to tell
+    budget: tuple[Limit, ...] = PERSON_DEFAULT
 
 
 class Recipient(Struct, frozen=True):
@@ -99,12 +109,33 @@ class Rule(Struct, frozen=True):
     key: tuple[str, ...] = ("**",)
     size: SizeRange = SizeRange()
     created: tuple[Creation, ...] = tuple(Creation)
-    empty: Literal["ignore", "notify"] = "ignore"
+    empty: Literal["ignore", "notify", "warn"] = "ignore"
     ignore: tuple[str, ...] = DEFAULT_IGNORE
     recipients: tuple[Recipient, ...] = ()
     template: str = "upload"
     expires: timedelta = timedelta(hours=24)
     fallback: timedelta | None = None  # try the person's other channel: at once when this is dead, else after that long
+    severity: Severity = Severity.INFO
+    urgent: bool = False  # what it says waits for nothing
+    then: timedelta | None = None  # after the first message of a spell, one summary in that time
+    by: By = By()
+    complete: Complete | None = None  # one message when a delivery of many files is whole
+    digest: Schedule | None = None  # its messages come as one at these times
+    quiet: tuple[Quiet, ...] = ()
+    budget: tuple[Limit, ...] = ()
+
+    @property
+    def bundles(self) -> bool:
+        """Whether several uploads are told as one."""
+        return self.then is not None or self.complete is not None
+
+    def judged(self, event: Event) -> Event:
+        """An event of this rule with how much it matters."""
+        empty = event.upload is not None and event.upload.size == 0
+        severity = Severity.WARNING if empty and self.empty == "warn" and self.severity is Severity.INFO else self.severity
+        if severity is Severity.INFO and not self.urgent:
+            return event
+        return replace(event, severity=severity, urgent=self.urgent)
 
 
 class Settings(Struct, frozen=True):
@@ -122,6 +153,14 @@ class Settings(Struct, frozen=True):
         if channel is Channel.EMAIL:
             return self.email.from_ if self.email else ""
         return (self.sms.messaging_service or self.sms.from_) if self.sms else ""
+
+    def rule(self, name: str) -> Rule | None:
+        """The rule of that name."""
+        return next((rule for rule in self.rules if rule.name == name), None)
+
+    def zone(self, person: Person) -> str:
+        """The zone that a person's times are told in."""
+        return person.timezone or self.bot.timezone
 
     def unknown(self, channel: Channel) -> Literal["resend", "give-up"]:
         """What to do where nobody can say whether a message of that channel was accepted."""

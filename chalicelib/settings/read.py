@@ -9,14 +9,17 @@ from typing import Any
 from msgspec import Struct
 
 from .. import globs
-from ..events import Creation
+from ..events import Creation, Severity
 from ..message import Channel
-from . import values
+from ..policy.bundle import FOLDER, By
+from . import calm, values
 from .model import DEFAULT_IGNORE, Bot, Email, Finding, Person, Recipient, Rule, Settings, SettingsError, SizeRange, Sms
 from .table import Table
 
 _TABLES = ("bot", "email", "sms", "people", "groups", "rules")
-_RULE = ("name", "on", "bucket", "key", "size", "created", "empty", "ignore", "notify", "template", "expires", "fallback")
+_PERSON = ("email", "sms", "timezone", *calm.PERSON)
+_FILTERS = ("bucket", "key", "size", "created", "empty", "ignore")
+_RULE = ("name", "on", *_FILTERS, "notify", "template", "expires", "fallback", *calm.RULE)
 
 
 def load(path: Path, *, environ: Mapping[str, str], templates: Collection[str]) -> Settings:
@@ -58,6 +61,7 @@ class _Reading:
         for name in self._raw:
             if name not in _TABLES:
                 self._findings.append(Finding(f"[{name}]", "", "there is no such table", values.nearest(name, _TABLES)))
+        self._zone = self._bots_zone()
         people = {name: self._person(name, raw) for name, raw in self._tables("people").items()}
         groups = self._groups(people)
         settings = Settings(
@@ -84,7 +88,12 @@ class _Reading:
 
     def _bot(self, people: Mapping[str, Person]) -> Bot:
         table = self._table(self._raw.get("bot", {}), "[bot]", _names(Bot))
-        bot = Bot(table.text("name", needed=True), table.text("timezone", "UTC", values.zone), table.text("owner"))
+        bot = Bot(
+            table.text("name", needed=True),
+            table.text("timezone", "UTC", values.zone),
+            table.text("owner"),
+            table.each_parsed("budget", (), calm.limit),
+        )
         if bot.owner and bot.owner not in people:
             table.wrong("owner", f"there is no person {bot.owner!r}", values.nearest(bot.owner, people))
         return bot
@@ -117,15 +126,27 @@ class _Reading:
         )
 
     def _person(self, name: str, raw: object) -> Person:
-        table = self._table(raw, f"[people.{name}]", ("email", "sms", "timezone"))
+        table = self._table(raw, f"[people.{name}]", _PERSON)
         if not table.has("email") and not table.has("sms"):
             table.wrong("", "there is no way to this person", "give email or sms")
-        return Person(
+        person = Person(
             name,
             table.text("email", "", values.address),
             table.text("sms", "", values.number),
             table.text("timezone", "", values.zone),
+            **calm.person_fields(table),
         )
+        calm.of_person(person, table, person.timezone or self._zone)
+        return person
+
+    def _bots_zone(self) -> str:
+        """The bot's zone, where it is one: what is wrong with it is told where it is read."""
+        raw = self._raw.get("bot", {})
+        zone = raw.get("timezone", "UTC") if isinstance(raw, dict) else "UTC"
+        try:
+            return values.zone(zone)
+        except (values.Wrong, TypeError):
+            return "UTC"
 
     def _groups(self, people: Mapping[str, Person]) -> dict[str, tuple[str, ...]]:
         table = self._table(self._raw.get("groups", {}), "[groups]", ())
@@ -167,12 +188,20 @@ class _Reading:
             key=table.texts("key", ("**",)),
             size=table.attempt("size", SizeRange(), lambda: values.size_range(table.texts("size"))),
             created=self._created(table),
-            empty=table.choice("empty", "ignore", ("ignore", "notify")),
+            empty=table.choice("empty", "ignore", ("ignore", "notify", "warn")),
             ignore=table.texts("ignore", DEFAULT_IGNORE),
             recipients=self._recipients(table, people, groups),
             template=table.text("template", "upload", self._template),
             expires=table.parsed("expires", timedelta(hours=24), values.span),
             fallback=table.parsed("fallback", None, values.span),
+            severity=Severity(table.choice("severity", "info", tuple(each.value for each in Severity))),
+            urgent=table.yes("urgent", table.raw("severity") == Severity.CRITICAL.value),
+            then=table.parsed("then", None, calm.then),
+            by=table.parsed("by", FOLDER if table.has("complete") else By(), calm.by),
+            complete=calm.complete(table),
+            digest=table.parsed("digest", None, calm.schedule),
+            quiet=table.each_parsed("quiet", (), calm.quiet),
+            budget=table.each_parsed("budget", (), calm.limit),
         )
         for field, patterns in (("key", rule.key), ("ignore", rule.ignore)):
             try:
@@ -185,6 +214,7 @@ class _Reading:
             table.wrong("fallback", "nobody it notifies has another channel", "give them email and sms, or leave it out")
         if rule.size.most == 0 and rule.empty == "ignore":
             table.wrong("size", "this rule wants empty files and ignores them", 'add empty = "notify"')
+        calm.contradictions(rule, table, lambda person: person.timezone or self._zone)
         return rule
 
     def _other_channel(self, recipient: Recipient) -> bool:

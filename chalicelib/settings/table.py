@@ -52,6 +52,22 @@ class Table:
 
         return self._take(field, int, default, check)
 
+    def yes(self, field: str, default: bool = False) -> bool:
+        """true or false."""
+        raw = self._raw.get(field, default)
+        if not isinstance(raw, bool):
+            self.wrong(field, f"it is {_kind(raw)}, not true or false")
+            return default
+        return raw
+
+    def inner(self, field: str, known: tuple[str, ...]) -> "Table":
+        """A table in this one."""
+        return Table(self._raw.get(field), f"{self.where}, {field}", self._findings, self._environ, known)
+
+    def raw(self, field: str) -> Any:
+        """What the file has there, whatever it is."""
+        return self._raw.get(field)
+
     def choice(self, field: str, default: Any, choices: tuple[str, ...]) -> Any:
         """One of a few words."""
 
@@ -78,6 +94,12 @@ class Table:
     def parsed(self, field: str, default: T, parse: Callable[[str], T]) -> T:
         """A text that stands for something else, such as a span of time."""
         return self._take(field, str, default, lambda raw: parse(self._filled(raw)))
+
+    def each_parsed(self, field: str, default: tuple[T, ...], parse: Callable[[str], T]) -> tuple[T, ...]:
+        """A list of such texts; one alone may stand without brackets."""
+        if not self.has(field):
+            return default
+        return self.attempt(field, default, lambda: tuple(parse(text) for text in self.texts(field)))
 
     def attempt(self, field: str, default: T, parse: Callable[[], T]) -> T:
         """Run a reading of this field; what it finds wrong is written down and the default given."""

@@ -37,7 +37,7 @@ def main() -> None:
     bot = app.bot()
     for rule in app.settings.rules:
         event = Event(Kind.UPLOAD, "0", datetime.now(UTC), upload=Upload(rule.bucket, f"in/{LONG_NAME}.txt", 1))
-        bot.notices(event)
+        bot.wanted(event)
         for notice in by_rule(event, rule):
             bot.deliverer.render(notice, lambda: timedelta(minutes=1))
     for channel in filter(app.settings.sender, Channel):

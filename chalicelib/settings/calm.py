@@ -1,0 +1,147 @@
+"""The fields that keep the bot calm, of people and rules: how they are read, and which of them contradict each other."""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from ..policy import budget, hours
+from ..policy.bundle import By
+from ..policy.complete import WITHIN, Complete
+from . import values
+from .model import Person, Rule
+from .table import Table
+from .values import Wrong
+
+SHORTEST_THEN = timedelta(minutes=2)  # a window stops taking a minute before it is told
+PERSON = ("quiet", "digest", "all_quiet", "budget")
+RULE = ("severity", "urgent", "then", "by", "complete", "digest", "quiet", "budget")
+
+_BY = re.compile(r"(bucket|uploader|folder)(?:/(\d))?")
+_COMPLETE = ("marker", "files", "quiet", "within")
+
+T = TypeVar("T")
+
+
+def of_text(parse: Callable[[str], T], hint: str = "") -> Callable[[str], T]:
+    """A reading that raises Wrong where `parse` raises ValueError; its sentence is the problem."""
+
+    def read(text: str) -> T:
+        try:
+            return parse(text)
+        except Wrong:
+            raise
+        except ValueError as error:
+            raise Wrong(str(error), hint) from error
+
+    return read
+
+
+quiet = of_text(hours.parse_quiet, 'write "22:00-07:00", "weekdays 18:00-09:00" or "weekend"')
+schedule = of_text(hours.parse_schedule, 'write "daily 08:00", "weekdays 08:00", "weekly mon 09:00" or "hourly"')
+limit = of_text(budget.parse, 'write "60 per hour", "300 per day" or "100 segments per day"')
+
+
+def then(text: str) -> timedelta:
+    """Read how far apart summaries are."""
+    span = values.span(text)
+    if span < SHORTEST_THEN:
+        raise Wrong(f"{text!r} is too short: the sweep runs once a minute", 'write "2m" or more')
+    return span
+
+
+def by(text: str) -> By:
+    """Read what a rule's uploads are bundled by."""
+    found = _BY.fullmatch(text)
+    if not found or (found[2] and found[1] != "folder") or found[2] == "0":
+        raise Wrong(
+            f"{text!r} is nothing to bundle by", 'write "folder", "folder/1" (the first level only), "uploader" or "bucket"'
+        )
+    return By(found[1], int(found[2] or 0))  # type: ignore[arg-type]
+
+
+def complete(table: Table) -> Complete | None:
+    """Read what makes a delivery of many files whole: a marker's name, or a table."""
+    raw = table.raw("complete")
+    if raw is None:
+        return None
+    if isinstance(raw, str):
+        return Complete(marker=table.text("complete", "", _marker))
+    inner = table.inner("complete", _COMPLETE)
+    if sum(inner.has(name) for name in _COMPLETE[:3]) != 1:
+        table.wrong("complete", "one of marker, files and quiet says when it is whole", 'such as "_SUCCESS" or { files = 24 }')
+    found = Complete(
+        marker=inner.text("marker", "", _marker),
+        files=inner.number("files", 0, 1, 1_000_000),
+        quiet=inner.parsed("quiet", None, values.span),
+        within=inner.parsed("within", WITHIN, values.span),
+    )
+    if found.quiet and found.quiet >= found.within:
+        table.wrong("complete", "its quiet is as long as all the time it has", 'give a longer within = "12h", or a shorter quiet')
+    return found
+
+
+def contradictions(rule: Rule, table: Table, zone: Callable[[Person], str]) -> None:
+    """Write down which knobs of a rule contradict each other, or those of whom it notifies."""
+    if rule.then and rule.complete:
+        table.wrong("then", "complete tells of a delivery once, when it is whole", "leave out one of the two")
+    if rule.digest and rule.bundles:
+        table.wrong("digest", "a digest bundles by itself", "leave out then and complete, or the digest")
+    for name, there in (("then", rule.then), ("complete", rule.complete), ("digest", rule.digest), ("quiet", rule.quiet)):
+        if rule.urgent and there:
+            table.wrong("urgent", f"what is urgent waits for nothing, and {name} lets it wait", f"leave out {name}, or urgent")
+    if table.has("by") and not rule.bundles:
+        table.wrong("by", "there is nothing to bundle", 'it goes with then = "10m" or with complete')
+    for person in dict.fromkeys(recipient.person for recipient in rule.recipients):
+        _at_odds_with(person, rule, table, zone(person))
+
+
+def _at_odds_with(person: Person, rule: Rule, table: Table, zone: str) -> None:
+    """Write down what of a rule contradicts what a person of its wants."""
+    quiets = (*rule.quiet, *person.quiet)
+    if rule.quiet and hours.always(quiets, zone):
+        table.wrong("quiet", f"it leaves no time to tell {person.name}", "leave some hours of the week")
+    elif rule.digest and _falls_into(rule.digest, quiets, zone):
+        table.wrong("digest", f"it falls into quiet hours of {person.name}", "name another time")
+
+
+def of_person(person: Person, table: Table, zone: str) -> None:
+    """Write down which knobs of a person contradict each other."""
+    if person.quiet and hours.always(person.quiet, zone):
+        table.wrong("quiet", "it leaves no time to tell anything", "leave some hours of the week")
+    elif person.digest and _falls_into(person.digest, person.quiet, zone):
+        table.wrong("digest", "it falls into the quiet hours", "name another time")
+    if person.digest and not person.email:
+        table.wrong("digest", "a person's digest is of their mails, and there is no mail address", "give email, or leave it out")
+    if person.all_quiet and not person.digest:
+        table.wrong("all_quiet", "it goes with a digest", 'add digest = "daily 08:00"')
+
+
+def _falls_into(times: hours.Schedule, quiets: tuple[hours.Quiet, ...], zone: str) -> bool:
+    """Whether a digest would come in quiet hours; an hourly one may, some of its times are outside."""
+    at, outside = _SOME_MONDAY, False
+    for _ in range(24 * 7):
+        at = hours.next_time(times, zone, at)
+        outside = outside or hours.quiet_until(quiets, zone, at) is None
+        if at > _SOME_MONDAY + timedelta(days=8):
+            break
+    return not outside
+
+
+_SOME_MONDAY = datetime.fromisoformat("2026-06-01T00:00:00+00:00")  # far from any change of the clocks
+
+
+def _marker(text: str) -> str:
+    if not text or "/" in text:
+        raise Wrong(f"{text!r} is no name of a file", 'its last part, such as "_SUCCESS" or "manifest*.json"')
+    return text
+
+
+def person_fields(table: Table) -> Mapping[str, Any]:
+    """The calm fields of a person."""
+    found = {
+        "quiet": table.each_parsed("quiet", (), quiet),
+        "digest": table.parsed("digest", None, schedule),
+        "all_quiet": table.yes("all_quiet"),
+    }
+    return found | ({"budget": table.each_parsed("budget", (), limit)} if table.has("budget") else {})
