@@ -11,7 +11,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from ..deployment.config import POLICIES, read_stage
-from ..deployment.finish import retries_of
+from ..deployment.finish import is_finished, retries_of
 from ..deployment.setup import LOG_DAYS
 from .script import Script
 
@@ -54,6 +54,7 @@ class Facts:
         written = [file for file in self._project.rglob("*") if file.is_file() and ".dropnote" not in file.parts]
         fact("no file has a secret in it", [str(file) for file in written if secret.encode() in file.read_bytes()], [])
         fact("config.json has the stage's names", variables.get("DROPNOTE_LEDGER"), f"dropnote-{stage}-ledger")
+        fact("config.json has the ledger's stream", variables.get("DROPNOTE_STREAM"), self._stream())
 
     def deployed(self) -> None:
         """After `chalice deploy`."""
@@ -96,6 +97,9 @@ class Facts:
             fact(
                 f"{name}: retries, age, dead events", found, (wanted.attempts, wanted.event_age_s, queue if wanted.keep else None)
             )
+        (mapping,) = client.list_event_source_mappings(FunctionName=f"dropnote-{self._stage}-count")["EventSourceMappings"]
+        fact("count: bound to the ledger's stream", (mapping["EventSourceArn"], mapping["State"]), (self._stream(), "Enabled"))
+        fact("count: filter, retries, age, each record's fate", is_finished(mapping))
         value = self._client("ssm").get_parameter(Name=f"/dropnote/{self._stage}/public-url")["Parameter"]["Value"]
         fact("Twilio will be told the public URL", value, url)
 
@@ -103,6 +107,8 @@ class Facts:
         """After `dropnote remove`."""
         fact, client, stage = self._script.fact, self._client, self._stage
         fact("no function is left", set(self.functions()), set())
+        bound = client("lambda").list_event_source_mappings()["EventSourceMappings"]
+        fact("no stream or queue is bound any more", [each["EventSourceArn"] for each in bound], [])
         roles = [role["RoleName"] for role in client("iam").list_roles()["Roles"]]
         fact("no role is left", [name for name in roles if name.startswith(f"dropnote-{stage}")], [])
         rules = [rule["Name"] for rule in client("events").list_rules()["Rules"]]
@@ -127,6 +133,11 @@ class Facts:
         pages = self._client("lambda").get_paginator("list_functions").paginate()
         found = (each for page in pages for each in page["Functions"] if each["FunctionName"].startswith(begin))
         return {each["FunctionName"][len(begin) + 1 :] or "api_handler": each for each in found}
+
+    def _stream(self) -> str:
+        """The stream of the ledger that is there."""
+        table = self._client("dynamodb").describe_table(TableName=f"dropnote-{self._stage}-ledger")["Table"]
+        return str(table["LatestStreamArn"])
 
     def _rules(self, arn: str) -> list[dict[str, Any]]:
         events = self._client("events")

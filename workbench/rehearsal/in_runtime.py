@@ -8,8 +8,17 @@ import zipfile
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+
+from chalicelib.channels import Receipt
+from chalicelib.clock import utc_now
+from chalicelib.delivery import Delivery
+from chalicelib.events import Event, Kind
+from chalicelib.message import Channel
+from chalicelib.policy import outcome
+from chalicelib.rows import Item, item_of_delivery
 
 from ..costs import Work, billed_ms, cost_per_million, read_prices
 from ..local_account import LocalAccount
@@ -97,6 +106,14 @@ def _credentials(account: LocalAccount, role: str) -> dict[str, str]:
     }
 
 
+def _sent(person: str) -> Item:
+    """The row of a text that was just accepted."""
+    id_, now = uuid.uuid4().hex, utc_now()
+    event, until = Event(Kind.TEST, id_, now), now + timedelta(hours=1)
+    begun = Delivery(id_, event, "test", person, Channel.SMS, created_at=now, expires_at=until, segments=1)
+    return item_of_delivery(outcome.sent(begun, Receipt("rehearsed"), now))
+
+
 def _payload(name: str, function: Mapping[str, Any], person: str) -> object:
     """Something that the function has work with."""
     bucket = function["Environment"]["Variables"]["UPLOAD_BUCKET"]
@@ -114,6 +131,7 @@ def _payload(name: str, function: Mapping[str, Any], person: str) -> object:
         "api_handler": {"resource": "/health", "path": "/health", "httpMethod": "GET", "headers": {}, "multiValueHeaders": {},
             "multiValueQueryStringParameters": None, "pathParameters": None, "stageVariables": None, "body": None,
             "isBase64Encoded": False, "requestContext": {"resourcePath": "/health", "httpMethod": "GET"}},
+        "count": {"Records": [{"eventName": "MODIFY", "dynamodb": {"NewImage": _sent(person), "SequenceNumber": "1"}}]},
         "sweep": {},
         "watch": {},
     }  # fmt: skip

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import requests
 
 from chalicelib.clock import utc_now
 from chalicelib.control import TableStore
+from chalicelib.counting import Counters
 from chalicelib.delivery import Delivery, State
 from chalicelib.ledger import Ledger
 from chalicelib.message import Channel
@@ -97,7 +99,7 @@ class Rehearsal:
         self.script.fact("HTTP: the bot is well", (answer.status_code, answer.json().get("stage")), (200, self._stage))
         forged = requests.post(f"{self._url}/receipts/twilio/0", data={"MessageSid": "SM0"}, timeout=30)
         self.script.fact("HTTP: a receipt that Twilio did not sign is refused", forged.status_code, 403)
-        self.script.fact("the stream has a record of what was sent", self._in_stream())
+        self.script.fact("the stream: what was sent is counted, each message once", self._counted())
         store = TableStore(self._account.client("dynamodb"), self._facts.variables["DROPNOTE_LEDGER"])
         self.script.fact("the schedule ticks: a sweep ended well", wait_until(lambda: "swept" in store.read(), TICK_S, 0.5))
         self.script.run("dropnote", "doctor", "--stage", self._stage)
@@ -153,16 +155,19 @@ class Rehearsal:
         rows = (row for row in ledger.newest(now.replace(hour=0, minute=0, second=0), now) if isinstance(row, Delivery))
         return [row for row in rows if row.rule == "rehearsal" and row.event.upload and row.event.upload.key == key]
 
-    def _in_stream(self) -> bool:
-        table = self._account.client("dynamodb").describe_table(TableName=self._facts.variables["DROPNOTE_LEDGER"])["Table"]
-        streams, arn = self._account.client("dynamodbstreams"), table["LatestStreamArn"]
-        for shard in streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]:
-            where = {"StreamArn": arn, "ShardId": shard["ShardId"], "ShardIteratorType": "TRIM_HORIZON"}
-            iterator = streams.get_shard_iterator(**where)["ShardIterator"]
-            for record in streams.get_records(ShardIterator=iterator)["Records"]:
-                if record["dynamodb"].get("NewImage", {}).get("state") == {"S": "sent"}:
-                    return True
-        return False
+    def _counted(self) -> bool:
+        """Whether the counters come to say of the first person what the ledger does."""
+        client, person, now = self._account.client("dynamodb"), self._people()[0], utc_now()
+        day = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        counters = Counters(client, self._facts.variables["DROPNOTE_COUNTERS"])
+        ledger = Ledger(client, self._facts.variables["DROPNOTE_LEDGER"])
+
+        def same() -> bool:
+            rows = (row for row in ledger.newest(day, utc_now()) if isinstance(row, Delivery) and row.person == person)
+            sent = sum(row.sent_at is not None for row in rows)
+            return sent == sum(counters.sent_of(person, day, day + timedelta(days=1)).values()) > 0
+
+        return wait_until(same, SETTLED_S, 0.5)
 
     @property
     def _url(self) -> str:
