@@ -22,6 +22,7 @@ class Message(Struct, frozen=True):
     text: str
     subject: str = ""
     html: str = ""
+    thread: str = ""  # mails with the same one are a conversation; hex digits
 
     @property
     def segments(self) -> int:

@@ -87,7 +87,7 @@ class Ses:
             answer = self._client.send_email(
                 FromEmailAddress=self._from,
                 Destination={"ToAddresses": [to]},
-                Content={"Simple": _content(message, delivery_id)},
+                Content={"Simple": _content(message, headers_of(message, delivery_id, self._from))},
                 EmailTags=[{"Name": "dropnote-delivery", "Value": delivery_id}],
             )
         except ClientError as error:
@@ -113,14 +113,14 @@ class Ses:
                 self._client.close()  # those that are idle, and it makes new ones as it needs them
 
 
-def _content(message: Message, delivery_id: str) -> dict[str, Any]:
+def _content(message: Message, headers: dict[str, str]) -> dict[str, Any]:
     return {
         "Subject": {"Data": message.subject, "Charset": "UTF-8"},
         "Body": {
             "Text": {"Data": message.text, "Charset": "UTF-8"},
             "Html": {"Data": message.html, "Charset": "UTF-8"},
         },
-        "Headers": [{"Name": name, "Value": value} for name, value in headers_of(delivery_id).items()],
+        "Headers": [{"Name": name, "Value": value} for name, value in headers.items()],
     }
 
 

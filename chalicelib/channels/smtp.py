@@ -22,7 +22,7 @@ from ..delivery import Reason
 from ..message import Message
 from ..settings import Email
 from . import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, DeliveryError, OutcomeUnknown, Receipt
-from .headers import headers_of
+from .headers import domain_of, headers_of
 
 _DEFAULT_PORT = {"starttls": 587, "tls": 465}
 TIMEOUT_S = CONNECT_TIMEOUT_S + READ_TIMEOUT_S  # for a mail from greeting to the last reply, however many there are
@@ -69,11 +69,10 @@ class Smtp:
 
     def _compose(self, message: Message, to: str, delivery_id: str) -> EmailMessage:
         mail = EmailMessage(policy=SMTP_POLICY)
-        domain = parseaddr(self._email.from_)[1].rpartition("@")[2]
         mail["From"], mail["To"], mail["Subject"] = self._email.from_, to, message.subject
         mail["Date"] = format_datetime(datetime.now(UTC))
-        mail["Message-ID"] = f"<{delivery_id}@{domain}>"
-        for name, value in headers_of(delivery_id).items():
+        mail["Message-ID"] = f"<{delivery_id}@{domain_of(self._email.from_)}>"
+        for name, value in headers_of(message, delivery_id, self._email.from_).items():
             mail[name] = value
         mail.set_content(message.text)
         mail.add_alternative(message.html, subtype="html")

@@ -5,6 +5,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
+from msgspec.structs import replace
+
 from chalicelib.channels import DeliveryError, OutcomeUnknown
 from chalicelib.channels.twilio import Twilio
 from chalicelib.delivery import Reason
@@ -12,6 +14,8 @@ from chalicelib.message import Channel, Message
 from chalicelib.settings import Sms
 
 MAIL = Message(Channel.EMAIL, "It arrived: résumé 🎉\n", "résumé 🎉 arrived", "<p>It arrived</p>")
+IN_A_THREAD = replace(MAIL, thread="fedcba9876543210fedcba9876543210")
+ROOT = "<fedcba9876543210fedcba9876543210.dropnote@example.com>"
 TEXT = Message(Channel.SMS, "acme-drops: report.pdf arrived")
 FROM = "Acme drops <drops@example.com>"
 ACCOUNT = "AC" + "0" * 32

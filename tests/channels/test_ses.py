@@ -11,7 +11,7 @@ from chalicelib.channels import DeliveryError
 from chalicelib.channels.ses import _PERMANENT, _TRANSIENT, CLIENT_CONFIG, FRESH, Ses
 from chalicelib.delivery import Reason
 from tests.builders import NOON
-from tests.channels.parts import FROM, ID, MAIL, refused
+from tests.channels.parts import FROM, ID, IN_A_THREAD, MAIL, ROOT, refused
 from workbench.mailbox import Mailbox
 from workbench.ministack import MiniStack, free_port, local_client
 from workbench.proxy import Answer, Fault, Proxy
@@ -58,6 +58,18 @@ def test_request_carries_headers_and_one_recipient(proxy: Proxy) -> None:
     assert headers["Auto-Submitted"] == "auto-generated"
     assert headers["X-Dropnote-Delivery"] == ID
     assert body["Destination"] == {"ToAddresses": ["asha@example.com"]}
+
+
+def test_mails_of_a_thread_refer_to_the_same_message(proxy: Proxy) -> None:
+    ses = ses_at(proxy.url)
+    ses.send(MAIL, to="asha@example.com", delivery_id=ID)
+    ses.send(IN_A_THREAD, to="asha@example.com", delivery_id=ID)
+    alone, in_a_thread = (
+        {each["Name"]: each["Value"] for each in json.loads(seen.body)["Content"]["Simple"]["Headers"]}
+        for seen in proxy.requests()
+    )
+    assert {"References", "In-Reply-To"}.isdisjoint(alone)
+    assert in_a_thread["References"] == in_a_thread["In-Reply-To"] == ROOT
 
 
 def test_unverified_sender_is_refused_for_good(ministack: MiniStack) -> None:

@@ -20,7 +20,7 @@ from chalicelib.channels import DeliveryError, OutcomeUnknown
 from chalicelib.channels.smtp import Smtp
 from chalicelib.delivery import Reason
 from chalicelib.settings import Email
-from tests.channels.parts import FROM, ID, MAIL, listening, refused
+from tests.channels.parts import FROM, ID, IN_A_THREAD, MAIL, ROOT, listening, refused
 from workbench.ministack import free_port
 
 SILENCE = b"(nothing)"
@@ -123,6 +123,17 @@ def test_smtp_server_gets_both_parts_and_the_headers(authority: trustme.CA, secu
     assert (mail["Subject"], mail["To"], mail["Auto-Submitted"]) == (MAIL.subject, "asha@example.com", "auto-generated")
     assert receipt.id == mail["Message-ID"] == f"<{ID}@example.com>"
     assert [part.get_content_type() for part in mail.iter_parts()] == ["text/plain", "text/html"]
+
+
+def test_mails_of_a_thread_refer_to_the_same_message(authority: trustme.CA) -> None:
+    server = Server()
+    with smtp(authority, server, "tls") as transport:
+        transport.send(MAIL, to="asha@example.com", delivery_id=ID)
+        transport.send(IN_A_THREAD, to="asha@example.com", delivery_id=ID)
+    alone, in_a_thread = server.mails
+    assert (alone["References"], alone["In-Reply-To"]) == (None, None)
+    assert in_a_thread["References"] == in_a_thread["In-Reply-To"] == ROOT
+    assert in_a_thread["Message-ID"] != ROOT
 
 
 @pytest.mark.parametrize(
