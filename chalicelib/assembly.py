@@ -1,7 +1,7 @@
 """The bot as Lambda runs it, put together from the environment once in a container; clients are made when first used."""
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -73,7 +73,14 @@ def make_bot(settings: Settings, environ: Mapping[str, str], clients: Clients | 
     )
     queue = environ.get("DROPNOTE_DEAD_EVENTS")
     dead_events = DeadEvents(lambda: clients("sqs"), queue, deliverer.lease) if queue else None
-    return Bot(settings, deliverer, dead_events, parameters)
+
+    def failures(person: str, since: datetime, until: datetime) -> Mapping[datetime, int]:
+        from .counting import Counters  # only a digest asks for it
+
+        counters = environ.get("DROPNOTE_COUNTERS")
+        return Counters(dynamodb, counters).failures_of(person, since, until) if counters else {}
+
+    return Bot(settings, deliverer, dead_events, parameters, failures=failures)
 
 
 def time_left(context: Any) -> Callable[[], timedelta]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from . import log
 from .audience import Notice, by_person, by_rule
-from .bundling import Bundler, Tell
+from .bundling import Bundler, Failures, Tell
 from .channels import DeliveryError
 from .dead_events import DeadEvents
 from .deliver import Deliverer, TimeLeft
@@ -44,11 +44,12 @@ class Bot:
         dead_events: DeadEvents | None = None,
         parameters: Parameters | None = None,
         at_once: int = AT_ONCE,
+        failures: Failures = lambda *_: {},
     ) -> None:
         self._settings = settings
         self.deliverer = deliverer
         self._rules = RuleIndex(settings.rules)
-        self.bundler = Bundler(deliverer, deliverer.collector.bundles)
+        self.bundler = Bundler(deliverer, deliverer.collector.bundles, failures)
         self._sweeper = Sweeper(deliverer, self.bundler, at_once)
         self._dead_events = dead_events
         self.parameters = parameters

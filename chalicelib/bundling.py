@@ -3,21 +3,23 @@
 Every step is one conditional write and may be done again: what dies in between is taken up by AWS's next try or the next sweep.
 """
 
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
 from . import log
 from .audience import Notice, by_rule, of_kind, of_rule
 from .bundles import Bundles, Member, hour_of
+from .collecting import reader_bundle
 from .deliver import Deliverer, TimeLeft
 from .delivery import Delivery
-from .events import Event, Part, Upload, late_identity
+from .events import Event, Part, Share, Upload, late_identity
 from .message import Channel
 from .policy import bundle as policy
 from .policy.bundle import Bundle, Window
 from .policy.complete import Complete, Seen, look_again, whole
+from .policy.hours import next_time
 from .policy.silence import silenced
 from .policy.tally import Tally
 from .settings import Recipient, Rule
@@ -27,6 +29,7 @@ _TRIES = 20  # to find a window, while others move it on
 _FIRST_LOOK = timedelta(minutes=1)  # at a delivery of many files
 
 Tell = Callable[[Notice], list[Delivery]]
+Failures = Callable[[str, datetime, datetime], Mapping[datetime, int]]  # of a person and a time, by the hour
 
 
 class Contended(RuntimeError):
@@ -36,9 +39,10 @@ class Contended(RuntimeError):
 class Bundler:
     """Bundles the uploads of the rules that ask for it, and tells of bundles when they are due."""
 
-    def __init__(self, deliverer: Deliverer, bundles: Bundles) -> None:
+    def __init__(self, deliverer: Deliverer, bundles: Bundles, failures: Failures = lambda *_: {}) -> None:
         self._deliverer = deliverer
         self._bundles = bundles
+        self._failures = failures
         self._windows: dict[str, Window] = {}
         self._ensured: dict[str, frozenset[str]] = {}  # bundles that are in the table, and the hours they have members of
 
@@ -88,6 +92,15 @@ class Bundler:
         event = policy.told_as(bundle, tally, ended, self._deliverer.clock())
         told = [each for notice in by_rule(event, rule) for each in self._tell(notice, bundle, time_left)]
         return told + self._done(bundle, tally.files)
+
+    def expect_digests(self) -> None:
+        """Make the next digest of everybody who wants one though there is nothing to tell."""
+        now, settings = self._deliverer.clock(), self._deliverer.settings
+        for person in settings.people.values():
+            if person.all_quiet and person.digest:
+                until = next_time(person.digest, settings.zone(person), now)
+                bundle = reader_bundle(person.name, Channel.EMAIL, until, str(person.digest), now, self._deliverer.settle)
+                self._ensure(bundle)
 
     # an upload finds its window
 
@@ -150,7 +163,7 @@ class Bundler:
         return kept
 
     def _ensure(self, bundle: Bundle) -> None:
-        if bundle.hours <= self._ensured.get(bundle.id, frozenset()):
+        if bundle.id in self._ensured and bundle.hours <= self._ensured[bundle.id]:
             return
         if len(self._ensured) >= MOST_KNOWN:
             self._ensured.clear()
@@ -217,13 +230,18 @@ class Bundler:
             only = member if count == 0 else None
             tallies.setdefault(member.rule, Tally()).add(member.event)
         files = sum(tally.files for tally in tallies.values())
+        if not tallies and not (person.all_quiet and bundle.why == str(person.digest)):
+            return self._done(bundle, 0)
         rule = settings.rule(only.rule) if only else None
         if only and rule:  # one reads like any other message
             event = replace(only.event, identity=bundle.id)
             notice = replace(of_rule(event, rule, recipient), waited=True)
         else:
             parts = sorted((Part(name, tally.summary()) for name, tally in tallies.items()), key=lambda part: -part.summary.files)
-            notice = of_kind(policy.digest_of(bundle, tuple(parts), (), self._deliverer.clock()), recipient)
+            now = self._deliverer.clock()
+            failures = self._failures(person.name, bundle.created_at, now)
+            failed = tuple(Share(f"{hour:%Y-%m-%dT%H}", count) for hour, count in sorted(failures.items()))
+            notice = of_kind(policy.digest_of(bundle, tuple(parts), failed, now), recipient)
         return self._tell(notice, bundle, time_left) + self._done(bundle, files)
 
     def _tell(self, notice: Notice, bundle: Bundle, time_left: TimeLeft) -> list[Delivery]:

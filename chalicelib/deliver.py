@@ -80,7 +80,7 @@ class Deliverer(Struct, eq=False):
         now, row = self.clock(), self._new(notice, None)
         if wait := wait_for(notice, self.settings.zone(notice.recipient.person), now):
             return self.collector.collect(row, wait, self.settle)
-        tripped = over_budget(notice, self.control.now().tripped, now)
+        tripped = over_budget(notice, self.settings, self.control.now().tripped, now)
         if tripped is None:
             return None
         other = by_other_channel(replace(notice, fallback=notice.fallback or AT_ONCE), self.settings)

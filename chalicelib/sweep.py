@@ -40,6 +40,7 @@ class Sweeper(Struct, eq=False):
         Raises:
             ExceptionGroup: some could not be dealt with; they stay due.
         """
+        self.bundler.expect_digests()
         rows = self.deliverer.ledger.due(self.deliverer.clock())
         throttled: set[Channel] = set()
         done: list[Delivery] = []

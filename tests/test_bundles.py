@@ -9,9 +9,11 @@ import pytest
 from chalicelib.bundles import Member
 from chalicelib.events import Event, Kind
 from chalicelib.message import Message
+from chalicelib.policy.budget import PERSON_DEFAULT, Tripped
 from chalicelib.policy.bundle import Bundle, Window
 from chalicelib.settings import Settings
 from tests.builders import NOON, an_upload, some_settings
+from tests.providers import Answer
 from tests.worlds import Stage, memory_stage, plenty, real_stage
 from workbench.ministack import MiniStack
 
@@ -193,6 +195,55 @@ def test_each_folder_is_a_delivery_of_its_own() -> None:
         there.take(an_upload(name, sequencer=name))
     there.sweep_for(minutes=4)
     assert counts(there) == [1]
+
+
+def test_all_quiet_is_told_where_somebody_wants_it() -> None:
+    there = memory_stage(bundled("", person='timezone = "UTC"\ndigest = "daily 13:00"\nall_quiet = true\n'))
+    there.sweep_for(hours=25)
+    assert [there.ledger.get(each.delivery).event.kind for each in there.mail.taken] == [Kind.DIGEST]
+    there.take(*uploads(3))
+    there.sweep_for(hours=26)
+    assert len(there.mail.taken) == 2
+
+
+def test_what_waited_through_quiet_hours_comes_as_one_and_what_is_urgent_does_not_wait() -> None:
+    quiet = 'timezone = "UTC"\nquiet = "12:00-13:30"\n'
+    there = memory_stage(bundled("", NOTIFY, quiet))
+    there.take(*uploads(5))
+    assert not there.sent
+    assert {row.reason for row in there.ledger.rows.values()} == {"quiet"}
+    there.sweep_for(minutes=95)
+    there.take(*uploads(5))
+    assert (len(there.mail.taken), len(there.text.taken)) == (1, 1)
+    urgent = memory_stage(bundled("urgent = true", NOTIFY, quiet))
+    urgent.take(*uploads(1))
+    assert len(urgent.sent) == 2
+
+
+def test_a_retry_that_falls_into_quiet_hours_waits_for_their_end() -> None:
+    there = memory_stage(bundled("", person='timezone = "UTC"\nquiet = "12:01-13:00"\n'))
+    there.answer(Answer.LATER)
+    there.take(*uploads(1))
+    there.sweep_for(minutes=30)
+    assert there.states() == {"email": "held"}
+    there.sweep_for(minutes=32)
+    assert there.states() == {"email": "sent"}
+
+
+def test_over_budget_a_text_becomes_a_mail_and_mails_come_as_one_when_the_hour_is_over() -> None:
+    there = memory_stage(bundled("", NOTIFY))
+    until = NOON + timedelta(hours=1)
+    messages, _, segments = PERSON_DEFAULT
+    there.bot.deliverer.control.trip(Tripped("person asha", segments, NOON, until))
+    there.take(*uploads(1))
+    assert {row.reason for row in there.ledger.rows.values() if row.channel == "sms"} == {"over-budget"}
+    assert len(there.mail.taken) == 1  # the one instead of the text is the one that the rule sends her anyway
+    there.bot.deliverer.control.trip(Tripped("person asha", messages, NOON, until))
+    there.take(*uploads(20))
+    assert len(there.mail.taken) == 1
+    there.sweep_for(minutes=62)
+    assert len(there.mail.taken) == 2
+    assert not there.text.taken
 
 
 def test_a_window_is_moved_on_by_one_alone(stage: Callable[[Settings], Stage]) -> None:

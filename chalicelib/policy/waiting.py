@@ -9,7 +9,8 @@ from ..audience import Notice
 from ..delivery import Reason
 from ..events import Kind
 from ..message import Channel
-from .budget import Tripped, over
+from ..settings import Settings
+from .budget import Tripped, over, scopes
 from .hours import next_time, quiet_until
 
 
@@ -35,10 +36,13 @@ def wait_for(notice: Notice, zone: str, now: datetime) -> Wait | None:
     return None
 
 
-def over_budget(notice: Notice, tripped: Mapping[str, Tripped], now: datetime) -> Tripped | None:
+def over_budget(notice: Notice, settings: Settings, tripped: Mapping[str, Tripped], now: datetime) -> Tripped | None:
     """The budget that stands in a notice's way; None where there is none. What is urgent goes by mail all the same."""
-    if notice.event.kind in (Kind.TEST, Kind.TROUBLE):
+    if not tripped or notice.event.kind in (Kind.TEST, Kind.TROUBLE):
         return None
     if notice.event.urgent and notice.recipient.channel is Channel.EMAIL:
         return None
-    return over(tripped, notice.recipient.person.name, notice.rule, notice.recipient.channel, now)
+    person, rule = notice.recipient.person, settings.rule(notice.rule)
+    of_person, of_rule, of_all = scopes(person.name, notice.rule)
+    limits = {of_person: person.budget, of_rule: rule.budget if rule else (), of_all: settings.bot.budget}
+    return over(tripped, person.name, notice.rule, notice.recipient.channel, now, limits)
