@@ -6,7 +6,11 @@ import sys
 import zipfile
 from typing import Any
 
+import pytest
+from botocore.exceptions import ClientError
+
 from workbench.deployment.finish import STREAM, finish_functions, is_finished
+from workbench.deployment.setup import SetupError
 from workbench.ministack import MiniStack
 from workbench.places import PROJECT
 from workbench.resources import apply_stack
@@ -71,3 +75,36 @@ def test_stream_brings_only_what_was_sent_or_came_to_nothing(ministack: MiniStac
     image = json.loads(pattern["Pattern"])["dynamodb"]["NewImage"]
     assert image == {"sk": {"S": ["delivery"]}, "state": {"S": ["expired", "failed", "sent", "undelivered"]}}
     assert not is_finished({**told, "MaximumRetryAttempts": -1})
+
+
+class Busy:
+    """A Lambda client of an account where AWS is still making a mapping, for so many looks."""
+
+    def __init__(self, looks: int, code: str = "ResourceInUseException") -> None:
+        self.looks, self._code, self.done = looks, code, False
+
+    def update_event_source_mapping(self, **wanted: Any) -> None:
+        if self.looks:
+            self.looks -= 1
+            raise ClientError({"Error": {"Code": self._code, "Message": "busy"}}, "UpdateEventSourceMapping")
+        self.done = True
+
+
+BOUND = [{"resource_type": "dynamodb_event", "name": "count-dynamodb-event-source", "event_uuid": "1"}]
+
+
+def test_mapping_that_aws_is_still_making_is_waited_for() -> None:
+    client = Busy(3)
+    finish_functions(client, BOUND, DEAD, pause_s=0)
+    assert client.done
+
+
+def test_mapping_that_stays_busy_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workbench.deployment.finish.MAPPING_S", 0)
+    with pytest.raises(SetupError, match="still busy with count"):
+        finish_functions(Busy(10_000_000), BOUND, DEAD, pause_s=0)
+
+
+def test_mapping_that_may_not_be_changed_is_not_waited_for() -> None:
+    with pytest.raises(ClientError, match="AccessDenied"):
+        finish_functions(Busy(1, "AccessDeniedException"), BOUND, DEAD, pause_s=0)

@@ -2,7 +2,8 @@
 deploy could tell. Setting it again changes nothing.
 
 Source: AWS Lambda developer guide, "Configuring error handling settings for asynchronous invocations", "Reporting batch item
-failures", "Control which events Lambda sends to your function" and "Using AWS Lambda with Amazon DynamoDB".
+failures", "Control which events Lambda sends to your function" and "Using AWS Lambda with Amazon DynamoDB"; API reference,
+"UpdateEventSourceMapping" (ResourceInUseException).
 """
 
 import json
@@ -11,10 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from chalicelib.events.stream import ACCEPTED, NOTHING
 
+from ..waiting import wait_until
 from .setup import Client, SetupError
-from .stack import Stack
+from .stack import PAUSE_S, Stack
+
+MAPPING_S = 180.0  # to bind a stream takes AWS a while
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +103,13 @@ def finish_stage(project: Path, stage: str, client: Client, public_url: str = ""
     return said
 
 
-def finish_functions(client: Any, resources: list[dict[str, Any]], dead_events: str) -> list[str]:
+def finish_functions(client: Any, resources: list[dict[str, Any]], dead_events: str, pause_s: float = PAUSE_S) -> list[str]:
     """Set on what Chalice deployed what it cannot set; gives what was set, a line each.
 
     `client` is a boto3 Lambda client, `resources` Chalice's own list of what it deployed, `dead_events` the queue's ARN.
+
+    Raises:
+        SetupError: AWS is not done with what the deploy asked of it.
     """
     said = []
     for resource in resources:
@@ -113,12 +122,28 @@ def finish_functions(client: Any, resources: list[dict[str, Any]], dead_events: 
             )
             said.append(f"{resource['name']}: {retries.attempts} retries, {'kept when dead' if retries.keep else 'then let go'}")
         if resource["resource_type"] == "sqs_event":
-            client.update_event_source_mapping(UUID=resource["event_uuid"], **QUEUE)
+            _set_mapping(client, resource, QUEUE, pause_s)
             said.append(f"{resource['name']}: reports each record's fate")
         if resource["resource_type"] == "dynamodb_event":
-            client.update_event_source_mapping(UUID=resource["event_uuid"], **STREAM)
+            _set_mapping(client, resource, STREAM, pause_s)
             said.append(f"{resource['name']}: only what was sent or given up, {STREAM['MaximumRetryAttempts']} retries")
     return said
+
+
+def _set_mapping(client: Any, resource: Mapping[str, Any], wanted: Mapping[str, Any], pause_s: float) -> None:
+    """Change a mapping as soon as it can be: while AWS still makes it, or changes it as the deploy asked, it refuses."""
+
+    def done() -> bool:
+        try:
+            client.update_event_source_mapping(UUID=resource["event_uuid"], **wanted)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ResourceInUseException":
+                raise
+            return False
+        return True
+
+    if not wait_until(done, MAPPING_S, pause_s):
+        raise SetupError(f"AWS is still busy with {resource['name']}: run this again in a minute.")
 
 
 def _own_domain(client: Any, stage: str) -> str:
