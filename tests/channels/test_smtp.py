@@ -136,6 +136,13 @@ def test_mails_of_a_thread_refer_to_the_same_message(authority: trustme.CA) -> N
     assert in_a_thread["Message-ID"] != ROOT
 
 
+def test_thread_of_a_sender_with_a_long_domain_is_told_as_it_is() -> None:
+    domain = "notifications.of-a-company-with-a-very-long-name.example.com"
+    transport = Smtp(Email(f"Acme drops <drops@{domain}>", "smtp", "127.0.0.1"), "")
+    mail = transport._compose(IN_A_THREAD, "asha@example.com", ID).as_bytes()
+    assert mail.count(f"<{IN_A_THREAD.thread}.dropnote@{domain}>".encode()) == 2
+
+
 @pytest.mark.parametrize(
     ("rcpt", "data", "meaning"),
     [
