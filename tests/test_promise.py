@@ -52,13 +52,15 @@ class Trouble:
 class Troubled:
     """A ledger, a store or a provider whose every call may be the one that something befalls."""
 
+    calls = CALLS
+
     def __init__(self, part: Any, story: "Story") -> None:
         self._part = part
         self._story = story
 
     def __getattr__(self, name: str) -> Any:
         call = getattr(self._part, name)
-        if name not in CALLS:
+        if name not in self.calls:
             return call
         return lambda *arguments, **named: self._story.trouble(call, *arguments, **named)
 
