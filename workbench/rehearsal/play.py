@@ -100,6 +100,9 @@ class Rehearsal:
         forged = requests.post(f"{self._url}/receipts/twilio/0", data={"MessageSid": "SM0"}, timeout=30)
         self.script.fact("HTTP: a receipt that Twilio did not sign is refused", forged.status_code, 403)
         self.script.fact("the stream: what was sent is counted, each message once", self._counted())
+        person, rows = self._people()[0], json.loads(self.script.run("dropnote", "budget", "--stage", self._stage, "--json"))
+        used = [row["used"] for row in rows if row["scope"] == f"person {person}"]
+        self.script.fact("the budgets of who was told are used", any(used) or not used)
         store = TableStore(self._account.client("dynamodb"), self._facts.variables["DROPNOTE_LEDGER"])
         self.script.fact("the schedule ticks: a sweep ended well", wait_until(lambda: "swept" in store.read(), TICK_S, 0.5))
         self.script.run("dropnote", "doctor", "--stage", self._stage)
