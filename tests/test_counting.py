@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 from msgspec.structs import replace
 
-from chalicelib.counting import Counters, Counting, Hour
+from chalicelib.counting import Counters, Counting, Hour, used_of
 from chalicelib.delivery import Delivery, Reason, State
 from chalicelib.events.stream import from_stream
 from chalicelib.message import Channel
@@ -266,6 +266,12 @@ def test_day_is_the_sum_of_its_hours_and_of_no_other_day(client: Any, stage: Sta
     assert told(stage) == []
     job.take(batch(*some_sent(2)), plenty)
     assert "used up: 4 of 4 messages per day. Until 00:00 UTC" in told(stage)[0]
+
+
+def test_hour_that_another_clock_is_ahead_with_is_not_this_one() -> None:
+    hours = {NOON - timedelta(hours=1): Hour(1, 2), NOON: Hour(3, 4), NOON + timedelta(hours=1): Hour(5, 6)}
+    now = NOON + timedelta(minutes=59)
+    assert [used_of(parse(text), hours, now) for text in ("9 per hour", "9 per day", "9 segments per day")] == [3, 9, 12]
 
 
 def test_records_of_an_hour_that_is_over_trip_nothing(client: Any, stage: Stage) -> None:

@@ -60,8 +60,7 @@ def _of_record(record: Mapping[str, Any]) -> list[Became]:
     if new["state"]["S"] not in ACCEPTED | NOTHING:
         return []
     delivery = delivery_of_item(new)
-    moment = delivery.sent_at if delivery.state in ACCEPTED else delivery.steps[-1].at
-    return [Became(told["SequenceNumber"], delivery, moment or delivery.created_at)]
+    return [Became(told["SequenceNumber"], delivery, delivery.steps[-1].at)]
 
 
 def _number(record: object) -> str:
