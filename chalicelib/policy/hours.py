@@ -2,6 +2,7 @@
 
 A wall time that the clock skips in spring is the first moment after the gap. Of one that comes twice in autumn a digest and
 a quiet's beginning take the first, a quiet's end the second: quiet is never shorter than it reads, a digest goes out once.
+"hourly" is each full hour that the clock shows, as often as it shows it.
 """
 
 import re
@@ -20,11 +21,12 @@ _EVERY, _WORK, _WEEKEND = tuple(range(7)), tuple(range(5)), (5, 6)
 _NAMED = {"daily": _EVERY, "weekdays": _WORK, "weekend": _WEEKEND}
 _DAY = "|".join(DAYS)
 _DAYS = re.compile(rf"({_DAY})(?:-({_DAY}))?")
-_TIME = r"([01]\d|2[0-4]):([0-5]\d)"
+_TIME = r"([01][0-9]|2[0-4]):([0-5][0-9])"
 _SPAN = re.compile(rf"{_TIME}-{_TIME}")
 _AT = re.compile(_TIME)
 _DAY_LONG = 24 * 60
 _MINUTE = timedelta(minutes=1)
+_WEEKS = (datetime(2026, 1, 12, tzinfo=UTC), datetime(2026, 6, 8, tzinfo=UTC))  # far from most changes of the clocks
 
 
 class Quiet(Struct, frozen=True):
@@ -36,8 +38,9 @@ class Quiet(Struct, frozen=True):
     zone: str = ""  # the reader's
 
     def __str__(self) -> str:
-        times = "" if (self.start, self.end) == (0, _DAY_LONG) else f"{_clock(self.start)}-{_clock(self.end)}"
-        return " ".join(filter(None, (_day_words(self.days, ""), times, self.zone))) or "00:00-24:00"
+        whole_days = (self.start, self.end) == (0, _DAY_LONG) and self.days != _EVERY
+        times = "" if whole_days else f"{_clock(self.start)}-{_clock(self.end)}"
+        return " ".join(filter(None, (_day_words(self.days, ""), times, self.zone)))
 
 
 class Schedule(Struct, frozen=True):
@@ -72,8 +75,10 @@ def parse_quiet(text: str) -> Quiet:
     if not times:
         return Quiet(days, 0, _DAY_LONG, zone)
     start, end = _minutes(times[1], times[2], text), _minutes(times[3], times[4], text)
-    if start in (end, _DAY_LONG):
+    if start == end:
         raise ValueError(f"{text!r} has no length")
+    if start == _DAY_LONG:
+        raise ValueError(f"{text!r}: a day begins at 00:00")
     return Quiet(days, start, end, zone)
 
 
@@ -112,10 +117,10 @@ def quiet_until(quiets: Iterable[Quiet], zone: str, now: datetime) -> datetime |
 
 
 def always(quiets: Iterable[Quiet], zone: str) -> bool:
-    """Whether these leave no time of a week."""
-    monday = datetime(2026, 6, 1, tzinfo=UTC)  # far from any change of the clocks
-    until = quiet_until(quiets, zone, monday + timedelta(days=1))
-    return until is not None and until >= monday + timedelta(days=1) + LONGEST
+    """Whether these leave no time of a week, be it only in summer or in winter: zones change their clocks apart."""
+    all_ = list(quiets)
+    untils = [(begin, quiet_until(all_, zone, begin)) for begin in _WEEKS]
+    return any(until is not None and until - begin >= LONGEST for begin, until in untils)
 
 
 def next_time(schedule: Schedule, zone: str, after: datetime) -> datetime:
