@@ -9,7 +9,7 @@ from typing import Any
 
 from . import log
 from .audience import Notice, by_person, by_rule
-from .bundling import Bundler, Failures, Tell
+from .bundling import Bundler, Tell
 from .channels import DeliveryError
 from .dead_events import DeadEvents
 from .deliver import Deliverer, TimeLeft
@@ -17,6 +17,7 @@ from .delivery import Delivery, Reason
 from .events import Batch, Event, Kind, Unknown, Upload, identity_of
 from .events.envelope import unwrap
 from .fanout import AT_ONCE, each
+from .flushing import Failures, Flusher
 from .parameters import Parameters
 from .rows import Parked
 from .rules import RuleIndex
@@ -49,8 +50,9 @@ class Bot:
         self._settings = settings
         self.deliverer = deliverer
         self._rules = RuleIndex(settings.rules)
-        self.bundler = Bundler(deliverer, deliverer.collector.bundles, failures)
-        self._sweeper = Sweeper(deliverer, self.bundler, at_once)
+        self._bundler = Bundler(deliverer, deliverer.collector.bundles)
+        self.flusher = Flusher(deliverer, deliverer.collector.bundles, failures)
+        self._sweeper = Sweeper(deliverer, self.flusher, at_once)
         self._dead_events = dead_events
         self.parameters = parameters
         self._at_once = at_once
@@ -94,7 +96,7 @@ class Bot:
         matches = self._rules.match(event)
         if not matches:
             log.info("no-rule", event=event.identity, bucket=event.upload and event.upload.bucket)
-        bundled = [partial(self.bundler.take, match.event, match.rule, tell) for match in matches if match.rule.bundles]
+        bundled = [partial(self._bundler.take, match.event, match.rule, tell) for match in matches if match.rule.bundles]
         by_themselves = [notice for match in matches if not match.rule.bundles for notice in by_rule(match.event, match.rule)]
         return [*bundled, *(partial(tell, notice) for notice in by_themselves)]
 

@@ -11,11 +11,11 @@ from msgspec.structs import replace
 
 from . import log
 from .audience import Notice, of_delivery
-from .bundling import Bundler
 from .channels import Candidate, DeliveryError, Receipt, Searchable
 from .deliver import SEND_RESERVE, Deliverer, TimeLeft, since
 from .delivery import Delivery, Reason, State
 from .fanout import AT_ONCE, each
+from .flushing import Flusher
 from .message import Channel
 from .policy import outcome
 from .policy.bundle import Bundle
@@ -29,7 +29,7 @@ class Sweeper(Struct, eq=False):
     """Takes due deliveries further, and tells due bundles. What it does with a delivery is decided by its state."""
 
     deliverer: Deliverer
-    bundler: Bundler
+    flusher: Flusher
     at_once: int = AT_ONCE
 
     def sweep(self, time_left: TimeLeft) -> list[Delivery]:
@@ -40,7 +40,7 @@ class Sweeper(Struct, eq=False):
         Raises:
             ExceptionGroup: some could not be dealt with; they stay due.
         """
-        self.bundler.expect_digests()
+        self.flusher.expect_digests()
         rows = self.deliverer.ledger.due(self.deliverer.clock())
         throttled: set[Channel] = set()
         done: list[Delivery] = []
@@ -50,7 +50,7 @@ class Sweeper(Struct, eq=False):
             if time_left() < SEND_RESERVE:
                 return []
             if isinstance(row, Bundle):
-                return self.bundler.flush(row, time_left)
+                return self.flusher.flush(row, time_left)
             if row.channel in throttled:
                 return []
             moved = self._again(row, time_left)

@@ -43,14 +43,17 @@ def mails(there: Stage) -> list[Message]:
     return [each.message for each in there.mail.taken]
 
 
+def files_of(event: Event) -> int:
+    """How many files an event tells of."""
+    if event.digest:
+        return sum(part.summary.files for part in event.digest.parts)
+    return event.summary.files if event.summary else 1
+
+
 def counts(there: Stage) -> list[int]:
     """How many files each mail told of, in the order they were sent; read from the ledger, by the provider's record."""
-    found = []
-    for taken in there.mail.taken:
-        row = there.ledger.get(taken.delivery)
-        if row.rule != "trouble":
-            found.append(row.event.summary.files if row.event.summary else 1)
-    return found
+    rows = [there.ledger.get(taken.delivery) for taken in there.mail.taken]
+    return [files_of(row.event) for row in rows if row.rule != "trouble"]
 
 
 def test_the_first_is_told_at_once_and_the_rest_as_one(stage: Callable[[Settings], Stage]) -> None:
@@ -145,7 +148,7 @@ def test_a_flush_that_dies_before_it_is_marked_says_nothing_twice() -> None:
     there.take(*uploads(10))
     there.later(minutes=10)
     (bundle,) = there.ledger.bundles.values()
-    there.bot.bundler.flush(bundle, plenty)
+    there.bot.flusher.flush(bundle, plenty)
     there.ledger.bundles[bundle.id] = bundle  # as if it had died before that was written
     there.sweep_for(minutes=5)
     assert counts(there) == [1, 9]
@@ -202,7 +205,7 @@ def test_all_quiet_is_told_where_somebody_wants_it() -> None:
     there.sweep_for(hours=25)
     assert [there.ledger.get(each.delivery).event.kind for each in there.mail.taken] == [Kind.DIGEST]
     there.take(*uploads(3))
-    there.sweep_for(hours=26)
+    there.sweep_for(hours=1)
     assert len(there.mail.taken) == 2
 
 

@@ -52,7 +52,7 @@ class Trouble:
 class Troubled:
     """A ledger, a store or a provider whose every call may be the one that something befalls."""
 
-    calls = CALLS
+    calls: tuple[str, ...] = CALLS
 
     def __init__(self, part: Any, story: "Story") -> None:
         self._part = part

@@ -30,14 +30,14 @@ BUNDLE_CALLS = ("window", "move_on", "ensure", "change", "member", "add")
 class TroubledBundles(Troubled):
     """Bundles whose every call may be the one that something befalls."""
 
-    calls = (*CALLS, *BUNDLE_CALLS)
+    calls: tuple[str, ...] = (*CALLS, *BUNDLE_CALLS)
 
 
 class Bundling(Story):
     """Uploads to two containers of a bot that bundles."""
 
     @initialize(knobs=st.sampled_from(sorted(KNOBS)), quiet=st.booleans())
-    def begin(self, knobs: str, quiet: bool) -> None:  # type: ignore[override]
+    def begin(self, knobs: str, quiet: bool) -> None:
         person = 'timezone = "UTC"\n' + ('quiet = "12:30-13:30"\n' if quiet else "")
         settings = bundled(KNOBS[knobs], NOTIFY, person)
         self.stage: Stage = memory_stage(settings)
@@ -50,7 +50,7 @@ class Bundling(Story):
         collector: Any = bot.deliverer.collector
         collector._ledger = bot.deliverer.ledger
         collector._clock = bot.deliverer.clock
-        collector.bundles = bot.bundler._bundles = TroubledBundles(collector.bundles, self)  # type: ignore[assignment]
+        collector.bundles = bot._bundler._bundles = bot.flusher._bundles = TroubledBundles(collector.bundles, self)  # type: ignore[assignment]
         return bot
 
     def _rows(self) -> list[Any]:

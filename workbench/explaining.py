@@ -13,12 +13,16 @@ from chalicelib.message import Channel
 from chalicelib.render import Renderer
 from chalicelib.rules import RuleIndex, conditions
 from chalicelib.settings import Rule, Settings
-from chalicelib.settings.values import Wrong, size_range
+from chalicelib.settings.values import Wrong, size_range, span
 from chalicelib.show import fit_to_show
 from chalicelib.sms_text import count_segments
 
 from .account import AccountError, settings_of
+from .logbook import moment
 from .output import as_json, fail, say
+from .timeline import in_words, timeline
+
+SHOWN = 12  # lines of a timeline
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -48,19 +52,27 @@ class Explained(msgspec.Struct, frozen=True):
     timeline: list[str]
 
 
-def explain(settings: Settings, stage: str, upload: Upload, now: datetime) -> list[Explained]:
-    """What each rule makes of an upload, in the order of the file."""
-    event = Event(Kind.UPLOAD, identity_of("explain"), now, upload=upload)
+def explain(settings: Settings, stage: str, uploads: Sequence[Event]) -> list[Explained]:
+    """What each rule makes of a burst of uploads like the first, in the order of the file."""
     renderer = Renderer(settings, stage=stage)
-    matching = {match.rule.name for match in RuleIndex(settings.rules).match(event)}
-    return [_explained(rule, event, upload, renderer, rule.name in matching) for rule in settings.rules]
+    matching = {match.rule.name for match in RuleIndex(settings.rules).match(uploads[0])}
+    return [_explained(settings, rule, uploads, renderer, rule.name in matching) for rule in settings.rules]
 
 
-def _explained(rule: Rule, event: Event, upload: Upload, renderer: Renderer, matches: bool) -> Explained:
-    told = list(_told(rule, event, renderer)) if matches else []
+def burst_of(upload: Upload, at: datetime, files: int, over: timedelta) -> list[Event]:
+    """So many uploads like that, evenly over a time."""
+    step = over / files
+    return [Event(Kind.UPLOAD, identity_of("explain", str(each)), at + each * step, upload=upload) for each in range(files)]
+
+
+def _explained(settings: Settings, rule: Rule, uploads: Sequence[Event], renderer: Renderer, matches: bool) -> Explained:
+    judged = [rule.judged(event) for event in uploads]
+    upload, told = uploads[0].upload, list(_told(rule, judged[0], renderer)) if matches else []
+    if upload is None:
+        raise ValueError("it is no upload")
     asked, has = _asked(rule), _has(upload)
     looked = [Looked(name, asked.get(name, ""), has.get(name, ""), why) for name, why in conditions(rule, upload)]
-    return Explained(rule.name, matches, looked, told, _timeline(rule, told))
+    return Explained(rule.name, matches, looked, told, _timeline(settings, rule, judged) if matches else [])
 
 
 def _asked(rule: Rule) -> dict[str, str]:
@@ -71,7 +83,7 @@ def _asked(rule: Rule) -> dict[str, str]:
         "key": ", ".join(rule.key),
         "ignore": f"none of {len(rule.ignore)} temporary names",
         "created": "any way" if len(rule.created) == len(Creation) else ", ".join(rule.created),
-        "empty": "not empty" if rule.empty == "ignore" else "may be empty",
+        "empty": "not empty" if rule.empty == "ignore" else "a warning where empty" if rule.empty == "warn" else "may be empty",
         "size": " and ".join(filter(None, bounds)) + " bytes" if any(bounds) else "any",
         "folder": "no folder placeholder",
     }
@@ -93,10 +105,10 @@ def _told(rule: Rule, event: Event, renderer: Renderer) -> Iterator[Told]:
         yield Told(person.name, channel.value, takes + (f" (plain, because {made.trouble})" if made.trouble else ""))
 
 
-def _timeline(rule: Rule, told: Sequence[Told]) -> list[str]:
-    if not told:
-        return []
-    lines = [f"at once: {len(told)} message{'s' * (len(told) > 1)}"]
+def _timeline(settings: Settings, rule: Rule, uploads: Sequence[Event]) -> list[str]:
+    lines = in_words(settings, timeline(settings, rule, uploads))
+    if len(lines) > SHOWN:
+        lines[SHOWN:] = [f"… and {len(lines) - SHOWN:,} lines more"]
     if rule.fallback is not None:
         lines.append(
             f"after {_span(rule.fallback)}: the person's other channel, where one keeps failing; at once where one is dead"
@@ -116,16 +128,22 @@ def _span(span: timedelta) -> str:
 @click.argument("place", metavar="s3://BUCKET/KEY")
 @click.option("--size", default="", help="Such as 12KB or 5GB; not told when left out.")
 @click.option("--created", default="put", show_default=True, type=click.Choice([way.value for way in Creation]))
+@click.option("--at", default="", help="When it comes: 2026-11-23T10:00; now when left out.")
+@click.option("--burst", default=1, show_default=True, type=click.IntRange(1, 100_000), help="So many uploads like it.")
+@click.option("--over", default="1m", show_default=True, help="In which time the burst comes.")
 @click.option("--stage", default="local", show_default=True, help="Whose values of .chalice/config.json are taken.")
 @click.option("--json", "json_", is_flag=True, help="One JSON document, for scripts.")
-def command(place: str, size: str, created: str, stage: str, json_: bool) -> None:
+def command(place: str, size: str, created: str, at: str, burst: int, over: str, stage: str, json_: bool) -> None:
     """Which rules an upload would match and which not, and why; who would be told, by which channel, and when."""
     bucket, _, key = place.removeprefix("s3://").partition("/")
     if not place.startswith("s3://") or not bucket or not key:
         fail(f"{place!r} is no object in S3: write s3://bucket/folder/name")
     try:
         settings = settings_of(stage)[0]
-        found = explain(settings, stage, Upload(bucket, key, _bytes(size), creation=Creation(created)), utc_now())
+        begin = moment(at, utc_now()) if at else utc_now()
+        found = explain(
+            settings, stage, burst_of(Upload(bucket, key, _bytes(size), creation=Creation(created)), begin, burst, _span_of(over))
+        )
     except (AccountError, ValueError) as error:
         fail(str(error))
     if json_:
@@ -135,7 +153,7 @@ def command(place: str, size: str, created: str, stage: str, json_: bool) -> Non
         _say(each)
     if not any(each.matches for each in found):
         say("nobody would hear of it")
-    say("not looked at: silences and dead addresses (dropnote silences, dropnote people)", "dim")
+    say("not looked at: silences, budgets and dead addresses (dropnote silences, budget, people)", "dim")
 
 
 def _say(each: Explained) -> None:
@@ -148,6 +166,13 @@ def _say(each: Explained) -> None:
         say(f"  →   {told.person} by {told.channel}: {told.takes}")
     for line in each.timeline:
         say(f"      {line}")
+
+
+def _span_of(text: str) -> timedelta:
+    try:
+        return span(text)
+    except Wrong as wrong:
+        raise ValueError(f"{wrong.problem}: {wrong.hint}") from None
 
 
 def _bytes(text: str) -> int | None:

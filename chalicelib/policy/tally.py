@@ -5,7 +5,7 @@ from collections import Counter
 from datetime import datetime
 from typing import TypeVar
 
-from ..events import Event, Severity, Share, Summary
+from ..events import Event, Part, Severity, Share, Summary
 
 NAMES = 10  # of the first files
 LARGEST = 3
@@ -43,7 +43,24 @@ class Tally:
             self._name(event.at, upload.key)
             self._large(size, upload.key)
         elif event.summary and event.summary.files:
-            self._merge(event.summary)
+            self.merge(event.summary)
+
+    def merge(self, other: Summary) -> None:
+        """Count what was counted before."""
+        first, last = other.first_at, other.last_at
+        if first is None or last is None:
+            return
+        self._add(other.files, other.size, first, last)
+        for folder in other.folders:
+            self._folders[folder.name] += folder.files
+            self._sizes[folder.name] += folder.size
+        self._more_folders += other.more_folders
+        for hour in other.hours:
+            self._hours[hour.name] += hour.files
+        for name in other.names:
+            self._name(first, name)
+        for large in other.largest:
+            self._large(large.size, large.name)
 
     def summary(self) -> Summary:
         """What was counted."""
@@ -66,27 +83,41 @@ class Tally:
         self._size += size
         self._times = (min(self._times[0], first), max(self._times[1], last)) if self._times else (first, last)
 
-    def _merge(self, other: Summary) -> None:
-        first, last = other.first_at, other.last_at
-        if first is None or last is None:
-            return
-        self._add(other.files, other.size, first, last)
-        for folder in other.folders:
-            self._folders[folder.name] += folder.files
-            self._sizes[folder.name] += folder.size
-        self._more_folders += other.more_folders
-        for hour in other.hours:
-            self._hours[hour.name] += hour.files
-        for name in other.names:
-            self._name(first, name)
-        for large in other.largest:
-            self._large(large.size, large.name)
-
     def _name(self, at: datetime, name: str) -> None:
         _keep(self._first, (at, name), NAMES)
 
     def _large(self, size: int, name: str) -> None:
         _keep(self._largest, (-size, name), LARGEST)
+
+
+class Tallies:
+    """What waited for one reader, by rule."""
+
+    def __init__(self) -> None:
+        self._by_rule: dict[str, Tally] = {}
+        self.only: tuple[str, Event] | None = None  # the rule and the event, where there is one alone
+
+    def add(self, rule: str, event: Event) -> None:
+        """Count an event: an upload, a bundle of them, or a digest that waited in its turn."""
+        self.only = None if self._by_rule else (rule, event)
+        parts = event.digest.parts if event.digest else ()
+        for part in parts:
+            self._of(part.rule).merge(part.summary)
+        if not parts:
+            self._of(rule).add(event)
+
+    @property
+    def files(self) -> int:
+        """How many files all have together."""
+        return sum(tally.files for tally in self._by_rule.values())
+
+    def parts(self) -> tuple[Part, ...]:
+        """What is said of each rule, those with the most files first."""
+        found = [Part(name, tally.summary()) for name, tally in self._by_rule.items()]
+        return tuple(sorted(found, key=lambda part: (-part.summary.files, part.rule)))
+
+    def _of(self, rule: str) -> Tally:
+        return self._by_rule.setdefault(rule, Tally())
 
 
 Entry = TypeVar("Entry", bound=tuple[object, ...])

@@ -1,0 +1,129 @@
+"""Flushing: the sweep tells of bundles that are due. Done twice it says nothing twice: a message has the bundle's identity."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from . import log
+from .audience import Notice, by_rule, of_kind, of_rule
+from .bundles import Bundles, Member
+from .collecting import reader_bundle
+from .deliver import Deliverer, TimeLeft
+from .delivery import Delivery
+from .events import Share
+from .message import Channel
+from .policy import bundle as policy
+from .policy.bundle import Bundle
+from .policy.complete import Complete, Seen, look_again, whole
+from .policy.hours import next_time
+from .policy.tally import Tallies, Tally
+from .settings import Recipient, Rule
+
+Failures = Callable[[str, datetime, datetime], Mapping[datetime, int]]  # of a person and a time, by the hour
+
+
+class Flusher:
+    """Tells of bundles when they are due, and looks whether deliveries of many files are whole."""
+
+    def __init__(self, deliverer: Deliverer, bundles: Bundles, failures: Failures = lambda *_: {}) -> None:
+        self._deliverer = deliverer
+        self._bundles = bundles
+        self._failures = failures
+        self._expected: set[str] = set()  # bundles of digests that are in the table
+
+    def expect_digests(self) -> None:
+        """Make the next digest of everybody who wants one though there is nothing to tell."""
+        now, settings = self._deliverer.clock(), self._deliverer.settings
+        for person in settings.people.values():
+            if person.all_quiet and person.digest:
+                until = next_time(person.digest, settings.zone(person), now)
+                bundle = reader_bundle(person.name, Channel.EMAIL, until, str(person.digest), now, self._deliverer.settle)
+                if bundle.id not in self._expected:
+                    self._bundles.ensure(bundle)
+                    self._expected.add(bundle.id)
+
+    def flush(self, bundle: Bundle, time_left: TimeLeft) -> list[Delivery]:
+        """Tell of a bundle that is due, or look at it again later. Done twice, it says nothing twice."""
+        if bundle.person:
+            return self._flush_reader(bundle, time_left)
+        rule = self._deliverer.settings.rule(bundle.rule)
+        if rule is None:
+            return self._done(bundle, 0)
+        ended = None
+        if rule.complete:
+            seen = self._seen(bundle, rule.complete)
+            ended = whole(rule.complete, seen, bundle.created_at, self._deliverer.clock())
+            if not bundle.sealed:
+                return self._sealed(bundle, rule.complete, seen, ended.why if ended else "")
+        tally = Tally()
+        for member in self._bundles.members(bundle):
+            if not member.told and not self._is_marker(rule, member):
+                tally.add(member.event)
+        if not tally.files and not ended:
+            return self._done(bundle, 0)
+        event = policy.told_as(bundle, tally, ended, self._deliverer.clock())
+        told = [each for notice in by_rule(event, rule) for each in self._tell(notice, bundle, time_left)]
+        return told + self._done(bundle, tally.files)
+
+    def _seen(self, bundle: Bundle, wanted: Complete) -> Seen:
+        files, newest, marker = 0, bundle.created_at, ""
+        for member in self._bundles.members(bundle):
+            upload = member.event.upload
+            if upload and wanted.is_marker(upload):
+                marker = upload.key
+            else:
+                files += 1
+            newest = max(newest, member.came_at or newest)
+        return Seen(bundle.by, files, newest, marker)
+
+    def _sealed(self, bundle: Bundle, wanted: Complete, seen: Seen, why: str) -> list[Delivery]:
+        """Let a whole delivery take nothing more, and tell of it when what is being written is there; or look again later."""
+        now = self._deliverer.clock()
+        if not why:
+            self._bundles.change(bundle, replace(bundle, due_at=look_again(wanted, seen, bundle.created_at, now)))
+            return []
+        lane = policy.lane_of(bundle.series, bool(bundle.silence))
+        window = self._bundles.window(lane)
+        current = window is not None and policy.bundle_id(lane, window.start) == bundle.id and now < window.until
+        if window and current and not self._bundles.move_on(lane, window, replace(window, until=now)):
+            return []  # somebody changed it: the next sweep looks again
+        self._bundles.change(bundle, replace(bundle, sealed=why, due_at=now + self._deliverer.settle))
+        return []
+
+    def _is_marker(self, rule: Rule, member: Member) -> bool:
+        return bool(rule.complete and member.event.upload and rule.complete.is_marker(member.event.upload))
+
+    def _flush_reader(self, bundle: Bundle, time_left: TimeLeft) -> list[Delivery]:
+        settings = self._deliverer.settings
+        person = settings.people.get(bundle.person)
+        if person is None or not Recipient(Channel(bundle.channel), person).address:
+            return self._done(bundle, 0)
+        tallies = Tallies()
+        for member in self._bundles.members(bundle):
+            tallies.add(member.rule, member.event)
+        if not tallies.files and not (person.all_quiet and bundle.why == str(person.digest)):
+            return self._done(bundle, 0)
+        notice = self._notice(bundle, tallies, Recipient(Channel(bundle.channel), person))
+        return self._tell(notice, bundle, time_left) + self._done(bundle, tallies.files)
+
+    def _notice(self, bundle: Bundle, tallies: Tallies, recipient: Recipient) -> Notice:
+        """A digest; one event alone reads like any other message."""
+        rule_name, event = tallies.only or ("", None)
+        rule = self._deliverer.settings.rule(rule_name)
+        if event and rule:
+            return replace(of_rule(replace(event, identity=bundle.id), rule, recipient), waited=True)
+        now = self._deliverer.clock()
+        failures = self._failures(recipient.person.name, bundle.created_at, now)
+        failed = tuple(Share(f"{hour:%Y-%m-%dT%H}", count) for hour, count in sorted(failures.items()))
+        return of_kind(policy.digest_of(bundle, tallies.parts(), failed, now), recipient)
+
+    def _tell(self, notice: Notice, bundle: Bundle, time_left: TimeLeft) -> list[Delivery]:
+        if bundle.silence:
+            return self._deliverer.drop_silenced(notice, bundle.silence)
+        return self._deliverer.deliver(notice, time_left)
+
+    def _done(self, bundle: Bundle, files: int) -> list[Delivery]:
+        log.info("bundle", bundle=bundle.id, rule=bundle.rule or None, person=bundle.person or None, files=files)
+        self._bundles.change(bundle, replace(bundle, due_at=None, files=files, told_at=self._deliverer.clock()))
+        return []
