@@ -6,7 +6,9 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from . import aws
+from botocore.exceptions import BotoCoreError, ClientError
+
+from . import aws, log
 from .aws import Clients
 from .bot import Bot
 from .bundles import Bundles
@@ -17,6 +19,8 @@ from .collecting import Collector
 from .control import Control, TableStore
 from .dead_events import DeadEvents
 from .deliver import LEASE, Deliverer
+from .events import Upload
+from .flushing import Outside
 from .ledger import LEDGER_CONFIG, Ledger
 from .message import Channel
 from .parameters import PARAMETERS_CONFIG, Parameters
@@ -80,7 +84,15 @@ def make_bot(settings: Settings, environ: Mapping[str, str], clients: Clients | 
         counters = environ.get("DROPNOTE_COUNTERS")
         return Counters(dynamodb, counters).failures_of(person, since, until) if counters else {}
 
-    return Bot(settings, deliverer, dead_events, parameters, failures=failures)
+    def content(upload: Upload) -> bytes:
+        try:
+            answer = clients("s3").get_object(Bucket=upload.bucket, Key=upload.key)
+            return bytes(answer["Body"].read())
+        except (ClientError, BotoCoreError) as error:  # then it is a marker that lists nothing
+            log.warning("manifest-not-read", bucket=upload.bucket, why=type(error).__name__)
+            return b""
+
+    return Bot(settings, deliverer, dead_events, parameters, outside=Outside(failures, content))
 
 
 def time_left(context: Any) -> Callable[[], timedelta]:

@@ -17,7 +17,7 @@ from .delivery import Delivery, Reason
 from .events import Batch, Event, Kind, Unknown, Upload, identity_of
 from .events.envelope import unwrap
 from .fanout import AT_ONCE, each
-from .flushing import Failures, Flusher
+from .flushing import NOTHING, Flusher, Outside
 from .parameters import Parameters
 from .rows import Parked
 from .rules import RuleIndex
@@ -45,13 +45,13 @@ class Bot:
         dead_events: DeadEvents | None = None,
         parameters: Parameters | None = None,
         at_once: int = AT_ONCE,
-        failures: Failures = lambda *_: {},
+        outside: Outside = NOTHING,
     ) -> None:
         self._settings = settings
         self.deliverer = deliverer
         self._rules = RuleIndex(settings.rules)
         self._bundler = Bundler(deliverer, deliverer.collector.bundles)
-        self.flusher = Flusher(deliverer, deliverer.collector.bundles, failures)
+        self.flusher = Flusher(deliverer, deliverer.collector.bundles, outside)
         self._sweeper = Sweeper(deliverer, self.flusher, at_once)
         self._dead_events = dead_events
         self.parameters = parameters

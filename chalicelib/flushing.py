@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from . import log
@@ -11,7 +12,8 @@ from .bundles import Bundles, Member
 from .collecting import reader_bundle
 from .deliver import Deliverer, TimeLeft
 from .delivery import Delivery
-from .events import Share
+from .events import Share, Upload
+from .manifest import MOST_BYTES, names_in
 from .message import Channel
 from .policy import bundle as policy
 from .policy.bundle import Bundle
@@ -20,16 +22,24 @@ from .policy.hours import next_time
 from .policy.tally import Tallies, Tally
 from .settings import Recipient, Rule
 
-Failures = Callable[[str, datetime, datetime], Mapping[datetime, int]]  # of a person and a time, by the hour
+
+class Outside(Struct, frozen=True):
+    """What a flush asks of others than the ledger: what failed (of a person and a time, by the hour), and an object's content."""
+
+    failures: Callable[[str, datetime, datetime], Mapping[datetime, int]]
+    content: Callable[[Upload], bytes]
+
+
+NOTHING = Outside(lambda *_: {}, lambda _: b"")
 
 
 class Flusher:
     """Tells of bundles when they are due, and looks whether deliveries of many files are whole."""
 
-    def __init__(self, deliverer: Deliverer, bundles: Bundles, failures: Failures = lambda *_: {}) -> None:
+    def __init__(self, deliverer: Deliverer, bundles: Bundles, outside: Outside = NOTHING) -> None:
         self._deliverer = deliverer
         self._bundles = bundles
-        self._failures = failures
+        self._outside = outside
         self._expected: set[str] = set()  # bundles of digests that are in the table
 
     def expect_digests(self) -> None:
@@ -67,15 +77,18 @@ class Flusher:
         return told + self._done(bundle, tally.files)
 
     def _seen(self, bundle: Bundle, wanted: Complete) -> Seen:
-        files, newest, marker = 0, bundle.created_at, ""
+        files, newest = 0, bundle.created_at
+        marker: Upload | None = None
         for member in self._bundles.members(bundle):
             upload = member.event.upload
             if upload and wanted.is_marker(upload):
-                marker = upload.key
+                marker = upload
             else:
                 files += 1
             newest = max(newest, member.came_at or newest)
-        return Seen(bundle.by, files, newest, marker)
+        listed = names_in(self._outside.content(marker)) if marker and 0 < (marker.size or 0) <= MOST_BYTES else ()
+        there = {member.event.upload.key for member in self._bundles.members(bundle) if member.event.upload} if listed else ()
+        return Seen(bundle.by, files, newest, marker.key if marker else "", listed, there)
 
     def _sealed(self, bundle: Bundle, wanted: Complete, seen: Seen, why: str) -> list[Delivery]:
         """Let a whole delivery take nothing more, and tell of it when what is being written is there; or look again later."""
@@ -114,7 +127,7 @@ class Flusher:
         if event and rule:
             return replace(of_rule(replace(event, identity=bundle.id), rule, recipient), waited=True)
         now = self._deliverer.clock()
-        failures = self._failures(recipient.person.name, bundle.created_at, now)
+        failures = self._outside.failures(recipient.person.name, bundle.created_at, now)
         failed = tuple(Share(f"{hour:%Y-%m-%dT%H}", count) for hour, count in sorted(failures.items()))
         return of_kind(policy.digest_of(bundle, tallies.parts(), failed, now), recipient)
 

@@ -8,6 +8,8 @@ import pytest
 
 from chalicelib.bundles import Member
 from chalicelib.events import Event, Kind
+from chalicelib.flushing import Outside
+from chalicelib.manifest import names_in
 from chalicelib.message import Message
 from chalicelib.policy.budget import PERSON_DEFAULT, Tripped
 from chalicelib.policy.bundle import Bundle, Window
@@ -190,6 +192,32 @@ def test_a_delivery_is_whole_when_no_file_comes_any_more() -> None:
     assert counts(there) == []
     there.sweep_for(minutes=8)
     assert counts(there) == [10]
+
+
+def test_a_manifest_names_what_is_missing() -> None:
+    there = memory_stage(bundled('complete = "manifest.json"'))
+    there.bot.flusher._outside = Outside(
+        lambda *_: {}, lambda _: b'{"files": [{"key": "in/00000.csv"}, {"key": "in/00009.csv"}]}'
+    )
+    there.take(*uploads(2), an_upload("in/manifest.json", size=60, sequencer="9"))
+    there.sweep_for(minutes=4)
+    whole = there.ledger.get(there.mail.taken[-1].delivery).event.whole
+    assert (whole.complete, whole.expected, whole.missing, whole.names) == (False, 2, 1, ("in/00009.csv",))
+
+
+@pytest.mark.parametrize(
+    ("content", "names"),
+    [
+        (b'{"entries": [{"url": "s3://b/a.csv", "mandatory": true}]}', ("s3://b/a.csv",)),
+        (b'["a.csv", "b.csv", 3, "a.csv"]', ("a.csv", "b.csv")),
+        (b"\xef\xbb\xbfa.csv,123\n# of today\n\nb.csv\n", ("a.csv", "b.csv")),
+        (b'{"files": 3}', ()),
+        (b"\xff\xfe\x00", ()),
+        (b"[" * 100_000, ("[" * 100_000,)),
+    ],
+)
+def test_manifests_are_read_as_they_come(content: bytes, names: tuple[str, ...]) -> None:
+    assert names_in(content) == names
 
 
 def test_each_folder_is_a_delivery_of_its_own() -> None:

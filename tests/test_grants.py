@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 
 from chalicelib.assembly import load_settings, make_bot
+from chalicelib.audience import by_rule
 from chalicelib.clock import utc_now
 from chalicelib.counting import Counters
 from chalicelib.delivery import Delivery, Reason, State
 from chalicelib.events import Event, Kind, Unknown, Upload, identity_of
 from chalicelib.message import Channel
+from chalicelib.policy.waiting import Wait
 from chalicelib.rows import Parked
 from tests.payloads import bus_event, s3_notification, s3_record
 from tests.streams import batch, some_sent
@@ -128,14 +130,24 @@ def operators(scene: Scene) -> None:
     assert len(scene.invoke("redrive", {"since": "1h", "who": "asha", "yes": True})["rows"]) >= 2
 
 
+def wait_for_a_digest(scene: Scene) -> None:
+    """Two mails that have waited for a moment which is now over."""
+    deliverer, wait = scene.bot.deliverer, Wait(Reason.QUIET, utc_now() - timedelta(hours=1), "quiet hours")
+    for name in ("in/one.txt", "in/two.txt"):
+        (notice, *_) = by_rule(an_event(scene, name), scene.settings.rules[0])
+        assert deliverer.collector.collect(deliverer._new(notice, None), wait, deliverer.settle)
+
+
 def schedules(scene: Scene) -> None:
-    """A sweep with something due and a dead event; a watch that finds the bucket's notifications overwritten."""
+    """A sweep with something due, a digest and a dead event; a watch that finds the bucket's notifications overwritten."""
     scene.bot.hold(an_event(scene, "in/held.txt"), Reason.OPERATOR)
+    wait_for_a_digest(scene)
     client = scene.world.ministack.client
     url = client("sqs").get_queue_url(QueueName=scene.variables["DROPNOTE_DEAD_EVENTS"])["QueueUrl"]
     client("sqs").send_message(QueueUrl=url, MessageBody=json.dumps(notified(scene, "in/dead.txt")))
     scene.invoke("sweep", {})
     assert scene.row("in/dead.txt", Channel.EMAIL)
+    assert any(row.event.digest and row.state is State.SENT for row in scene.rows())
     bucket = scene.world.running.bucket
     client("s3").put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={})
     assert scene.invoke("watch", {})["troubles"] == 1

@@ -12,6 +12,7 @@ from hypothesis.stateful import initialize
 
 from chalicelib.bot import Bot
 from chalicelib.delivery import FINAL, State
+from chalicelib.message import Channel
 from tests.test_bundles import NOTIFY, bundled
 from tests.test_promise import CALLS, Story, Troubled
 from tests.worlds import Stage, memory_stage
@@ -66,7 +67,8 @@ class Bundling(Story):
             for row in deliveries:
                 if row.channel is not provider.channel or row.rule == "trouble" or row.state is State.BUNDLED:
                     continue
-                assert row.id in accepted or row.state is not State.SENT
+                if row.channel is Channel.EMAIL:  # texts with the very same words are told apart by nobody
+                    assert row.id in accepted or row.state is not State.SENT
                 event = row.event
                 parts = event.digest.parts if event.digest else ()
                 summaries = [part.summary for part in parts] or [event.summary]

@@ -42,7 +42,7 @@ class Severity(StrEnum):
         return list(Severity).index(self)
 
 
-class Upload(Struct, frozen=True):
+class Upload(Struct, frozen=True, omit_defaults=True):
     """An object that was created. `key` is decoded, exactly as S3 stores it; only render makes it fit to show."""
 
     bucket: str

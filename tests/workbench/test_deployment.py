@@ -158,7 +158,7 @@ def test_policy_of_a_function_that_is_gone_goes(project: Path) -> None:
 
 def identities(settings: Settings, *, sandbox: bool) -> list[str]:
     place = Place("dev", "123456789012", "eu-west-1", sandbox=sandbox)
-    variables = {**ENVIRON, "DROPNOTE_DEAD_EVENTS": "dead", "DROPNOTE_SECRETS": "/dropnote/dev/"}
+    variables = {**ENVIRON, "DROPNOTE_DEAD_EVENTS": "dead", "DROPNOTE_COUNTERS": "counters", "DROPNOTE_SECRETS": "/dropnote/dev/"}
     statements: list[dict[str, Any]] = policies(settings, variables, place)["sweep"]["Statement"]
     (mail,) = (each for each in statements if each["Sid"] == "Mail")
     return [resource.rpartition("/")[2] for resource in mail["Resource"]]

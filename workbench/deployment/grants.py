@@ -66,10 +66,12 @@ class Grants:
         drained = ("sqs:DeleteMessage", "sqs:GetQueueUrl", "sqs:ReceiveMessage")
         functions |= {
             "sweep": [
-                self.ledger("BatchGetItem", "GetItem", "PutItem", "UpdateItem"),
+                self.ledger("BatchGetItem", "GetItem", "PutItem", "Query", "UpdateItem"),
                 self.indexes("day", "due"),
+                Grant("Counters", ("dynamodb:Query",), (self._counters,)),
                 *self.mail(),
                 *self.secrets(),
+                *self.manifests(),
                 Grant("DeadEvents", drained, (self.queue("DROPNOTE_DEAD_EVENTS"),)),
             ],
             "watch": [rows, *self.mail(), *self.told_by_text(), *self.watched(buckets)],
@@ -123,16 +125,25 @@ class Grants:
 
     def counted(self) -> list[Grant]:
         """Counting what the ledger's stream tells."""
-        table = self.place.arn("dynamodb", f"table/{self.variables['DROPNOTE_COUNTERS']}")
         read = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams")
         return [
-            Grant("Counters", ("dynamodb:Query", "dynamodb:UpdateItem"), (table,)),
+            Grant("Counters", ("dynamodb:Query", "dynamodb:UpdateItem"), (self._counters,)),
             Grant("Stream", read, (self.variables["DROPNOTE_STREAM"],), by="lambda"),
         ]
 
     def queue(self, variable: str) -> str:
         """The ARN of the queue that an environment variable names."""
         return self.place.arn("sqs", self.variables[variable])
+
+    def manifests(self) -> list[Grant]:
+        """Reading the files that say that a delivery is whole: they may list the others."""
+        buckets = dict.fromkeys(rule.bucket for rule in self.settings.rules if rule.complete and rule.complete.marker)
+        arns = tuple(f"arn:{self.place.partition}:s3:::{bucket}/*" for bucket in buckets)
+        return [Grant("Manifests", ("s3:GetObject",), arns)] if arns else []
+
+    @property
+    def _counters(self) -> str:
+        return self.place.arn("dynamodb", f"table/{self.variables['DROPNOTE_COUNTERS']}")
 
     @property
     def _table(self) -> str:
