@@ -77,9 +77,9 @@ class Deliverer(Struct, eq=False):
 
     def _waiting(self, notice: Notice, time_left: TimeLeft) -> list[Delivery] | None:
         """What a notice that is not to go now becomes; None where nothing lets it wait."""
-        now, row = self.clock(), self._new(notice, None)
+        now = self.clock()
         if wait := wait_for(notice, self.settings.zone(notice.recipient.person), now):
-            return self.collector.collect(row, wait, self.settle)
+            return self.collector.collect(self._new(notice, None), wait, self.settle)
         tripped = over_budget(notice, self.settings, self.control.now().tripped, now)
         if tripped is None:
             return None
@@ -87,7 +87,8 @@ class Deliverer(Struct, eq=False):
         if notice.recipient.channel is Channel.SMS and other:  # a mail wakes nobody and costs next to nothing
             others = self.deliver(other, time_left)
             return [*self._insert(self._dropped(notice, Reason.OVER_BUDGET, str(tripped))), *others]
-        return self.collector.collect(row, Wait(Reason.OVER_BUDGET, tripped.until, str(tripped)), self.settle)
+        wait = Wait(Reason.OVER_BUDGET, tripped.until, str(tripped))
+        return self.collector.collect(self._new(notice, None), wait, self.settle)
 
     def drop_silenced(self, notice: Notice, silence: str) -> list[Delivery]:
         """Write down that a silenced rule would have said this; [] when the ledger has it already."""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
+from .. import globs
 from ..policy import budget, hours
 from ..policy.bundle import By
 from ..policy.complete import WITHIN, Complete
@@ -90,6 +91,9 @@ def contradictions(rule: Rule, table: Table, zone: Callable[[Person], str]) -> N
     for name, there in (("then", rule.then), ("complete", rule.complete), ("digest", rule.digest), ("quiet", rule.quiet)):
         if rule.urgent and there:
             table.wrong("urgent", f"what is urgent waits for nothing, and {name} lets it wait", f"leave out {name}, or urgent")
+    if rule.complete and rule.complete.marker and not _may_come(rule.complete.marker, rule):
+        near = f'add "{rule.key[0].rpartition("/")[0]}/{rule.complete.marker}" to key'.replace('"/', '"')
+        table.wrong("complete", f"no key that the rule wants ends in {rule.complete.marker}: it would never be whole", near)
     if table.has("by") and not rule.bundles:
         table.wrong("by", "there is nothing to bundle", 'it goes with then = "10m" or with complete')
     for person in dict.fromkeys(recipient.person for recipient in rule.recipients):
@@ -129,6 +133,13 @@ def _falls_into(times: hours.Schedule, quiets: tuple[hours.Quiet, ...], zone: st
 
 
 _SOME_MONDAY = datetime.fromisoformat("2026-06-01T00:00:00+00:00")  # far from any change of the clocks
+
+
+def _may_come(marker: str, rule: Rule) -> bool:
+    """Whether some key with that name is wanted: tried in the folders that the rule's own globs name."""
+    folders = {glob.rpartition("/")[0].replace("**", "x").replace("*", "x") for glob in rule.key if not glob.startswith("!")}
+    name = marker.replace("*", "x").replace("?", "x")
+    return not folders or any(globs.matches(rule.key, f"{folder}/{name}".lstrip("/")) for folder in folders)
 
 
 def _marker(text: str) -> str:
