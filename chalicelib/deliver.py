@@ -94,10 +94,13 @@ class Deliverer(Struct, eq=False):
         """Write down that a silenced rule would have said this; [] when the ledger has it already."""
         return self._insert(self._dropped(notice, Reason.SILENCED, silence))
 
-    def quiet_until(self, notice: Notice) -> datetime | None:
-        """Until when a message that is due must wait for the end of quiet hours; None where it may go."""
-        wait = wait_for(replace(notice, waited=True), self.settings.zone(notice.recipient.person), self.clock())
-        return wait.until if wait else None
+    def not_before(self, notice: Notice) -> Wait | None:
+        """What a message that is due must wait for all the same: the end of quiet hours, or of a used up budget."""
+        now = self.clock()
+        if wait := wait_for(replace(notice, waited=True), self.settings.zone(notice.recipient.person), now):
+            return wait
+        tripped = over_budget(notice, self.settings, self.control.now().tripped, now)
+        return Wait(Reason.OVER_BUDGET, tripped.until, str(tripped)) if tripped else None
 
     def hold(self, notice: Notice, reason: Reason) -> list[Delivery]:
         """Leave a notice to the sweep, due at once; [] when the ledger has it already."""

@@ -82,10 +82,10 @@ class Sweeper(Struct, eq=False):
         return self._due(delivery, notice, now, time_left)
 
     def _due(self, delivery: Delivery, notice: Notice, now: datetime, time_left: TimeLeft) -> list[Delivery]:
-        """Waiting, and its moment has come: send it, unless it is quiet or the address is dead."""
+        """Waiting, and its moment has come: send it, unless it must wait or the address is dead."""
         deliverer = self.deliverer
-        if delivery.reason is not Reason.OPERATOR and (until := deliverer.quiet_until(notice)):
-            return self._moved(delivery, outcome.held(delivery, now, until, Reason.QUIET))
+        if delivery.reason is not Reason.OPERATOR and (wait := deliverer.not_before(notice)):
+            return self._moved(delivery, outcome.held(delivery, now, wait))
         dead = deliverer.dead(notice)
         if dead and delivery.reason is not Reason.OPERATOR:
             others = deliverer.fall_back(notice, time_left)

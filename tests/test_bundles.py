@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from chalicelib.bundles import Member
-from chalicelib.events import Event, Kind
+from chalicelib.delivery import Reason, State
+from chalicelib.events import Event, Kind, late_identity
 from chalicelib.flushing import Outside
 from chalicelib.manifest import names_in
 from chalicelib.message import Message
@@ -275,6 +276,26 @@ def test_over_budget_a_text_becomes_a_mail_and_mails_come_as_one_when_the_hour_i
     there.sweep_for(minutes=62)
     assert len(there.mail.taken) == 2
     assert not there.text.taken
+
+
+def test_what_was_left_to_the_sweep_waits_for_a_used_up_budget_too() -> None:
+    there = memory_stage(bundled(""))
+    there.bot.deliverer.control.trip(Tripped("person asha", PERSON_DEFAULT[0], NOON, NOON + timedelta(hours=1)))
+    there.bot.hold(an_upload(), Reason.LATE)
+    there.sweep_for(minutes=30)
+    assert [(row.state, row.reason) for row in there.ledger.rows.values()] == [(State.HELD, Reason.OVER_BUDGET)]
+    there.sweep_for(minutes=31)
+    assert there.states() == {"email": "sent"}
+
+
+def test_an_upload_that_a_backfill_found_is_not_counted_again_when_its_event_comes() -> None:
+    there, event = memory_stage(bundled()), an_upload()
+    found = Event(Kind.UPLOAD, late_identity(event.upload), event.at - timedelta(hours=3), upload=event.upload)
+    there.bot.deliverer.control.looked("acme-drops", NOON)
+    there.bot.hold(found, Reason.LATE)
+    there.take(event)
+    there.sweep_for(minutes=30)
+    assert counts(there) == [1]
 
 
 def test_a_window_is_moved_on_by_one_alone(stage: Callable[[Settings], Stage]) -> None:

@@ -48,6 +48,9 @@ class Tripped(Struct, frozen=True):
     since: datetime
     until: datetime
 
+    def __str__(self) -> str:
+        return f"{self.limit} for {self.scope}, until {self.until:%H:%M} UTC"
+
     @property
     def key(self) -> str:
         """Its name among what has tripped: a scope may be over two limits, each until a time of its own."""

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from ..channels import DeliveryError, OutcomeUnknown, Receipt
 from ..delivery import Delivery, Reason, State, Step
+from .waiting import Wait
 
 FIRST_RETRY = timedelta(minutes=1)  # the sweep runs once a minute
 LONGEST_WAIT = timedelta(hours=1)
@@ -103,9 +104,9 @@ def look_up_later(delivery: Delivery, now: datetime, settle: timedelta, why: str
     return _moved(delivery, now, State.UNKNOWN, Reason.UNREACHABLE, why, due_at=now + settle)
 
 
-def held(delivery: Delivery, now: datetime, until: datetime, reason: Reason) -> Delivery:
-    """Waiting, and due at a moment that does not suit: it waits until then."""
-    return _moved(delivery, now, State.HELD, reason, due_at=until)
+def held(delivery: Delivery, now: datetime, wait: Wait) -> Delivery:
+    """Waiting, and due at a moment that does not suit: it waits until another."""
+    return _moved(delivery, now, State.HELD, wait.reason, wait.why, due_at=wait.until)
 
 
 def expired(delivery: Delivery, now: datetime) -> Delivery:
