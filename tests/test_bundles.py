@@ -290,6 +290,7 @@ def test_what_was_left_to_the_sweep_waits_for_a_used_up_budget_too() -> None:
 
 def test_an_upload_that_a_backfill_found_is_not_counted_again_when_its_event_comes() -> None:
     there, event = memory_stage(bundled()), an_upload()
+    assert event.upload
     found = Event(Kind.UPLOAD, late_identity(event.upload), event.at - timedelta(hours=3), upload=event.upload)
     there.bot.deliverer.control.looked("acme-drops", NOON)
     there.bot.hold(found, Reason.LATE)
