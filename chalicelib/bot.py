@@ -1,6 +1,5 @@
 """The bot: settings, rules and deliverer put together; what each binding of app.py calls."""
 
-import difflib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -22,6 +21,7 @@ from .parameters import Parameters
 from .rows import Parked
 from .rules import RuleIndex
 from .settings import Rule, Settings
+from .settings.values import nearest
 from .sweep import Sweeper
 
 DRAIN_RESERVE = timedelta(seconds=20)  # a dead event brings a send, and then there is the queue to tell
@@ -183,7 +183,5 @@ class Bot:
         names = self._settings.groups.get(target, (target,) if target in people else ())
         if not names:
             known = [*people, *self._settings.groups, *(rule.name for rule in self._settings.rules)]
-            near = difflib.get_close_matches(target, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}"
-            raise UnknownTarget(f"the settings have no person, group or rule {target!r}; {hint}")
+            raise UnknownTarget(f"the settings have no person, group or rule {target!r}; {nearest(target, known)}")
         return [notice for name in names for notice in by_person(event, people[name])]

@@ -3,7 +3,7 @@
 import random
 import secrets
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from msgspec import Struct, field
 from msgspec.structs import replace

@@ -103,7 +103,7 @@ def test_test_function_says_who_was_told_and_who_there_is(app: Any, stage: Stage
     with Client(app.app) as client:
         told = client.lambda_.invoke("test", {"to": "ben"}).payload["deliveries"]
         assert [(each["person"], each["state"]) for each in told] == [("ben", "sent")]
-        assert "did you mean ben" in client.lambda_.invoke("test", {"to": "bne"}).payload["error"]
+        assert "did you mean 'ben'" in client.lambda_.invoke("test", {"to": "bne"}).payload["error"]
         assert "say who" in client.lambda_.invoke("test", None).payload["error"]
 
 

@@ -161,7 +161,7 @@ def test_test_reaches_a_person_a_group_or_a_rule_once_for_each_request(stage: St
 
 
 def test_test_of_nobody_says_who_there_is(stage: Stage) -> None:
-    with pytest.raises(ValueError, match="did you mean asha"):
+    with pytest.raises(ValueError, match="did you mean 'asha'"):
         stage.bot.test("ahsa", "1", plenty)
 
 

@@ -122,7 +122,7 @@ def test_commands_begin_list_and_end_it(account: Stage) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["uplods", "2h", "--reason", "x"], "did you mean uploads?"),
+        (["uplods", "2h", "--reason", "x"], "did you mean 'uploads'?"),
         ([RULE, "soon", "--reason", "x"], "write"),
         ([RULE, "40d", "--reason", "x"], "30 days"),
         ([RULE, "2h", "--reason", " "], "needs a reason"),

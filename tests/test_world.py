@@ -154,7 +154,7 @@ def test_commands_of_every_day(world: World, tmp_path: Path, monkeypatch: pytest
         ("asha", "email", "sent"), ("asha", "sms", "sent"), ("ben", "email", "sent"),
     ]  # fmt: skip
     nobody = run("test", "ahsa")
-    assert (nobody.exit_code, "did you mean asha?" in nobody.output) == (1, True)
+    assert (nobody.exit_code, "did you mean 'asha'?" in nobody.output) == (1, True)
 
 
 def test_second_world_in_the_same_place_is_refused(world: World, state: Path) -> None:

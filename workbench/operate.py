@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import timedelta
-from difflib import get_close_matches
 from functools import wraps
 from itertools import islice
 from typing import Any
@@ -21,6 +20,7 @@ from chalicelib.delivery import Delivery, Reason, State
 from chalicelib.masking import mask_email, mask_number
 from chalicelib.message import Channel
 from chalicelib.settings import Recipient
+from chalicelib.settings.values import nearest
 from chalicelib.show import fit_to_show
 
 from . import backfill as late
@@ -92,8 +92,8 @@ def _must_know(account: Account, wanted: Mapping[str, str | None]) -> None:
     """A person or rule that nobody has ever heard of is a slip of the pen; one that was removed may have rows."""
     known = {"who": [*account.settings.people], "rule": [rule.name for rule in account.settings.rules]}
     for name, names in known.items():
-        if (asked := wanted[name]) and asked not in names and (near := get_close_matches(asked, names, n=1)):
-            say(f"the settings have no {asked!r}; did you mean {near[0]}?", "yellow")
+        if (asked := wanted[name]) and asked not in names and (hint := nearest(asked, names)).startswith("did"):
+            say(f"the settings have no {asked!r}; {hint}", "yellow")
 
 
 def _say_why_nothing(account: Account, key: str) -> None:

@@ -1,14 +1,13 @@
 """`dropnote silence`, `silences` and `unsilence`: a rule says nothing for a while. In force within half a minute, no deploy."""
 
 import getpass
-from difflib import get_close_matches
 
 import click
 
 from chalicelib.clock import utc_now
 from chalicelib.control import FRESH
 from chalicelib.policy import silence as policy
-from chalicelib.settings.values import Wrong, span
+from chalicelib.settings.values import Wrong, nearest, span
 
 from .account import Account, AccountError
 from .logbook import local
@@ -67,9 +66,7 @@ def unsilence(account: Account, rule: str) -> None:
 def _must_be(account: Account, rule: str) -> None:
     names = [each.name for each in account.settings.rules]
     if rule not in names:
-        near = get_close_matches(rule, names, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(names)}"
-        raise AccountError(f"The settings have no rule {rule!r}; {hint}")
+        raise AccountError(f"The settings have no rule {rule!r}; {nearest(rule, names)}")
 
 
 COMMANDS = (silence, silences, unsilence)

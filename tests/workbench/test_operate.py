@@ -187,7 +187,7 @@ def test_state_that_there_is_not_is_told_with_those_there_are(stage: Stage) -> N
 
 
 def test_misspelt_person_is_asked_about(stage: Stage) -> None:
-    assert "did you mean asha?" in run("log", "--who", "ashaa").output
+    assert "did you mean 'asha'?" in run("log", "--who", "ashaa").output
 
 
 def test_upload_that_no_rule_wants_says_why() -> None:
