@@ -2,6 +2,7 @@
 
     make chaos                                            2,000 uploads, 200 kills, three seeds
     .venv/bin/python -m bench.chaos --uploads 100 --kills 20
+    .venv/bin/python -m bench.chaos --uploads 500 --kills 50 --bundled
 
 Uploads come directly and by EventBridge, so each is told twice. Lambda's retries, the dead-event queue and the sweep have to
 bring back what the kills cost. It is counted at the providers: the Twilio double's and SES's own records.
@@ -18,7 +19,7 @@ import click
 import psutil
 from rich.progress import Progress
 
-from bench.stand import Count, judge, make_world, quiet, sweeping, upload, wait_for_room
+from bench.stand import Count, judge, judge_bundles, make_world, quiet, sweeping, upload, wait_for_room
 from workbench.output import as_json, err, table
 from workbench.waiting import wait_until
 from workbench.world import World
@@ -26,24 +27,33 @@ from workbench.world import World
 # Leases and retries in seconds: everything that waits for a lapsed lease shrinks with it.
 ENVIRONMENT = {"DROPNOTE_LEASE_SECONDS": "8"}
 MINISTACK = {"LAMBDA_ASYNC_RETRY_BASE_SECONDS": "1", "LAMBDA_ASYNC_RETRY_MAX_SECONDS": "2"}
+BUNDLED = {"DROPNOTE_LEASE_SECONDS": "30"}  # half of it is how long a write may take that a summary counts on
+PAUSE_S = 0.1
 QUIET_S = 900.0
 COLUMNS = ("seed", "uploads", "kills", "lost", "SMS twice", "mail twice", "unknown resolved", "unsettled", "seconds")
 
 
-def run(uploads: int, kills: int, seed: int, on_progress: Callable[[int], object]) -> Count:
+def run(uploads: int, kills: int, seed: int, bundled: bool, on_progress: Callable[[int], object]) -> Count:
     """One run in a world of its own."""
-    dice, killed = random.Random(seed), 0
-    with TemporaryDirectory(prefix="dropnote-chaos-") as folder, make_world(Path(folder), ENVIRONMENT, MINISTACK) as world:
+    dice, killed, environment = random.Random(seed), 0, BUNDLED if bundled else ENVIRONMENT
+    knobs = 'then = "2m"\n' if bundled else ""
+    with (
+        TemporaryDirectory(prefix="dropnote-chaos-") as folder,
+        make_world(Path(folder), environment, MINISTACK, knobs=knobs) as world,
+    ):
         with sweeping(world, every_s=0.5):
             for number in range(uploads):
-                wait_for_room(world, number)
+                if bundled:  # nobody hears of it for a while: a pace of its own
+                    sleep(PAUSE_S)
+                else:
+                    wait_for_room(world, number)
                 upload(world, number)
                 while killed < kills * (number + 1) // uploads:
                     sleep(dice.uniform(0, 0.1))
                     killed += _kill_one(world, dice)
                 on_progress(number + 1)
             wait_until(lambda: quiet(world), QUIET_S, pause_s=1.0)
-        return judge(world, uploads)
+        return judge_bundles(world, uploads) if bundled else judge(world, uploads)
 
 
 def _kill_one(world: World, dice: random.Random) -> bool:
@@ -60,15 +70,16 @@ def _kill_one(world: World, dice: random.Random) -> bool:
 @click.option("--uploads", default=2_000, show_default=True, type=click.IntRange(1, 10_000))
 @click.option("--kills", default=200, show_default=True, type=click.IntRange(0, 1_000))
 @click.option("--seed", "seeds", multiple=True, type=int, default=[1], show_default=True)
+@click.option("--bundled", is_flag=True, help='With then = "2m" in the rule: the uploads are told as a few summaries.')
 @click.option("--json", "json_", is_flag=True)
-def main(uploads: int, kills: int, seeds: tuple[int, ...], json_: bool) -> None:
+def main(uploads: int, kills: int, seeds: tuple[int, ...], bundled: bool, json_: bool) -> None:
     """Kill the bot at random moments, and count what was lost or said twice."""
     results = []
     for seed in seeds:
         started = monotonic()
         with Progress(console=err, disable=not err.is_terminal) as progress:
             task = progress.add_task(f"seed {seed}", total=uploads)
-            count = run(uploads, kills, seed, lambda done, task=task: progress.update(task, completed=done))  # type: ignore[misc]
+            count = run(uploads, kills, seed, bundled, lambda done, task=task: progress.update(task, completed=done))  # type: ignore[misc]
         results.append({"seed": seed, "uploads": uploads, "kills": kills, **vars(count), "seconds": round(monotonic() - started)})
         for example in results[-1]["examples"][:10]:
             err.print(f"seed {seed}: {example}")

@@ -15,6 +15,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib.clock import utc_now
 from chalicelib.delivery import FINAL, Delivery, State
 from chalicelib.ledger import Ledger
+from chalicelib.message import Channel
+from chalicelib.policy.bundle import Bundle
+from chalicelib.rows import Parked
 from workbench.mailbox import Mailbox
 from workbench.places import PROJECT
 from workbench.waiting import wait_until
@@ -42,6 +45,7 @@ name = "all"
 bucket = "${UPLOAD_BUCKET}"
 notify = ["email:asha", "sms:asha"]
 """
+PEOPLE = "[people.asha]\nbudget = []"  # else the default budget would end the flood that is to be looked at
 _NAME = re.compile(r"upload-(\d{6})")
 
 
@@ -62,8 +66,10 @@ class Count:
         return not (self.lost or self.texts_twice or self.unsettled)
 
 
-def make_world(folder: Path, environment: Mapping[str, str], ministack: Mapping[str, str], port: int = 0) -> World:
-    """A world that runs the project with the settings above."""
+def make_world(
+    folder: Path, environment: Mapping[str, str], ministack: Mapping[str, str], port: int = 0, knobs: str = ""
+) -> World:
+    """A world that runs the project with the settings above, and more knobs of their rule."""
     project = folder / "project"
     project.mkdir()
     for name in ("app.py", "requirements.txt", "resources.yaml"):
@@ -71,7 +77,7 @@ def make_world(folder: Path, environment: Mapping[str, str], ministack: Mapping[
     for name in ("chalicelib", ".chalice", "vendor"):
         if (PROJECT / name).is_dir():
             shutil.copytree(PROJECT / name, project / name)
-    (project / "chalicelib" / "dropnote.toml").write_text(SETTINGS)
+    (project / "chalicelib" / "dropnote.toml").write_text(SETTINGS.replace("[people.asha]", PEOPLE) + knobs)
     return World(port=port, desk_port=0, project=project, state=folder / "state", environment=environment, ministack=ministack)
 
 
@@ -106,7 +112,7 @@ def sweeping(world: World, every_s: float) -> Iterator[None]:
 
 def quiet(world: World) -> bool:
     """Nothing waits in the ledger or in the dead-event queue."""
-    return not dead_events(world) and all(row.state in FINAL for row in _rows(world))
+    return not dead_events(world) and not any(row.due_at for row in _all_rows(world) if not isinstance(row, Parked))
 
 
 def dead_events(world: World) -> int:
@@ -141,6 +147,29 @@ def judge(world: World, uploads: int) -> Count:
     return count
 
 
+def judge_bundles(world: World, uploads: int) -> Count:
+    """Count what came of that many uploads which are told as one: by what the messages say, and how many of them there are."""
+    count, rows = Count(), [row for row in _rows(world) if row.rule == "all"]
+    mails = [mail for mail in Mailbox(world.ministack.endpoint).read().mails if "trouble" not in mail.subject]
+    for channel, messages in ((Channel.EMAIL, len(mails)), (Channel.SMS, len(world.twilio.messages()))):
+        sent = [row for row in rows if row.channel is channel and row.sent_at]
+        told = sum(row.event.summary.files if row.event.summary else 1 for row in sent)
+        count.lost += max(uploads - told, 0)
+        count.examples.append(f"{channel}: {messages} messages tell of {told} files")
+        twice = max(told - uploads, 0) + max(messages - len(sent), 0)
+        if channel is Channel.SMS:
+            count.texts_twice += twice
+        else:
+            count.mails_twice += twice
+    count.unknown_resolved = sum(any(step.state is State.UNKNOWN for step in row.steps) for row in rows)
+    count.unsettled = sum(row.state not in FINAL for row in rows)
+    return count
+
+
 def _rows(world: World) -> list[Delivery]:
+    return [row for row in _all_rows(world) if isinstance(row, Delivery)]
+
+
+def _all_rows(world: World) -> list[Delivery | Bundle | Parked]:
     ledger, now = Ledger(world.ministack.client("dynamodb"), world.running.ledger), utc_now()
-    return [row for row in ledger.newest(now - timedelta(hours=6), now) if isinstance(row, Delivery)]
+    return list(ledger.newest(now - timedelta(hours=6), now))
