@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 CHAOS ?= --seed 1 --seed 2 --seed 3
 
-.PHONY: run demo test check prove chaos bench rehearse package deploy setup setup-dev clean
+.PHONY: run demo test check prove chaos bench bench-storm rehearse package deploy setup setup-dev clean
 
 run: setup         ## start the local world, and stay
 	@exec $(BIN)/dropnote up
@@ -23,6 +23,9 @@ chaos: setup-dev   ## kill the deployed bot 200 times over 2,000 uploads, three 
 bench:             ## what an upload costs, cold and warm, beside other bots: about five minutes; BENCH="--rounds 3" is quicker
 	@$(PYTHON) -m workbench.bootstrap dev runtime bench
 	@$(BIN)/python -m bench.cold $(BENCH)
+
+bench-storm: setup-dev  ## 1,000, 10,000 and 100,000 uploads in a minute, told as one: ten minutes; STORM="--uploads 1000" is quicker
+	@$(BIN)/python -m bench.storm $(STORM)
 
 rehearse:          ## set up, deploy, use, change and remove a stage on a fresh local account: two minutes
 	@$(PYTHON) -m workbench.bootstrap dev runtime

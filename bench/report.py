@@ -95,9 +95,8 @@ def rows(results: Results) -> list[list[str]]:
     return made
 
 
-def target_rows(results: Results) -> list[list[str]]:
+def target_rows(found: Sequence[Target]) -> list[list[str]]:
     """The targets, one a row."""
-    found = targets(results)
     return [[each.told, f"{each.found:.2f}", f"{each.at_most:g}", "yes" if each.holds else "no"] for each in found]
 
 
@@ -106,4 +105,4 @@ def show(results: Results) -> None:
     table(COLUMNS, rows(results))
     if results.complete:
         say("")
-        table(TARGET_COLUMNS, target_rows(results))
+        table(TARGET_COLUMNS, target_rows(targets(results)))

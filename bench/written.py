@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from bench.measuring import Sample, Used
-from bench.report import COLUMNS, TARGET_COLUMNS, Results, cold_ms, rows, target_rows
+from bench.report import COLUMNS, TARGET_COLUMNS, Results, cold_ms, rows, target_rows, targets
 from chalicelib.clock import utc_now
 from workbench.bootstrap import SAM
 from workbench.costs import SIZES_MB, Prices, Work, cost_per_million, modelled_ms, read_prices, recommended_mb
@@ -16,38 +16,52 @@ from workbench.places import BENCH, PROJECT, RUNTIME
 RESULTS = PROJECT / "bench" / "RESULTS.md"
 COST = PROJECT / "docs" / "cost.md"
 BEGIN, END = "<!-- figures: made by make bench BENCH=--write -->", "<!-- end of figures -->"
+STORM_BEGIN, STORM_END = "<!-- storm: made by make bench-storm STORM=--write -->", "<!-- end of the storm -->"
 WITHIN_MS = 300  # a warm upload, at the recommended memory
 
 
 def write(results: Results, rounds: int, warm: int) -> None:
-    """Write both files."""
-    RESULTS.write_text(_results(results, rounds, warm))
+    """Write both files; of the first what the storm wrote stays."""
+    storm = between(RESULTS.read_text(), STORM_BEGIN, STORM_END)
+    RESULTS.write_text(put_between(_results(results, rounds, warm), storm, STORM_BEGIN, STORM_END))
     COST.write_text(put_between(COST.read_text(), figures(results, read_prices())))
 
 
-def put_between(text: str, new: str) -> str:
+def put_between(text: str, new: str, begin: str = BEGIN, end: str = END) -> str:
     """The text with what is between the two markers replaced.
 
     Raises:
         ValueError: it does not have them.
     """
-    before, _, rest = text.partition(BEGIN)
-    _, found, after = rest.partition(END)
+    return text.replace(f"{begin}{_between(text, begin, end)}{end}", f"{begin}\n\n{new}\n\n{end}")
+
+
+def between(text: str, begin: str, end: str) -> str:
+    """What is between the two markers.
+
+    Raises:
+        ValueError: the text does not have them.
+    """
+    return _between(text, begin, end).strip("\n")
+
+
+def _between(text: str, begin: str, end: str) -> str:
+    inner, found, _ = text.partition(begin)[2].partition(end)
     if not found:
-        raise ValueError(f"docs/cost.md has no place for the figures: {BEGIN} … {END}")
-    return f"{before}{BEGIN}\n\n{new}\n\n{END}{after}"
+        raise ValueError(f"there is no place for the figures: {begin} … {end}")
+    return inner
 
 
 def figures(results: Results, prices: Prices) -> str:
     """What docs/cost.md says of this run."""
-    parts = [f"Measured on {_machine()}, {utc_now():%Y-%m-%d}; prices of {prices.dated}, {prices.region}."]
+    parts = [f"Measured on {machine()}, {utc_now():%Y-%m-%d}; prices of {prices.dated}, {prices.region}."]
     for name, told in (("mail", "One mail an upload"), ("both", "One mail and one text an upload")):
         work = work_of(results, name)
         header = ("memory", "cold upload", "warm upload", "Lambda x86", "Lambda arm64", "DynamoDB", "SES", "all (x86)")
         lines = [_cost_row(results, name, size, prices) for size in SIZES_MB]
         best = recommended_mb(work, prices, WITHIN_MS)
         used = f"{work.writes:g} write units, {work.reads:g} read units, {work.cpu_ms:.1f} ms of CPU"
-        parts += [f"**{told}** ({used}): {best} MB is recommended.", _markdown(header, lines)]
+        parts += [f"**{told}** ({used}): {best} MB is recommended.", markdown(header, lines)]
     return "\n\n".join(parts)
 
 
@@ -79,23 +93,24 @@ def _results(results: Results, rounds: int, warm: int) -> str:
         [
             "# What an upload takes, beside others",
             f"Written by `make bench BENCH=--write` on {utc_now():%Y-%m-%d}: {rounds} rounds in turn, {warm} warm uploads a "
-            f"container after the first few, medians of the rounds. {_machine()}. {_versions()}.",
-            _markdown(COLUMNS, rows(results)),
+            f"container after the first few, medians of the rounds. {machine()}. {_versions()}.",
+            markdown(COLUMNS, rows(results)),
             "Init is from the start of Python to its first question for work. A cold upload is a container's first, with its "
             "start. CPU is user and system. The tutorial's bot has no ledger: what comes twice it tells twice.",
             "## Targets",
-            _markdown(TARGET_COLUMNS, target_rows(results)),
+            markdown(TARGET_COLUMNS, target_rows(targets(results))),
             "A ratio is the median of the rounds' ratios.",
             "## boto3 in the zip, or the runtime's",
             f"With boto3 in its zip, Dropnote's cold upload takes {inside:.0f} ms instead of "
             f"{results.median('mail', cold_ms):.0f} ms ({ratio:.2f} times), and the zip has {zips['boto3-in-zip']:.1f} MB "
             f"instead of {zips['mail']:.1f} MB. In either case `make package` has compiled what is imported of it.",
             "## Calls to AWS",
-            _markdown(
+            markdown(
                 ("", "a warm upload", "a container's first"),
                 [_calls(each.told, results.used[each.name]) for each in results.variants],
             ),
-            "",
+            STORM_BEGIN,
+            f"{STORM_END}\n",
         ]
     )
 
@@ -104,12 +119,14 @@ def _calls(told: str, used: Used) -> list[str]:
     return [told, ", ".join(used.calls) or "none", ", ".join(used.first_calls) or "none"]
 
 
-def _markdown(columns: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+def markdown(columns: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    """A table."""
     ruler = ["---", *(["---:"] * (len(columns) - 1))]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in [columns, ruler, *lines])
 
 
-def _machine() -> str:
+def machine() -> str:
+    """What this was measured on."""
     found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     return f"{found[1] if found else platform.machine()}, {len(os.sched_getaffinity(0))} cores"
 
