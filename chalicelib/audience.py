@@ -1,12 +1,12 @@
 """Who hears of an event: by its rule, by a test's target, by another channel, or, in trouble, the owner."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from .delivery import Delivery
-from .events import Event, Kind
+from .events import Event, Kind, identity_of
 from .message import Channel
 from .policy.hours import Quiet, Schedule
 from .settings import Person, Recipient, Rule, Settings
@@ -39,6 +39,20 @@ def by_rule(event: Event, rule: Rule) -> list[Notice]:
 def by_person(event: Event, person: Person, channels: tuple[Channel, ...] = tuple(Channel)) -> list[Notice]:
     """Notices to a person for an event without a rule, on each of these channels that they have."""
     return [of_kind(event, Recipient(channel, person)) for channel in channels if Recipient(channel, person).address]
+
+
+def to_owner(
+    settings: Settings, about: str, sentence: str, now: datetime, once: str, failed: Channel | None = None
+) -> Notice | None:
+    """The word of trouble to the owner, the same one within a time (`once` writes it down: an hour, a day), by another way than
+    the one that failed where there is one; None where nobody is to hear.
+    """
+    owner = settings.people.get(settings.bot.owner)
+    if owner is None:
+        return None
+    event = Event(Kind.TROUBLE, identity_of("trouble", about, now.strftime(once)), now, detail=sentence)
+    ways = sorted(filter(settings.sender, Channel), key=lambda channel: channel is failed)
+    return next(iter(by_person(event, owner, tuple(ways))), None)
 
 
 def by_other_channel(notice: Notice, settings: Settings) -> Notice | None:

@@ -9,19 +9,20 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from . import log
-from .audience import Notice, by_other_channel, by_person
+from .audience import Notice, by_other_channel, to_owner
 from .channels import DeliveryError, Receipt, Transport
 from .clock import Clock, utc_now
 from .collecting import Collector
-from .control import Control, DeadAddress, address_key
+from .control import Control, DeadAddress
 from .delivery import Delivery, Reason, State, delivery_id
-from .events import Event, Kind, identity_of, late_identity
+from .events import Kind, late_identity
 from .ledger import Ledger
 from .message import Channel, Message
 from .parameters import MissingSecret
 from .policy import outcome
-from .policy.silence import Silence, silenced
-from .policy.waiting import Wait, over_budget, wait_for
+from .policy.budget import Tripped
+from .policy.silence import Silence
+from .policy.waiting import Wait, dead, in_the_way, key_of_address, over_budget, wait_for
 from .render import Renderer
 from .settings import Settings
 
@@ -60,13 +61,8 @@ class Deliverer(Struct, eq=False):
         """
         if self._told_as_late(notice):
             return []
-        if silence := self._silenced(notice):
-            return self.drop_silenced(notice, str(silence))
-        if dead := self.dead(notice):
-            others = self.fall_back(notice, time_left)
-            return [*self._insert(self._dropped(notice, dead.reason, since(dead))), *others]
-        if (waiting := self._waiting(notice, time_left)) is not None:
-            return waiting
+        if obstacle := in_the_way(notice, self.settings, self.control.now(), self.clock()):
+            return self._held_up(notice, obstacle, time_left)
         message = self.render(notice, time_left)
         delivery = self._new(notice, message)
         if time_left() < SEND_RESERVE:
@@ -75,20 +71,21 @@ class Deliverer(Struct, eq=False):
             return []
         return self.attempt(delivery, notice, message, time_left)
 
-    def _waiting(self, notice: Notice, time_left: TimeLeft) -> list[Delivery] | None:
-        """What a notice that is not to go now becomes; None where nothing lets it wait."""
-        now = self.clock()
-        if wait := wait_for(notice, self.settings.zone(notice.recipient.person), now):
-            return self.collector.collect(self._new(notice, None), wait, self.settle)
-        tripped = over_budget(notice, self.settings, self.control.now().tripped, now)
-        if tripped is None:
-            return None
-        other = by_other_channel(replace(notice, fallback=notice.fallback or AT_ONCE), self.settings)
-        if notice.recipient.channel is Channel.SMS and other:  # a mail wakes nobody and costs next to nothing
-            others = self.deliver(other, time_left)
-            return [*self._insert(self._dropped(notice, Reason.OVER_BUDGET, str(tripped))), *others]
-        wait = Wait(Reason.OVER_BUDGET, tripped.until, str(tripped))
-        return self.collector.collect(self._new(notice, None), wait, self.settle)
+    def _held_up(self, notice: Notice, by: Silence | DeadAddress | Wait | Tripped, time_left: TimeLeft) -> list[Delivery]:
+        """What a notice becomes that something stands in the way of."""
+        match by:
+            case Silence():
+                return self.drop_silenced(notice, str(by))
+            case DeadAddress():
+                others = self.fall_back(notice, time_left)
+                return [*self._insert(self._dropped(notice, by.reason, since(by))), *others]
+            case Tripped():
+                other = by_other_channel(replace(notice, fallback=notice.fallback or AT_ONCE), self.settings)
+                if notice.recipient.channel is Channel.SMS and other:  # a mail wakes nobody and costs next to nothing
+                    others = self.deliver(other, time_left)
+                    return [*self._insert(self._dropped(notice, Reason.OVER_BUDGET, str(by))), *others]
+                by = Wait(Reason.OVER_BUDGET, by.until, str(by))
+        return self.collector.collect(self._new(notice, None), by, self.settle)
 
     def drop_silenced(self, notice: Notice, silence: str) -> list[Delivery]:
         """Write down that a silenced rule would have said this; [] when the ledger has it already."""
@@ -122,8 +119,9 @@ class Deliverer(Struct, eq=False):
             after = outcome.sent(delivery, receipt, self.clock())
         others = self.before_giving_up(after, notice, time_left) if after.state is State.FAILED else []
         marked = self.mark(delivery, after)
-        if after.state is State.SENT and self._is_dead(notice):  # a deliberate message got through
-            self.control.revive(self._address_key(notice))
+        key = key_of_address(notice, self.settings)
+        if after.state is State.SENT and key in self.control.now().dead:  # a deliberate message got through
+            self.control.revive(key)
         return [*marked, *others]
 
     def before_giving_up(self, after: Delivery, notice: Notice, time_left: TimeLeft) -> list[Delivery]:
@@ -146,13 +144,8 @@ class Deliverer(Struct, eq=False):
         """Tell the owner that the bot is in trouble, once an hour (or A_DAY) for each thing it is about, by another way than
         the one that failed where there is one.
         """
-        owner = self.settings.people.get(self.settings.bot.owner)
-        if owner is None:
-            return
-        now = self.clock()
-        event = Event(Kind.TROUBLE, identity_of("trouble", about, now.strftime(once)), now, detail=sentence)
-        ways = sorted(filter(self.settings.sender, Channel), key=lambda channel: channel is failed)
-        for notice in by_person(event, owner, tuple(ways))[:1]:
+        notice = to_owner(self.settings, about, sentence, self.clock(), once, failed)
+        if notice:
             self.deliver(notice, time_left)
 
     def fall_back(self, notice: Notice, time_left: TimeLeft) -> list[Delivery]:
@@ -162,7 +155,7 @@ class Deliverer(Struct, eq=False):
 
     def dead(self, notice: Notice) -> DeadAddress | None:
         """Why nothing may go to this address; None where it may. A deliberate test goes out all the same."""
-        return None if notice.event.kind is Kind.TEST else self._is_dead(notice)
+        return dead(notice, self.settings, self.control.now())
 
     def render(self, notice: Notice, time_left: TimeLeft) -> Message:
         """The message, as today's templates make it; a template that fails gives way to the plain one."""
@@ -224,12 +217,6 @@ class Deliverer(Struct, eq=False):
     def _dropped(self, notice: Notice, reason: Reason, detail: str) -> Delivery:
         return replace(self._new(notice, None), state=State.DROPPED, reason=reason, detail=detail, due_at=None)
 
-    def _silenced(self, notice: Notice) -> Silence | None:
-        """The silence that keeps a notice back. A deliberate test and the bot's own trouble are said all the same."""
-        if notice.event.kind not in (Kind.UPLOAD, Kind.BUNDLE):
-            return None
-        return silenced(self.control.now().silences, notice.rule, self.clock())
-
     def _insert(self, delivery: Delivery) -> list[Delivery]:
         there = self.ledger.keep(delivery)
         if (there.claim, there.state) != (delivery.claim, delivery.state):
@@ -251,17 +238,10 @@ class Deliverer(Struct, eq=False):
     def _send(self, delivery: Delivery, message: Message, address: str) -> Receipt:
         return self.connected(delivery.channel).send(message, to=address, delivery_id=delivery.id)
 
-    def _address_key(self, notice: Notice) -> str:
-        recipient = notice.recipient
-        return address_key(recipient.channel, self.settings.sender(recipient.channel), recipient.address)
-
-    def _is_dead(self, notice: Notice) -> DeadAddress | None:
-        return self.control.now().dead.get(self._address_key(notice))
-
     def _bury(self, notice: Notice, delivery: Delivery) -> None:
         log.warning("dead-address", person=delivery.person, channel=delivery.channel, reason=delivery.reason)
         dead = DeadAddress(delivery.person, delivery.channel, delivery.reason, self.clock())
-        self.control.bury(self._address_key(notice), dead)
+        self.control.bury(key_of_address(notice, self.settings), dead)
 
 
 def since(dead: DeadAddress) -> str:

@@ -1,4 +1,7 @@
-"""What lets a message wait, and until when: digests, quiet hours, budgets. What is urgent waits for none of the first two."""
+"""What stands in a message's way, in this order: a silence, a dead address, a digest's or quiet hours' time, a used up budget.
+
+A deliberate test minds none of them, the bot's own trouble a dead address only.
+"""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -6,12 +9,14 @@ from datetime import datetime
 from msgspec import Struct
 
 from ..audience import Notice
+from ..control import Controls, DeadAddress, address_key
 from ..delivery import Reason
 from ..events import Kind
 from ..message import Channel
 from ..settings import Settings
 from .budget import Tripped, over, scopes
 from .hours import next_time, quiet_until
+from .silence import Silence, silenced
 
 
 class Wait(Struct, frozen=True):
@@ -22,11 +27,32 @@ class Wait(Struct, frozen=True):
     why: str  # in words, for the ledger and the message
 
 
-def wait_for(notice: Notice, zone: str, now: datetime) -> Wait | None:
-    """What lets a notice wait, in its reader's zone; None where it may go now.
+def in_the_way(
+    notice: Notice, settings: Settings, controls: Controls, now: datetime
+) -> Silence | DeadAddress | Wait | Tripped | None:
+    """The first thing that keeps a notice from going now; None where it may."""
+    if notice.event.kind in (Kind.UPLOAD, Kind.BUNDLE) and (silence := silenced(controls.silences, notice.rule, now)):
+        return silence
+    return (
+        dead(notice, settings, controls)
+        or wait_for(notice, settings.zone(notice.recipient.person), now)
+        or over_budget(notice, settings, controls.tripped, now)
+    )
 
-    A deliberate test and the bot's own trouble never wait.
-    """
+
+def dead(notice: Notice, settings: Settings, controls: Controls) -> DeadAddress | None:
+    """Why nothing may go to a notice's address; None where it may."""
+    return None if notice.event.kind is Kind.TEST else controls.dead.get(key_of_address(notice, settings))
+
+
+def key_of_address(notice: Notice, settings: Settings) -> str:
+    """The name of a notice's address among the dead ones."""
+    recipient = notice.recipient
+    return address_key(recipient.channel, settings.sender(recipient.channel), recipient.address)
+
+
+def wait_for(notice: Notice, zone: str, now: datetime) -> Wait | None:
+    """The time that a notice waits for, in its reader's zone; None where it may go now. What is urgent waits for none."""
     if notice.event.kind in (Kind.TEST, Kind.TROUBLE) or notice.event.urgent:
         return None
     if notice.digest and not notice.waited:
