@@ -147,9 +147,7 @@ def resend(account: Account, id_: str) -> None:
     """Send a delivery again that ended unsent: it is due at once, and the next sweep takes it."""
     row = _one(account, id_)
     if not isinstance(row, Delivery):
-        raise AccountError(
-            "That is no delivery: redrive has parked payloads converted again, and bundles are told when due."
-        )
+        raise AccountError("That is no delivery: redrive has parked payloads converted again, and bundles are told when due.")
     try:
         again = redriving.resend(account.bot(), row.id, getpass.getuser())
     except redriving.CannotResend as error:
