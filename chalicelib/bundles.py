@@ -21,9 +21,10 @@ from msgspec.structs import replace
 from .clock import from_ms, to_ms
 from .events import Event, late_identity
 from .ledger import NEW, failed_condition, item_in_the_way
-from .policy.bundle import Bundle, Window
+from .policy.bundle import Bundle, Position, Window
 from .rows import KEPT, SHARDS, Item, bundle_of_item, item_of_bundle, key_of, shard_of
 
+_PAGE = 500  # rows: a page of a megabyte is five of memory while it is parsed
 _TTL = int(KEPT.total_seconds())
 _EVENT = msgspec.json.Decoder(Event)
 
@@ -123,7 +124,7 @@ class Bundles:
     def member(self, series: str, id_: str, hour: str) -> Member | None:
         """A member of a series by its id and its event's hour, or None."""
         item = self._get(_member_key(series, id_, hour))
-        return _member(item) if item else None
+        return _kept(item) if item else None
 
     def add(self, series: str, member: Member) -> Member:
         """Keep a member that nobody has kept before; gives the one that is kept."""
@@ -135,32 +136,46 @@ class Bundles:
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except ClientError as error:
-            return _member(item_in_the_way(error))
+            return _kept(item_in_the_way(error))
         return member
 
-    def members(self, bundle: Bundle) -> Iterator[Member]:
-        """Every member of a bundle, read as far as they are asked for; in no order."""
+    def members(self, bundle: Bundle, after: Position | None = None) -> Iterator[Member]:
+        """Every member of a bundle, or those that come after one: read as far as they are asked for, in the order of their
+        positions. A member's id is its event's identity here.
+        """
         for hour in sorted(bundle.hours):
             for shard in range(SHARDS):
-                yield from self._members(f"member#{bundle.series}#{hour}#{shard}", bundle.id)
+                if after is None or (hour, shard) >= after[:2]:
+                    last = after[2] if after and (hour, shard) == after[:2] else ""
+                    yield from self._members(f"member#{bundle.series}#{hour}#{shard}", bundle.id, last)
 
-    def _members(self, partition: str, bundle: str) -> Iterator[Member]:
+    def _members(self, partition: str, bundle: str, after: str) -> Iterator[Member]:
+        more = {"ExclusiveStartKey": {"pk": {"S": partition}, "sk": {"S": after}}} if after else {}
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table,
             ConsistentRead=True,
             KeyConditionExpression="pk = :pk",
             FilterExpression="#bundle = :bundle",
-            ProjectionExpression="sk, #bundle, #event, #rule, told, came_at",
+            ProjectionExpression="#event, #rule, told, came_at",  # parsing more is what a flush would take longest for
             ExpressionAttributeNames={"#bundle": "bundle", "#event": "event", "#rule": "rule"},
             ExpressionAttributeValues={":pk": {"S": partition}, ":bundle": {"S": bundle}},
+            PaginationConfig={"PageSize": _PAGE},
+            **more,
         )
         for page in pages:
-            yield from map(_member, page["Items"])
+            for item in page["Items"]:
+                event = _EVENT.decode(item["event"]["S"])
+                yield _member(item, event, event.identity, bundle)
 
     def _get(self, key: Item) -> Item | None:
         answer = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
         item: Item | None = answer.get("Item")
         return item
+
+
+def position_of(member: Member) -> Position:
+    """Where a member of a rule's bundle is in the order of members."""
+    return hour_of(member.event), shard_of(member.event.identity), member.event.identity
 
 
 def hour_of(event: Event) -> str:
@@ -188,10 +203,13 @@ def _item(series: str, member: Member) -> Item:
     return item
 
 
-def _member(item: Item) -> Member:
-    event = _EVENT.decode(item["event"]["S"])
+def _kept(item: Item) -> Member:
+    return _member(item, _EVENT.decode(item["event"]["S"]), item["sk"]["S"], item["bundle"]["S"])
+
+
+def _member(item: Item, event: Event, id_: str, bundle: str) -> Member:
     came_at = from_ms(int(item["came_at"]["N"])) if "came_at" in item else None
-    return Member(item["sk"]["S"], item["bundle"]["S"], event, item.get("rule", {}).get("S", ""), "told" in item, came_at)
+    return Member(id_, bundle, event, item.get("rule", {}).get("S", ""), "told" in item, came_at)
 
 
 def _json(value: Struct) -> str:

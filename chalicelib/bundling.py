@@ -114,7 +114,8 @@ class Bundler:
                 self._windows.pop(lane, None)
                 return None
         leads = policy.leads(window, event)
-        event = replace(event, thread=policy.thread_of(series, window), urgent=event.urgent or (at_once and not leads))
+        if at_once:  # what is not told by itself is told by its bundle, which knows its thread
+            event = replace(event, thread=policy.thread_of(series, window), urgent=event.urgent or not leads)
         kept = self._bundles.add(series, Member(event.identity, bundle.id, event, told=at_once, came_at=clock()))
         if rule.complete and event.upload and rule.complete.is_marker(event.upload):
             self._look_now(bundle)

@@ -1,14 +1,14 @@
 """Flushing: the sweep tells of bundles that are due. Done twice it says nothing twice: a message has the bundle's identity."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from . import log
 from .audience import Notice, by_rule, of_kind, of_rule
-from .bundles import Bundles, Member
+from .bundles import Bundles, Member, position_of
 from .collecting import reader_bundle
 from .deliver import Deliverer, TimeLeft
 from .delivery import Delivery
@@ -21,6 +21,9 @@ from .policy.complete import Complete, Seen, look_again, whole
 from .policy.hours import next_time
 from .policy.tally import Tallies, Tally
 from .settings import Recipient, Rule
+
+RESERVE = timedelta(seconds=25)  # to tell what was counted, or to note how far it was
+LOOK_UP = 1_000  # members between two looks at the time left
 
 
 class Outside(Struct, frozen=True):
@@ -66,15 +69,27 @@ class Flusher:
             ended = whole(rule.complete, seen, bundle.created_at, self._deliverer.clock())
             if not bundle.sealed:
                 return self._sealed(bundle, rule.complete, seen, ended.why if ended else "")
-        tally = Tally()
-        for member in self._bundles.members(bundle):
-            if not member.told and not self._is_marker(rule, member):
-                tally.add(member.event)
+        tally = self._counted(bundle, rule, time_left)
+        if tally is None:
+            return []
         if not tally.files and not ended:
             return self._done(bundle, 0)
         event = policy.told_as(bundle, tally, ended, self._deliverer.clock())
         told = [each for notice in by_rule(event, rule) for each in self._tell(notice, bundle, time_left)]
         return told + self._done(bundle, tally.files)
+
+    def _counted(self, bundle: Bundle, rule: Rule, time_left: TimeLeft) -> Tally | None:
+        """What a bundle tells of; None where there are so many that the next sweep has to go on counting."""
+        tally = Tally()
+        if bundle.so_far:
+            tally.merge(bundle.so_far)
+        for number, member in enumerate(self._bundles.members(bundle, bundle.counted_to), start=1):
+            if not member.told and not self._is_marker(rule, member):
+                tally.add(member.event)
+            if number % LOOK_UP == 0 and time_left() < RESERVE:
+                self._bundles.change(bundle, replace(bundle, so_far=tally.summary(), counted_to=position_of(member)))
+                return None
+        return tally
 
     def _seen(self, bundle: Bundle, wanted: Complete) -> Seen:
         files, newest = 0, bundle.created_at

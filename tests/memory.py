@@ -5,9 +5,9 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from chalicelib.bundles import Member, hour_of
+from chalicelib.bundles import Member, hour_of, position_of
 from chalicelib.delivery import ARROWS, BIRTHS, Delivery
-from chalicelib.policy.bundle import Bundle, Window
+from chalicelib.policy.bundle import Bundle, Position, Window
 from chalicelib.rows import Parked, bundle_of_item, delivery_of_item, item_of_bundle, item_of_delivery
 
 
@@ -104,10 +104,13 @@ class MemoryBundles:
     def add(self, series: str, member: Member) -> Member:
         return self._members.setdefault((series, hour_of(member.event), member.id), member)
 
-    def members(self, bundle: Bundle) -> Iterator[Member]:
-        for (series, hour, _), member in self._members.items():
-            if series == bundle.series and hour in bundle.hours and member.bundle == bundle.id:
-                yield member
+    def members(self, bundle: Bundle, after: Position | None = None) -> Iterator[Member]:
+        found = [
+            (position_of(member), member)
+            for (series, hour, _), member in self._members.items()
+            if series == bundle.series and hour in bundle.hours and member.bundle == bundle.id
+        ]
+        return (member for position, member in sorted(found, key=lambda each: each[0]) if after is None or position > after)
 
 
 class MemoryStore:

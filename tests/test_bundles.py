@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib import flushing
 from chalicelib.bundles import Member
 from chalicelib.delivery import Reason, State
 from chalicelib.events import Event, Kind, late_identity
@@ -156,6 +157,21 @@ def test_a_flush_that_dies_before_it_is_marked_says_nothing_twice() -> None:
     there.sweep_for(minutes=5)
     assert counts(there) == [1, 9]
     assert len(there.text.taken) == 2
+
+
+def test_counting_that_runs_out_of_time_goes_on_in_the_next_sweep(
+    stage: Callable[[Settings], Stage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flushing, "LOOK_UP", 7)
+    there = stage(bundled())
+    there.take(*uploads(31))
+    there.later(minutes=10)
+    short = flushing.RESERVE - timedelta(seconds=1)
+    sweeps = 0
+    while counts(there) == [1] and sweeps < 10:
+        there.sweep(lambda: short)
+        sweeps += 1
+    assert (counts(there), sweeps) == ([1, 30], 5)
 
 
 def test_a_delivery_of_many_files_is_told_when_its_marker_has_come(stage: Callable[[Settings], Stage]) -> None:

@@ -13,7 +13,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..events import Digest, Event, Kind, Part, Severity, Share, Upload, Whole, identity_of
+from ..events import Digest, Event, Kind, Part, Severity, Share, Summary, Upload, Whole, identity_of
 from .tally import Tally
 
 
@@ -47,6 +47,9 @@ class Window(Struct, frozen=True, omit_defaults=True):
     severity: Severity = Severity.INFO  # the highest that was told at once in this spell
 
 
+Position = tuple[str, int, str]  # of a member: its hour, its shard, its event's identity
+
+
 class Bundle(Struct, frozen=True, omit_defaults=True):
     """What is told as one: of a rule's window, or what waits for one reader. A row of the ledger; its members are others."""
 
@@ -63,6 +66,8 @@ class Bundle(Struct, frozen=True, omit_defaults=True):
     silence: str = ""  # it is of a silenced rule: the silence, in words
     sealed: str = ""  # a delivery of many files that is whole: why
     hours: frozenset[str] = frozenset()  # of the events' own time: where its members are kept
+    counted_to: Position | None = None  # the counting ended here for want of time
+    so_far: Summary | None = None  # what was counted until there
     files: int = 0  # when it is told: how many files it told of
     told_at: datetime | None = None
 
