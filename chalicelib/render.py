@@ -4,6 +4,7 @@ A template is a folder of templates/ with the parts sms.txt, subject.txt, email.
 made fit to show before a template sees it, so that no template can forget.
 """
 
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -11,20 +12,23 @@ from typing import Any
 from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from msgspec import Struct
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
+from . import wording
 from .compiled import Compiled
-from .events import Event, Kind
+from .events import Event, Kind, Severity, Summary, Upload
 from .filters import FILTERS
 from .message import Channel, Message
-from .settings import Person, Settings
+from .policy.tally import Tally
+from .settings import Person, Rule, Settings
 from .show import fit_to_show, shortened, unlinked
 from .sms_text import fit, plain
 
 TEMPLATES = Path(__file__).parent / "templates"
 PARTS = {Channel.SMS: ("sms.txt",), Channel.EMAIL: ("subject.txt", "email.txt", "email.html")}
 FALLBACK = "plain"
-MOST_SUBJECT = 150  # letters; mail clients show half of that
+REPLY = "Re: "
+MOST_SUBJECT = 150  # letters, those of an answer's REPLY too; mail clients show half of that
 
 _ERRORS = (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError, RecursionError)
 
@@ -93,6 +97,8 @@ class Renderer:
             TemplateFailed: with template, part, line and fact.
         """
         channel = Channel.SMS if part == "sms.txt" else Channel.EMAIL
+        if part == "subject.txt" and (subject := self._subject_of_lead(event, rule, person)):
+            return REPLY + subject
         context = self._context(channel, event, rule, person)
         try:
             text = self._jinja.get_template(f"{template}/{part}").render(context)
@@ -108,29 +114,46 @@ class Renderer:
             most = self._settings.sms.max_segments if self._settings.sms else 1
             return fit(plain(marks + text), most)
         if part == "subject.txt":
-            return shortened(fit_to_show(marks + " ".join(text.split())), MOST_SUBJECT)
+            return shortened(fit_to_show(marks + " ".join(text.split())), MOST_SUBJECT - len(REPLY))
         return marks + text + "\n" if part == "email.txt" else text
 
     def _message(self, template: str, channel: Channel, event: Event, rule: str, person: Person) -> Message:
         parts = {name: self.part(template, name, event=event, rule=rule, person=person) for name in PARTS[channel]}
         if channel is Channel.SMS:
             return Message(channel, parts["sms.txt"])
-        return Message(channel, parts["email.txt"], parts["subject.txt"], parts["email.html"])
+        return Message(channel, parts["email.txt"], parts["subject.txt"], parts["email.html"], event.thread)
+
+    def _subject_of_lead(self, event: Event, rule: str, person: Person) -> str:
+        """The subject of the mail that a bundle follows: clients show mails as one conversation only where it is the same."""
+        named = self._settings.rule(rule)
+        if not (event.lead and event.summary) or event.whole:
+            return ""
+        lead = Event(Kind.UPLOAD, event.identity, event.summary.first_at or event.at, event.region, event.lead)
+        if named:
+            lead = named.judged(lead)
+        made = self.render(named.template if named else "upload", channel=Channel.EMAIL, event=lead, rule=rule, person=person)
+        return made.message.subject
 
     def _marks(self, event: Event) -> str:
+        severity = f"[{event.severity.upper()}] " if event.severity is not Severity.INFO else ""
+        return self._stage_marks(event) + severity
+
+    def _stage_marks(self, event: Event) -> str:
         stage = f"[{self._stage}] " if self._stage != "prod" else ""
         return stage + ("[TEST] " if event.kind is Kind.TEST else "")
 
     def _context(self, channel: Channel, event: Event, rule: str, person: Person) -> dict[str, Any]:
-        shown = asdict(event)
-        if event.upload:
-            shown_as_is = event.upload.key == fit_to_show(event.upload.key)
-            shown["upload"] = {**asdict(event.upload), "shown_as_is": shown_as_is}
         clean = (lambda text: unlinked(fit_to_show(text))) if channel is Channel.SMS else fit_to_show
         context: dict[str, Any] = _cleaned(
             {
-                "event": shown,
-                "upload": shown["upload"],
+                "event": event,
+                "upload": event.upload,
+                "lead": event.lead,
+                "summary": event.summary or (self._total(event) if event.digest else None),
+                "whole": event.whole,
+                "digest": self._digest(event),
+                "severity": event.severity,
+                "bucket": self._bucket(event, rule),
                 "rule": rule,
                 "person": {"name": person.name, "timezone": person.timezone or self._settings.bot.timezone},
                 "stage": self._stage,
@@ -138,21 +161,73 @@ class Renderer:
             clean,
         )
         context["bot"] = {"name": self._settings.bot.name}
-        context["marks"] = self._marks(event)
+        context["marks"] = self._stage_marks(event)
+        self._add_words(context, self._settings.rule(rule))
         return context
 
+    def _add_words(self, context: dict[str, Any], rule: Rule | None) -> None:
+        """What is said of many files: only of what is fit to show."""
+        summary, digest = context["summary"], context["digest"]
+        context["place"] = context["headline"] = ""
+        if digest:
+            for part in digest["parts"]:
+                part["place"] = wording.place(part["summary"], "", "", part["bucket"])
+            context["headline"] = wording.of_digest(summary, digest)
+        elif summary:
+            shared = context["event"]["detail"]
+            context["place"] = wording.place(summary, rule.by.kind if rule else "", shared, context["bucket"])
+            context["headline"] = wording.of_bundle(summary, context["whole"], context["lead"], context["place"])
 
-def _cleaned(value: Any, clean: Any) -> Any:
+    def _digest(self, event: Event) -> dict[str, Any] | None:
+        """A digest with what its parts do not say themselves: their buckets, and how many messages failed."""
+        if event.digest is None:
+            return None
+        parts = [{**asdict(part), "bucket": self._bucket_of_rule(part.rule)} for part in event.digest.parts]
+        return {**asdict(event.digest), "parts": parts, "failures": sum(share.files for share in event.digest.failed)}
+
+    def _total(self, event: Event) -> Summary:
+        """All parts of a digest together. A folder has its bucket's name where there are several buckets."""
+        tally = Tally()
+        parts = event.digest.parts if event.digest else ()
+        several = len({self._bucket_of_rule(part.rule) for part in parts} - {""}) > 1
+        for part in parts:
+            summary, bucket = part.summary, self._bucket_of_rule(part.rule)
+            if several and bucket:
+                folders = tuple(replace(folder, name=f"{bucket}/{folder.name}") for folder in summary.folders)
+                summary = replace(summary, folders=folders)
+            tally.add(Event(Kind.BUNDLE, event.identity, event.at, summary=summary))
+        return tally.summary()
+
+    def _bucket(self, event: Event, rule: str) -> str:
+        upload = event.upload or event.lead
+        return upload.bucket if upload else self._bucket_of_rule(rule)
+
+    def _bucket_of_rule(self, name: str) -> str:
+        rule = self._settings.rule(name)
+        return rule.bucket if rule else ""
+
+
+def _cleaned(value: Any, clean: Callable[[str], str]) -> Any:
+    """Values as templates have them: texts made fit to show, however deep they are; structs as dicts."""
     if isinstance(value, str):
         return clean(str(value))
+    if isinstance(value, Struct):
+        fields = _cleaned(asdict(value), clean)
+        return fields | {"shown_as_is": value.key == fit_to_show(value.key)} if isinstance(value, Upload) else fields
     if isinstance(value, dict):
         return {name: _cleaned(each, clean) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_cleaned(each, clean) for each in value]
     return value
 
 
 def _last_words(event: Event) -> str:
     if event.upload:
         return f"upload of {shortened(unlinked(fit_to_show(event.upload.key)), 60)}"
+    if event.digest:
+        return wording.counted(sum(part.summary.files for part in event.digest.parts), "file")
+    if event.summary:
+        return wording.counted(event.summary.files, "file")
     return shortened(fit_to_show(event.detail), 100) or event.kind.value
 
 

@@ -1,0 +1,67 @@
+"""What is said of many files in one line: how many, where, and how a delivery of them ended.
+
+Takes what render has made fit to show: dicts shaped as Summary, Whole and Digest are.
+"""
+
+from typing import Any
+
+from .show import shortened
+
+_MOST = 50  # letters of a folder in a line
+
+
+def counted(count: int, thing: str) -> str:
+    """A number of things: "no files", "1 file", "1,204 files"."""
+    return f"{count:,} {thing}s" if count > 1 else f"{'1' if count else 'no'} {thing}{'' if count else 's'}"
+
+
+def place(summary: dict[str, Any], by: str, shared: str, bucket: str) -> str:
+    """Where files arrived: "in invoices/2026", "in 12 folders"; or whose they are, where they are bundled `by` uploader."""
+    if shared and by == "uploader":
+        return f"by {shortened(shared, _MOST)}"
+    folders = [folder["name"] for folder in summary["folders"]]
+    if not folders:
+        return ""
+    name = shared or ("" if summary["more_folders"] else _common(folders))
+    if name or len(folders) == 1:
+        return f"in {shortened(name or bucket, _MOST)}" if name or bucket else ""
+    return f"in {counted(len(folders) + summary['more_folders'], 'folder')}"
+
+
+def of_bundle(summary: dict[str, Any], whole: dict[str, Any] | None, lead: Any, where: str) -> str:
+    """The headline of a bundle. `lead` is what was told before, or nothing."""
+    if whole:
+        return _of_whole(summary, whole)
+    return f"{counted(summary['files'], 'more file' if lead else 'file')} {where}".strip()
+
+
+def of_digest(summary: dict[str, Any], digest: dict[str, Any]) -> str:
+    """The headline of a digest."""
+    rules = [part["rule"] for part in digest["parts"]]
+    if rules:
+        whose = f"rule {rules[0]}" if len(rules) == 1 else counted(len(rules), "rule")
+        return f"{counted(summary['files'], 'file')} by {whose}"
+    return f"{counted(digest['failures'], 'message')} to you failed" if digest["failures"] else "All quiet"
+
+
+def _of_whole(summary: dict[str, Any], whole: dict[str, Any]) -> str:
+    what = f"Delivery {shortened(whole['folder'], _MOST)}" if whole["folder"] else "The delivery"
+    expected, missing = whole["expected"], whole["missing"]
+    if whole["complete"]:
+        told = (
+            f"{expected:,} of {counted(expected, 'file')}" if expected else f"{counted(summary['files'], 'file')}, {whole['why']}"
+        )
+        return f"{what} is complete: {told}"
+    if missing:
+        return f"{what} is NOT complete: {missing:,} of {counted(expected, 'file')} {'is' if missing == 1 else 'are'} missing"
+    return f"{what} is NOT complete: {whole['why']}"
+
+
+def _common(folders: list[str]) -> str:
+    """The folder that all of these are in, "" where that is the bucket's top."""
+    shared = folders[0].split("/")
+    for folder in folders[1:]:
+        other = folder.split("/")
+        same = next((count for count, (one, two) in enumerate(zip(shared, other, strict=False)) if one != two), len(other))
+        shared = shared[:same]
+    return "/".join(shared)
