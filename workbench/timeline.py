@@ -34,14 +34,20 @@ class Said(msgspec.Struct, frozen=True, order=True):
 
 def timeline(settings: Settings, rule: Rule, events: Sequence[Event]) -> list[Said]:
     """What a rule would say of uploads that come at their own times, in order; they are all of one bundle."""
-    said = []
+    said: list[Said] = []
+    waiting: dict[tuple[datetime, str, str], Said] = {}
     for at, event, files, why in _of_rule(rule, events):
         for notice in by_rule(event, rule):
             person, now, because = notice.recipient.person, at, why
             while wait := wait_for(replace(notice, waited=because != why), settings.zone(person), now):
                 now, because = wait.until + SETTLE, wait.why
-            said.append(Said(now, person.name, notice.recipient.channel.value, files, because))
-    return sorted(_together(said))
+            each = Said(now, person.name, notice.recipient.channel.value, files, because)
+            if because == why:
+                said.append(each)
+            else:  # what waits for one reader until the same moment is one message
+                there = waiting.setdefault((now, each.person, each.channel), replace(each, files=0))
+                waiting[now, each.person, each.channel] = replace(there, files=there.files + files)
+    return sorted([*said, *waiting.values()])
 
 
 def in_words(settings: Settings, said: Sequence[Said]) -> list[str]:
@@ -107,13 +113,3 @@ def _when_complete(rule: Rule, events: Sequence[Event]) -> tuple[datetime, Event
         return last.at + wanted.quiet + SETTLE, event, len(events), "no more files came"
     missing = f"no {wanted.marker}" if wanted.marker else f"{len(events)} of {wanted.files} files"
     return first.at + wanted.within + SETTLE, event, len(events), f"{missing} until then"
-
-
-def _together(said: Sequence[Said]) -> list[Said]:
-    """What waits for one reader until the same moment is one message."""
-    groups: dict[tuple[datetime, str, str, str], int] = defaultdict(int)
-    alone = [each for each in said if each.why in (AT_ONCE, ALONE)]
-    for each in said:
-        if each.why not in (AT_ONCE, ALONE):
-            groups[each.at, each.person, each.channel, each.why] += each.files
-    return alone + [Said(at, person, channel, files, why) for (at, person, channel, why), files in groups.items()]

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from click.testing import CliRunner, Result
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as some
 from msgspec.structs import replace
 
@@ -78,6 +78,7 @@ def test_a_burst_that_nothing_bundles_is_one_line() -> None:
     rule=some.sampled_from(["", 'then = "5m"', 'then = "20m"', 'digest = "hourly"', 'complete = { files = 40, within = "2h" }']),
     quiet=some.sampled_from(["", 'quiet = "13:00-15:00"\n']),
 )
+@example(files=2, over=8, start=116, rule='digest = "hourly"', quiet='quiet = "13:00-15:00"\n')  # both wait until 15:00
 def test_the_timeline_is_what_the_bot_does(files: int, over: int, start: int, rule: str, quiet: str) -> None:
     settings = bundled(rule, 'notify = ["email:asha"]', f'timezone = "UTC"\n{quiet}')
     uploads = [
