@@ -1,14 +1,22 @@
 """Events: one converter per source, each from a payload of AWS to our own frozen Event."""
 
+from .change import BusEvent, Did, Item
+from .incident import Change, Level, News
 from .model import Batch, Creation, Event, Kind, Severity, Unknown, Upload, identity_of, late_identity
 from .summary import Digest, Part, Share, Summary, Whole
 
 __all__ = [
     "Batch",
+    "BusEvent",
+    "Change",
     "Creation",
+    "Did",
     "Digest",
     "Event",
+    "Item",
     "Kind",
+    "Level",
+    "News",
     "Part",
     "Severity",
     "Share",

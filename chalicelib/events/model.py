@@ -1,12 +1,14 @@
 """The event: what arrived, in our own words, whichever source brought it."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
 
 from msgspec import Struct
 
+from .change import BusEvent, Item
+from .incident import News
 from .summary import Digest, Summary, Whole
 
 
@@ -14,8 +16,12 @@ class Kind(StrEnum):
     """What an event is about; a rule's `on` names one of the first."""
 
     UPLOAD = "upload"  # an object was created in a bucket
+    ITEM = "item"  # an item of a table was created, updated or deleted
+    BUS = "bus"  # a service of AWS told something on the event bus
     BUNDLE = "bundle"  # several uploads of one rule, told as one
     DIGEST = "digest"  # what waited for one reader, told as one
+    INCIDENT = "incident"  # a monitor's alarm was opened, changed or resolved
+    MESSAGE = "message"  # somebody asked for a message, with words of their own
     TEST = "test"  # somebody asked for a test message
     TROUBLE = "trouble"  # the bot itself is in trouble and tells its owner
 
@@ -74,6 +80,10 @@ class Event(Struct, frozen=True, omit_defaults=True):
     lead: Upload | None = None  # where kind is bundle: the upload that was told at once, before the others
     whole: Whole | None = None  # where kind is bundle: it is a delivery of many files, and ended
     digest: Digest | None = None  # set where kind is digest
+    news: News | None = None  # set where kind is incident
+    bus: BusEvent | None = None  # set where kind is bus
+    item: Item | None = None  # set where kind is item
+    words: Mapping[str, str] | None = None  # set where kind is message: what a template may say
 
 
 def identity_of(*facts: str) -> str:

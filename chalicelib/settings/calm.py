@@ -16,7 +16,8 @@ from .values import Wrong
 
 SHORTEST_THEN = timedelta(minutes=2)  # a window stops taking a minute before it is told
 PERSON = ("quiet", "digest", "all_quiet", "budget")
-RULE = ("severity", "urgent", "then", "by", "complete", "digest", "quiet", "budget")
+COMMON = ("severity", "urgent", "digest", "quiet", "budget")  # of every rule
+RULE = (*COMMON, "then", "by", "complete")  # of a rule on uploads
 
 _BY = re.compile(r"(bucket|uploader|folder)(?:/(\d))?")
 _COMPLETE = ("marker", "files", "quiet", "within")

@@ -2,17 +2,22 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from ..events import Creation, Event, Severity
+from ..changes import ItemFilter
+from ..events import Creation, Event, Kind, Severity
 from ..message import Channel
+from ..patterns import BusFilter
 from ..policy.budget import PERSON_DEFAULT, Limit
 from ..policy.bundle import By
 from ..policy.complete import Complete
 from ..policy.hours import Quiet, Schedule
+
+if TYPE_CHECKING:
+    from .monitors import Monitor
 
 # What sync clients and editors leave behind on their way to the real file. A rule may say `ignore = []`.
 DEFAULT_IGNORE = (
@@ -102,10 +107,13 @@ class SizeRange(Struct, frozen=True):
 
 
 class Rule(Struct, frozen=True):
-    """Which uploads, and who hears of them."""
+    """Which events, and who hears of them. A monitor has one too: who hears of its incidents, and when."""
 
     name: str
-    bucket: str
+    bucket: str = ""
+    on: Kind = Kind.UPLOAD
+    bus: BusFilter | None = None  # where it is on the bus
+    item: ItemFilter | None = None  # where it is on a table's items
     key: tuple[str, ...] = ("**",)
     size: SizeRange = SizeRange()
     created: tuple[Creation, ...] = tuple(Creation)
@@ -147,6 +155,7 @@ class Settings(Struct, frozen=True):
     people: Mapping[str, Person] = field(default_factory=dict)
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
+    monitors: "tuple[Monitor, ...]" = ()
 
     def sender(self, channel: Channel) -> str:
         """Whom a message of that channel comes from: an opt-out is from a sender. "" where the channel is not set up."""
@@ -155,8 +164,9 @@ class Settings(Struct, frozen=True):
         return (self.sms.messaging_service or self.sms.from_) if self.sms else ""
 
     def rule(self, name: str) -> Rule | None:
-        """The rule of that name."""
-        return next((rule for rule in self.rules if rule.name == name), None)
+        """The rule of that name, or the one that says who hears of the monitor of that name."""
+        named = (rule for rule in (*self.rules, *(monitor.rule for monitor in self.monitors)) if rule.name == name)
+        return next(named, None)
 
     def zone(self, person: Person) -> str:
         """The zone that a person's times are told in."""

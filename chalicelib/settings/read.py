@@ -4,25 +4,26 @@ import tomllib
 from collections.abc import Collection, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from .. import globs
-from ..events import Creation, Severity
+if TYPE_CHECKING:
+    from ..monitors import Defaults
+    from .monitors import Monitor
+
+from ..events import Kind, Severity
 from ..message import Channel
-from ..policy.bundle import FOLDER, By
-from . import calm, values
-from .model import DEFAULT_IGNORE, Bot, Email, Finding, Person, Recipient, Rule, Settings, SettingsError, SizeRange, Sms
+from . import calm, sources, values
+from .model import Bot, Email, Finding, Person, Recipient, Rule, Settings, SettingsError, Sms
 from .table import Table
 
-_TABLES = ("bot", "email", "sms", "people", "groups", "rules")
+_TABLES = ("bot", "email", "sms", "people", "groups", "rules", "monitors", "holidays")
 _PERSON = ("email", "sms", "timezone", *calm.PERSON)
-_FILTERS = ("bucket", "key", "size", "created", "empty", "ignore")
-_RULE = ("name", "on", *_FILTERS, "notify", "template", "expires", "fallback", *calm.RULE)
+_RULE = ("name", "on", "notify", "template", "expires", "fallback")
 
 
-def load(path: Path, *, environ: Mapping[str, str], templates: Collection[str]) -> Settings:
+def load(path: Path, *, environ: Mapping[str, str], templates: Collection[str], monitors: bool = True) -> Settings:
     """Read the settings file at `path`; see read.
 
     Raises:
@@ -32,11 +33,11 @@ def load(path: Path, *, environ: Mapping[str, str], templates: Collection[str]) 
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError((Finding(str(path), "", f"it cannot be read: {type(error).__name__}"),)) from error
-    return read(text, environ=environ, templates=templates)
+    return read(text, environ=environ, templates=templates, monitors=monitors)
 
 
-def read(text: str, *, environ: Mapping[str, str], templates: Collection[str]) -> Settings:
-    """Read settings. `environ` fills ${NAME}; `templates` are the names there are.
+def read(text: str, *, environ: Mapping[str, str], templates: Collection[str], monitors: bool = True) -> Settings:
+    """Read settings. `environ` fills ${NAME}; `templates` are the names there are; without `monitors` those are left out.
 
     Raises:
         SettingsError: with every finding, in the order of the file.
@@ -45,16 +46,17 @@ def read(text: str, *, environ: Mapping[str, str], templates: Collection[str]) -
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SettingsError((Finding("the file", "", f"it is not TOML: {error}"),)) from error
-    return _Reading(raw, environ, templates).settings()
+    return _Reading(raw, environ, templates, monitors).settings()
 
 
 class _Reading:
     """One reading of one file."""
 
-    def __init__(self, raw: dict[str, Any], environ: Mapping[str, str], templates: Collection[str]) -> None:
+    def __init__(self, raw: dict[str, Any], environ: Mapping[str, str], templates: Collection[str], monitors: bool) -> None:
         self._raw = raw
         self._environ = environ
         self._templates = templates
+        self._with_monitors = monitors
         self._findings: list[Finding] = []
 
     def settings(self) -> Settings:
@@ -71,7 +73,9 @@ class _Reading:
             people=people,
             groups=groups,
             rules=self._rules(people, groups),
+            monitors=self._monitors(people, groups),
         )
+        self._names_apart(settings)
         if self._findings:
             raise SettingsError(tuple(self._findings))
         return settings
@@ -168,52 +172,69 @@ class _Reading:
         if not isinstance(raw, list):
             self._findings.append(Finding("[rules]", "", "it is one table, not a list", "write [[rules]]"))
             return ()
-        if not raw:
+        if not raw and not self._raw.get("monitors"):
             self._findings.append(Finding("[[rules]]", "", "there is none", "without a rule nobody hears of anything"))
         rules: dict[str, Rule] = {}
         for position, each in enumerate(raw, start=1):
             name = each.get("name", "") if isinstance(each, dict) else ""
-            table = self._table(each, f"rules[{position}] {name!r}" if name else f"rules[{position}]", _RULE)
-            rule = self._rule(table, people, groups)
+            where = f"rules[{position}] {name!r}" if name else f"rules[{position}]"
+            rule = self._rule(each, where, people, groups)
             if rule.name in rules and rule.name:
-                table.wrong("name", "an earlier rule has this name already")
+                self._findings.append(Finding(where, "name", "an earlier rule has this name already"))
             rules[rule.name or str(position)] = rule
         return tuple(rules.values())
 
-    def _rule(self, table: Table, people: Mapping[str, Person], groups: Mapping[str, tuple[str, ...]]) -> Rule:
-        table.choice("on", "upload", ("upload",))
+    def _monitors(self, people: Mapping[str, Person], groups: Mapping[str, tuple[str, ...]]) -> "tuple[Monitor, ...]":
+        raw = self._raw.get("monitors", [])
+        if not isinstance(raw, list):
+            self._findings.append(Finding("[monitors]", "", "it is one table, not a list", "write [[monitors]]"))
+            return ()
+        if not raw or not self._with_monitors:
+            return ()
+        from . import monitors  # the way of an upload pays nothing for them
+
+        def recipients(table: Table, field: str) -> tuple[Recipient, ...]:
+            return self._recipients(table, people, groups, field)
+
+        found = [each for one in raw for each in monitors.read(one, self._table, recipients, self._template, self._defaults())]
+        return tuple(found)
+
+    def _defaults(self) -> "Defaults":
+        from ..monitors import Defaults
+
+        table = self._table(self._raw.get("holidays", {}), "[holidays]", ())
+        return Defaults(self._zone, {name: table.texts(name) for name in self._tables("holidays")})
+
+    def _names_apart(self, settings: Settings) -> None:
+        """Rules and monitors are told apart by their names: in messages, silences and the log."""
+        seen = {rule.name for rule in settings.rules}
+        for monitor in settings.monitors:
+            if monitor.name in seen and monitor.name:
+                problem = "an earlier rule or monitor has this name already"
+                self._findings.append(Finding(f"monitors {monitor.name!r}", "name", problem))
+            seen.add(monitor.name)
+
+    def _rule(self, raw: object, where: str, people: Mapping[str, Person], groups: Mapping[str, tuple[str, ...]]) -> Rule:
+        on = raw.get("on", Kind.UPLOAD.value) if isinstance(raw, dict) else Kind.UPLOAD.value
+        source = sources.of(on if isinstance(on, str) else "")
+        table = self._table(raw, where, (*_RULE, *source.fields, *(calm.RULE if source.kind is Kind.UPLOAD else calm.COMMON)))
+        table.choice("on", Kind.UPLOAD.value, sources.NAMES)
         rule = Rule(
             name=table.text("name", needed=True),
-            bucket=table.text("bucket", "", values.bucket, needed=True),
-            key=table.texts("key", ("**",)),
-            size=table.attempt("size", SizeRange(), lambda: values.size_range(table.texts("size"))),
-            created=self._created(table),
-            empty=table.choice("empty", "ignore", ("ignore", "notify", "warn")),
-            ignore=table.texts("ignore", DEFAULT_IGNORE),
-            recipients=self._recipients(table, people, groups),
-            template=table.text("template", "upload", self._template),
+            on=source.kind,
+            **source.read(table),
+            recipients=self._recipients(table, people, groups) if source.notifies(table) else (),
+            template=table.text("template", source.kind.value, self._template),
             expires=table.parsed("expires", timedelta(hours=24), values.span),
             fallback=table.parsed("fallback", None, values.span),
             severity=Severity(table.choice("severity", "info", tuple(each.value for each in Severity))),
             urgent=table.yes("urgent", table.raw("severity") == Severity.CRITICAL.value),
-            then=table.parsed("then", None, calm.then),
-            by=table.parsed("by", FOLDER if table.has("complete") else By(), calm.by),
-            complete=calm.complete(table),
             digest=table.parsed("digest", None, calm.schedule),
             quiet=table.each_parsed("quiet", (), calm.quiet),
             budget=table.each_parsed("budget", (), calm.limit),
         )
-        for field, patterns in (("key", rule.key), ("ignore", rule.ignore)):
-            try:
-                globs.check(patterns)
-            except globs.BadGlob as error:
-                table.wrong(field, str(error))
-        if not rule.key:
-            table.wrong("key", "it names nothing", 'leave it out for every key, or write such as "in/**"')
         if rule.fallback and not any(self._other_channel(recipient) for recipient in rule.recipients):
             table.wrong("fallback", "nobody it notifies has another channel", "give them email and sms, or leave it out")
-        if rule.size.most == 0 and rule.empty == "ignore":
-            table.wrong("size", "this rule wants empty files and ignores them", 'add empty = "notify"')
         calm.contradictions(rule, table, lambda person: person.timezone or self._zone)
         return rule
 
@@ -221,47 +242,39 @@ class _Reading:
         others = (channel for channel in Channel if channel is not recipient.channel and channel.value in self._raw)
         return any(Recipient(channel, recipient.person).address for channel in others)
 
-    def _created(self, table: Table) -> tuple[Creation, ...]:
-        kinds = tuple(kind.value for kind in Creation)
-        words = table.texts("created", kinds)
-        for word in words:
-            if word not in kinds:
-                table.wrong("created", f"{word!r} is no kind of creation", values.nearest(word, kinds))
-        return tuple(Creation(word) for word in words if word in kinds)
-
     def _template(self, name: str) -> str:
         if name not in self._templates:
             raise values.Wrong(f"there is no template {name!r}", values.nearest(name, self._templates))
         return name
 
     def _recipients(
-        self, table: Table, people: Mapping[str, Person], groups: Mapping[str, tuple[str, ...]]
+        self, table: Table, people: Mapping[str, Person], groups: Mapping[str, tuple[str, ...]], field: str = "notify"
     ) -> tuple[Recipient, ...]:
-        targets = table.texts("notify", needed=True)
-        if table.has("notify") and not targets:
-            table.wrong("notify", "nobody is to hear", 'such as ["email:asha"]')
-        found = [each for target in targets for each in self._targeted(table, target, people, groups)]
+        targets = table.texts(field, needed=True)
+        if table.has(field) and not targets:
+            table.wrong(field, "nobody is to hear", 'such as ["email:asha"]')
+        found = [each for target in targets for each in self._targeted(table, target, people, groups, field)]
         return tuple(dict.fromkeys(found))
 
     def _targeted(
-        self, table: Table, target: str, people: Mapping[str, Person], groups: Mapping[str, tuple[str, ...]]
+        self, table: Table, target: str, people: Mapping[str, Person], groups: Mapping[str, tuple[str, ...]], field: str
     ) -> list[Recipient]:
         word, _, name = target.partition(":")
         channels = tuple(channel.value for channel in Channel)
         if word not in channels:
-            table.wrong("notify", f"{word!r} is no channel", values.nearest(word, channels))
+            table.wrong(field, f"{word!r} is no channel", values.nearest(word, channels))
             return []
         if name not in people and name not in groups:
-            table.wrong("notify", f"there is no person or group {name!r}", values.nearest(name, [*people, *groups]))
+            table.wrong(field, f"there is no person or group {name!r}", values.nearest(name, [*people, *groups]))
             return []
         if word not in self._raw:
-            table.wrong("notify", f"{target!r} needs the table [{word}]", "it says how such messages leave")
+            table.wrong(field, f"{target!r} needs the table [{word}]", "it says how such messages leave")
         found = [Recipient(Channel(word), people[member]) for member in groups.get(name, (name,))]
         for recipient in found:
             raw = self._tables("people")[recipient.person.name]
             if isinstance(raw, dict) and word not in raw:
                 table.wrong(
-                    "notify",
+                    field,
                     f"{recipient.person.name} has no {word}",
                     f"add {word} to [people.{recipient.person.name}]",
                 )

@@ -1,0 +1,34 @@
+"""The kinds of monitors by their name in the settings. A kind's module is loaded when the settings have one of it."""
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+
+from ..settings.table import Table
+from .model import Check, Defaults
+
+# kind -> module and function: takes the fields of a [[monitors]] table, gives a check for each monitor it stands for, by what is
+# put behind the table's name ("" for itself)
+_KINDS = {
+    "freshness": ("freshness", "read"),
+    "http": ("http", "read"),
+    "metric": ("metric", "read"),
+    "instance": ("sets", "read_instance"),
+    "database": ("sets", "read_database"),
+    "lambda": ("sets", "read_lambda"),
+    "bill": ("sets", "read_bill"),
+}
+KINDS = tuple(_KINDS)
+
+
+def reader(kind: str) -> Callable[[Table, Defaults], Mapping[str, Check]]:
+    """What reads the fields of a kind. Those that no kind's reader and no common field knows are found by `fields`."""
+    module, name = _KINDS[kind]
+    found: Callable[[Table, Defaults], Mapping[str, Check]] = getattr(import_module(f"{__package__}.{module}"), name)
+    return found
+
+
+def fields(kind: str) -> tuple[str, ...]:
+    """The fields of a kind: its module's FIELDS, by its name."""
+    module, _ = _KINDS[kind]
+    found: tuple[str, ...] = import_module(f"{__package__}.{module}").FIELDS[kind]
+    return found
