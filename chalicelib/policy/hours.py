@@ -39,8 +39,8 @@ class Quiet(Struct, frozen=True):
 
     def __str__(self) -> str:
         whole_days = (self.start, self.end) == (0, _DAY_LONG) and self.days != _EVERY
-        times = "" if whole_days else f"{_clock(self.start)}-{_clock(self.end)}"
-        return " ".join(filter(None, (_day_words(self.days, ""), times, self.zone)))
+        times = "" if whole_days else f"{clock_words(self.start)}-{clock_words(self.end)}"
+        return " ".join(filter(None, (day_words(self.days, ""), times, self.zone)))
 
 
 class Schedule(Struct, frozen=True):
@@ -55,9 +55,9 @@ class Schedule(Struct, frozen=True):
         if self.every == "hour":
             words = "hourly"
         elif self.every == "week":
-            words = f"weekly {DAYS[self.days[0]]} {_clock(self.minute)}"
+            words = f"weekly {DAYS[self.days[0]]} {clock_words(self.minute)}"
         else:
-            words = f"{_day_words(self.days, 'daily')} {_clock(self.minute)}"
+            words = f"{day_words(self.days, 'daily')} {clock_words(self.minute)}"
         return f"{words} {self.zone}".strip()
 
 
@@ -67,9 +67,9 @@ def parse_quiet(text: str) -> Quiet:
     Raises:
         ValueError: it is none of them.
     """
-    words, zone = _words(text)
+    words, zone = words_and_zone(text)
     times = _SPAN.fullmatch(words[-1]) if words else None
-    days = _days(words[:-1] if times else words)
+    days = days_named(words[:-1] if times else words)
     if not days or (not times and not words):
         raise ValueError(f"{text!r} is no quiet time")
     if not times:
@@ -88,7 +88,7 @@ def parse_schedule(text: str) -> Schedule:
     Raises:
         ValueError: it is none of them.
     """
-    words, zone = _words(text)
+    words, zone = words_and_zone(text)
     if words == ["hourly"]:
         return Schedule("hour", zone=zone)
     at = _AT.fullmatch(words[-1]) if len(words) > 1 else None
@@ -125,33 +125,33 @@ def always(quiets: Iterable[Quiet], zone: str) -> bool:
 
 def next_time(schedule: Schedule, zone: str, after: datetime) -> datetime:
     """The schedule's first moment (UTC) that is later than `after`."""
-    there = _zone(schedule.zone or zone)
+    there = zone_of(schedule.zone or zone)
     local = after.astimezone(there)
     if schedule.every == "hour":
         hour = local.replace(tzinfo=None, minute=0, second=0, microsecond=0)
         walls = [hour + timedelta(hours=each) for each in range(-2, 5)]
-        return min(at for wall in walls for at in _both(wall, there) if at > after)
+        return min(at for wall in walls for at in shown_at(wall, there) if at > after)
     day = local.date() - timedelta(days=1)
     while True:
-        if day.weekday() in schedule.days and (at := _moment(day, schedule.minute, there)) > after:
+        if day.weekday() in schedule.days and (at := moment_of(day, schedule.minute, there)) > after:
             return at
         day += timedelta(days=1)
 
 
 def _spans(quiet: Quiet, zone: str, at: datetime) -> Iterator[tuple[datetime, datetime]]:
     """The spans that began on the local day of a moment, or on the two before."""
-    there = _zone(zone)
+    there = zone_of(zone)
     today = at.astimezone(there).date()
     for day in (today - timedelta(days=2), today - timedelta(days=1), today):
         if day.weekday() in quiet.days:
             over = 1 if quiet.end <= quiet.start else 0
-            yield _moment(day, quiet.start, there), _moment(day + timedelta(days=over), quiet.end, there, last=True)
+            yield moment_of(day, quiet.start, there), moment_of(day + timedelta(days=over), quiet.end, there, last=True)
 
 
-def _moment(day: date, minute: int, zone: ZoneInfo, *, last: bool = False) -> datetime:
+def moment_of(day: date, minute: int, zone: ZoneInfo, *, last: bool = False) -> datetime:
     """A wall time as UTC: of two the first or the last; of none the first moment after the gap."""
     wall = datetime.combine(day, time()) + timedelta(minutes=minute)
-    found = _both(wall, zone)
+    found = shown_at(wall, zone)
     if found:
         return max(found) if last else min(found)
     before = wall.replace(tzinfo=zone, fold=1).astimezone(UTC)  # in a gap this is before it, and fold=0 after it
@@ -162,25 +162,29 @@ def _moment(day: date, minute: int, zone: ZoneInfo, *, last: bool = False) -> da
     return after
 
 
-def _both(wall: datetime, zone: ZoneInfo) -> list[datetime]:
+def shown_at(wall: datetime, zone: ZoneInfo) -> list[datetime]:
     """The moments (UTC) at which a clock in that zone shows this: one, two, or none."""
     moments = {wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1)}
     return sorted(at for at in moments if at.astimezone(zone).replace(tzinfo=None) == wall)
 
 
-def _words(text: str) -> tuple[list[str], str]:
-    """The words of a text, and the zone that it ends with, "" where it does not."""
+def words_and_zone(text: str) -> tuple[list[str], str]:
+    """The words of a text in small letters, and the zone that it ends with, "" where it does not.
+
+    Raises:
+        ValueError: it ends with what looks like a zone and is none.
+    """
     words = text.split()
     if words and ("/" in words[-1] or words[-1] == "UTC"):
         try:
-            _zone(words[-1])
+            zone_of(words[-1])
         except (OSError, ValueError, KeyError):
             raise ValueError(f"{words[-1]!r} is not a time zone of the IANA list") from None
         return [word.lower() for word in words[:-1]], words[-1]
     return [word.lower() for word in words], ""
 
 
-def _days(words: list[str]) -> tuple[int, ...]:
+def days_named(words: list[str]) -> tuple[int, ...]:
     """The days that words name; all of them where there are none, none where a word is no day."""
     if not words:
         return _EVERY
@@ -204,15 +208,18 @@ def _minutes(hours: str, minutes: str, text: str) -> int:
     return total
 
 
-def _clock(minute: int) -> str:
+def clock_words(minute: int) -> str:
+    """A minute of the day as a clock shows it: 06:00."""
     return f"{minute // 60:02}:{minute % 60:02}"
 
 
-def _day_words(days: tuple[int, ...], every: str) -> str:
+def day_words(days: tuple[int, ...], every: str) -> str:
+    """Days of the week (0 is Monday) as they are written; `every` is the word for all of them."""
     named = {_EVERY: every, _WORK: "weekdays", _WEEKEND: "weekend"}
     return named.get(days, " ".join(DAYS[day] for day in days))
 
 
 @cache
-def _zone(name: str) -> ZoneInfo:
+def zone_of(name: str) -> ZoneInfo:
+    """The zone of an IANA name; OSError, ValueError or KeyError where there is none."""
     return ZoneInfo(name)
