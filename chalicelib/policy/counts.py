@@ -8,7 +8,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -27,6 +27,7 @@ OWN = ("messages", "files")  # what the bot counts of itself; a rule's counter h
 DIMENSIONS = ("bucket", "folder", "rule", "channel", "outcome", "uploader", "person")
 FOLDERS = 2  # how many levels of a key's folders are told apart
 LONGEST = 100  # letters of a value
+KEEP = timedelta(days=400)  # the days of a counter, where the settings say nothing
 NONE = "(none)"  # an item without the field
 OTHER = "other"  # what is not told apart any more
 
@@ -91,6 +92,21 @@ def counts_of(event: Event, count_by: CountBy) -> Count | None:
     if amount is None:
         return None
     return Count(str(count_by), " / ".join(_told(_field(fields, name)) for name in count_by.by), amount)
+
+
+def spent(delivery: "Delivery", scope: str) -> tuple[Count, ...]:
+    """What a delivery that just came to its state counts for a budget's scope, by the hour: a day is the sum of its hours."""
+    if delivery.state.value != "sent":
+        return ()
+    found = {"messages": 1, "segments": delivery.segments}
+    return tuple(Count(f"sent {scope}", what, amount, ("hour",)) for what, amount in found.items() if amount)
+
+
+def failure(delivery: "Delivery") -> tuple[Count, ...]:
+    """What came to nothing counts for its person, by the hour: their digests tell of it."""
+    if delivery.state.value not in ("failed", "expired", "undelivered"):
+        return ()
+    return (Count(f"sent person {delivery.person}", "failures", 1, ("hour",)),)
 
 
 def counts_of_delivery(delivery: "Delivery", by: Iterable[str] = DIMENSIONS) -> tuple[Count, ...]:
@@ -178,6 +194,7 @@ def _told(value: Any) -> str:
 def _number(value: Any) -> int | Decimal | None:
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         return None
-    if not abs(value) < _MOST:  # NaN is not smaller either
+    number = Decimal(str(value))
+    if not number.is_finite() or abs(number) >= _MOST:
         return None
-    return value if isinstance(value, int) else round(Decimal(str(value)), 2)
+    return int(number) if isinstance(value, int) else round(number, 2)

@@ -17,6 +17,7 @@ from ..policy.complete import Complete
 from ..policy.hours import Quiet, Schedule
 
 if TYPE_CHECKING:
+    from .analytics import Analytics
     from .monitors import Monitor
 
 # What sync clients and editors leave behind on their way to the real file. A rule may say `ignore = []`.
@@ -156,6 +157,7 @@ class Settings(Struct, frozen=True):
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
     monitors: "tuple[Monitor, ...]" = ()
+    analytics: "Analytics | None" = None  # without it only what budgets and digests need is counted
 
     def sender(self, channel: Channel) -> str:
         """Whom a message of that channel comes from: an opt-out is from a sender. "" where the channel is not set up."""

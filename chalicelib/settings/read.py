@@ -10,6 +10,7 @@ from msgspec import Struct
 
 if TYPE_CHECKING:
     from ..monitors import Defaults
+    from .analytics import Analytics
     from .monitors import Monitor
 
 from ..events import Kind, Severity
@@ -18,7 +19,7 @@ from . import calm, sources, values
 from .model import Bot, Email, Finding, Person, Recipient, Rule, Settings, SettingsError, Sms
 from .table import Table
 
-_TABLES = ("bot", "email", "sms", "people", "groups", "rules", "monitors", "holidays")
+_TABLES = ("bot", "email", "sms", "people", "groups", "rules", "monitors", "holidays", "analytics")
 _PERSON = ("email", "sms", "timezone", *calm.PERSON)
 _RULE = ("name", "on", "notify", "template", "expires", "fallback")
 
@@ -74,6 +75,7 @@ class _Reading:
             groups=groups,
             rules=self._rules(people, groups),
             monitors=self._monitors(people, groups),
+            analytics=self._analytics() if "analytics" in self._raw else None,
         )
         self._names_apart(settings)
         if self._findings:
@@ -128,6 +130,11 @@ class _Reading:
             max_segments=table.number("max_segments", 2, 1, 10),
             unknown=table.choice("unknown", "give-up", ("resend", "give-up")),
         )
+
+    def _analytics(self) -> "Analytics":
+        from . import analytics  # the way of an upload pays nothing for them
+
+        return analytics.read(self._table(self._raw["analytics"], "[analytics]", analytics.FIELDS))
 
     def _person(self, name: str, raw: object) -> Person:
         table = self._table(raw, f"[people.{name}]", _PERSON)
