@@ -13,7 +13,7 @@ from math import ceil
 from threading import Lock
 from typing import Any
 
-_WRITES = ("PutItem", "UpdateItem", "DeleteItem")
+_WRITES = ("PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems")
 _FAILED = "ConditionalCheckFailedException"
 _WRITE_BYTES, _READ_BYTES = 1024, 4096
 _NUMBER_BYTES = 8  # about: half its digits and one

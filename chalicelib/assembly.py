@@ -79,7 +79,7 @@ def make_bot(settings: Settings, environ: Mapping[str, str], clients: Clients | 
     dead_events = DeadEvents(lambda: clients("sqs"), queue, deliverer.lease) if queue else None
 
     def failures(person: str, since: datetime, until: datetime) -> Mapping[datetime, int]:
-        from .counting import Counters  # only a digest asks for it
+        from .counters import Counters  # only a digest asks for it
 
         counters = environ.get("DROPNOTE_COUNTERS")
         return Counters(dynamodb, counters).failures_of(person, since, until) if counters else {}

@@ -7,24 +7,28 @@ from random import Random
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError
+from bench.units import Meter
+from botocore.exceptions import EndpointConnectionError
 from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 from msgspec.structs import replace
 
-from chalicelib.counting import Counters, Counting, Hour, used_of
+from chalicelib.counters import Counters, Hour
+from chalicelib.counting import Counting, used_of
 from chalicelib.delivery import Delivery, Reason, State
 from chalicelib.events.stream import from_stream
 from chalicelib.message import Channel
 from chalicelib.policy import outcome
 from chalicelib.policy.budget import ALL, Limit, parse
+from chalicelib.policy.counts import DIMENSIONS
 from chalicelib.rows import item_of_delivery
+from chalicelib.settings.analytics import Analytics
 from tests.builders import NOON
 from tests.streams import Record, a_delivery, batch, failed, fresh_name, record, sent, some_sent, story
 from tests.worlds import Stage, memory_stage, plenty
 from workbench.cli import main
-from workbench.ministack import MiniStack
+from workbench.ministack import MiniStack, local_client
 from workbench.places import PROJECT
 from workbench.resources import apply_stack
 
@@ -35,7 +39,10 @@ ENVIRON = {"DROPNOTE_COUNTERS": TABLE}
 @pytest.fixture
 def client(ministack: MiniStack) -> Any:
     apply_stack(ministack, PROJECT / "resources.yaml", "prod")
-    return ministack.client("dynamodb")
+    client = ministack.client("dynamodb")
+    by_age = {"AttributeName": "ttl", "Enabled": False}  # the tests' clock is not the emulator's
+    client.update_time_to_live(TableName=TABLE, TimeToLiveSpecification=by_age)
+    return client
 
 
 @pytest.fixture
@@ -62,14 +69,21 @@ def told(stage: Stage) -> list[str]:
 # -- what a record tells -----------------------------------------------------------------------------------------------------
 
 
-def test_only_what_was_just_accepted_or_came_to_nothing_is_told_of() -> None:
+def test_only_what_just_came_to_a_state_that_counts_is_told_of() -> None:
     claimed = a_delivery("a")
     gone = {"eventName": "REMOVE", "dynamodb": {"OldImage": item_of_delivery(claimed), "SequenceNumber": "1"}}
     control = {"dynamodb": {"NewImage": {"pk": {"S": "control"}, "sk": {"S": "control"}}, "SequenceNumber": "2"}}
     arrived = outcome.arrived(sent(claimed), NOON, State.DELIVERED, "")
     became, unread = from_stream(batch(*story(claimed, sent(claimed), arrived), gone, control))
     assert unread == []
-    assert [(each.delivery.state, each.accepted) for each in became] == [(State.SENT, True)]
+    assert [each.delivery.state for each in became] == [State.SENT]
+
+
+def test_what_was_never_sent_is_told_of_when_it_is_written_first() -> None:
+    made = a_delivery("a")
+    born = [replace(made, state=State.DROPPED, reason=Reason.SILENCED), replace(made, state=State.BUNDLED, reason=Reason.DIGEST)]
+    became, _ = from_stream(batch(*(record(None, each) for each in born)))
+    assert [(each.delivery.state, each.at) for each in became] == [(State.DROPPED, NOON), (State.BUNDLED, NOON)]
 
 
 def test_hour_is_that_of_the_sending_and_not_of_the_upload() -> None:
@@ -96,6 +110,7 @@ ENDS: dict[str, Callable[[Delivery, datetime], list[Delivery]]] = {
     "dropped": lambda it, at: [outcome.dropped(it, at, Reason.SILENCED, "")],
     "claimed": lambda it, at: [],
 }
+ENOUGH = (parse("10000 per hour"),)
 stories = some.lists(
     some.tuples(
         some.sampled_from(["asha", "ben"]),
@@ -137,6 +152,9 @@ def test_counts_are_those_of_a_plain_set_however_records_come(
         after = Hour(before.messages + accepted, before.segments + accepted * segments, before.failures + nothing)
         if after != Hour():
             wanted[key] = after
+    asha = stage.settings.people["asha"]
+    people = {f"{who}{world}": replace(asha, name=f"{who}{world}", budget=ENOUGH) for who in ("asha", "ben")}
+    stage.settings = replace(stage.settings, people=people)
     job = counting(stage, client)
     for some_records in as_it_comes(records, dice):
         assert job.take(batch(*some_records), plenty) == {"batchItemFailures": []}
@@ -172,39 +190,128 @@ def test_digests_read_what_went_and_what_came_to_nothing_by_the_hour(client: Any
     assert counters.failures_of("ben", NOON, NOON + timedelta(hours=4)) == {}
 
 
-def test_counters_are_forgotten_after_a_hundred_days(client: Any, stage: Stage) -> None:
+def test_hours_are_forgotten_after_a_hundred_days_and_marks_after_two(client: Any, stage: Stage) -> None:
     counting(stage, client).take(batch(*some_sent(1)), plenty)
-    (item,) = client.scan(TableName=TABLE)["Items"]
-    assert int(item["ttl"]["N"]) == (NOON + timedelta(days=100)).timestamp()
+    found = {item["pk"]["S"].partition("#")[0]: int(item["ttl"]["N"]) for item in client.scan(TableName=TABLE)["Items"]}
+    days = {"count": 100, "mark": 2}
+    assert found == {kind: (NOON + timedelta(days=many)).timestamp() for kind, many in days.items()}
+
+
+def test_items_of_the_first_counters_are_passed_over(client: Any, stage: Stage) -> None:
+    sent_before = {"pk": {"S": "sent#person asha"}, "sk": {"S": "2026-03-02T12"}, "sent": {"SS": ["abc:0"]}}
+    client.put_item(TableName=TABLE, Item=sent_before)
+    job = counting(stage, client)
+    job.take(batch(*some_sent(1)), plenty)
+    assert job.counters.sent_of("asha", NOON, NOON + timedelta(hours=1)) == {NOON: 1}
+
+
+def test_message_that_counts_for_nothing_writes_nothing(client: Any, stage: Stage) -> None:
+    allow(stage, "asha")
+    lost = a_delivery("lost")
+    job = counting(stage, client)
+    job.take(batch(*some_sent(3)), plenty)
+    assert client.scan(TableName=TABLE)["Items"] == []
+    job.take(batch(record(lost, failed(lost))), plenty)
+    assert job.counters.failures_of("asha", NOON, NOON + timedelta(hours=1)) == {NOON: 1}
+
+
+# -- analytics ---------------------------------------------------------------------------------------------------------------
+
+
+def analysing(stage: Stage, client: Any, *by: str) -> Counting:
+    """As a container has it whose settings have [analytics]."""
+    stage.settings = replace(stage.settings, analytics=Analytics(by=by or DIMENSIONS))
+    return counting(stage, client)
+
+
+def of_day(job: Counting, name: str) -> dict[str, Any]:
+    """A counter's day, which the sum of its hours must be."""
+    found, hours = ({}, {})
+    for per, sums in (("day", found), ("hour", hours)):
+        for each in job.counters.read(name, per, NOON.replace(hour=0), NOON.replace(hour=23)):  # type: ignore[arg-type]
+            sums[each.value] = sums.get(each.value, 0) + each.n
+    assert found == hours
+    return found
+
+
+def test_messages_are_counted_each_and_their_file_once(client: Any, stage: Stage) -> None:
+    mail, text, other = a_delivery("a"), a_delivery("a", channel=Channel.SMS, segments=2), a_delivery("a", person="ben")
+    made = [replace(each, id=str(number) * 32) for number, each in enumerate((mail, text, other))]
+    records = [record(each, sent(each)) for each in made]
+    for _ in range(2):  # it comes again, in another order, to another container
+        records.reverse()
+        job = analysing(stage, client)
+        assert job.take(batch(*records), plenty) == {"batchItemFailures": []}
+    assert of_day(job, "messages by person") == {"asha": 2, "ben": 1}
+    assert of_day(job, "messages by channel") == {"email": 2, "sms": 1}
+    assert of_day(job, "messages by outcome") == {"sent": 3}
+    assert of_day(job, "files by folder") == {"in": 1}
+    assert of_day(job, "files by rule") == {"uploads": 1}
+    assert of_day(job, "files by bucket") == {"acme-drops": 1}
+
+
+def test_only_dimensions_that_the_settings_name_are_counted(client: Any, stage: Stage) -> None:
+    job = analysing(stage, client, "outcome")
+    allow(stage, "asha")
+    job.take(batch(record(None, replace(a_delivery("a"), state=State.DROPPED, reason=Reason.SILENCED))), plenty)
+    items = client.scan(TableName=TABLE)["Items"]
+    assert {item["pk"]["S"] for item in items if item["sk"]["S"] != "mark"} == {"count#messages by outcome"}
+    assert of_day(job, "messages by outcome") == {"dropped:silenced": 1}
+
+
+def test_days_are_kept_as_long_as_the_settings_say(client: Any, stage: Stage) -> None:
+    stage.settings = replace(stage.settings, analytics=Analytics(keep=timedelta(days=30), by=("channel",)))
+    counting(stage, client).take(batch(*some_sent(1)), plenty)
+    found = {item["sk"]["S"][:4]: int(item["ttl"]["N"]) for item in client.scan(TableName=TABLE)["Items"]}
+    day = NOON.replace(hour=0)
+    assert (found["hour"], found["day#"]) == tuple((at + timedelta(days=30)).timestamp() for at in (NOON, day))
+
+
+def write_units(client: Any, job: Counting, records: list[Record]) -> float:
+    meter = Meter(client)
+    with meter.counting("it"):
+        job.take(batch(*records), plenty)
+    return meter.units["it"].writes
+
+
+def test_what_a_message_costs_is_what_the_docs_say(ministack: MiniStack, client: Any, stage: Stage) -> None:
+    own = local_client(ministack.endpoint, "dynamodb")  # of its own: the others' calls are not to be counted
+    job = counting(stage, own)
+    assert write_units(own, job, some_sent(1)) == 4
+    assert write_units(own, job, some_sent(1, channel=Channel.SMS, segments=2)) == 6
+    assert write_units(own, job, some_sent(90)) == 90 * 2 + 2
+    job = analysing(stage, own)
+    assert write_units(own, job, some_sent(1)) == 38
+    assert write_units(own, job, some_sent(90)) / 90 < 6
 
 
 # -- what goes wrong ---------------------------------------------------------------------------------------------------------
 
 
 class Failing:
-    """A client whose writes of some scope fail; the rest is the real one's."""
+    """A client whose transactions on what is of some scope fail; the rest is the real one's."""
 
-    def __init__(self, client: Any, scope: str, error: Exception) -> None:
-        self._client, self._scope, self._error = client, scope, error
+    def __init__(self, client: Any, scope: str) -> None:
+        self._client, self._scope = client, scope
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
 
-    def update_item(self, **request: Any) -> Any:
-        if self._scope in request["Key"]["pk"]["S"]:
-            raise self._error
-        return self._client.update_item(**request)
+    def transact_write_items(self, **request: Any) -> Any:
+        if self._scope in json.dumps(request):
+            raise EndpointConnectionError(endpoint_url="http://x")
+        return self._client.transact_write_items(**request)
 
 
-def test_only_records_that_could_not_be_counted_come_again(client: Any, stage: Stage) -> None:
-    bad = Failing(client, "ben", EndpointConnectionError(endpoint_url="http://x"))
-    records = [*some_sent(1), *some_sent(1, person="ben"), *some_sent(1)]
-    answer = counting(stage, bad).take(batch(*records), plenty)
-    assert answer == {"batchItemFailures": [{"itemIdentifier": records[1]["dynamodb"]["SequenceNumber"]}]}
+def test_records_that_could_not_be_counted_come_again(client: Any, stage: Stage) -> None:
+    early, late = some_sent(120), some_sent(2, person="ben")  # more than one transaction takes
+    answer = counting(stage, Failing(client, "ben")).take(batch(*early, *late), plenty)
+    names = [each["dynamodb"]["SequenceNumber"] for each in (*early, *late)]
+    assert answer == {"batchItemFailures": [{"itemIdentifier": name} for name in names[99:]]}
     job = counting(stage, client)
-    job.take(batch(*records[1:]), plenty)  # Lambda takes up from the first that failed
+    job.take(batch(*early[50:], *late), plenty)
     found = [job.counters.sent_of(person, NOON, NOON + timedelta(hours=1)) for person in ("asha", "ben")]
-    assert found == [{NOON: 2}, {NOON: 1}]
+    assert found == [{NOON: 120}, {NOON: 2}]
 
 
 def test_record_that_cannot_be_read_holds_nothing_up(client: Any, stage: Stage) -> None:
@@ -213,12 +320,6 @@ def test_record_that_cannot_be_read_holds_nothing_up(client: Any, stage: Stage) 
     job = counting(stage, client)
     assert job.take(batch(poison, good), plenty) == {"batchItemFailures": []}
     assert job.counters.sent_of("asha", NOON, NOON + timedelta(hours=1)) == {NOON: 1}
-
-
-def test_hour_that_is_full_is_not_tried_for_ever(client: Any, stage: Stage) -> None:
-    error = {"Error": {"Code": "ValidationException", "Message": "Item size to update has exceeded the maximum allowed size"}}
-    full = Failing(client, "asha", ClientError(error, "UpdateItem"))  # type: ignore[arg-type]
-    assert counting(stage, full).take(batch(*some_sent(1)), plenty) == {"batchItemFailures": []}
 
 
 # -- budgets -----------------------------------------------------------------------------------------------------------------

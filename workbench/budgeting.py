@@ -6,7 +6,8 @@ from typing import Any
 import click
 
 from chalicelib.clock import utc_now
-from chalicelib.counting import Counters, used_of
+from chalicelib.counters import Counters
+from chalicelib.counting import used_of
 from chalicelib.policy.budget import judge, limits_of, span
 
 from .account import Account

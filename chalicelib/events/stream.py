@@ -1,4 +1,4 @@
-"""From records of the ledger's stream to what became of deliveries: which were just accepted, which just came to nothing.
+"""From records of the ledger's stream to what became of deliveries: accepted, come to nothing, dropped, or left to a digest.
 
 Source: Amazon DynamoDB API reference, "Record" and "StreamRecord"; AWS Lambda developer guide, "Using AWS Lambda with Amazon
 DynamoDB".
@@ -10,24 +10,25 @@ from typing import Any
 
 from msgspec import MsgspecError, Struct
 
+from ..clock import to_ms
 from ..delivery import Delivery, State
 from ..rows import delivery_of_item
 
 # As the stream's filter in workbench/deployment/finish.py has them: Lambda calls us for these and no others.
-ACCEPTED, NOTHING = frozenset({State.SENT}), frozenset({State.FAILED, State.EXPIRED, State.UNDELIVERED})
+TOLD = frozenset({State.SENT, State.FAILED, State.EXPIRED, State.UNDELIVERED, State.DROPPED, State.BUNDLED})
 
 
 class Became(Struct, frozen=True):
-    """A delivery that was just accepted, or just came to nothing. `record` is the record's number in its shard."""
+    """A delivery that just came to its state. `record` is the record's number in its shard."""
 
     record: str
     delivery: Delivery
     at: datetime
 
     @property
-    def accepted(self) -> bool:
-        """Whether a provider accepted it."""
-        return self.delivery.state in ACCEPTED
+    def mark(self) -> str:
+        """The same for the same step of the same delivery, whatever record tells of it."""
+        return f"{self.delivery.id}.{self.delivery.state}.{to_ms(self.at)}"
 
 
 class Unread(Struct, frozen=True):
@@ -52,15 +53,16 @@ def from_stream(payload: object) -> tuple[list[Became], list[Unread]]:
 
 
 def _of_record(record: Mapping[str, Any]) -> list[Became]:
-    """What one record tells, or nothing: a row was taken away by its age, written for the first time, moved elsewhere."""
+    """What one record tells, or nothing: a row was taken away by its age, is being sent, waits."""
     told = record["dynamodb"]
     new, old = told.get("NewImage"), told.get("OldImage", {})
     if new is None or new["sk"]["S"] != "delivery" or new["state"] == old.get("state"):
         return []
-    if new["state"]["S"] not in ACCEPTED | NOTHING:
+    if new["state"]["S"] not in TOLD:
         return []
     delivery = delivery_of_item(new)
-    return [Became(told["SequenceNumber"], delivery, delivery.steps[-1].at)]
+    at = delivery.steps[-1].at if delivery.steps else delivery.created_at  # it was born in this state
+    return [Became(told["SequenceNumber"], delivery, at)]
 
 
 def _number(record: object) -> str:

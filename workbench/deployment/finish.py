@@ -14,7 +14,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from chalicelib.events.stream import ACCEPTED, NOTHING
+from chalicelib.events.stream import TOLD
 
 from ..waiting import wait_until
 from .setup import Client, SetupError
@@ -38,7 +38,7 @@ RETRIES = {"upload": UPLOADS, "sweep": ON_SCHEDULE, "watch": ON_SCHEDULE}  # by 
 QUEUE: dict[str, Any] = {"FunctionResponseTypes": ["ReportBatchItemFailures"]}  # of every queue's mapping
 
 # Which writes of the ledger are told: without a filter each of them would invoke the function, also those it makes itself.
-_COUNTED = {"sk": {"S": ["delivery"]}, "state": {"S": sorted(ACCEPTED | NOTHING)}}
+_COUNTED = {"sk": {"S": ["delivery"]}, "state": {"S": sorted(TOLD)}}
 # Ten tries for what fails, and then it is let go: a count that is lost makes a budget a little more generous, a shard that is
 # held up for a day makes it blind. No queue gets what is let go: AWS would put the records' numbers there and not what they say,
 # so that nobody could do anything with them; the function's own log has why.
@@ -126,7 +126,7 @@ def finish_functions(client: Any, resources: list[dict[str, Any]], dead_events: 
             said.append(f"{resource['name']}: reports each record's fate")
         if resource["resource_type"] == "dynamodb_event":
             _set_mapping(client, resource, STREAM, pause_s)
-            said.append(f"{resource['name']}: only what was sent or given up, {STREAM['MaximumRetryAttempts']} retries")
+            said.append(f"{resource['name']}: only what was sent, given up, dropped or left to a digest, {STREAM['MaximumRetryAttempts']} retries")
     return said
 
 

@@ -126,10 +126,11 @@ class Grants:
     def counted(self) -> list[Grant]:
         """Counting what the ledger's stream tells."""
         read = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams")
-        return [
-            Grant("Counters", ("dynamodb:Query", "dynamodb:UpdateItem"), (self._counters,)),
-            Grant("Stream", read, (self.variables["DROPNOTE_STREAM"],), by="lambda"),
-        ]
+        return [self.counters(), Grant("Stream", read, (self.variables["DROPNOTE_STREAM"],), by="lambda")]
+
+    def counters(self) -> Grant:
+        """Counting: values that are known are read, the rest is one transaction of puts and updates."""
+        return Grant("Counters", ("dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"), (self._counters,))
 
     def queue(self, variable: str) -> str:
         """The ARN of the queue that an environment variable names."""

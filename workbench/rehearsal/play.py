@@ -11,7 +11,7 @@ import requests
 
 from chalicelib.clock import utc_now
 from chalicelib.control import TableStore
-from chalicelib.counting import Counters
+from chalicelib.counters import Counters
 from chalicelib.delivery import Delivery, State
 from chalicelib.ledger import Ledger
 from chalicelib.message import Channel
