@@ -10,7 +10,7 @@ from chalice.app import BaseLambdaEvent, Chalice, Rate, Response
 
 from chalicelib import __version__, log, receipts, redriving
 from chalicelib.assembly import load_settings, make_bot, time_left
-from chalicelib.bindings import function_name
+from chalicelib.bindings import function_name, watch_every
 from chalicelib.bot import Bot, UnknownTarget
 from chalicelib.delivery import summary
 from chalicelib.events import envelope, s3
@@ -18,8 +18,9 @@ from chalicelib.rules import RuleIndex
 from chalicelib.settings import SettingsError
 
 app = Chalice(app_name="dropnote")
+function = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "").partition("-")[2].partition("-")[2]
 try:
-    settings = load_settings(os.environ)
+    settings = load_settings(os.environ, monitors=not function.startswith("upload"))  # the way of an upload pays nothing for them
 except SettingsError as error:  # `chalice deploy` shows this without a traceback, and deploys nothing
     raise SystemExit(f"chalicelib/dropnote.toml is not in order:\n{error}") from None
 buckets = RuleIndex(settings.rules).buckets
@@ -32,7 +33,7 @@ def bot() -> Bot:
     return make_bot(settings, os.environ)
 
 
-if os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "").rpartition("-")[2].startswith(("upload", "sweep", "test")):
+if function.startswith(("upload", "sweep", "test")):
     bot().prepare()  # a container's start has a whole processor, whatever its memory; the first message does not
     gc.freeze()  # what is loaded stays: the collector need not look through it for each upload
 
@@ -103,13 +104,15 @@ def sweep(event: Raw) -> dict[str, int]:
 
 
 @raw
-@app.schedule(Rate(1, unit=Rate.HOURS))
+@app.schedule(Rate(watch_every(settings), unit=Rate.MINUTES))
 def watch(event: Raw) -> dict[str, int]:
-    """Once an hour: is the bot itself well? Its owner hears what is not."""
-    from chalicelib.watch import Watch  # no other function pays for it
+    """Once a minute: look at the monitors that are due. Once an hour: is the bot itself well? Its owner hears what is not."""
+    from chalicelib.selfwatch import SelfWatch  # no other function pays for it
 
-    arn = getattr(event.context, "invoked_function_arn", "")
-    return {"troubles": len(Watch(bot(), settings, os.environ).run(arn, time_left(event.context)))}
+    left, arn = time_left(event.context), getattr(event.context, "invoked_function_arn", "")
+    watched = bot().watch.run(settings.monitors, left)
+    troubles = SelfWatch(bot(), settings, os.environ).run_hourly(arn, left)
+    return {"looked": watched.looked, "told": watched.told, "left": watched.left, "troubles": len(troubles)}
 
 
 @app.lambda_function()

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -27,16 +27,19 @@ from .parameters import PARAMETERS_CONFIG, Parameters
 from .render import TEMPLATES, Renderer, template_names
 from .settings import Settings, load
 
+if TYPE_CHECKING:
+    from .watch import Watch
+
 SETTINGS_FILE = Path(__file__).parent / "dropnote.toml"
 
 
-def load_settings(environ: Mapping[str, str], path: Path = SETTINGS_FILE) -> Settings:
-    """The settings that ride in the package, with this stage's environment put in.
+def load_settings(environ: Mapping[str, str], path: Path = SETTINGS_FILE, *, monitors: bool = True) -> Settings:
+    """The settings that ride in the package, with this stage's environment put in; without `monitors` those are not read.
 
     Raises:
         SettingsError: with every finding.
     """
-    return load(path, environ=environ, templates=template_names(TEMPLATES))
+    return load(path, environ=environ, templates=template_names(TEMPLATES), monitors=monitors)
 
 
 def make_bot(settings: Settings, environ: Mapping[str, str], clients: Clients | None = None, clock: Clock = utc_now) -> Bot:
@@ -92,7 +95,13 @@ def make_bot(settings: Settings, environ: Mapping[str, str], clients: Clients | 
             log.warning("manifest-not-read", bucket=upload.bucket, why=type(error).__name__)
             return b""
 
-    return Bot(settings, deliverer, dead_events, parameters, outside=Outside(failures, content))
+    def watch() -> "Watch":
+        from .incidents import Incidents
+        from .watch import Watch
+
+        return Watch(deliverer, Incidents(dynamodb, table), clients)
+
+    return Bot(settings, deliverer, dead_events, parameters, outside=Outside(failures, content), make_watch=watch)
 
 
 def time_left(context: Any) -> Callable[[], timedelta]:

@@ -13,6 +13,8 @@ from .settings import Person, Recipient, Rule, Settings
 
 _IN_TROUBLE = timedelta(minutes=5)
 _A_DAY = timedelta(hours=24)
+OF_RULES = frozenset({Kind.UPLOAD, Kind.BUNDLE, Kind.BUS, Kind.ITEM, Kind.INCIDENT})  # a rule or a monitor says who hears
+_TEMPLATES = {Kind.BUNDLE: "bundle"}  # whatever the rule's own is
 _SOON = timedelta(hours=1)  # a test or a word of trouble older than that is of no use
 
 
@@ -75,7 +77,7 @@ def of_delivery(delivery: Delivery, settings: Settings) -> Notice | str:
     rule = settings.rule(delivery.rule)
     if rule is not None:
         return replace(of_rule(delivery.event, rule, recipient), instead_of=delivery.instead_of, waited=True)
-    if delivery.event.kind in (Kind.UPLOAD, Kind.BUNDLE):
+    if delivery.event.kind in OF_RULES:
         return f"the rule {delivery.rule} is no longer in the settings"
     return of_kind(delivery.event, recipient)
 
@@ -86,7 +88,7 @@ def of_rule(event: Event, rule: Rule, recipient: Recipient) -> Notice:
     return Notice(
         event,
         rule.name,
-        "bundle" if event.kind is Kind.BUNDLE else rule.template,
+        _TEMPLATES.get(event.kind, rule.template),
         recipient,
         rule.expires,
         rule.fallback,

@@ -2,7 +2,15 @@
 
 import hashlib
 
+from .settings import Settings
+
 LONGEST = 48  # of the 64 letters of a Lambda function's name "dropnote-<stage>-" takes up to 16
+A_MINUTE, AN_HOUR = 1, 60  # minutes between two watches
+
+
+def watch_every(settings: Settings) -> int:
+    """Minutes between two runs of the watch: without anything to look at but the bot itself it runs once an hour."""
+    return A_MINUTE if settings.monitors or any(rule.remind for rule in settings.rules) else AN_HOUR
 
 
 def function_name(what: str, bucket: str) -> str:

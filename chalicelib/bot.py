@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
-from functools import partial
-from typing import Any
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
 
 from . import log
 from .audience import Notice, by_person, by_rule
@@ -23,6 +23,9 @@ from .rules import RuleIndex
 from .settings import Rule, Settings
 from .settings.values import nearest
 from .sweep import Sweeper
+
+if TYPE_CHECKING:
+    from .watch import Watch
 
 DRAIN_RESERVE = timedelta(seconds=20)  # a dead event brings a send, and then there is the queue to tell
 POISON = 5  # a dead event that failed so often would fail for ever
@@ -46,6 +49,7 @@ class Bot:
         parameters: Parameters | None = None,
         at_once: int = AT_ONCE,
         outside: Outside = NOTHING,
+        make_watch: "Callable[[], Watch] | None" = None,
     ) -> None:
         self._settings = settings
         self.deliverer = deliverer
@@ -56,6 +60,18 @@ class Bot:
         self._dead_events = dead_events
         self.parameters = parameters
         self._at_once = at_once
+        self._make_watch = make_watch
+
+    @cached_property
+    def watch(self) -> "Watch":
+        """What looks at monitors, made when it is first needed: the way of an upload pays nothing for it.
+
+        Raises:
+            LookupError: this bot was made without one.
+        """
+        if self._make_watch is None:
+            raise LookupError("this bot has no watch")
+        return self._make_watch()
 
     def prepare(self) -> None:
         """Make ready what the first message will need. What is not to be had now is asked for again then, and told."""
@@ -77,7 +93,7 @@ class Bot:
             log.info("ignored", what=name)
         _, not_parked = each(lambda unknown: self.park(unknown, time_left), batch.unknown, at_once=1)
         tell = partial(self.deliverer.deliver, time_left=time_left)
-        told = [each_ for event in batch.events for each_ in self._to_tell(event, tell)]
+        told = [each_ for event in batch.events for each_ in self._to_tell(event, tell, time_left)]
         done, failures = each(lambda tell_it: tell_it(), told, self._at_once)
         if failures or not_parked:
             raise ExceptionGroup("some records could not be dealt with", [*not_parked, *failures])
@@ -89,13 +105,15 @@ class Bot:
 
     def hold(self, event: Event, reason: Reason) -> list[Delivery]:
         """Leave an event to the sweep: its messages are due at once, or its bundle has it; [] for what came before."""
-        return [done for tell in self._to_tell(event, partial(self.deliverer.hold, reason=reason)) for done in tell()]
+        return [done for tell in self._to_tell(event, partial(self.deliverer.hold, reason=reason), _a_minute) for done in tell()]
 
-    def _to_tell(self, event: Event, tell: Tell) -> list[Callable[[], list[Delivery]]]:
+    def _to_tell(self, event: Event, tell: Tell, time_left: TimeLeft) -> list[Callable[[], list[Delivery]]]:
         """What is to be done with an event, by the rules: each for itself."""
         matches = self._rules.match(event)
         if not matches:
             log.info("no-rule", event=event.identity, bucket=event.upload and event.upload.bucket)
+        if event.bus and event.bus.is_alarm:
+            return [partial(self.watch.heard, event, match.rule, time_left) for match in matches]
         bundled = [partial(self._bundler.take, match.event, match.rule, tell) for match in matches if match.rule.bundles]
         by_themselves = [notice for match in matches if not match.rule.bundles for notice in by_rule(match.event, match.rule)]
         return [*bundled, *(partial(tell, notice) for notice in by_themselves)]
@@ -135,7 +153,7 @@ class Bot:
             done = self._sweeper.sweep(time_left)
         finally:  # a delivery that fails does not keep the queue waiting
             drained = self._drain(time_left)
-        self.deliverer.control.swept(self.deliverer.clock())
+        self.deliverer.control.ended("swept", self.deliverer.clock())
         return done + drained
 
     def _drain(self, time_left: TimeLeft) -> list[Delivery]:
@@ -185,3 +203,7 @@ class Bot:
             known = [*people, *self._settings.groups, *(rule.name for rule in self._settings.rules)]
             raise UnknownTarget(f"the settings have no person, group or rule {target!r}; {nearest(target, known)}")
         return [notice for name in names for notice in by_person(event, people[name])]
+
+
+def _a_minute() -> timedelta:
+    return timedelta(minutes=1)

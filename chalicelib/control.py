@@ -8,7 +8,7 @@ only its hash with the sender's: an opt-out is from one sender, and another may 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from threading import Lock
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 from msgspec import Struct, field
@@ -21,7 +21,7 @@ from .policy.budget import Tripped, past
 from .policy.silence import Silence
 
 FRESH = timedelta(seconds=30)
-SWEPT_EVERY = timedelta(minutes=5)  # one write for five sweeps
+NOTED_EVERY = timedelta(minutes=5)  # one write for five runs
 _KEY = {"pk": {"S": "control"}, "sk": {"S": "control"}}
 
 
@@ -35,13 +35,16 @@ class DeadAddress(Struct, frozen=True):
 
 
 class Controls(Struct, frozen=True):
-    """What the item says. `looked_until`: for each bucket, up to when a backfill has looked for missed uploads. `swept`: when
-    a sweep last ended well, up to SWEPT_EVERY ago; None before the first.
+    """What the item says. `looked_until`: for each bucket, up to when a backfill has looked for missed uploads. `swept`,
+    `watched` and `checked`: when a sweep, a watch and the watch's look at the bot itself last ended well, up to NOTED_EVERY ago;
+    None before the first.
     """
 
     dead: Mapping[str, DeadAddress] = field(default_factory=dict)
     looked_until: Mapping[str, datetime] = field(default_factory=dict)
     swept: datetime | None = None
+    watched: datetime | None = None
+    checked: datetime | None = None
     silences: Mapping[str, Silence] = field(default_factory=dict)  # by rule; those that are over too
     tripped: Mapping[str, Tripped] = field(default_factory=dict)  # the budgets that are used up, by key; those of before too
 
@@ -72,7 +75,7 @@ class Control:
         self._clock = clock
         self._read: tuple[Controls, datetime] | None = None
         self._reading = Lock()
-        self._swept: datetime | None = None
+        self._noted: dict[str, datetime | None] = {}
 
     def now(self) -> Controls:
         """The controls, at most 30 s old; of several threads one reads them."""
@@ -118,16 +121,20 @@ class Control:
         self._store.put(f"budget_{tripped.key}", msgspec.json.encode(tripped).decode())
         self._read = None
 
-    def swept(self, at: datetime) -> None:
-        """A sweep has ended. Written when what is known is older than SWEPT_EVERY; read once in a container's life."""
-        self._swept = self._swept or self.now().swept
-        if self._swept is None or at - self._swept >= SWEPT_EVERY:
-            self._store.put("swept", msgspec.json.encode(at).decode())
-            self._swept, self._read = at, None
+    def ended(self, what: Literal["swept", "watched", "checked"], at: datetime) -> bool:
+        """A run has ended well. Written when what is known is older than NOTED_EVERY; read once in a container's life. Was it?"""
+        noted = self._noted.get(what) or getattr(self.now(), what)
+        if noted is not None and at - noted < NOTED_EVERY:
+            self._noted[what] = noted
+            return False
+        self._store.put(what, msgspec.json.encode(at).decode())
+        self._noted[what], self._read = at, None
+        return True
 
 
 def _controls(attributes: Mapping[str, str]) -> Controls:
-    dead, looked, silences, tripped, swept = {}, {}, {}, {}, None
+    dead, looked, silences, tripped = {}, {}, {}, {}
+    ended: dict[str, datetime] = {}
     for name, value in attributes.items():
         kind, _, key = name.partition("_")
         if kind == "dead":
@@ -138,9 +145,9 @@ def _controls(attributes: Mapping[str, str]) -> Controls:
             silences[key] = msgspec.json.decode(value, type=Silence)
         elif kind == "budget":
             tripped[key] = msgspec.json.decode(value, type=Tripped)
-        elif kind == "swept":
-            swept = msgspec.json.decode(value, type=datetime)
-    return Controls(dead, looked, swept, silences, tripped)
+        elif kind in ("swept", "watched", "checked"):
+            ended[kind] = msgspec.json.decode(value, type=datetime)
+    return Controls(dead=dead, looked_until=looked, silences=silences, tripped=tripped, **ended)
 
 
 class TableStore:

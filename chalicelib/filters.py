@@ -1,7 +1,7 @@
 """What templates may use beyond Jinja's own, such as {{ upload.size | filesize }} or {{ event.at | local }}."""
 
 import shlex
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -9,6 +9,7 @@ from jinja2 import pass_context
 from jinja2.runtime import Context
 
 from . import charts
+from .events.lines import in_words
 from .show import shortened
 from .wording import counted
 
@@ -135,7 +136,19 @@ def fetch_command(upload: dict[str, Any]) -> str:
     return f"aws s3 cp {shlex.quote(address)} ."
 
 
+def lasting(span: timedelta | int) -> str:
+    """A stretch of time, or that many seconds: 43 minutes, 3 h 5 min."""
+    return in_words(span if isinstance(span, timedelta) else timedelta(seconds=span))
+
+
+def quoted(name: str) -> str:
+    """A name as a shell takes it."""
+    return shlex.quote(name)
+
+
 FILTERS = {
+    "lasting": lasting,
+    "quoted": quoted,
     "filesize": filesize,
     "local": local,
     "local_time": local_time,

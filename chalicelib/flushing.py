@@ -130,10 +130,10 @@ class Flusher:
         tallies = Tallies()
         for member in self._bundles.members(bundle):
             tallies.add(member.rule, member.event)
-        if not tallies.files and not (person.all_quiet and bundle.why == str(person.digest)):
+        if not tallies.events and not (person.all_quiet and bundle.why == str(person.digest)):
             return self._done(bundle, 0)
         notice = self._notice(bundle, tallies, Recipient(Channel(bundle.channel), person))
-        return self._tell(notice, bundle, time_left) + self._done(bundle, tallies.files)
+        return self._tell(notice, bundle, time_left) + self._done(bundle, tallies.events)
 
     def _notice(self, bundle: Bundle, tallies: Tallies, recipient: Recipient) -> Notice:
         """A digest; one event alone reads like any other message."""

@@ -16,9 +16,11 @@ from msgspec.structs import asdict, replace
 
 from . import wording
 from .compiled import Compiled
-from .events import Event, Kind, Severity, Summary, Upload
+from .events import Change, Digest, Event, Kind, Severity, Summary, Upload
+from .events.lines import line, of_news
 from .filters import FILTERS
 from .message import Channel, Message
+from .policy.incident import severity_of
 from .policy.tally import Tally
 from .settings import Person, Rule, Settings
 from .show import fit_to_show, shortened, unlinked
@@ -97,7 +99,7 @@ class Renderer:
             TemplateFailed: with template, part, line and fact.
         """
         channel = Channel.SMS if part == "sms.txt" else Channel.EMAIL
-        if part == "subject.txt" and (subject := self._subject_of_lead(event, rule, person)):
+        if part == "subject.txt" and (subject := self._subject_of_first(template, event, rule, person)):
             return REPLY + subject
         context = self._context(channel, event, rule, person)
         try:
@@ -122,6 +124,14 @@ class Renderer:
         if channel is Channel.SMS:
             return Message(channel, parts["sms.txt"])
         return Message(channel, parts["email.txt"], parts["subject.txt"], parts["email.html"], event.thread)
+
+    def _subject_of_first(self, template: str, event: Event, rule: str, person: Person) -> str:
+        """The subject of the mail that this one follows; "" where it follows none."""
+        if event.news and event.news.change is not Change.OPENED:
+            opened = replace(event.news, change=Change.OPENED)
+            first = replace(event, news=opened, severity=severity_of(event.news.first))
+            return self.part(template, "subject.txt", event=first, rule=rule, person=person)
+        return self._subject_of_lead(event, rule, person)
 
     def _subject_of_lead(self, event: Event, rule: str, person: Person) -> str:
         """The subject of the mail that a bundle follows: clients show mails as one conversation only where it is the same."""
@@ -152,6 +162,8 @@ class Renderer:
                 "summary": event.summary or (self._total(event) if event.digest else None),
                 "whole": event.whole,
                 "digest": self._digest(event),
+                "news": event.news,
+                "words": event.words,
                 "severity": event.severity,
                 "bucket": self._bucket(event, rule),
                 "rule": rule,
@@ -163,6 +175,8 @@ class Renderer:
         context["bot"] = {"name": self._settings.bot.name}
         context["marks"] = self._stage_marks(event)
         self._add_words(context, self._settings.rule(rule))
+        if event.news:
+            context["headline"] = clean(of_news(event.news))
         return context
 
     def _add_words(self, context: dict[str, Any], rule: Rule | None) -> None:
@@ -172,6 +186,7 @@ class Renderer:
         if digest:
             for part in digest["parts"]:
                 part["place"] = wording.place(part["summary"], "", "", part["bucket"])
+                part["what"] = wording.of_what(part["summary"])
             context["headline"] = wording.of_digest(summary, digest)
         elif summary:
             shared = context["event"]["detail"]
@@ -225,10 +240,15 @@ def _last_words(event: Event) -> str:
     if event.upload:
         return f"upload of {shortened(unlinked(fit_to_show(event.upload.key)), 60)}"
     if event.digest:
-        return wording.counted(sum(part.summary.files for part in event.digest.parts), "file")
+        return _of_parts(event.digest)
     if event.summary:
         return wording.counted(event.summary.files, "file")
-    return shortened(fit_to_show(event.detail), 100) or event.kind.value
+    return shortened(fit_to_show(line(event)), 100)
+
+
+def _of_parts(digest: Digest) -> str:
+    counts = {name: sum(getattr(part.summary, name) for part in digest.parts) for name in ("files", "others")}
+    return wording.of_what(counts)
 
 
 def _line(error: Exception) -> str:

@@ -1,106 +1,211 @@
-"""The watch: once an hour the bot looks whether it is well itself, and tells its owner what is not, once a day.
+"""The watch: looks at every monitor that is due, many at once, and tells what changed of its incident.
 
-It asks what costs next to nothing: the notifications of the rules' buckets, the dead-event queue, the control item and SES.
-`dropnote doctor` looks at the rest.
+    standings ─► those due ─► look (asks) ─► judge ─► step ─► keep (one conditional write) ─► deliver ─► keep
+
+What is to be told stands in the row before it is delivered, so a watch that dies in between is made good by the next one, and
+the ledger lets nobody hear it twice. A look that hangs holds up its own monitor only; what there was no time for comes first
+in the next run.
 """
 
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from msgspec import Struct
+from msgspec.structs import replace
 
-from . import aws, log, upkeep
-from .aws import Clients
-from .bindings import function_name
-from .bot import Bot
-from .deliver import A_DAY, TimeLeft
-from .rules import RuleIndex
-from .settings import Settings
-from .upkeep import Trouble
+from . import log
+from .alarms import alarms_of, monitor_of_alarm
+from .audience import of_rule
+from .deliver import Deliverer, TimeLeft
+from .delivery import Delivery
+from .events import Event, Level
+from .incidents import Incidents
+from .monitors import Reach, Together, Unreadable
+from .policy.incident import Result, Standing, delivered, step
+from .policy.silence import silenced
+from .settings import Rule
+from .settings.monitors import Monitor
 
-NAME = "watch"
-RESERVE = timedelta(seconds=20)  # to tell the owner takes a send
+AT_ONCE = 32  # looks; they wait for answers and cost next to no processor
+RESERVE = timedelta(seconds=20)  # to judge, to write down and to tell what was seen
+
+
+class Watched(Struct, frozen=True):
+    """What one run did."""
+
+    looked: int = 0
+    told: int = 0
+    left: int = 0  # were due, and there was no time
 
 
 class Watch:
-    """Looks at the bot's own surroundings. `clients` makes AWS clients, called for what is looked at and no sooner."""
+    """Looks at monitors. `clients` makes AWS clients; `incidents` is where it is written down how each stands."""
 
-    def __init__(self, bot: Bot, settings: Settings, environ: Mapping[str, str], clients: Clients | None = None) -> None:
-        self._bot = bot
-        self._settings = settings
-        self._stage = environ["DROPNOTE_STAGE"]
-        self._queue = environ.get("DROPNOTE_DEAD_EVENTS", "")
-        self._client = clients or aws.clients()
-        self._unanswered: list[str] = []
+    def __init__(
+        self, deliverer: Deliverer, incidents: Incidents, clients: Callable[..., Any], *, at_once: int = AT_ONCE
+    ) -> None:
+        self._deliverer = deliverer
+        self._incidents = incidents
+        self._clients = clients
+        self._at_once = at_once
 
-    def run(self, arn: str, time_left: TimeLeft) -> list[Trouble]:
-        """Look at everything once, tell the owner and the log. `arn` is that of the function that runs this."""
-        deliverer, told = self._bot.deliverer, 0
-        found = [*self._buckets(arn), *self._sweeping(), *self._mail()]
-        for kind in dict.fromkeys(trouble.kind for trouble in found):  # ten buckets are one message
-            some = [trouble for trouble in found if trouble.kind == kind]
-            if time_left() > RESERVE:
-                about = " ".join(["watch", kind, *sorted(trouble.subject for trouble in some)])
-                deliverer.tell_owner(about, " ".join(map(str, some)), time_left, once=A_DAY)
-                told += 1
-        tell = log.warning if found or self._unanswered else log.info
-        names = ", ".join(f"{trouble.kind} {trouble.subject}".strip() for trouble in found)
-        tell("watched", troubles=names, told=told or None, unanswered="; ".join(self._unanswered))
-        return found
+    def run(self, monitors: Sequence[Monitor], time_left: TimeLeft, *, now_all: bool = False) -> Watched:
+        """Look at those that are due (or at all of them), and tell what changed."""
+        standings = self._incidents.all()
+        now = self._deliverer.clock()
+        told = self._tell_again(monitors, standings, time_left)
+        monitors = [*monitors, *alarms_of(self._deliverer.settings, standings)]
+        due = sorted(
+            (monitor for monitor in monitors if now_all or _due(standings.get(monitor.name), now)),
+            key=lambda monitor: _since_when(standings.get(monitor.name)),
+        )
+        looked = 0
+        for monitor, seen in self._seen(due, standings, time_left):
+            standing = standings.get(monitor.name, Standing(monitor.name))
+            with _innocent_of(monitor.name):
+                result = _result(monitor, seen, self._deliverer.clock(), standing.memory)
+                told += len(self._stand(monitor, standing, result, time_left))
+            looked += 1
+        if due:
+            log.info("watched", looked=looked, told=told or None, left=len(due) - looked or None)
+        return Watched(looked, told, len(due) - looked)
 
-    def _buckets(self, arn: str) -> Iterator[Trouble]:
-        """Does each bucket of a rule still tell its function? Its ARN is ours but for the name."""
-        ours = ":".join(arn.split(":")[:7])  # without a version
-        if not ours.endswith(f"-{NAME}"):  # `chalice local` has none
-            return
-        for name in RuleIndex(self._settings.rules).buckets:
-            with self._asking(f"the notifications of {name}"):
-                yield from upkeep.bucket(
-                    name,
-                    notifications(self._client("s3"), name),
-                    ours.removesuffix(NAME) + function_name("upload", name),
-                    self._stage,
-                )
+    def _seen(
+        self, due: Sequence[Monitor], standings: Mapping[str, Standing], time_left: TimeLeft
+    ) -> Iterable[tuple[Monitor, Any]]:
+        """What each sees, or why it cannot, as they come; those that hang are left to themselves."""
+        reach, now = Reach(self._clients, lambda: time_left() - RESERVE), self._deliverer.clock()
 
-    def _sweeping(self) -> Iterator[Trouble]:
-        swept, now = self._bot.deliverer.control.now().swept, self._bot.deliverer.clock()
-        yield from upkeep.sweep(swept, now, self._stage)
-        if self._queue:
-            with self._asking("the dead-event queue"):
-                waiting = dead_events(self._client("sqs"), self._queue)
-                if upkeep.dead_events_pile_up(waiting, swept, now):
-                    yield from upkeep.dead_events(waiting, self._stage)
+        def look(some: Sequence[Monitor]) -> list[Any]:
+            first = some[0].check
+            if isinstance(first, Together):
+                checks: list[Any] = [monitor.check for monitor in some]  # all of the first one's kind
+                return type(first).look_at_all(checks, reach, now)
+            return [first.look(reach, now, standings.get(some[0].name, Standing("")).memory)]
 
-    def _mail(self) -> Iterator[Trouble]:
-        if self._settings.email and self._settings.email.transport == "ses":
-            with self._asking("SES"):
-                client = self._client("sesv2")
-                yield from upkeep.mail(client.get_account(), client.meta.region_name)
-
-    @contextmanager
-    def _asking(self, what: str) -> Iterator[None]:
-        """What AWS does not answer is no trouble of the bot's: the log has it, and the rest is looked at."""
+        pool = ThreadPoolExecutor(max_workers=self._at_once)
         try:
-            yield
-        except (ClientError, BotoCoreError) as error:
-            self._unanswered.append(f"{what}: {error}")
+            running: dict[Future[list[Any]], Sequence[Monitor]] = {}
+            waiting = _jobs(due)
+            while (waiting or running) and time_left() > RESERVE:
+                while waiting and len(running) < self._at_once:
+                    job = waiting.popleft()
+                    running[pool.submit(look, job)] = job
+                patience = (time_left() - RESERVE).total_seconds()
+                for future in wait(running, timeout=max(patience, 0), return_when=FIRST_COMPLETED).done:
+                    yield from zip(running[future], _results(future, len(running.pop(future))), strict=True)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def heard(self, event: Event, rule: Rule, time_left: TimeLeft) -> list[Delivery]:
+        """An alarm of the bus told of itself: it opens or resolves an incident. One that is older than what is known, or
+        that came before, changes nothing."""
+        from .events.alarms import alarm_result  # the scheduled watch never hears one
+
+        told = alarm_result(event)
+        if told is None or event.bus is None:
+            return []
+        name, result = told
+        standing = replace(self._incidents.get(f"alarm {rule.name} {name}"), shown=event.bus.subject, rule=rule.name)
+        monitor = monitor_of_alarm(rule, standing)
+        if standing.result and (standing.result.since or event.at) >= (result.since or event.at):
+            return self._tell(monitor, standing, time_left)
+        return self._stand(monitor, standing, result, time_left)
+
+    def _stand(self, monitor: Monitor, standing: Standing, result: Result, time_left: TimeLeft) -> list[Delivery]:
+        """Write down how a monitor stands after a result, and tell what changed."""
+        now = self._deliverer.clock()
+        silences = self._deliverer.control.now().silences
+        muted = any(silenced(silences, name, now) for name in (monitor.name, monitor.table, monitor.rule.name))
+        after = step(standing, result, monitor.knobs, now, monitor.check.what, silenced=muted)
+        if not self._incidents.keep(standing, after, now):
+            log.info("overtaken", monitor=monitor.name)
+            return []
+        if after.level is not standing.level:
+            log.info("level", monitor=monitor.name, level=after.level, before=standing.level, says=result.says)
+        return self._tell(monitor, after, time_left)
+
+    def _tell_again(self, monitors: Sequence[Monitor], standings: dict[str, Standing], time_left: TimeLeft) -> int:
+        """What a watch before this one wrote down and did not get to tell."""
+        told = 0
+        for monitor in monitors:
+            standing = standings.get(monitor.name)
+            if standing and standing.untold and time_left() > RESERVE:
+                with _innocent_of(monitor.name):
+                    told += len(self._tell(monitor, standing, time_left))
+                    standings[monitor.name] = self._incidents.get(monitor.name)
+        return told
+
+    def _tell(self, monitor: Monitor, standing: Standing, time_left: TimeLeft) -> list[Delivery]:
+        event = standing.untold
+        if event is None:
+            return []
+        recipients = [*monitor.rule.recipients, *(monitor.on_error if _is_error(event) else ())]
+        told = [
+            each
+            for recipient in dict.fromkeys(recipients)
+            for each in self._deliverer.deliver(of_rule(event, monitor.rule, recipient), time_left)
+        ]
+        self._incidents.keep(standing, delivered(standing), self._deliverer.clock())
+        return told
 
 
-def notifications(client: Any, bucket: str) -> Mapping[str, Any] | None:
-    """A bucket's notification configuration; None where there is no such bucket."""
+@contextmanager
+def _innocent_of(name: str) -> Iterator[None]:
+    """What goes wrong with one monitor leaves the others alone; it stays due."""
     try:
-        told: Mapping[str, Any] = client.get_bucket_notification_configuration(Bucket=bucket)
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "NoSuchBucket":
-            return None
-        raise
-    return told
+        yield
+    except Exception as error:  # noqa: BLE001  whatever it is
+        log.warning("watch-failed", monitor=name, error=type(error).__name__, detail=str(error))
 
 
-def dead_events(client: Any, queue: str) -> int:
-    """How many messages wait in a queue; those that a sweep has in hand are not counted."""
-    url = client.get_queue_url(QueueName=queue)["QueueUrl"]
-    told = client.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
-    return int(told["Attributes"]["ApproximateNumberOfMessages"])
+def _jobs(due: Sequence[Monitor]) -> deque[list[Monitor]]:
+    """What is looked at together: all of a kind that can be, and each other for itself."""
+    jobs: deque[list[Monitor]] = deque()
+    together: dict[type, list[Monitor]] = {}
+    for monitor in due:
+        if not isinstance(monitor.check, Together):
+            jobs.append([monitor])
+        elif type(monitor.check) in together:
+            together[type(monitor.check)].append(monitor)
+        else:
+            together[type(monitor.check)] = [monitor]
+            jobs.append(together[type(monitor.check)])
+    return jobs
+
+
+def _results(future: Future[list[Any]], count: int) -> list[Any]:
+    """What a job saw, or for each of its monitors why it cannot say."""
+    error = future.exception()
+    if error is None:
+        return future.result()
+    if not isinstance(error, Unreadable):
+        log.warning("look-failed", error=type(error).__name__, detail=str(error))
+        error = Unreadable(f"looking at it failed with {type(error).__name__}; the log of the watch tells more")
+    return [error] * count
+
+
+def _result(monitor: Monitor, seen: Any, now: datetime, memory: Mapping[str, Any]) -> Result:
+    if isinstance(seen, Unreadable):
+        return Result(Level.UNKNOWN, f"cannot be read: {seen}", memory=memory)
+    return monitor.check.judge(seen, now, memory)
+
+
+def _due(standing: Standing | None, now: datetime) -> bool:
+    return standing is None or standing.look_at is None or standing.look_at <= now
+
+
+def _since_when(standing: Standing | None) -> datetime:
+    """Since when a monitor waits to be looked at: what had no time in the last run goes first."""
+    return (standing.look_at if standing else None) or _LONG_AGO
+
+
+def _is_error(event: Event) -> bool:
+    return event.news is not None and event.news.worst is Level.ERROR
+
+
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)

@@ -40,8 +40,16 @@ def of_digest(summary: dict[str, Any], digest: dict[str, Any]) -> str:
     rules = [part["rule"] for part in digest["parts"]]
     if rules:
         whose = f"rule {rules[0]}" if len(rules) == 1 else counted(len(rules), "rule")
-        return f"{counted(summary['files'], 'file')} by {whose}"
+        return f"{of_what(summary)} by {whose}"
     return f"{counted(digest['failures'], 'message')} to you failed" if digest["failures"] else "All quiet"
+
+
+def of_what(summary: dict[str, Any]) -> str:
+    """How many files, and how many messages of other things: "3 files and 2 messages"."""
+    files, others = counted(summary["files"], "file"), counted(summary["others"], "message")
+    if not summary["others"]:
+        return files
+    return f"{others} and {files}" if summary["files"] else others
 
 
 def _of_whole(summary: dict[str, Any], whole: dict[str, Any]) -> str:

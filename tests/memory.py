@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from chalicelib.bundles import Member, hour_of, position_of
 from chalicelib.delivery import ARROWS, BIRTHS, Delivery
 from chalicelib.policy.bundle import Bundle, Position, Window
+from chalicelib.policy.incident import Standing
 from chalicelib.rows import Parked, bundle_of_item, delivery_of_item, item_of_bundle, item_of_delivery
 
 
@@ -136,3 +137,22 @@ def _bundle_written(bundle: Bundle) -> Bundle:
 def _written(delivery: Delivery) -> Delivery:
     """As it would be read back: written and read by the real code, so that what is not kept is not kept here."""
     return delivery_of_item(item_of_delivery(delivery))
+
+
+class MemoryIncidents:
+    """What chalicelib.incidents.Incidents does, without a table."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, Standing] = {}
+
+    def all(self) -> dict[str, Standing]:
+        return dict(self.rows)
+
+    def get(self, name: str) -> Standing:
+        return self.rows.get(name, Standing(name))
+
+    def keep(self, old: Standing, new: Standing, now: datetime) -> bool:
+        if self.get(new.name).version != old.version:
+            return False
+        self.rows[new.name] = new
+        return True

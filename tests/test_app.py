@@ -94,9 +94,9 @@ def test_sweep_takes_an_empty_event(app: Any, stage: Stage) -> None:
 
 
 def test_watch_takes_an_empty_event_and_no_function_name(app: Any, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chalicelib.watch.Watch.run", lambda watch, arn, time_left: [arn])
+    monkeypatch.setattr("chalicelib.selfwatch.SelfWatch.run_hourly", lambda watch, arn, time_left: [arn])
     with Client(app.app) as client:
-        assert client.lambda_.invoke("watch", {}).payload == {"troubles": 1}
+        assert client.lambda_.invoke("watch", {}).payload == {"looked": 0, "told": 0, "left": 0, "troubles": 1}
 
 
 def test_test_function_says_who_was_told_and_who_there_is(app: Any, stage: Stage) -> None:

@@ -7,8 +7,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from chalicelib import upkeep
-from chalicelib.control import SWEPT_EVERY
-from chalicelib.watch import Watch
+from chalicelib.control import NOTED_EVERY
+from chalicelib.selfwatch import SelfWatch
 from tests.builders import ENVIRON, NOON, some_settings
 from tests.providers import Answer
 from tests.worlds import Stage, memory_stage, plenty, real_stage
@@ -106,7 +106,7 @@ def test_hour_of_sweeps_costs_a_write_every_five_minutes_and_one_read() -> None:
     stage.store = store = CountingStore(stage.store)  # type: ignore[assignment]
     stage.deliverer, stage.bot = stage.container()
     stage.sweep_for(hours=1)
-    assert (store.writes, store.reads) == (60 / (SWEPT_EVERY / timedelta(minutes=1)), 1)
+    assert (store.writes, store.reads) == (60 / (NOTED_EVERY / timedelta(minutes=1)), 1)
 
 
 def test_sweep_that_fails_does_not_count_as_ended() -> None:
@@ -142,7 +142,7 @@ def overwrite(ministack: MiniStack, told: Any) -> None:
 
 def watch(stage: Stage, clients: Any, *, arn: str = ARN + "watch") -> list[str]:
     environ = {**ENVIRON, "DROPNOTE_DEAD_EVENTS": "dropnote-prod-dead-events"}
-    return [trouble.kind for trouble in Watch(stage.bot, stage.settings, environ, clients).run(arn, plenty)]
+    return [trouble.kind for trouble in SelfWatch(stage.bot, stage.settings, environ, clients).run(arn, plenty)]
 
 
 def test_bot_that_is_well_tells_nobody(stage: Stage, ministack: MiniStack) -> None:

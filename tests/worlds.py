@@ -13,13 +13,15 @@ from chalicelib.control import Control, Store, TableStore
 from chalicelib.deliver import Deliverer
 from chalicelib.delivery import Delivery
 from chalicelib.events import Batch, Event
+from chalicelib.incidents import Incidents
 from chalicelib.ledger import Ledger
 from chalicelib.message import Channel, Message
 from chalicelib.render import Renderer
 from chalicelib.rows import Parked
 from chalicelib.settings import Settings
+from chalicelib.watch import Watch
 from tests.builders import NOON, some_settings
-from tests.memory import MemoryBundles, MemoryLedger, MemoryStore
+from tests.memory import MemoryBundles, MemoryIncidents, MemoryLedger, MemoryStore
 from tests.providers import Answer, Provider, TextProvider
 from workbench.ministack import MiniStack
 from workbench.places import PROJECT
@@ -42,6 +44,7 @@ class Stage:
     bundles: Any
     settings: Settings = field(default_factory=some_settings)
     now: datetime = NOON
+    incidents: Any = field(default_factory=MemoryIncidents)
 
     def __post_init__(self) -> None:
         self.mail, self.text = Provider(Channel.EMAIL, self.clock), TextProvider(Channel.SMS, self.clock)
@@ -61,7 +64,12 @@ class Stage:
             chance=lambda: 1.0,
             token=lambda: f"t{next(self._tokens)}",
         )
-        return deliverer, Bot(self.settings, deliverer, at_once=1)
+        watch = Watch(deliverer, self.incidents, self.clients)
+        return deliverer, Bot(self.settings, deliverer, at_once=1, make_watch=lambda: watch)
+
+    def clients(self, service: str, **_: Any) -> Any:
+        """Clients of AWS: a test that needs one gives it."""
+        raise LookupError(service)
 
     def clock(self) -> datetime:
         """The time that a test gave it."""
@@ -120,7 +128,13 @@ def real_stage(ministack: MiniStack, settings: Settings | None = None) -> Stage:
     """A stage on a real table."""
     apply_stack(ministack, PROJECT / "resources.yaml", "prod")
     client = ministack.client("dynamodb")
-    return Stage(Ledger(client, TABLE), TableStore(client, TABLE), Bundles(client, TABLE), settings or some_settings())
+    return Stage(
+        Ledger(client, TABLE),
+        TableStore(client, TABLE),
+        Bundles(client, TABLE),
+        settings or some_settings(),
+        incidents=Incidents(client, TABLE),
+    )
 
 
 def memory_stage(settings: Settings | None = None) -> Stage:

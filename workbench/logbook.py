@@ -117,7 +117,7 @@ def what_of(event: Event) -> str:
     if event.summary:
         return f"{event.summary.files} files"
     if event.digest:
-        return f"a digest of {sum(part.summary.files for part in event.digest.parts)} files"
+        return f"a digest of {sum(part.summary.files + part.summary.others for part in event.digest.parts)} events"
     return fit_to_show(event.upload.key if event.upload else event.detail or event.kind.value)
 
 

@@ -3,7 +3,7 @@
 from .change import BusEvent, Did, Item
 from .incident import Change, Level, News
 from .model import Batch, Creation, Event, Kind, Severity, Unknown, Upload, identity_of, late_identity
-from .summary import Digest, Part, Share, Summary, Whole
+from .summary import Digest, Line, Part, Share, Summary, Whole
 
 __all__ = [
     "Batch",
@@ -16,6 +16,7 @@ __all__ = [
     "Item",
     "Kind",
     "Level",
+    "Line",
     "News",
     "Part",
     "Severity",

@@ -37,3 +37,8 @@ class BusEvent(Struct, frozen=True, omit_defaults=True):
     account: str = ""
     facts: Mapping[str, str] = {}  # what else is worth knowing, in the order it is shown
     link: str = ""  # the AWS console's page of it
+
+    @property
+    def is_alarm(self) -> bool:
+        """Whether a CloudWatch alarm tells of itself: it opens or resolves an incident."""
+        return (self.source, self.type) == ("aws.cloudwatch", "CloudWatch Alarm State Change")

@@ -52,3 +52,4 @@ class News(Struct, frozen=True, omit_defaults=True):
     remind_s: int = 0  # seconds until the next reminder; 0 for none
     changes: int = 0  # where it flaps: how often it changed
     worst: Level = Level.OK
+    first: Level = Level.ERROR  # what it was opened as

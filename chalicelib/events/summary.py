@@ -13,8 +13,15 @@ class Share(Struct, frozen=True, array_like=True):
     size: int = 0  # bytes, as far as they were told
 
 
+class Line(Struct, frozen=True, array_like=True):
+    """What one event that is no upload says in a line."""
+
+    at: datetime
+    text: str
+
+
 class Summary(Struct, frozen=True, omit_defaults=True):
-    """So many uploads."""
+    """So many uploads, and so many other events."""
 
     files: int = 0
     size: int = 0  # bytes, as far as they were told
@@ -25,6 +32,8 @@ class Summary(Struct, frozen=True, omit_defaults=True):
     names: tuple[str, ...] = ()  # the keys of the first files
     largest: tuple[Share, ...] = ()  # the largest files, where that says more than the names
     hours: tuple[Share, ...] = ()  # each hour (UTC, "2026-11-23T10") that has files
+    others: int = 0  # events that are no uploads
+    lines: tuple[Line, ...] = ()  # what the first of them say
 
 
 class Whole(Struct, frozen=True, omit_defaults=True):

@@ -50,6 +50,7 @@ class Incident(Struct, frozen=True, omit_defaults=True):
     id: str
     opened_at: datetime
     title: str
+    first: Level  # as which it was opened
     worst: Level
     told_at: datetime | None = None  # when people last heard of it
     acked_by: str = ""
@@ -60,6 +61,8 @@ class Standing(Struct, frozen=True, omit_defaults=True):
     """How a monitor stands: a row of the ledger's table, changed only by `step`, `acknowledge` and `delivered`."""
 
     name: str
+    shown: str = ""  # what people call it, where that is another name
+    rule: str = ""  # which rule is told of it, where no monitor is: an alarm of the bus
     level: Level = Level.OK
     since: datetime | None = None  # since when it has this level
     told: Level = Level.OK  # what people were told last
@@ -136,7 +139,7 @@ def _changed(standing: Standing, level: Level, since: datetime, result: Result, 
     incident = standing.incident
     if incident is None:
         id_ = identity_of("incident", standing.name, since.isoformat(), str(standing.version))[:6]
-        incident = Incident(id_, since, result.says, level)
+        incident = Incident(id_, since, result.says, level, level)
     elif level.rank > standing.level.rank:
         incident = replace(incident, acked_by="", acked_at=None, worst=max(incident.worst, level, key=lambda each: each.rank))
     return replace(standing, level=level, since=since, changes=(*standing.changes, now), incident=incident)
@@ -145,8 +148,9 @@ def _changed(standing: Standing, level: Level, since: datetime, result: Result, 
 def _flapped(standing: Standing, knobs: Knobs, now: datetime) -> Standing:
     span = max(FLAPPING, LOOKS * knobs.every)
     changes = tuple(at for at in standing.changes if now - at < span)
-    flapping = len(changes) >= FLAPS or (standing.flapping and bool(changes) and now - changes[-1] < span / 2)
-    return replace(standing, changes=changes, flapping=flapping)
+    if standing.flapping and (not changes or now - changes[-1] >= span / 2):
+        return replace(standing, changes=(), flapping=False)
+    return replace(standing, changes=changes, flapping=standing.flapping or len(changes) >= FLAPS)
 
 
 def _to_tell(standing: Standing, knobs: Knobs, now: datetime) -> Change | None:
@@ -175,7 +179,7 @@ def _told(standing: Standing, change: Change, knobs: Knobs, now: datetime, what:
     number = standing.notices + 1
     ended = standing.level is Level.OK and change is not Change.FLAPPING
     news = News(
-        monitor=standing.name,
+        monitor=standing.shown or standing.name,
         id=incident.id,
         change=change,
         level=standing.level,
@@ -189,12 +193,13 @@ def _told(standing: Standing, change: Change, knobs: Knobs, now: datetime, what:
         remind_s=int(knobs.remind.total_seconds()) if knobs.remind and not ended and change is not Change.FLAPPING else 0,
         changes=len(standing.changes),
         worst=incident.worst,
+        first=incident.first,
     )
     event = Event(
         Kind.INCIDENT,
         identity_of("incident", standing.name, incident.id, str(number)),
         now,
-        severity=_severity(standing.level),
+        severity=severity_of(standing.level),
         urgent=knobs.urgent and incident.worst is Level.ERROR,
         thread=identity_of("thread", standing.name, incident.id),
         news=news,
@@ -209,7 +214,8 @@ def _told(standing: Standing, change: Change, knobs: Knobs, now: datetime, what:
     )
 
 
-def _severity(level: Level) -> Severity:
+def severity_of(level: Level) -> Severity:
+    """How much a level matters."""
     if level is Level.ERROR:
         return Severity.CRITICAL
     return Severity.INFO if level is Level.OK else Severity.WARNING

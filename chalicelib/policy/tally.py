@@ -5,7 +5,8 @@ from collections import Counter
 from datetime import datetime
 from typing import TypeVar
 
-from ..events import Event, Part, Severity, Share, Summary
+from ..events import Event, Kind, Line, Part, Severity, Share, Summary
+from ..events.lines import line
 
 NAMES = 10  # of the first files
 LARGEST = 3
@@ -27,9 +28,11 @@ class Tally:
         self._hours: Counter[str] = Counter()
         self._first: list[tuple[datetime, str]] = []
         self._largest: list[tuple[int, str]] = []  # by the negative size
+        self.others = 0
+        self._lines: list[tuple[datetime, str]] = []
 
     def add(self, event: Event) -> None:
-        """Count an event: an upload, or a bundle of them."""
+        """Count an event: an upload, a bundle of them, or another."""
         if event.severity.rank > self.severity.rank:
             self.severity = event.severity
         self.last = event
@@ -42,14 +45,21 @@ class Tally:
             self._hours[f"{event.at:%Y-%m-%dT%H}"] += 1
             self._name(event.at, upload.key)
             self._large(size, upload.key)
-        elif event.summary and event.summary.files:
+        elif event.summary:
             self.merge(event.summary)
+        elif event.kind is not Kind.BUNDLE:
+            self.others += 1
+            _keep(self._lines, (event.at, line(event)), NAMES)
+            self._over(event.at, event.at)
 
     def merge(self, other: Summary) -> None:
         """Count what was counted before."""
         first, last = other.first_at, other.last_at
         if first is None or last is None:
             return
+        self.others += other.others
+        for each in other.lines:
+            _keep(self._lines, (each.at, each.text), NAMES)
         self._add(other.files, other.size, first, last)
         for folder in other.folders:
             self._folders[folder.name] += folder.files
@@ -76,11 +86,16 @@ class Tally:
             names=tuple(name for _, name in self._first),
             largest=tuple(large) if self.files > NAMES else (),
             hours=tuple(Share(name, files) for name, files in sorted(self._hours.items())),
+            others=self.others,
+            lines=tuple(Line(at, text) for at, text in self._lines),
         )
 
     def _add(self, files: int, size: int, first: datetime, last: datetime) -> None:
         self.files += files
         self._size += size
+        self._over(first, last)
+
+    def _over(self, first: datetime, last: datetime) -> None:
         self._times = (min(self._times[0], first), max(self._times[1], last)) if self._times else (first, last)
 
     def _name(self, at: datetime, name: str) -> None:
@@ -107,14 +122,14 @@ class Tallies:
             self._of(rule).add(event)
 
     @property
-    def files(self) -> int:
-        """How many files all have together."""
-        return sum(tally.files for tally in self._by_rule.values())
+    def events(self) -> int:
+        """How many files and other events all have together."""
+        return sum(tally.files + tally.others for tally in self._by_rule.values())
 
     def parts(self) -> tuple[Part, ...]:
-        """What is said of each rule, those with the most files first."""
+        """What is said of each rule, those with the most files first, those with other events before them."""
         found = [Part(name, tally.summary()) for name, tally in self._by_rule.items()]
-        return tuple(sorted(found, key=lambda part: (-part.summary.files, part.rule)))
+        return tuple(sorted(found, key=lambda part: (-part.summary.others, -part.summary.files, part.rule)))
 
     def _of(self, rule: str) -> Tally:
         return self._by_rule.setdefault(rule, Tally())

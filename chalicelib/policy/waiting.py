@@ -18,6 +18,9 @@ from .budget import Tripped, over, scopes
 from .hours import next_time, quiet_until
 from .silence import Silence, silenced
 
+# Of a silenced rule these are dropped; of a silenced monitor nothing is told to begin with, and afterwards what is still so.
+_SILENT = (Kind.UPLOAD, Kind.BUNDLE, Kind.BUS, Kind.ITEM)
+
 
 class Wait(Struct, frozen=True):
     """Why a message waits, and until when; what waits for one reader until then is told as one."""
@@ -31,7 +34,7 @@ def in_the_way(
     notice: Notice, settings: Settings, controls: Controls, now: datetime
 ) -> Silence | DeadAddress | Wait | Tripped | None:
     """The first thing that keeps a notice from going now; None where it may."""
-    if notice.event.kind in (Kind.UPLOAD, Kind.BUNDLE) and (silence := silenced(controls.silences, notice.rule, now)):
+    if notice.event.kind in _SILENT and (silence := silenced(controls.silences, notice.rule, now)):
         return silence
     return (
         dead(notice, settings, controls)

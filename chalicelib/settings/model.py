@@ -122,6 +122,7 @@ class Rule(Struct, frozen=True):
     ignore: tuple[str, ...] = DEFAULT_IGNORE
     recipients: tuple[Recipient, ...] = ()
     template: str = "upload"
+    remind: timedelta | None = None  # an alarm of the bus is told again after that long
     expires: timedelta = timedelta(hours=24)
     fallback: timedelta | None = None  # try the person's other channel: at once when this is dead, else after that long
     severity: Severity = Severity.INFO

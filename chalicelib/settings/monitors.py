@@ -28,6 +28,7 @@ class Monitor(Struct, frozen=True):
     knobs: Knobs
     rule: Rule  # of the same name: who hears, and when
     on_error: tuple[Recipient, ...] = ()  # hear too, of errors
+    table: str = ""  # the name of the [[monitors]] table, where that stands for several
 
 
 Recipients = Callable[[Table, str], tuple[Recipient, ...]]  # of a field
@@ -71,7 +72,7 @@ def read(
             quiet=table.each_parsed("quiet", (), calm.quiet),
             budget=table.each_parsed("budget", (), calm.limit),
         )
-        yield Monitor(full, kind, check, knobs, rule, recipients(table, "on_error") if table.has("on_error") else ())
+        yield Monitor(full, kind, check, knobs, rule, recipients(table, "on_error") if table.has("on_error") else (), name)
 
 
 def _every(text: str) -> timedelta:

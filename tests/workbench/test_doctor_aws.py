@@ -184,9 +184,9 @@ def test_overwritten_bucket_notification_is_found(deployed: Patient) -> None:
 def test_sweep_is_judged_by_when_it_last_ended(patient: Patient) -> None:
     control = patient.account.bot().deliverer.control
     assert "No sweep has ended yet" in patient.found("sweep")
-    control.swept(utc_now() - timedelta(hours=2))
+    control.ended("swept", utc_now() - timedelta(hours=2))
     assert "2 hours ago" in patient.found("sweep")
-    control.swept(utc_now())
+    control.ended("swept", utc_now())
     assert patient.found("sweep") == ""
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from chalicelib import upkeep, watch
+from chalicelib import selfwatch, upkeep
 from chalicelib.bindings import function_name
 from chalicelib.channels.registry import RECEIPTS
 from chalicelib.rules import RuleIndex
@@ -27,7 +27,7 @@ def buckets(account: Account) -> Iterator[Trouble]:
     client, there = account.client("s3"), {each["FunctionName"]: each["FunctionArn"] for each in functions(account)}
     for bucket in RuleIndex(account.settings.rules).buckets:
         name = name_of(account, function_name("upload", bucket))
-        told = watch.notifications(client, bucket)
+        told = selfwatch.notifications(client, bucket)
         yield from upkeep.bucket(bucket, told, there.get(name, f"arn:aws:lambda:::function:{name}"), account.stage)
 
 
@@ -49,7 +49,7 @@ def dead_events(account: Account) -> Iterator[Trouble]:
     """Does anything wait that the functions failed at?"""
     queue = account.variables.get("DROPNOTE_DEAD_EVENTS", "")
     try:
-        waiting = watch.dead_events(account.client("sqs"), queue)
+        waiting = selfwatch.dead_events(account.client("sqs"), queue)
     except ClientError as error:
         if "NonExistentQueue" not in error.response["Error"]["Code"] and "QueueDoesNotExist" not in str(type(error)):
             raise
