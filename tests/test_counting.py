@@ -7,13 +7,13 @@ from random import Random
 from typing import Any
 
 import pytest
-from bench.units import Meter
 from botocore.exceptions import EndpointConnectionError
 from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 from msgspec.structs import replace
 
+from bench.units import Meter
 from chalicelib.counters import Counters, Hour
 from chalicelib.counting import Counting, used_of
 from chalicelib.delivery import Delivery, Reason, State
@@ -152,9 +152,9 @@ def test_counts_are_those_of_a_plain_set_however_records_come(
         after = Hour(before.messages + accepted, before.segments + accepted * segments, before.failures + nothing)
         if after != Hour():
             wanted[key] = after
-    asha = stage.settings.people["asha"]
-    people = {f"{who}{world}": replace(asha, name=f"{who}{world}", budget=ENOUGH) for who in ("asha", "ben")}
-    stage.settings = replace(stage.settings, people=people)
+    before_them = stage.settings.people
+    people = {f"{who}{world}": replace(before_them[who], name=f"{who}{world}", budget=ENOUGH) for who in ("asha", "ben")}
+    stage.settings = replace(stage.settings, people={**before_them, **people})
     job = counting(stage, client)
     for some_records in as_it_comes(records, dice):
         assert job.take(batch(*some_records), plenty) == {"batchItemFailures": []}
@@ -226,7 +226,8 @@ def analysing(stage: Stage, client: Any, *by: str) -> Counting:
 
 def of_day(job: Counting, name: str) -> dict[str, Any]:
     """A counter's day, which the sum of its hours must be."""
-    found, hours = ({}, {})
+    found: dict[str, Any] = {}
+    hours: dict[str, Any] = {}
     for per, sums in (("day", found), ("hour", hours)):
         for each in job.counters.read(name, per, NOON.replace(hour=0), NOON.replace(hour=23)):  # type: ignore[arg-type]
             sums[each.value] = sums.get(each.value, 0) + each.n

@@ -46,7 +46,7 @@ class Scene:
 
     def used(self) -> dict[str, set[str]]:
         """The actions that each function has used so far."""
-        found = defaultdict(set)
+        found: dict[str, set[str]] = defaultdict(set)
         for service, proxy in self.proxies.items():
             for seen in proxy.requests():
                 if function := re.search(r"dropnote-local-?(\w*)", seen.agent):
