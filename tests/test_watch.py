@@ -218,7 +218,7 @@ def test_quiet_hours_hold_a_warning_and_no_error() -> None:
     rows = [row for row in bench.stage.ledger.rows.values() if row.person == "ben"]
     assert {row.rule: row.state.value for row in rows} == {"web": "bundled", "disk": "bundled", "db": "sent"}
     bench.stage.sweep_for(hours=3)
-    assert bench.stage.mail.taken[-1].message.subject == "2 messages by 2 rules"
+    assert bench.stage.mail.taken[-1].message.subject == "2 messages by 2 rules, quiet hours"
     assert "12:01 UTC  web: is warning" in bench.stage.mail.taken[-1].message.text
 
 
