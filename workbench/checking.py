@@ -1,7 +1,7 @@
 """`dropnote check` and `dropnote preview`: settings read, templates rendered against sample events."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from chalicelib.sms_text import count_segments
 
 from .deployment.config import read_stage
 from .places import PROJECT
+from .sample_incidents import sample_incidents
 from .samples import sample_events
 
 _BUNDLES, _DIGESTS = ("bundle", "bundle-hostile", "whole", "incomplete"), ("digest", "all-quiet")
@@ -26,7 +27,10 @@ _BUILT_IN = {
     "digest": _DIGESTS,
     "plain": ("upload", "hostile", "test", "trouble", *_BUNDLES, *_DIGESTS),
 }
-_RULES = ("upload", "hostile")
+_OF_KIND = {  # what the template of a rule on these may meet
+    Kind.UPLOAD: ("upload", "hostile"),
+    Kind.INCIDENT: tuple(sample_incidents()),
+}
 _NOBODY = Person("somebody", "somebody@example.com", "+15005550006")
 
 
@@ -61,6 +65,15 @@ class Report:
         say(f"{self.settings}: " + (f"{count} finding{'s' if count > 1 else ''}" if count else "in order"))
 
 
+def samples_of(template: str, settings: Settings) -> tuple[str, ...]:
+    """The names of the events that a template may meet: by the rules and monitors that use it, uploads where none does."""
+    if template in _BUILT_IN:
+        return _BUILT_IN[template]
+    users = (*settings.rules, *(monitor.rule for monitor in settings.monitors))
+    kinds = {rule.on for rule in users if rule.template == template} | {kind for kind in _OF_KIND if kind.value == template}
+    return tuple(name for kind in _OF_KIND if kind in (kinds or {Kind.UPLOAD}) for name in _OF_KIND[kind])
+
+
 def check_all(path: Path | None, stage: str) -> Report:
     """Read a settings file (the project's own by default) and render every template there is."""
     report = Report(str(path or SETTINGS_FILE.relative_to(PROJECT)))
@@ -75,17 +88,17 @@ def check_all(path: Path | None, stage: str) -> Report:
     renderer = Renderer(shown, stage=stage)
     person = next(iter(shown.people.values()), _NOBODY)
     for template in template_names():
-        _check_template(report, renderer, template, person)
+        _check_template(report, renderer, template, samples_of(template, shown), person)
     return report
 
 
-def _check_template(report: Report, renderer: Renderer, template: str, person: Person) -> None:
+def _check_template(report: Report, renderer: Renderer, template: str, samples: Sequence[str], person: Person) -> None:
     where = f"template {template}"
     for part in (part for parts in PARTS.values() for part in parts):
         if not (TEMPLATES / template / part).exists():
             report.findings.append(Finding(where, part, "it is missing"))
             continue
-        for sample in _BUILT_IN.get(template, _RULES):
+        for sample in samples:
             try:
                 text = renderer.part(template, part, event=sample_events()[sample], rule="sample", person=person)
             except TemplateFailed as error:
@@ -108,7 +121,7 @@ def preview_parts(template: str, file: Path | None, stage: str) -> dict[str, str
         settings = load(SETTINGS_FILE, environ=_environ(stage), templates=template_names())
     except SettingsError as error:
         raise CheckError(f"The settings are not in order:\n{error}") from error
-    event = _read_event(file) if file else sample_events()[_BUILT_IN.get(template, _RULES)[0]]
+    event = _read_event(file) if file else sample_events()[samples_of(template, settings)[0]]
     renderer, person = Renderer(settings, stage=stage), next(iter(settings.people.values()), _NOBODY)
     try:
         return {

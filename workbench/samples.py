@@ -4,6 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 from chalicelib.events import Creation, Digest, Event, Kind, Part, Severity, Share, Summary, Upload, Whole, identity_of
 
+from .sample_incidents import sample_incidents
+
 _AT = datetime(2026, 3, 2, 9, 20, tzinfo=UTC)
 HOSTILE_KEY = "in/\u202efdp.exe\r\nBcc: eve@example.net <img src=x onerror=alert(1)> evil.com {{ 7 * 7 }} 🎉.csv"
 _GB, _MB = 1024**3, 1024**2
@@ -48,6 +50,7 @@ def sample_events(bucket: str = "acme-drops") -> dict[str, Event]:
         ),
         "digest": digest("quiet hours", night, (Share("2026-03-01T21", 1), Share("2026-03-02T04", 3))),
         "all-quiet": digest("daily 08:00"),
+        **sample_incidents(),
     }
 
 

@@ -27,7 +27,7 @@ def of_news(news: News) -> str:
     lasted = f" after {in_words(news.until - news.opened_at)}" if news.until else ""
     how = {
         Change.OPENED: "",
-        Change.REMINDER: " still",
+        Change.REMINDER: " is still not well",
         Change.WORSENED: " got worse",
         Change.EASED: " got better",
         Change.FLAPPING: f" flaps, {news.changes} changes of late",
