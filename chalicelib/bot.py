@@ -6,17 +6,19 @@ from datetime import timedelta
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from . import log
+from . import log, upkeep
 from .audience import Notice, by_person, by_rule
+from .bindings import watch_every
 from .bundling import Bundler, Tell
 from .channels import DeliveryError
 from .dead_events import DeadEvents
-from .deliver import Deliverer, TimeLeft
+from .deliver import A_DAY, Deliverer, TimeLeft
 from .delivery import Delivery, Reason
 from .events import Batch, Event, Kind, Unknown, Upload, identity_of
 from .events.envelope import unwrap
 from .fanout import AT_ONCE, each
 from .flushing import NOTHING, Flusher, Outside
+from .heartbeat import beat
 from .parameters import Parameters
 from .rows import Parked
 from .rules import RuleIndex
@@ -50,6 +52,7 @@ class Bot:
         at_once: int = AT_ONCE,
         outside: Outside = NOTHING,
         make_watch: "Callable[[], Watch] | None" = None,
+        beat: Callable[[str], None] = beat,
     ) -> None:
         self._settings = settings
         self.deliverer = deliverer
@@ -61,6 +64,7 @@ class Bot:
         self.parameters = parameters
         self._at_once = at_once
         self._make_watch = make_watch
+        self._beat = beat
 
     @cached_property
     def watch(self) -> "Watch":
@@ -153,8 +157,19 @@ class Bot:
             done = self._sweeper.sweep(time_left)
         finally:  # a delivery that fails does not keep the queue waiting
             drained = self._drain(time_left)
-        self.deliverer.control.ended("swept", self.deliverer.clock())
+        if self.deliverer.control.ended("swept", self.deliverer.clock()):
+            self._look_at_the_watch(time_left)
         return done + drained
+
+    def _look_at_the_watch(self, time_left: TimeLeft) -> None:
+        """Who watches the watch: the sweep, and outside of AWS whoever waits for the heartbeat of both."""
+        deliverer = self.deliverer
+        every = timedelta(minutes=watch_every(self._settings))
+        found = upkeep.watch(deliverer.control.now().watched, deliverer.clock(), every, deliverer.renderer.stage)
+        for trouble in found:
+            deliverer.tell_owner("watch stopped", str(trouble), time_left, once=A_DAY)
+        if self._settings.bot.ping and not found:
+            self._beat(self._settings.bot.ping)
 
     def _drain(self, time_left: TimeLeft) -> list[Delivery]:
         """Take dead events as if they had just come. One that fails here too, time and again, is parked: it is poison."""

@@ -71,7 +71,7 @@ class Renderer:
 
     def __init__(self, settings: Settings, *, stage: str, folder: Path = TEMPLATES) -> None:
         self._settings = settings
-        self._stage = stage
+        self.stage = stage
         self._jinja = environment(folder, TEMPLATES)
 
     def prepare(self, template: str, channel: Channel) -> None:
@@ -149,7 +149,7 @@ class Renderer:
         return self._stage_marks(event) + severity
 
     def _stage_marks(self, event: Event) -> str:
-        stage = f"[{self._stage}] " if self._stage != "prod" else ""
+        stage = f"[{self.stage}] " if self.stage != "prod" else ""
         return stage + ("[TEST] " if event.kind is Kind.TEST else "")
 
     def _context(self, channel: Channel, event: Event, rule: str, person: Person) -> dict[str, Any]:
@@ -168,7 +168,7 @@ class Renderer:
                 "bucket": self._bucket(event, rule),
                 "rule": rule,
                 "person": {"name": person.name, "timezone": person.timezone or self._settings.bot.timezone},
-                "stage": self._stage,
+                "stage": self.stage,
             },
             clean,
         )

@@ -59,11 +59,20 @@ def sweep(swept: datetime | None, now: datetime, stage: str) -> list[Trouble]:
     """Does the sweep still run? `swept` is when one last ended well."""
     if swept is None:
         what = "No sweep has ended yet: the stage is just being deployed, or the schedule is off."
-        return [Trouble("sweep", "", what, _look_at_sweep(stage))]
+        return [Trouble("sweep", "", what, _look_at("sweep", stage))]
     if now - swept < SWEEP_LATE:
         return []
     what = f"The last sweep that ended well was {span(now - swept)} ago: what waits is not sent."
-    return [Trouble("sweep", "", what, _look_at_sweep(stage))]
+    return [Trouble("sweep", "", what, _look_at("sweep", stage))]
+
+
+def watch(watched: datetime | None, now: datetime, every: timedelta, stage: str) -> list[Trouble]:
+    """Does the watch still run? `watched` is when one last ended well, `every` how far apart its runs are."""
+    late = max(SWEEP_LATE, 2.5 * every)
+    if watched is None or now - watched < late:  # before the first there is nothing to be late for
+        return []
+    what = f"The last watch that ended well was {span(now - watched)} ago: nothing is looked at."
+    return [Trouble("watch", "", what, _look_at("watch", stage))]
 
 
 def dead_events(waiting: int, stage: str, oldest: timedelta | None = None) -> list[Trouble]:
@@ -113,10 +122,10 @@ def span(time: timedelta) -> str:
     return f"{minutes} minute{'' if minutes == 1 else 's'}"
 
 
-def _look_at_sweep(stage: str) -> str:
+def _look_at(function: str, stage: str) -> str:
     if stage == "local":
         return "wait a minute; then look at the end of the log of `make run`"
     return (
-        f"aws logs tail /aws/lambda/dropnote-{stage}-sweep --since 1h says why; without any line there, the schedule is off: "
-        f"aws events enable-rule --name dropnote-{stage}-sweep-event, or {deploy_again(stage)}"
+        f"aws logs tail /aws/lambda/dropnote-{stage}-{function} --since 3h says why; without any line there, the schedule is off: "
+        f"aws events enable-rule --name dropnote-{stage}-{function}-event, or {deploy_again(stage)}"
     )

@@ -44,6 +44,7 @@ class Stage:
     bundles: Any
     settings: Settings = field(default_factory=some_settings)
     now: datetime = NOON
+    beats: list[str] = field(default_factory=list)  # the URLs of heartbeats
     incidents: Any = field(default_factory=MemoryIncidents)
 
     def __post_init__(self) -> None:
@@ -65,7 +66,7 @@ class Stage:
             token=lambda: f"t{next(self._tokens)}",
         )
         watch = Watch(deliverer, self.incidents, self.clients)
-        return deliverer, Bot(self.settings, deliverer, at_once=1, make_watch=lambda: watch)
+        return deliverer, Bot(self.settings, deliverer, at_once=1, make_watch=lambda: watch, beat=self.beats.append)
 
     def clients(self, service: str, **_: Any) -> Any:
         """Clients of AWS: a test that needs one gives it."""

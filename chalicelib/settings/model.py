@@ -47,6 +47,7 @@ class Bot(Struct, frozen=True):
     timezone: str = "UTC"
     owner: str = ""
     budget: tuple[Limit, ...] = ()  # of all messages together
+    ping: str = ""  # a URL that is asked for as long as sweep and watch are well
 
 
 class Email(Struct, frozen=True):

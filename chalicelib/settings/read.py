@@ -99,6 +99,7 @@ class _Reading:
             table.text("timezone", "UTC", values.zone),
             table.text("owner"),
             table.each_parsed("budget", (), calm.limit),
+            table.text("ping", "", values.url),
         )
         if bot.owner and bot.owner not in people:
             table.wrong("owner", f"there is no person {bot.owner!r}", values.nearest(bot.owner, people))

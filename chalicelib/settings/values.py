@@ -5,6 +5,7 @@ import re
 from collections.abc import Collection
 from datetime import timedelta
 from email.utils import parseaddr
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from ..masking import mask_email, mask_number
@@ -107,6 +108,14 @@ def sender(text: str) -> str:
     """Check a sender: "Acme drops <drops@example.com>" or the bare address."""
     if any(ord(letter) < 32 for letter in text) or not _EMAIL.fullmatch(parseaddr(text)[1]):
         raise Wrong("it is not a sender", 'such as "Acme drops <drops@example.com>"')
+    return text
+
+
+def url(text: str) -> str:
+    """Check a URL of the web; what is wrong is told without it: it may have a secret in it."""
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise Wrong("it is not a URL of the web", "such as https://example.com/health")
     return text
 
 
