@@ -87,6 +87,7 @@ class Counters:
         self._keep: dict[Per, timedelta] = {"hour": min(keep, KEEP_HOURS), "day": keep}
         self._pause, self._chance = pause, chance
         self._known: dict[tuple[str, str], set[str]] = {}  # of a counter and a day: the values that are told apart
+        self._asked: set[tuple[str, str]] = set()
 
     def count(self, records: Sequence[Counted], now: datetime) -> set[str]:
         """Count what was not counted before; gives the marks of what could not be written down, and is to come again.
@@ -96,6 +97,9 @@ class Counters:
         """
         unique = [record for record in {record.mark: record for record in records}.values() if record.counts]
         missed: set[str] = set()
+        self._asked.clear()
+        if len(self._known) > _KNOWN:
+            self._known.clear()
         left = [_Piece(record.mark, record.mark, ()) for record in unique]
         try:
             left = [piece for record in unique for piece in self._pieces(record)]
@@ -151,15 +155,15 @@ class Counters:
             yield _Piece(f"{record.mark}/{number}" if number else record.mark, record.mark, tuple(adds.items()))
 
     def _told_apart(self, name: str, value: str, at: datetime) -> str:
-        """The value itself, or "other" where the day has enough of them."""
-        day = f"{at:{_FORMATS['day']}}"
-        known = self._known.get((name, day))
-        if value and (known is None or (value not in known and len(known) < VALUES)):
-            if len(self._known) >= _KNOWN:
-                self._known.clear()
-            known = self._known[name, day] = {cell.value for cell in self.read(name, "day", at, at + timedelta(microseconds=1))}
-        if not value or known is None:
-            return ""
+        """The value itself, or "other" where the day has enough of them. Of a day the table is asked once in each `count`, and
+        only for a value that this container does not know."""
+        if not value:
+            return value
+        day = (name, f"{at:{_FORMATS['day']}}")
+        known = self._known.setdefault(day, set())
+        if value not in known and len(known) < VALUES and day not in self._asked:
+            known |= {cell.value for cell in self.read(name, "day", at, at + timedelta(microseconds=1))}
+            self._asked.add(day)
         if value not in known and len(known) >= VALUES:
             return OTHER
         known.add(value)
