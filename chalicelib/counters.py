@@ -28,7 +28,8 @@ from msgspec import Struct
 
 from . import log
 from .clock import to_ms
-from .policy.counts import KEEP, OTHER, Counted, Per
+from .events import Event, identity_of
+from .policy.counts import KEEP, OTHER, CountBy, Counted, Per, counts_of
 
 KEEP_HOURS = timedelta(days=100)
 KEEP_MARKS = timedelta(days=2)
@@ -232,6 +233,22 @@ class Counters:
                 "ExpressionAttributeValues": {":ttl": {"N": str(ttl)}, ":n": {"N": str(amount)}},
             }
         }
+
+
+def count_items(counters: Counters, matches: Iterable[tuple[Event, str, CountBy]], now: datetime) -> set[str]:
+    """Count changes of items, each once for each rule: the event, the rule's name and what it counts.
+
+    Gives the identities of the events that could not be counted, and are to come again.
+    """
+    of_mark: dict[str, str] = {}
+    counted = []
+    for event, rule, count_by in matches:
+        count = counts_of(event, count_by)
+        mark = identity_of("count", event.identity, rule)
+        if count:
+            of_mark[mark] = event.identity
+            counted.append(Counted(mark, event.at, (count,)))
+    return {of_mark[mark] for mark in counters.count(counted, now)}
 
 
 def _packed(pieces: Sequence[_Piece]) -> Iterator[list[_Piece]]:

@@ -91,7 +91,7 @@ def counts_of(event: Event, count_by: CountBy) -> Count | None:
     amount = _number(_field(fields, count_by.sum)) if count_by.sum else 1
     if amount is None:
         return None
-    return Count(str(count_by), " / ".join(_told(_field(fields, name)) for name in count_by.by), amount)
+    return Count(str(count_by), bounded(" / ".join(_told(_field(fields, name)) for name in count_by.by)), amount)
 
 
 def spent(delivery: "Delivery", scope: str) -> tuple[Count, ...]:
