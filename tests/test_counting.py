@@ -28,6 +28,7 @@ from tests.builders import NOON
 from tests.streams import Record, a_delivery, batch, failed, fresh_name, record, sent, some_sent, story
 from tests.worlds import Stage, memory_stage, plenty
 from workbench.cli import main
+from workbench.counts import sparkline
 from workbench.ministack import MiniStack, local_client
 from workbench.places import PROJECT
 from workbench.resources import apply_stack
@@ -416,7 +417,8 @@ class Account:
 @pytest.fixture
 def account(stage: Stage, client: Any, monkeypatch: pytest.MonkeyPatch) -> Stage:
     monkeypatch.setattr("workbench.operate.find_account", lambda name: Account(stage, client))
-    monkeypatch.setattr("workbench.budgeting.utc_now", lambda: stage.now)
+    for command in ("budgeting", "counts"):
+        monkeypatch.setattr(f"workbench.{command}.utc_now", lambda: stage.now)
     return stage
 
 
@@ -441,3 +443,57 @@ def test_command_says_where_there_is_no_budget_at_all(account: Stage) -> None:
     for person in ("asha", "ben"):
         allow(account, person)
     assert "nobody and nothing has a budget" in run("budget").output
+
+
+def some_days(account: Stage, client: Any) -> None:
+    """Three messages on one day, and two of today, one of which came to nothing."""
+    job = analysing(account, client)
+    lost = a_delivery(fresh_name())
+    account.now = NOON + timedelta(minutes=1)
+    job.take(batch(*some_sent(3, NOON - timedelta(days=2)), *some_sent(1), record(lost, failed(lost))), plenty)
+
+
+def test_command_lists_the_counters_there_are(account: Stage, client: Any) -> None:
+    assert "Nothing is counted" in run("counts").output
+    assert json.loads(run("counts", "--json").output) == []
+    analysing(account, client, "rule", "outcome", "folder")
+    assert run("counts").output.split("\n")[:4] == [
+        "messages by rule",
+        "messages by outcome",
+        "files by folder",
+        "files by rule",
+    ]
+
+
+def test_command_tells_what_was_counted_by_the_day(account: Stage, client: Any) -> None:
+    some_days(account, client)
+    told = [line.split("\t") for line in run("counts", "messages", "--by", "outcome", "--since", "2d").output.splitlines()]
+    assert told == [
+        ["messages by outcome", "total", "2026-02-28 to 2026-03-02, each day (UTC)"],
+        ["sent", "4", "3 0 1"],
+        ["failed", "1", "0 0 1"],
+        ["all", "5", "3 0 2"],
+    ]
+    assert run("counts", "messages by outcome", "--since", "2d").output.splitlines()[1:] == ["\t".join(row) for row in told[1:]]
+    assert run("counts", "files").output.splitlines()[1] == "all\t4\t0 0 0 0 0 3 0 1"
+
+
+def test_command_tells_hours_as_json(account: Stage, client: Any) -> None:
+    some_days(account, client)
+    told = json.loads(run("counts", "files", "--by", "folder", "--per", "hour", "--json").output)
+    assert told == [{"counter": "files by folder", "moment": "2026-03-02T12:00:00+00:00", "value": "in", "n": 1}]
+
+
+def test_command_names_what_a_counter_is_by(account: Stage, client: Any) -> None:
+    some_days(account, client)
+    found = run("counts", "messages", "--by", "outcomes")
+    assert found.exit_code == 1
+    assert "messages are not counted by outcomes" in found.output
+    assert "did you mean 'outcome'" in found.output
+    assert "nothing was counted of orders by status since" in run("counts", "orders by status").output
+
+
+def test_series_is_drawn_in_one_line_of_bars() -> None:
+    assert sparkline([0, 1, 4, 8]) == " ▂▅█"
+    assert sparkline([0, 0]) == "  "
+    assert len(sparkline([1] * 500)) <= 60

@@ -12,7 +12,7 @@ import click
 
 from chalicelib import __version__
 
-from . import budgeting, explaining, silencing
+from . import budgeting, counts, explaining, silencing
 from .account import Account
 from .deployment import commands as deployment
 from .doctor import doctor
@@ -190,7 +190,7 @@ def _world() -> RunningWorld:
     return world
 
 
-for command in (*COMMANDS, explaining.command, *silencing.COMMANDS, *budgeting.COMMANDS, *deployment.COMMANDS, doctor, rehearse):
+for command in (*COMMANDS, explaining.command, *silencing.COMMANDS, *budgeting.COMMANDS, *counts.COMMANDS, *deployment.COMMANDS, doctor, rehearse):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -37,6 +37,12 @@ _UNSEEN = re.compile(r"[\x00-\x1f\x7f]+")
 _MOST = Decimal(10) ** 12  # of one amount: a counter of DynamoDB's has 38 digits
 
 
+def own_counters(by: Iterable[str]) -> list[str]:
+    """The counters of messages and of files, by these dimensions, in order."""
+    there = {"messages": ("rule", "channel", "outcome", "person"), "files": ("bucket", "folder", "rule", "uploader")}
+    return [f"{what} by {name}" for what in OWN for name in there[what] if name in by]
+
+
 class Count(Struct, frozen=True):
     """So much more for one value of a counter, in the hours, the days or both."""
 
