@@ -475,13 +475,13 @@ def test_command_tells_what_was_counted_by_the_day(account: Stage, client: Any) 
         ["all", "5", "3 0 2"],
     ]
     assert run("counts", "messages by outcome", "--since", "2d").output.splitlines()[1:] == ["\t".join(row) for row in told[1:]]
-    assert run("counts", "files").output.splitlines()[1] == "all\t4\t0 0 0 0 0 3 0 1"
+    assert run("counts", "files").output.splitlines()[1] == "all\t4\t0 0 0 0 0 0 0 4"  # uploaded today
 
 
 def test_command_tells_hours_as_json(account: Stage, client: Any) -> None:
     some_days(account, client)
     told = json.loads(run("counts", "files", "--by", "folder", "--per", "hour", "--json").output)
-    assert told == [{"counter": "files by folder", "moment": "2026-03-02T12:00:00+00:00", "value": "in", "n": 1}]
+    assert told == [{"counter": "files by folder", "moment": "2026-03-02T12:00:00+00:00", "value": "in", "n": 4}]
 
 
 def test_command_names_what_a_counter_is_by(account: Stage, client: Any) -> None:
