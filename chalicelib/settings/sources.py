@@ -35,7 +35,7 @@ _SOURCES = {
     source.kind.value: source
     for source in (
         Source(Kind.UPLOAD, uploads.FIELDS, uploads.read),
-        Source(Kind.BUS, ("event", "pattern"), _bus),
+        Source(Kind.BUS, ("event", "pattern", "remind"), _bus),
         Source(
             Kind.ITEM,
             ("table", "did", "when", "changed", "count"),
