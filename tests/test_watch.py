@@ -4,12 +4,15 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as some
 from msgspec.structs import replace
 
-from chalicelib.events import Kind, Level
+from chalicelib.events import Change, Kind, Level
 from chalicelib.incidents import Incidents
 from chalicelib.message import Channel
 from chalicelib.monitors import Reach, Unreadable
@@ -220,6 +223,46 @@ def test_quiet_hours_hold_a_warning_and_no_error() -> None:
     bench.stage.sweep_for(hours=3)
     assert bench.stage.mail.taken[-1].message.subject == "2 messages by 2 rules, quiet hours"
     assert "12:01 UTC  web: is warning" in bench.stage.mail.taken[-1].message.text
+
+
+class Death:
+    """Ends a watch at one of the moments at which Lambda might."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench, self.stage = bench, bench.stage
+        self.keep, self.insert = bench.stage.incidents.keep, bench.stage.ledger.keep
+
+    def at(self, moment: str) -> None:
+        """ "": never; "seen": before it is written down; "kept": before it is told; "told": before that is written down."""
+        stage = self.stage
+        stage.incidents.keep, stage.ledger.keep = self.keep, self.insert
+        if moment == "seen":
+            stage.incidents.keep = _dies
+        elif moment == "kept":
+            stage.ledger.keep = _dies
+        elif moment == "told":
+            stage.incidents.keep = lambda old, new, now: self.keep(old, new, now) if new.untold or not old.untold else _dies()
+
+
+@given(some.lists(some.tuples(some.sampled_from(list(Level)), some.sampled_from(["", "seen", "kept", "told"])), max_size=30))
+@example([(Level.ERROR, "kept"), (Level.OK, "told"), (Level.ERROR, "seen"), (Level.WARNING, "")])
+def test_whoever_dies_when_each_change_is_told_once_and_the_last_one_is_true(story: list[tuple[Level, str]]) -> None:
+    bench = Bench({"web": Check()})
+    death = Death(bench)
+    for level, moment in story:
+        bench.checks["web"].sees = level
+        death.at(moment)
+        bench.watch()
+    death.at("")
+    bench.watch()
+    standing = bench.stage.incidents.get("web")
+    assert standing.untold is None
+    rows = sorted((row for row in bench.stage.ledger.rows.values() if row.person == "ben"), key=lambda row: row.event.at)
+    told = [row.event.news for row in rows if row.event.news]
+    assert len(told) == standing.notices == len(bench.stage.mail.taken)
+    assert all(before.level is not after.level for before, after in pairwise(told) if after.change is not Change.FLAPPING)
+    if told and not standing.flapping:
+        assert told[-1].level is standing.level
 
 
 @pytest.fixture(params=["memory", "real"])

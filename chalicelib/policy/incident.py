@@ -99,7 +99,7 @@ def step(standing: Standing, result: Result, knobs: Knobs, now: datetime, what: 
         version=standing.version + 1,
     )
     after = _flapped(after, knobs, now)
-    change = None if silenced else _to_tell(after, knobs, now)
+    change = None if silenced or after.untold else _to_tell(after, knobs, now)  # one after the other
     if change and after.incident:
         after = _told(after, change, knobs, now, what)
     over = after.level is Level.OK and after.told is Level.OK and not (after.flapping or after.flapping_told)
