@@ -141,6 +141,7 @@ def test_error_is_urgent_and_its_end_too_unless_the_settings_say_no() -> None:
             standing = step(standing, Result(LEVELS[each], ""), Knobs(urgent=urgent), NOON)
             assert standing.untold
             found.append((standing.untold.severity, standing.untold.urgent))
+            standing = delivered(standing)
         return found
 
     assert urgencies(True, "bad") == [(Severity.CRITICAL, True), (Severity.INFO, True)]
@@ -155,8 +156,8 @@ def test_mails_of_an_incident_are_one_conversation_and_the_next_has_another() ->
 
     story = Story()
     opened = step(story.standing, Result(ERROR, ""), story.knobs, NOON)
-    resolved = step(opened, Result(OK, ""), story.knobs, NOON + MINUTE)
-    again = step(resolved, Result(ERROR, ""), story.knobs, NOON + 2 * MINUTE)
+    resolved = step(delivered(opened), Result(OK, ""), story.knobs, NOON + MINUTE)
+    again = step(delivered(resolved), Result(ERROR, ""), story.knobs, NOON + 2 * MINUTE)
     assert thread(opened) == thread(resolved) != thread(again)
 
 
