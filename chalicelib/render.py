@@ -17,7 +17,7 @@ from msgspec.structs import asdict, replace
 from . import wording
 from .compiled import Compiled
 from .events import Change, Digest, Event, Kind, Severity, Summary, Upload
-from .events.lines import line, of_news
+from .events.lines import line
 from .filters import FILTERS
 from .message import Channel, Message
 from .policy.incident import severity_of
@@ -163,6 +163,7 @@ class Renderer:
                 "whole": event.whole,
                 "digest": self._digest(event),
                 "news": event.news,
+                "bus": event.bus,
                 "words": event.words,
                 "severity": event.severity,
                 "bucket": self._bucket(event, rule),
@@ -175,8 +176,8 @@ class Renderer:
         context["bot"] = {"name": self._settings.bot.name}
         context["marks"] = self._stage_marks(event)
         self._add_words(context, self._settings.rule(rule))
-        if event.news:
-            context["headline"] = clean(of_news(event.news))
+        if event.news or event.bus:
+            context["headline"] = clean(line(event))
         return context
 
     def _add_words(self, context: dict[str, Any], rule: Rule | None) -> None:
@@ -230,7 +231,7 @@ def _cleaned(value: Any, clean: Callable[[str], str]) -> Any:
         fields = _cleaned(asdict(value), clean)
         return fields | {"shown_as_is": value.key == fit_to_show(value.key)} if isinstance(value, Upload) else fields
     if isinstance(value, dict):
-        return {name: _cleaned(each, clean) for name, each in value.items()}
+        return {_cleaned(name, clean): _cleaned(each, clean) for name, each in value.items()}
     if isinstance(value, list | tuple):
         return [_cleaned(each, clean) for each in value]
     return value

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from msgspec import Struct
 
 from . import globs
-from .events import Event, Upload
+from .events import Event, Kind, Upload
 from .settings import Rule
 
 
@@ -26,7 +26,12 @@ class RuleIndex:
     def __init__(self, rules: Iterable[Rule]) -> None:
         self._candidates: defaultdict[tuple[str, str, str], list[tuple[int, Rule]]] = defaultdict(list)
         self.buckets: tuple[str, ...] = ()
+        self._on_bus: list[Rule] = []
         for position, rule in enumerate(rules):
+            if rule.on is Kind.BUS:
+                self._on_bus.append(rule)
+            if rule.on is not Kind.UPLOAD:
+                continue
             self.buckets += () if rule.bucket in self.buckets else (rule.bucket,)
             wanted = [glob for glob in rule.key if not glob.startswith("!")] or ["**"]
             for place in {(rule.bucket, globs.literal_folder(glob), globs.literal_ending(glob)) for glob in wanted}:
@@ -34,6 +39,8 @@ class RuleIndex:
 
     def match(self, event: Event) -> list[Match]:
         """The matches of an event, in the order of the file."""
+        if event.kind is Kind.BUS:
+            return _matches_of_bus(self._on_bus, event)
         if event.upload is None:
             return []
         found = {position: rule for place in _places(event.upload) for position, rule in self._candidates.get(place, ())}
@@ -46,6 +53,8 @@ class RuleIndex:
 
 def why_not(rule: Rule, event: Event) -> str:
     """The first condition of a rule that an event does not fulfil, in words; "" when it matches."""
+    if rule.on is Kind.BUS:
+        return _why_not_of_bus(rule, event)
     if event.upload is None:
         return f"it is not about the bucket {rule.bucket}"
     return next((why for _, why in conditions(rule, event.upload) if why), "")
@@ -80,3 +89,21 @@ def _places(upload: Upload) -> Iterator[tuple[str, str, str]]:
         end = upload.key.find("/", end) + 1
         if not end:
             return
+
+
+def _matches_of_bus(rules: Iterable[Rule], event: Event) -> list[Match]:
+    from .events.bus import lighter  # the way of an upload pays nothing for it
+
+    found = [rule for rule in rules if not _why_not_of_bus(rule, event)]
+    kept = lighter(event) if found else event
+    return [Match(rule, rule.judged(kept)) for rule in found]
+
+
+def _why_not_of_bus(rule: Rule, event: Event) -> str:
+    from .events.bus import payload_of
+    from .patterns import mismatch
+
+    if event.bus is None or rule.bus is None:
+        return "it is not about an event of the bus"
+    field = mismatch(rule.bus.pattern, payload_of(event))
+    return f"its {field} is not what the rule asks for" if field else ""

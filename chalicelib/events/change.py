@@ -32,11 +32,15 @@ class BusEvent(Struct, frozen=True, omit_defaults=True):
 
     source: str  # "aws.ec2"
     type: str  # "EC2 Instance State-change Notification"
-    subject: str  # what it is about: "i-0abc…", an alarm's name
-    says: str  # what happened to it: "stopped"
+    subject: str  # what it is about: "instance i-0abc…", an alarm's name
+    says: str  # what happened to it, reads on after a colon: "stopped"
     account: str = ""
     facts: Mapping[str, str] = {}  # what else is worth knowing, in the order it is shown
     link: str = ""  # the AWS console's page of it
+    id: str = ""
+    resources: tuple[str, ...] = ()  # ARNs
+    detail: Mapping[str, Any] = {}  # as it came; a delivery keeps the fields that come first, as far as there is room
+    cut: bool = False  # some of them were left out
 
     @property
     def is_alarm(self) -> bool:

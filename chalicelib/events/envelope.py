@@ -1,4 +1,4 @@
-"""Uploads in envelopes: the same S3 payloads, as queues, topics and Lambda's own failure records wrap them.
+"""Uploads, and events of the bus, in envelopes: the same payloads, as queues, topics and Lambda's own failure records wrap them.
 
 Formats: AWS Lambda developer guide, "Using Lambda with Amazon SQS" (event), "Adding a destination" (invocation record);
 Amazon SNS developer guide, "Amazon SNS message and JSON formats".
@@ -15,7 +15,7 @@ _DEEPEST = 5  # envelopes in envelopes; a payload of ours has three at the most
 
 
 def unwrap(payload: object, depth: int = 0) -> Batch:
-    """Convert an S3 payload in whatever envelope it comes; what is none of ours is unknown, and never raises."""
+    """Convert a payload in whatever envelope it comes; what is none of ours is unknown, and never raises."""
     if depth > _DEEPEST:
         return Batch(unknown=(Unknown("envelope", f"it has more than {_DEEPEST} envelopes", payload),))
     match payload:
@@ -27,8 +27,8 @@ def unwrap(payload: object, depth: int = 0) -> Batch:
             return _opened(inner, payload, depth)
         case {"Records": list(records)} if records:
             return Batch.join(_record(record, depth) for record in records)
-        case {"detail-type": _, "source": _}:
-            return s3.from_bus(payload)
+        case {"detail-type": type_, "source": source}:
+            return s3.from_bus(payload) if (source, type_) == ("aws.s3", "Object Created") else _of_bus(payload)
         case {"eventSource": _} | {"EventSource": _}:  # a record that was parked by itself
             return _record(payload, depth)
     return s3.from_notification(payload)
@@ -57,6 +57,12 @@ def _opened(text: str, envelope: object, depth: int) -> Batch:
     except ValueError:
         return Batch(unknown=(Unknown("envelope", "its text is not JSON", envelope),))
     return unwrap(inner, depth + 1)
+
+
+def _of_bus(payload: object) -> Batch:
+    from . import bus  # few payloads need it
+
+    return bus.from_bus(payload)
 
 
 def _field(record: object, name: str) -> Any:

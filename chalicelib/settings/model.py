@@ -143,8 +143,10 @@ class Rule(Struct, frozen=True):
     def judged(self, event: Event) -> Event:
         """An event of this rule with how much it matters."""
         empty = event.upload is not None and event.upload.size == 0
-        severity = Severity.WARNING if empty and self.empty == "warn" and self.severity is Severity.INFO else self.severity
-        if severity is Severity.INFO and not self.urgent:
+        severity = event.severity if self.severity is Severity.INFO else self.severity
+        if empty and self.empty == "warn" and severity is Severity.INFO:
+            severity = Severity.WARNING
+        if severity is event.severity and not self.urgent:
             return event
         return replace(event, severity=severity, urgent=self.urgent)
 
