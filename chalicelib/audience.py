@@ -88,13 +88,21 @@ def of_rule(event: Event, rule: Rule, recipient: Recipient) -> Notice:
     return Notice(
         event,
         rule.name,
-        _TEMPLATES.get(event.kind, rule.template),
+        _template(event, rule),
         recipient,
         rule.expires,
         rule.fallback,
         digest=rule.digest or (person.digest if recipient.channel is Channel.EMAIL else None),
         quiet=(*rule.quiet, *person.quiet),
     )
+
+
+def _template(event: Event, rule: Rule) -> str:
+    if (
+        event.kind is Kind.INCIDENT and rule.template == Kind.BUS.value
+    ):  # an alarm of the bus, and the rule has no template of its own
+        return Kind.INCIDENT.value
+    return _TEMPLATES.get(event.kind, rule.template)
 
 
 def of_kind(event: Event, recipient: Recipient) -> Notice:
