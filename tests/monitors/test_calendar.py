@@ -157,6 +157,9 @@ def test_leap_day_may_be_a_holiday_of_each_year() -> None:
         # half an hour
         ("daily by 02:15", LORD_HOWE, "2026-10-03 12:00", "2026-10-03 15:30"),
         ("daily by 01:45", LORD_HOWE, "2026-04-04 12:00", "2026-04-04 15:15"),
+        # back over midnight: 00:01 -> 23:01 of the day before
+        ("daily by 23:30", "America/St_Johns", "2010-11-07 02:30:30", "2010-11-07 03:00"),
+        ("hourly by :30", "America/St_Johns", "2010-11-07 02:30:30", "2010-11-07 03:00"),
         # as often as the clock shows it
         ("hourly by :15", PARIS, "2026-10-25 00:15", "2026-10-25 01:15"),
         ("hourly by :15", PARIS, "2026-03-29 00:15", "2026-03-29 01:15"),
