@@ -14,6 +14,7 @@ from chalicelib.bindings import function_name, watch_every
 from chalicelib.bot import Bot, UnknownTarget
 from chalicelib.delivery import summary
 from chalicelib.events import envelope, s3
+from chalicelib.patterns import combined
 from chalicelib.rules import RuleIndex
 from chalicelib.settings import SettingsError
 
@@ -33,7 +34,7 @@ def bot() -> Bot:
     return make_bot(settings, os.environ)
 
 
-if function.startswith(("upload", "sweep", "test")):
+if function.startswith(("upload", "bus", "sweep", "test")):
     bot().prepare()  # a container's start has a whole processor, whatever its memory; the first message does not
     gc.freeze()  # what is loaded stays: the collector need not look through it for each upload
 
@@ -62,11 +63,24 @@ for bucket in buckets:  # one function for each bucket; they share their code, a
     on_upload = raw(bind(tell))
 
 
-@raw
-@app.on_cw_event({"source": ["aws.s3"], "detail-type": ["Object Created"], "detail": {"bucket": {"name": list(buckets)}}})
-def upload_events(event: Raw) -> None:
-    """EventBridge tells us the same, where a bucket has it switched on; of the two ways only the first to come sends."""
-    bot().take(s3.from_bus(event.to_dict()), time_left(event.context))
+if buckets:  # EventBridge takes no empty list
+
+    @raw
+    @app.on_cw_event({"source": ["aws.s3"], "detail-type": ["Object Created"], "detail": {"bucket": {"name": list(buckets)}}})
+    def upload_events(event: Raw) -> None:
+        """EventBridge tells us the same, where a bucket has it switched on; of the two ways only the first to come sends."""
+        bot().take(s3.from_bus(event.to_dict()), time_left(event.context))
+
+
+if wanted := combined(rule.bus.pattern for rule in settings.rules if rule.bus):
+
+    @raw
+    @app.on_cw_event(wanted)
+    def bus(event: Raw) -> None:
+        """EventBridge tells us what some rule on the bus may want; the rules look at it again."""
+        from chalicelib.events.bus import from_bus  # no other function pays for it
+
+        bot().take(from_bus(event.to_dict()), time_left(event.context))
 
 
 if queue := os.environ.get("UPLOAD_QUEUE"):

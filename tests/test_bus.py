@@ -3,28 +3,35 @@
 import json
 from copy import deepcopy
 from datetime import UTC, datetime
+from importlib.util import module_from_spec, spec_from_file_location
 from typing import Any
 
 import msgspec
 import pytest
+from chalice.test import Client
 from hypothesis import given
 from hypothesis import strategies as some
+from msgspec import structs
 
 from chalicelib.events import Event, Kind, Level, Severity
 from chalicelib.events.alarms import alarm_result
 from chalicelib.events.bus import LONGEST_FACT, MOST_DETAIL, MOST_FACTS, from_bus, lighter, payload_of
 from chalicelib.events.envelope import unwrap
 from chalicelib.message import Channel, Message
+from chalicelib.patterns import combined
 from chalicelib.render import Renderer
 from chalicelib.rules import RuleIndex, why_not
 from chalicelib.settings import Settings, SettingsError
 from chalicelib.settings.bus import EVENTS
 from chalicelib.sms_text import count_segments
-from tests.builders import some_settings
+from tests.builders import ENVIRON, some_settings
 from tests.bus_payloads import ALARM, EXAMPLES, ORDER_REFUSED, alarm, event_of, execution, instance, task
 from tests.payloads import bus_event
 from tests.providers import Answer
 from tests.worlds import memory_stage, plenty
+from workbench.deployment.finish import retries_of
+from workbench.deployment.grants import Grants, Place
+from workbench.places import PROJECT
 
 RULE = '[[rules]]\nname = "cloud"\non = "bus"\nnotify = ["email:asha", "sms:asha"]\n'
 ORDERS = RULE + 'pattern = { source = ["acme.orders"], detail = { amount = [{ numeric = [">", 100] }] } }\n'
@@ -335,6 +342,48 @@ def test_mistake_names_its_field_and_the_next_step(fields: str, told: str) -> No
         settings_with(fields + "\n")
     assert told in str(wrong.value)
     assert "rules[2] 'cloud'" in str(wrong.value)
+
+
+def app_with(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """app.py as it is with these settings."""
+    monkeypatch.setattr("chalicelib.assembly.load_settings", lambda environ, monitors: settings)
+    spec = spec_from_file_location("app_with_settings", PROJECT / "app.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_one_handler_is_bound_for_all_rules_on_the_bus(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = settings_with('event = "instance stopped"\n' + ORDERS.replace('"cloud"', '"orders"'))
+    app, stage = app_with(settings, monkeypatch), memory_stage(settings)
+    (bound,) = (each for each in app.app.event_sources if each.name == "bus")
+    assert bound.event_pattern == combined([EVENTS["instance stopped"], settings.rules[2].bus.pattern])  # type: ignore[union-attr]
+    app.bot, app.time_left = lambda: stage.bot, lambda context: plenty
+    with Client(app.app) as client:
+        client.lambda_.invoke("bus", instance("stopped"))
+        client.lambda_.invoke("bus", instance("running"))
+        client.lambda_.invoke("bus", {**ORDER_REFUSED, "id": "another"})
+        client.lambda_.invoke("bus", {})
+    subjects = [sent.message.subject for sent in stage.mail.taken]
+    assert subjects == ["instance i-0abcd1111: stopped", "acme.orders: Order refused", "acme-drops is in trouble"]
+
+
+def test_no_handler_is_bound_without_a_rule(monkeypatch: pytest.MonkeyPatch) -> None:
+    uploads = some_settings()
+    assert "bus" not in app_with(uploads, monkeypatch).app.handler_map
+    only_bus = structs.replace(uploads, rules=settings_with('event = "alarm"\n').rules[1:])
+    assert {"bus"} == {name for name in app_with(only_bus, monkeypatch).app.handler_map if name.startswith(("bus", "upload"))}
+
+
+def test_function_may_do_what_an_upload_may() -> None:
+    variables = {**ENVIRON, "DROPNOTE_DEAD_EVENTS": "dead", "DROPNOTE_SECRETS": "/s/", "DROPNOTE_COUNTERS": "counters"}
+    place = Place("prod", "123456789012", "us-east-1")
+    with_bus = Grants(settings_with('event = "alarm"\n'), variables, place).of_functions()
+    assert with_bus["bus"] == with_bus["upload_events"]
+    assert "bus" not in Grants(some_settings(), variables, place).of_functions()
+    assert retries_of("bus") == retries_of("upload_events")
 
 
 def test_rule_on_the_bus_is_read() -> None:

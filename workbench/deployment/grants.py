@@ -57,7 +57,10 @@ class Grants:
         dead = Grant("DeadEvents", ("sqs:SendMessage",), (self.queue("DROPNOTE_DEAD_EVENTS"),), by="lambda")
         buckets = RuleIndex(self.settings.rules).buckets
         functions = {function_name("upload", bucket): [*deliver, dead] for bucket in buckets}
-        functions["upload_events"] = [*deliver, dead]
+        if buckets:
+            functions["upload_events"] = [*deliver, dead]
+        if any(rule.bus for rule in self.settings.rules):
+            functions["bus"] = [*deliver, dead]
         if "UPLOAD_QUEUE" in self.variables:
             taken = ("sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage")
             functions["upload_queue"] = [*deliver, Grant("Uploads", taken, (self.queue("UPLOAD_QUEUE"),), by="lambda")]
