@@ -99,9 +99,10 @@ class Breaking:
         return key["pk"]["S"], key["sk"]["S"]
 
     def _code(self, action: dict[str, Any], trouble: str) -> str:
-        if "Put" in action:
-            return "ConditionalCheckFailed" if self._key(action) in self.items else "None"
-        return "TransactionConflict" if trouble == "conflict" else "None"
+        """Why an action is not done: its mark is there, or somebody writes the same mark or counter just now."""
+        if "Put" in action and self._key(action) in self.items:
+            return "ConditionalCheckFailed"
+        return "TransactionConflict" if trouble == "conflict" and self.dice.random() < 0.5 else "None"
 
 
 amounts = some.one_of(some.integers(-5, 500), some.decimals(-99, 999, places=2))
