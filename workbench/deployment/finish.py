@@ -34,7 +34,8 @@ class Retries:
 
 UPLOADS = Retries(attempts=2, event_age_s=6 * 3600, keep=True)
 ON_SCHEDULE = Retries(attempts=0, event_age_s=60, keep=False)  # the next one comes anyway
-RETRIES = {"upload": UPLOADS, "sweep": ON_SCHEDULE, "watch": ON_SCHEDULE}  # by the first word of the handler's name
+# by the first word of the handler's name
+RETRIES = {"upload": UPLOADS, "bus": UPLOADS, "sweep": ON_SCHEDULE, "watch": ON_SCHEDULE}
 QUEUE: dict[str, Any] = {"FunctionResponseTypes": ["ReportBatchItemFailures"]}  # of every queue's mapping
 
 # Which writes of the ledger are told: without a filter each of them would invoke the function, also those it makes itself.
