@@ -157,6 +157,7 @@ def test_late_files_are_a_warning_then_missing_then_arrived_late() -> None:
     assert story.standing.since == utc("2026-03-02 00:30")
     story.parts("2026-03-02", 24, 50 * MB, at="2026-03-02 01:13")
     assert story.until("2026-03-02 12:00") == ["02 01:15 resolved ok: etl/2026-03-02/ arrived 43 minutes late (24 files, 1.2 GB)"]
+    assert story.standing.since == utc("2026-03-02 01:13")
     assert story.standing.look_at == utc("2026-03-03 00:30")
 
 
@@ -232,7 +233,10 @@ def test_days_in_a_row_are_counted_and_the_newest_is_looked_for() -> None:
 def test_what_is_missing_is_not_resolved_by_the_grace_of_the_next() -> None:
     story = etl(grace="15m")
     assert len(story.until("2026-03-03 00:44")) == 1
-    assert story.standing.level is Level.ERROR
+    result = story.standing.result
+    assert result
+    assert result.level is Level.ERROR
+    assert result.says.startswith("etl/2026-03-02/part-*.parquet is missing")
     story.parts("2026-03-03", 2, at="2026-03-03 00:40")
     assert story.until("2026-03-03 00:46") == [
         "03 00:45 resolved ok: etl/2026-03-03/ arrived 10 minutes late (2 files, 2 MB); the one before it did not come in time"
