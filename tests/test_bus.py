@@ -63,8 +63,7 @@ def message(payload: Any, channel: Channel = Channel.EMAIL, fields: str = 'event
 
 SAYS = {
     "alarm": (
-        "ServerCpuTooHigh: is in ALARM: Threshold Crossed: 1 out of the last 1 datapoints "
-        "[99.50160229693434 (02/03/26 11:59:00)] was greater than the threshold (50.0)"
+        "ServerCpuTooHigh: is in ALARM: Threshold Crossed: 1 out of the last 1 datapoints was greater than the threshold (50.0)"
     ),
     "instance state": "instance i-0abcd1111: pending",
     "instance running": "instance i-0abcd1111: running",
@@ -74,11 +73,11 @@ SAYS = {
         "Auto Scaling group my-auto-scaling-group: instance Launch Unsuccessful: There is no Spot capacity available"
     ),
     "database event": "database orders-db: DB instance restarted",
-    "database failover": "database orders-db: A Multi-AZ failover has completed.",
-    "database failed": "database orders-db: The DB instance has exhausted its allocated storage.",
+    "database failover": "database orders-db: A Multi-AZ failover has completed",
+    "database failed": "database orders-db: The DB instance has exhausted its allocated storage",
     "container stopped": "task web: stopped: Essential container in task exited",
     "container failed": "task web: stopped: OutOfMemoryError (exit 137)",
-    "deployment failed": "service servicetest: deployment failed: ECS deployment circuit breaker: task failed to start.",
+    "deployment failed": "service servicetest: deployment failed: ECS deployment circuit breaker: task failed to start",
     "batch failed": "Batch job event-test: failed: Essential container in task exited",
     "glue failed": (
         "Glue job load-orders: failed: JobName:load-orders and JobRunId:jr_0123 failed to execute with exception Role not found"
@@ -87,9 +86,9 @@ SAYS = {
     "pipeline failed": "pipeline release: failed",
     "build failed": "build of my-sample-project: failed",
     "secret rotation failed": "secret orders-a1b2c3: rotation failed: Error when executing lambda during setSecret step",
-    "backup failed": "backup of orders-db: failed: Backup job failed because the backup vault does not exist.",
+    "backup failed": "backup of orders-db: failed: Backup job failed because the backup vault does not exist",
     "certificate expires": "certificate example.com: expires in 31 days",
-    "health": "AWS Health, EC2: AWS_EC2_OPERATIONAL_ISSUE: We are investigating increased error rates.",
+    "health": "AWS Health, EC2: AWS_EC2_OPERATIONAL_ISSUE: We are investigating increased error rates",
 }
 
 
@@ -311,6 +310,20 @@ def test_alarm_says_its_state_as_a_result() -> None:
         assert result.says.endswith("was greater than the threshold (50.0)")
     assert alarm_result(converted(instance("stopped"))) is None
     assert alarm_result(converted(alarm("BROKEN"))) is None
+
+
+def test_alarm_opens_an_incident_and_resolves_it_whatever_order_its_events_come_in() -> None:
+    stage = memory_stage(settings_with('event = "alarm"\n'))
+    opened, ended = alarm("ALARM"), alarm("OK", "2026-03-02T12:10:00.000+0000", id="another")
+    for payload in (opened, opened):
+        stage.bot.take(from_bus(payload), plenty)
+    assert [sent.message.subject.partition(": ")[0] for sent in stage.mail.taken] == ["[CRITICAL] ServerCpuTooHigh"]
+    for payload in (ended, {**opened, "id": "late"}, ended):
+        stage.bot.take(from_bus(payload), plenty)
+    _, resolved = stage.mail.taken
+    assert "ServerCpuTooHigh resolved after 10 minutes" in resolved.message.text
+    assert resolved.message.subject.startswith("Re: [CRITICAL] ServerCpuTooHigh: ")
+    assert "Threshold Crossed" in stage.text.taken[0].message.text
 
 
 def test_alarm_without_a_reason_or_a_time_is_told_all_the_same() -> None:

@@ -5,11 +5,14 @@ gives None where the event is not as its page says; then it is told as any other
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from . import jobs
 from .telling import About, Told, because, cut, is_bad, last_of, quoted, word
+
+_DATAPOINTS = re.compile(r" \[[^]]*\]")
 
 
 def _instance(event: About) -> Told | None:
@@ -60,8 +63,7 @@ def reason_of_alarm(detail: Mapping[str, Any]) -> str:
     state = detail.get("state")
     reason = state.get("reason") if isinstance(state, Mapping) else ""
     reason = reason if isinstance(reason, str) else ""
-    head, found, _ = reason.partition(" (minimum ")
-    return cut((head if found else reason).rstrip("."))
+    return cut(_DATAPOINTS.sub("", reason.partition(" (minimum ")[0]).rstrip("."))
 
 
 def last_datapoint(detail: Mapping[str, Any]) -> str:
@@ -85,7 +87,7 @@ def _database(event: About) -> Told | None:
     categories = [each for each in categories if isinstance(each, str)] if isinstance(categories, list) else []
     cluster = "CLUSTER" in event.text("SourceType").upper()
     page = f"rds/home?region={event.region}#database:id={quoted(name)};is-cluster={str(cluster).lower()}"
-    says = cut(event.text("Message")) or event.type
+    says = cut(event.text("Message")).rstrip(".") or event.type
     facts = {"Event": number, "Category": ", ".join(categories)}
     return Told(f"database {name}", says, facts, page, bad=bool({"failure", "failover", "low storage"} & set(categories)))
 

@@ -49,7 +49,7 @@ def last_of(arn: str) -> str:
 
 def because(what: str, reason: str) -> str:
     """What happened, and why, where that is known."""
-    return f"{what}: {cut(reason)}" if reason else what
+    return f"{what}: {cut(reason).rstrip('.')}" if reason else what
 
 
 def word(state: str) -> str:
