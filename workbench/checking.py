@@ -17,6 +17,7 @@ from chalicelib.sms_text import count_segments
 
 from .deployment.config import read_stage
 from .places import PROJECT
+from .sample_bus import sample_bus
 from .sample_incidents import sample_incidents
 from .samples import sample_events
 
@@ -25,11 +26,12 @@ _BUILT_IN = {
     "test": ("test",),
     "bundle": _BUNDLES,
     "digest": _DIGESTS,
-    "plain": ("upload", "hostile", "test", "trouble", *_BUNDLES, *_DIGESTS),
+    "plain": ("upload", "hostile", "test", "trouble", *_BUNDLES, *_DIGESTS, "bus", "bus-hostile"),
 }
 _OF_KIND = {  # what the template of a rule on these may meet
     Kind.UPLOAD: ("upload", "hostile"),
     Kind.INCIDENT: tuple(sample_incidents()),
+    Kind.BUS: tuple(sample_bus()),
 }
 _NOBODY = Person("somebody", "somebody@example.com", "+15005550006")
 

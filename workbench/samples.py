@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from chalicelib.events import Creation, Digest, Event, Kind, Part, Severity, Share, Summary, Upload, Whole, identity_of
 
+from .sample_bus import sample_bus
 from .sample_incidents import sample_incidents
 
 _AT = datetime(2026, 3, 2, 9, 20, tzinfo=UTC)
@@ -51,6 +52,7 @@ def sample_events(bucket: str = "acme-drops") -> dict[str, Event]:
         "digest": digest("quiet hours", night, (Share("2026-03-01T21", 1), Share("2026-03-02T04", 3))),
         "all-quiet": digest("daily 08:00"),
         **sample_incidents(),
+        **sample_bus(),
     }
 
 
