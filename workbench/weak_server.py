@@ -1,0 +1,140 @@
+"""A web server that can be broken and mended: what a monitor looks at in the demo and in tests.
+
+curl -X POST 'http://127.0.0.1:PORT/mode?be=failing'     well, failing, slow, drip, reset, half, loop, huge, silent, bomb
+"""
+
+import gzip
+import socket
+import struct
+import threading
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, ClassVar, Self
+from urllib.parse import parse_qs, urlsplit
+
+WELL = b'{"status": "up", "checks": {"db": {"ms": 12}}}'
+_LONGEST_S = 60.0  # a connection that is kept waiting ends by itself
+
+
+class WeakServer:
+    """Serves on a port of 127.0.0.1 until it is closed. `mode` says how well it is; `asked` has paths and headers of requests."""
+
+    MODES: ClassVar = ("well", "failing", "slow", "drip", "reset", "half", "loop", "huge", "silent", "bomb")
+
+    def __init__(self, tls: Any = None) -> None:
+        """`tls` is an ssl.SSLContext of a server; without one it speaks plain HTTP."""
+        self.mode = "well"
+        self.asked: list[tuple[str, dict[str, str]]] = []
+        self.elsewhere = ""  # where /away redirects to
+        self.closing = threading.Event()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"weak": self}))
+        self._server.daemon_threads = True
+        self._server.handle_error = lambda *_: None  # type: ignore[method-assign]  # who asks may go away
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread.start()
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._server.server_port}"
+
+    def close(self) -> None:
+        """Stop, and let go whoever is kept waiting."""
+        self.closing.set()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    weak: WeakServer
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        """Answer as well as the mode is."""
+        self.weak.asked.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
+        if self.path == "/away":
+            return self._redirect(self.weak.elsewhere)
+        if self.path.startswith("/hop"):
+            return self._redirect("/")
+        answer = getattr(self, f"_{self.weak.mode}")
+        with suppress(OSError):
+            answer()
+        return None
+
+    do_HEAD = do_GET  # noqa: N815  the names that http.server asks for
+
+    def do_POST(self) -> None:
+        """Take another mode: /mode?be=failing."""
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        mode = parse_qs(urlsplit(self.path).query).get("be", [""])[0]
+        if urlsplit(self.path).path != "/mode":
+            return self.do_GET()
+        if mode not in WeakServer.MODES:
+            return self._send(400, f"modes: {', '.join(WeakServer.MODES)}\n".encode())
+        self.weak.mode = mode
+        return self._send(200, f"{mode}\n".encode())
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+    def _well(self) -> None:
+        self._send(200, WELL)
+
+    def _failing(self) -> None:
+        self._send(503, b'{"status": "down"}')
+
+    def _slow(self) -> None:
+        self.weak.closing.wait(0.4)
+        self._send(200, WELL)
+
+    def _drip(self) -> None:
+        self._begin(200, 100_000)
+        while not self.weak.closing.wait(0.02):
+            self.wfile.write(b".")
+
+    def _reset(self) -> None:
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.rfile.close()
+        self.connection.close()
+        self.close_connection = True
+
+    def _half(self) -> None:
+        self._begin(200, 1_000)
+        self.wfile.write(b"half")
+        self.close_connection = True
+
+    def _loop(self) -> None:
+        self._redirect("/b" if self.path == "/" else "/")
+
+    def _huge(self) -> None:
+        self._begin(200, 10**9)
+        while not self.weak.closing.is_set():
+            self.wfile.write(b"x" * 65_536)
+
+    def _silent(self) -> None:
+        self.weak.closing.wait(_LONGEST_S)
+
+    def _bomb(self) -> None:
+        packed = gzip.compress(bytes(50 * 1024 * 1024))
+        self._begin(200, len(packed), {"Content-Encoding": "gzip"})
+        self.wfile.write(packed)
+
+    def _redirect(self, target: str) -> None:
+        self._send(302, b"", {"Location": target})
+
+    def _send(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
+        self._begin(status, len(body), headers)
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def _begin(self, status: int, length: int, headers: dict[str, str] | None = None) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Type": "application/json", "Content-Length": str(length), **(headers or {})}.items():
+            self.send_header(name, value)
+        self.end_headers()
