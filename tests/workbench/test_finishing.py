@@ -73,7 +73,10 @@ def test_stream_brings_only_what_ended_or_was_left_to_a_digest(ministack: MiniSt
     assert {name: told[name] for name in STREAM} == STREAM
     (pattern,) = told["FilterCriteria"]["Filters"]
     image = json.loads(pattern["Pattern"])["dynamodb"]["NewImage"]
-    assert image == {"sk": {"S": ["delivery"]}, "state": {"S": ["bundled", "dropped", "expired", "failed", "sent", "undelivered"]}}
+    assert image == {
+        "sk": {"S": ["delivery"]},
+        "state": {"S": ["bundled", "dropped", "expired", "failed", "sent", "undelivered"]},
+    }
     assert not is_finished({**told, "MaximumRetryAttempts": -1})
 
 

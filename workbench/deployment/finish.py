@@ -127,7 +127,9 @@ def finish_functions(client: Any, resources: list[dict[str, Any]], dead_events: 
             said.append(f"{resource['name']}: reports each record's fate")
         if resource["resource_type"] == "dynamodb_event":
             _set_mapping(client, resource, STREAM, pause_s)
-            said.append(f"{resource['name']}: only what was sent, given up, dropped or left to a digest, {STREAM['MaximumRetryAttempts']} retries")
+            said.append(
+                f"{resource['name']}: only what was sent, given up, dropped or left to a digest, {STREAM['MaximumRetryAttempts']} retries"
+            )
     return said
 
 
