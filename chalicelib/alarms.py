@@ -22,6 +22,11 @@ class Told(Struct, frozen=True):
     what: str
     result: Result
 
+    @property
+    def asks(self) -> tuple[tuple[str, str], ...]:
+        """Nothing."""
+        return ()
+
     def look(self, reach: Reach, now: datetime, memory: Mapping[str, Any]) -> Result:
         """Nothing is asked: an alarm tells."""
         return self.result

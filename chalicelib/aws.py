@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from botocore.config import Config
@@ -17,7 +18,7 @@ from botocore.session import Session
 
 from . import __version__
 
-SERVICES = ("dynamodb", "s3", "sesv2", "sqs", "ssm")  # a client of another one cannot be made in Lambda
+SERVICES = ("cloudwatch", "dynamodb", "s3", "sesv2", "sqs", "ssm")  # a client of another one cannot be made in Lambda
 DATA = Path(__file__).resolve().parent.parent / "botocore-data"
 
 # What we ask is right by its types, and AWS looks at it again: looking here too costs a tenth of a warm upload. So does
@@ -38,3 +39,24 @@ def clients(data: Path = DATA) -> Clients:
     if data.is_dir():
         session.register_component("data_loader", Loader([str(data)], include_default_search_paths=False))
     return session.create_client
+
+
+# A look of a monitor that AWS does not answer is over in time for the others; the next one asks again.
+LOOKING = Config(
+    connect_timeout=3, read_timeout=8, retries={"mode": "standard", "total_max_attempts": 2}, max_pool_connections=32
+)
+
+
+def shared(make: Clients) -> Clients:
+    """The same clients for many threads: each is made once, by one thread at a time, as botocore asks for."""
+    made: dict[tuple[str, str], Any] = {}
+    making = Lock()
+
+    def client(service: str, region_name: str = "") -> Any:
+        with making:
+            if (service, region_name) not in made:
+                named = {"region_name": region_name} if region_name else {}
+                made[service, region_name] = make(service, config=LOOKING, **named)
+            return made[service, region_name]
+
+    return client

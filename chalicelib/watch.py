@@ -20,6 +20,7 @@ from msgspec.structs import replace
 from . import log
 from .alarms import alarms_of, monitor_of_alarm
 from .audience import of_rule
+from .aws import shared
 from .deliver import Deliverer, TimeLeft
 from .delivery import Delivery
 from .events import Event, Level
@@ -50,7 +51,7 @@ class Watch:
     ) -> None:
         self._deliverer = deliverer
         self._incidents = incidents
-        self._clients = clients
+        self._clients = shared(clients)
         self._at_once = at_once
 
     def run(self, monitors: Sequence[Monitor], time_left: TimeLeft, *, now_all: bool = False) -> Watched:

@@ -38,6 +38,7 @@ class Check:
     recoveries: ClassVar[int] = 1
     sees: Level | Exception | Callable[[], Level] = Level.OK
     what: str = "a thing"
+    asks: tuple[tuple[str, str], ...] = ()
 
     def look(self, reach: Reach, now: datetime, memory: Mapping[str, Any]) -> Level:
         if isinstance(self.sees, Exception):

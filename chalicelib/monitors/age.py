@@ -45,6 +45,11 @@ class Age(Struct, frozen=True):
         """Nothing is due at a time."""
         return iter(())
 
+    @property
+    def asks(self) -> tuple[tuple[str, str], ...]:
+        """What IAM must allow it."""
+        return self.target.asks
+
     def look(self, reach: Reach, now: datetime, memory: Mapping[str, Any]) -> Found:
         """List, or get, what is young enough; a dated key by its days, the newest first, as far back as is needed.
 

@@ -49,6 +49,10 @@ class Target(Protocol):
     def windowed(self) -> bool:
         """Whether what it finds is held against the moment before which it is of no interest."""
 
+    @property
+    def asks(self) -> tuple[tuple[str, str], ...]:
+        """What IAM must allow."""
+
     def name(self, wall: datetime) -> str:
         """What is expected at a local time."""
 
@@ -68,6 +72,11 @@ class Objects(Struct, frozen=True):
 
     bucket: str
     key: str
+
+    @property
+    def asks(self) -> tuple[tuple[str, str], ...]:
+        """What IAM must allow."""
+        return (("s3:ListBucket", self.bucket),)
 
     @property
     def what(self) -> str:
@@ -111,6 +120,11 @@ class Item(Struct, frozen=True):
     field: str
 
     @property
+    def asks(self) -> tuple[tuple[str, str], ...]:
+        """What IAM must allow."""
+        return (("dynamodb:GetItem", self.table),)
+
+    @property
     def what(self) -> str:
         """The field, the item's key and the table."""
         return f"{self.field} of {self.name(datetime.min)}"
@@ -147,6 +161,11 @@ class Metric(Struct, frozen=True):
     namespace: str
     metric: str
     dimensions: Mapping[str, str]
+
+    @property
+    def asks(self) -> tuple[tuple[str, str], ...]:
+        """What IAM must allow."""
+        return (("cloudwatch:GetMetricStatistics", "*"),)
 
     @property
     def what(self) -> str:

@@ -94,6 +94,11 @@ class Freshness(Struct, frozen=True):
             after = next_due(self.expect, after)
             yield after
 
+    @property
+    def asks(self) -> tuple[tuple[str, str], ...]:
+        """What IAM must allow it."""
+        return self.target.asks
+
     def look(self, reach: Reach, now: datetime, memory: Mapping[str, Any]) -> Seen:
         """List, or get, what was due last. What has come already is not looked at again.
 

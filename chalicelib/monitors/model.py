@@ -48,6 +48,10 @@ class Check(Protocol):
     def judge(self, seen: Any, now: datetime, memory: Mapping[str, Any]) -> Result:
         """What a look amounts to. Pure."""
 
+    @property
+    def asks(self) -> tuple[tuple[str, str], ...]:
+        """What IAM must allow it: actions and what they are on: ("s3:ListBucket", "acme-drops"); "*" where AWS has nothing else."""
+
     def coming(self, after: datetime) -> Iterator[datetime]:
         """The moments (UTC) at which something is expected, later than `after`; none where it is only looked at now and then."""
 

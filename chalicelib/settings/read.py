@@ -79,7 +79,7 @@ class _Reading:
         )
         self._names_apart(settings)
         if self._findings:
-            raise SettingsError(tuple(self._findings))
+            raise SettingsError(tuple(dict.fromkeys(self._findings)))
         return settings
 
     def _table(self, raw: object, where: str, known: tuple[str, ...]) -> Table:

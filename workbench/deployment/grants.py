@@ -77,13 +77,36 @@ class Grants:
                 *self.manifests(),
                 Grant("DeadEvents", drained, (self.queue("DROPNOTE_DEAD_EVENTS"),)),
             ],
-            "watch": [rows, *self.mail(), *self.told_by_text(), *self.watched(buckets)],
+            "watch": self.watch(buckets),
             "test": deliver,
             "resend": [self.ledger("GetItem", "UpdateItem")],
             "redrive": [self.ledger("BatchGetItem", "GetItem", "PutItem", "UpdateItem"), self.indexes("day")],
             "api_handler": deliver,
         }
         return functions
+
+    def watch(self, buckets: Iterable[str]) -> list[Grant]:
+        """Looking at the bot itself, and at what the settings have monitors of; telling of it as anything is told."""
+        told = self.secrets() if self.settings.monitors else self.told_by_text()
+        standings = self.ledger("GetItem", "PutItem", "Query", "UpdateItem")
+        return [standings, *self.mail(), *told, *self.watched(buckets), *self.looked_at()]
+
+    def looked_at(self) -> list[Grant]:
+        """What the monitors ask AWS."""
+        asked: dict[str, set[str]] = {}
+        for monitor in self.settings.monitors:
+            for action, resource in monitor.check.asks:
+                asked.setdefault(action, set()).add(self._arn_of(action, resource))
+        return [
+            Grant(f"Monitors{action.partition(':')[2]}", (action,), tuple(sorted(arns))) for action, arns in sorted(asked.items())
+        ]
+
+    def _arn_of(self, action: str, resource: str) -> str:
+        if resource == "*":
+            return resource
+        if action.startswith("s3:"):
+            return f"arn:{self.place.partition}:s3:::{resource}"
+        return self.place.arn("dynamodb", f"table/{resource}")
 
     def ledger(self, *operations: str) -> Grant:
         """On the rows of the ledger's table."""

@@ -1,4 +1,4 @@
-"""The part of botocore's data that Lambda needs: five services of four hundred, without what only people read."""
+"""The part of botocore's data that Lambda needs: its few services of four hundred, without what only people read."""
 
 import gzip
 import json
