@@ -50,7 +50,7 @@ class Check(Protocol):
 
     @property
     def asks(self) -> tuple[tuple[str, str], ...]:
-        """What IAM must allow it: actions and what they are on: ("s3:ListBucket", "acme-drops"); "*" where AWS has nothing else."""
+        """What IAM must allow it: actions and what they are on: ("s3:ListBucket", "acme-drops"); or "*"."""
 
     def coming(self, after: datetime) -> Iterator[datetime]:
         """The moments (UTC) at which something is expected, later than `after`; none where it is only looked at now and then."""

@@ -11,7 +11,7 @@ from .model import Check, Defaults
 _KINDS = {
     "freshness": ("freshness", "read"),
     "http": ("http", "read"),
-    "metric": ("metric", "read"),
+    "metric": ("metric_settings", "read"),
     "instance": ("sets", "read_instance"),
     "database": ("sets", "read_database"),
     "lambda": ("sets", "read_lambda"),
