@@ -10,7 +10,7 @@ from chalice.app import BaseLambdaEvent, Chalice, Rate, Response
 
 from chalicelib import __version__, log, receipts, redriving
 from chalicelib.assembly import load_settings, make_bot, time_left
-from chalicelib.bindings import function_name, watch_every
+from chalicelib.bindings import function_name, stream_variable, tables_of, watch_every
 from chalicelib.bot import Bot, UnknownTarget
 from chalicelib.delivery import summary
 from chalicelib.events import envelope, s3
@@ -108,6 +108,27 @@ if stream := os.environ.get("DROPNOTE_STREAM"):
         """The ledger's stream tells what was sent: it is counted, and held against the budgets."""
         told: dict[str, Any] = counting().take(event.to_dict(), time_left(event.context))
         return told
+
+
+@cache
+def reacting() -> Any:
+    """What takes changes of tables' items, made when the first one comes."""
+    from chalicelib.reacting import Reacting
+
+    return Reacting(bot(), settings, os.environ)
+
+
+def on_items(event: Raw) -> dict[str, Any]:
+    """A table's stream tells which items were created, updated or deleted."""
+    told: dict[str, Any] = reacting().take(event.to_dict(), time_left(event.context))
+    return told
+
+
+react = on_items
+for table in tables_of(settings):  # one function for each table, as for buckets; set-up finds its stream
+    if stream := os.environ.get(stream_variable(table)):
+        binding = app.on_dynamodb_record(stream_arn=stream, batch_size=100, name=function_name("items", table))
+        on_items = raw(binding(react))
 
 
 @raw

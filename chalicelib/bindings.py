@@ -5,6 +5,21 @@ import hashlib
 from .settings import Settings
 
 LONGEST = 48  # of the 64 letters of a Lambda function's name "dropnote-<stage>-" takes up to 16
+
+
+def stream_variable(table: str) -> str:
+    """The environment variable that names a table's stream: DROPNOTE_STREAM_ORDERS, with a hash where letters are lost."""
+    plain = "".join(letter.upper() if letter.isalnum() else "_" for letter in table)
+    lost = table not in (plain.lower(), plain)
+    return f"{STREAM}_{plain}" + (f"_{hashlib.sha256(table.encode()).hexdigest()[:6].upper()}" if lost else "")
+
+
+def tables_of(settings: Settings) -> list[str]:
+    """The tables whose items some rule is on."""
+    return list(dict.fromkeys(rule.item.table for rule in settings.rules if rule.item))
+
+
+STREAM = "DROPNOTE_STREAM"  # of the ledger's table
 A_MINUTE, AN_HOUR = 1, 60  # minutes between two watches
 
 

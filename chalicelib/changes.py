@@ -1,12 +1,209 @@
-"""Which changes of a table's items a rule wants: what happened, and conditions on the values before and after."""
+"""Which changes of a table's items a rule wants: what happened, and conditions on the values before and after. Pure."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from .events import Did
+from . import globs
+from .events import Did, Item
+
+if TYPE_CHECKING:
+    from .policy.counts import CountBy
+
+EXPIRED = "expired"
+DID = (*(did.value for did in Did), EXPIRED)
+
+_COMPARED = re.compile(r"(>=|<=|>|<)\s*(-?\d+(?:\.\d+)?)")
+_FIELD = re.compile(r"\{([^{}]+)\}")
+_NOTHING: Any = object()
+
+
+class Test(Struct, frozen=True):
+    """One test of a value. `how`: is, not, >, >=, <, <=, exists, missing, in, glob."""
+
+    how: str
+    wanted: Any = None
+
+    def holds(self, found: Any) -> bool:
+        """Whether a value, or _NOTHING where there is none, is as wanted."""
+        if self.how in ("exists", "missing"):
+            return (found is not _NOTHING) is (self.how == "exists")
+        if found is _NOTHING:
+            return self.how == "not"
+        if self.how in ("is", "not"):
+            return same(found, self.wanted) is (self.how == "is")
+        if self.how == "in":
+            return any(same(found, each) for each in self.wanted)
+        if self.how == "glob":
+            return isinstance(found, str) and globs.compiled(self.wanted).fullmatch(found) is not None
+        number = _number(found)
+        return number is not None and _compare(number, self.how, self.wanted)
+
+
+class Condition(Struct, frozen=True):
+    """A field, by its name or its path ("address.city"), and tests of which one has to hold."""
+
+    field: str
+    tests: tuple[Test, ...]
+
+    def holds(self, image: Mapping[str, Any]) -> bool:
+        """Whether an item is as wanted."""
+        found = value_of(image, self.field)
+        return any(test.holds(found) for test in self.tests)
 
 
 class ItemFilter(Struct, frozen=True):
-    """Which changes of a table's items a rule wants."""
+    """Which changes of a table's items a rule wants, what is shown of them, and what is counted."""
 
     table: str
-    did: tuple[Did, ...] = tuple(Did)
+    did: tuple[str, ...] = ("created", "updated")
+    changed: tuple[str, ...] = ()  # one of these fields is another than before
+    new: tuple[Condition, ...] = ()
+    old: tuple[Condition, ...] = ()
+    show: tuple[str, ...] = ()
+    title: str = ""
+    count: "tuple[CountBy, ...]" = ()
+
+    def conditions(self, item: Item) -> Iterator[tuple[str, str]]:
+        """Each condition by its name in the settings, and why a change does not fulfil it; "" where it does."""
+        did = EXPIRED if item.expired else item.did.value
+        yield "table", "" if item.table == self.table else f"it is not of the table {self.table}"
+        yield "did", "" if did in self.did else f"it was {did}, not {' or '.join(self.did)}"
+        both = item.did is Did.UPDATED and item.old and item.new
+        yield "changed", "nothing of it changed" if both and not item.changed else self._unchanged(item)
+        for name, wanted, image in (("new", self.new, item.new), ("old", self.old, item.old)):
+            for condition in wanted:
+                yield name, "" if image and condition.holds(image) else f"{condition.field} is not as the rule asks for"
+
+    def why_not(self, item: Item) -> str:
+        """The first condition that a change does not fulfil, in words; "" when it matches."""
+        return next((why for _, why in self.conditions(item) if why), "")
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Every field that this names."""
+        named = (*self.changed, *self.show, *(each.field for each in (*self.new, *self.old)), *_FIELD.findall(self.title))
+        return tuple(dict.fromkeys(named))
+
+    def _unchanged(self, item: Item) -> str:
+        if not self.changed or item.did is not Did.UPDATED:
+            return ""
+        for field in self.changed:
+            if not same(value_of(item.old, field), value_of(item.new, field)):
+                return ""
+        return f"{' and '.join(self.changed)} did not change"
+
+
+def value_of(image: Mapping[str, Any], field: str) -> Any:
+    """The value of a field; _NOTHING where there is none. A name with dots is a path where no field has it."""
+    if field in image:
+        return image[field]
+    found: Any = image
+    for step in field.split("."):
+        if not isinstance(found, Mapping) or step not in found:
+            return _NOTHING
+        found = found[step]
+    return found
+
+
+def told(value: Any) -> str:
+    """A value as a message has it; "" for none."""
+    if value is _NOTHING or value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return value if isinstance(value, str) else f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def titled(title: str, image: Mapping[str, Any]) -> str:
+    """A title with its {fields} put in; "?" where there is none."""
+
+    def put_in(found: re.Match[str]) -> str:
+        value = value_of(image, found[1])
+        return "?" if value is _NOTHING else told(value)
+
+    return _FIELD.sub(put_in, title)
+
+
+def parse_tests(raw: Any) -> tuple[Test, ...]:
+    """Read what a field is to be: a value, a text such as "> 100", or a list of them.
+
+    Raises:
+        ValueError: it is none of these, in one sentence.
+    """
+    if isinstance(raw, list):
+        if not raw:
+            raise ValueError("an empty list is fulfilled by nothing")
+        return tuple(test for each in raw for test in parse_tests(each))
+    if isinstance(raw, bool | int | float):
+        return (Test("is", raw),)
+    if not isinstance(raw, str):
+        raise ValueError("it is neither text, nor a number, nor true or false")  # noqa: TRY004  read from a file, not called
+    return (_parsed(raw.strip()),)
+
+
+def _parsed(text: str) -> Test:
+    word, _, rest = text.partition(" ")
+    if text in ("exists", "missing"):
+        return Test(text)
+    if found := _COMPARED.fullmatch(text):
+        return Test(found[1], float(found[2]))
+    if word == "!=":
+        return Test("not", rest.strip())
+    if word == "in" and rest:
+        return Test("in", tuple(each.strip() for each in rest.split(",")))
+    if word == "glob" and rest:
+        glob = rest.strip().strip('"')
+        try:
+            globs.compiled(glob)
+        except globs.BadGlob as error:
+            raise ValueError(f"{glob!r}: {error}") from error
+        return Test("glob", glob)
+    return Test("is", text)
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values are the same: 5 and 5.0 and "5" are, true and 1 are not."""
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other or (isinstance(one, str) != isinstance(other, str) and str(one).lower() == str(other).lower())
+    if isinstance(one, int | float | str) and isinstance(other, int | float | str) and type(one) is not type(other):
+        return _number(one) == _number(other) and _number(one) is not None
+    return bool(one == other)
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        return float(value)
+    except ValueError:
+        return None
+
+
+def _compare(found: float, how: str, wanted: float) -> bool:
+    if how.startswith(">"):
+        return found >= wanted if how == ">=" else found > wanted
+    return found <= wanted if how == "<=" else found < wanted
+
+
+def lighter(item: Item, fields: Sequence[str], most: int) -> Item:
+    """The item as a delivery keeps it: of one whose JSON is longer than `most` only what changed and what the rule names."""
+    import json
+
+    from msgspec.structs import replace
+
+    if len(json.dumps([item.new, item.old], default=str)) <= most:
+        return item
+    wanted = {name.partition(".")[0] for name in (*item.changed[:20], *fields)}
+
+    def cut(image: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: _short(value) for name, value in image.items() if name in wanted}
+
+    return replace(item, new=cut(item.new), old=cut(item.old), changed=item.changed[:20])
+
+
+def _short(value: Any) -> Any:
+    text = value if isinstance(value, str) else str(value)
+    return value if len(text) <= 200 else f"{text[:199]}…"

@@ -244,7 +244,7 @@ def count_items(counters: Counters, matches: Iterable[tuple[Event, str, CountBy]
     counted = []
     for event, rule, count_by in matches:
         count = counts_of(event, count_by)
-        mark = identity_of("count", event.identity, rule)
+        mark = identity_of("count", event.identity, rule, str(count_by))
         if count:
             of_mark[mark] = event.identity
             counted.append(Counted(mark, event.at, (count,)))

@@ -6,7 +6,7 @@ TIMEOUT_S = 5.0
 
 
 def beat(url: str) -> None:
-    """Ask for a URL once. Whatever comes of it is nobody's trouble here: who waits for the heartbeat says so when it stays out."""
+    """Ask for a URL once. Whatever comes of it is nobody's trouble here: who waits for it says so when it stays out."""
     import urllib3  # only where there is somebody to tell
 
     try:

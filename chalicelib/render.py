@@ -164,7 +164,8 @@ class Renderer:
                 "digest": self._digest(event),
                 "news": event.news,
                 "bus": event.bus,
-                "words": event.words,
+                "item": self._item(event, rule),
+                "words": event.words or {},
                 "severity": event.severity,
                 "bucket": self._bucket(event, rule),
                 "rule": rule,
@@ -200,6 +201,15 @@ class Renderer:
             return None
         parts = [{**asdict(part), "bucket": self._bucket_of_rule(part.rule)} for part in event.digest.parts]
         return {**asdict(event.digest), "parts": parts, "failures": sum(share.files for share in event.digest.failed)}
+
+    def _item(self, event: Event, rule: str) -> dict[str, Any] | None:
+        """An item that changed, as its rule shows it."""
+        if event.item is None:
+            return None
+        from .item_words import words_of  # the way of an upload pays nothing for it
+
+        named = self._settings.rule(rule)
+        return words_of(event.item, named.item if named else None)
 
     def _total(self, event: Event) -> Summary:
         """All parts of a digest together. A folder has its bucket's name where there are several buckets."""

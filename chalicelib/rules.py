@@ -4,10 +4,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from . import globs
 from .events import Event, Kind, Upload
 from .settings import Rule
+
+MOST_ITEM = 4_000  # letters of JSON that a delivery keeps of an item before and after
 
 
 class Match(Struct, frozen=True):
@@ -27,9 +30,12 @@ class RuleIndex:
         self._candidates: defaultdict[tuple[str, str, str], list[tuple[int, Rule]]] = defaultdict(list)
         self.buckets: tuple[str, ...] = ()
         self._on_bus: list[Rule] = []
+        self._on_items: defaultdict[str, list[Rule]] = defaultdict(list)
         for position, rule in enumerate(rules):
             if rule.on is Kind.BUS:
                 self._on_bus.append(rule)
+            if rule.item:
+                self._on_items[rule.item.table].append(rule)
             if rule.on is not Kind.UPLOAD:
                 continue
             self.buckets += () if rule.bucket in self.buckets else (rule.bucket,)
@@ -41,6 +47,8 @@ class RuleIndex:
         """The matches of an event, in the order of the file."""
         if event.kind is Kind.BUS:
             return _matches_of_bus(self._on_bus, event)
+        if event.item:
+            return _matches_of_items(self._on_items.get(event.item.table, ()), event)
         if event.upload is None:
             return []
         found = {position: rule for place in _places(event.upload) for position, rule in self._candidates.get(place, ())}
@@ -55,6 +63,8 @@ def why_not(rule: Rule, event: Event) -> str:
     """The first condition of a rule that an event does not fulfil, in words; "" when it matches."""
     if rule.on is Kind.BUS:
         return _why_not_of_bus(rule, event)
+    if rule.item:
+        return rule.item.why_not(event.item) if event.item else f"it is not about the table {rule.item.table}"
     if event.upload is None:
         return f"it is not about the bucket {rule.bucket}"
     return next((why for _, why in conditions(rule, event.upload) if why), "")
@@ -107,3 +117,13 @@ def _why_not_of_bus(rule: Rule, event: Event) -> str:
         return "it is not about an event of the bus"
     field = mismatch(rule.bus.pattern, payload_of(event))
     return f"its {field} is not what the rule asks for" if field else ""
+
+
+def _matches_of_items(rules: Iterable[Rule], event: Event) -> list[Match]:
+    from .changes import lighter  # the way of an upload pays nothing for it
+
+    return [
+        Match(rule, rule.judged(replace(event, item=lighter(event.item, rule.item.fields, MOST_ITEM))))
+        for rule in rules
+        if event.item and rule.item and not rule.item.why_not(event.item)
+    ]

@@ -126,6 +126,6 @@ def _look_at(function: str, stage: str) -> str:
     if stage == "local":
         return "wait a minute; then look at the end of the log of `make run`"
     return (
-        f"aws logs tail /aws/lambda/dropnote-{stage}-{function} --since 3h says why; without any line there, the schedule is off: "
+        f"aws logs tail /aws/lambda/dropnote-{stage}-{function} --since 3h says why; without any line, the schedule is off: "
         f"aws events enable-rule --name dropnote-{stage}-{function}-event, or {deploy_again(stage)}"
     )

@@ -1,6 +1,6 @@
 """Incidents: stories of results, a line each, and what is told of them; and what must hold of any story."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from hypothesis import example, given
@@ -60,7 +60,8 @@ def test_resolved_tells_how_long_it_lasted_from_the_first_failing_look() -> None
     story = Story(failures=3, recoveries=2)
     story.looks("bad bad bad bad bad ok")
     standing = step(story.standing, Result(OK, "answered 200"), story.knobs, story.now + MINUTE)
-    assert standing.untold and standing.untold.news
+    assert standing.untold
+    assert standing.untold.news
     news = standing.untold.news
     assert news.until is not None
     assert (news.opened_at, news.until - news.opened_at) == (NOON + MINUTE, timedelta(minutes=5))
@@ -206,10 +207,7 @@ def test_levels_are_those_of_an_obvious_model_and_told_is_true(
 @given(some.lists(some.sampled_from(["ok", "bad"]), min_size=200, max_size=200), some.integers(1, 3))
 def test_nobody_is_flooded_by_a_monitor_that_flaps(words: list[str], failures: int) -> None:
     story = Story(failures=failures)
-    told: list[datetime] = []
-    for word in words:
-        if story.look(word):
-            told.append(story.now)
+    told = [story.now for word in words if story.look(word)]
     for at in told:
         assert sum(at <= each < at + timedelta(minutes=30) for each in told) <= 5
 

@@ -19,6 +19,7 @@ from .deployment.config import read_stage
 from .places import PROJECT
 from .sample_bus import sample_bus
 from .sample_incidents import sample_incidents
+from .sample_items import sample_items
 from .samples import sample_events
 
 _BUNDLES, _DIGESTS = ("bundle", "bundle-hostile", "whole", "incomplete"), ("digest", "all-quiet")
@@ -26,12 +27,13 @@ _BUILT_IN = {
     "test": ("test",),
     "bundle": _BUNDLES,
     "digest": _DIGESTS,
-    "plain": ("upload", "hostile", "test", "trouble", *_BUNDLES, *_DIGESTS, "bus", "bus-hostile"),
+    "plain": ("upload", "hostile", "test", "trouble", *_BUNDLES, *_DIGESTS, "bus", "bus-hostile", "item", "item-hostile"),
 }
 _OF_KIND = {  # what the template of a rule on these may meet
     Kind.UPLOAD: ("upload", "hostile"),
     Kind.INCIDENT: tuple(sample_incidents()),
     Kind.BUS: tuple(sample_bus()),
+    Kind.ITEM: tuple(sample_items()),
 }
 _NOBODY = Person("somebody", "somebody@example.com", "+15005550006")
 

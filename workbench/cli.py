@@ -190,7 +190,16 @@ def _world() -> RunningWorld:
     return world
 
 
-for command in (*COMMANDS, explaining.command, *silencing.COMMANDS, *budgeting.COMMANDS, *counts.COMMANDS, *deployment.COMMANDS, doctor, rehearse):
+for command in (
+    *COMMANDS,
+    explaining.command,
+    *silencing.COMMANDS,
+    *budgeting.COMMANDS,
+    *counts.COMMANDS,
+    *deployment.COMMANDS,
+    doctor,
+    rehearse,
+):
     main.add_command(command)
 
 if __name__ == "__main__":

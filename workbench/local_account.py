@@ -12,13 +12,14 @@ from socket import socket
 from types import TracebackType
 from typing import Any, Self
 
+from chalicelib.bindings import tables_of
 from chalicelib.rules import RuleIndex
 from chalicelib.settings import Settings
 
 from .desk import create_app, listening, serving
 from .inbox import Uploads
 from .ministack import ACCESS_KEY, REGION, SECRET_KEY, MiniStack, PortTakenError, remove_folder
-from .resources import make_bucket, verify_sender
+from .resources import make_bucket, make_table, verify_sender
 from .rest_api import PREFIX
 from .stage import Target
 from .twilio.double import TwilioDouble
@@ -87,6 +88,8 @@ class LocalAccount:
         bucket = variables.get("UPLOAD_BUCKET", BUCKET)
         for name in dict.fromkeys((bucket, *RuleIndex(settings.rules).buckets)):
             make_bucket(self.ministack, name)
+        for table in tables_of(settings):
+            make_table(self.ministack, table)
         if queue := variables.get("UPLOAD_QUEUE"):
             self.client("sqs").create_queue(QueueName=queue, Attributes={"VisibilityTimeout": "360"})
         if settings.email:

@@ -1,6 +1,7 @@
 """What an account has before a stage is set up, put into the local one; and its tables alone, for tests."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from .deployment.stack import Stack
@@ -35,3 +36,16 @@ def verify_sender(ministack: MiniStack, address: str) -> None:
     """Let SES send from the address; it refuses senders nobody verified."""
     if address:
         ministack.client("sesv2").create_email_identity(EmailIdentity=address)
+
+
+def make_table(ministack: MiniStack, name: str) -> None:
+    """A table of the user's own whose changes a rule is on, where there is none: by `id`, with a stream."""
+    client = ministack.client("dynamodb")
+    with suppress(client.exceptions.ResourceInUseException):
+        client.create_table(
+            TableName=name,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+        )

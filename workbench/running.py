@@ -29,6 +29,7 @@ class RunningWorld:
     stage: str
     ledger: str  # the table's name
     api: str | None  # base URL of the REST API: routes are below it
+    shop: str = ""  # base URL of a web server that can be broken, which a monitor looks at
     deployed: str = ""  # the file in which Chalice lists what it deployed
 
     def client(self, service: str) -> Any:

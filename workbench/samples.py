@@ -6,6 +6,7 @@ from chalicelib.events import Creation, Digest, Event, Kind, Part, Severity, Sha
 
 from .sample_bus import sample_bus
 from .sample_incidents import sample_incidents
+from .sample_items import sample_items
 
 _AT = datetime(2026, 3, 2, 9, 20, tzinfo=UTC)
 HOSTILE_KEY = "in/\u202efdp.exe\r\nBcc: eve@example.net <img src=x onerror=alert(1)> evil.com {{ 7 * 7 }} 🎉.csv"
@@ -53,6 +54,7 @@ def sample_events(bucket: str = "acme-drops") -> dict[str, Event]:
         "all-quiet": digest("daily 08:00"),
         **sample_incidents(),
         **sample_bus(),
+        **sample_items(),
     }
 
 

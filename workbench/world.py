@@ -32,7 +32,9 @@ from .ministack import ACCESS_KEY, REGION, SECRET_KEY, MiniStack, MiniStackError
 from .places import PROJECT, STATE
 from .running import RunningWorld, read_world, remove_world, write_world
 from .stage import DeployError, deploy, make_folder
+from .story import put_feed
 from .twilio.double import TwilioDouble
+from .weak_server import WeakServer
 
 PORT, DESK_PORT = 4566, 4580
 STAGE = "local"
@@ -116,13 +118,15 @@ class World:
         self._on_step("starting the local AWS")
         account = stack.enter_context(LocalAccount(port=self._port, desk_port=self._desk_port, ministack=self._settings))
         self.ministack = account.ministack
-        target = account.target(self._environment)
+        self.shop = stack.enter_context(WeakServer())
+        target = account.target({"SHOP_URL": self.shop.url, **self._environment})
         made = make_folder(self._project, account.folder / "stage", STAGE, target)
         work = Setup(made, STAGE, account.client, pause_s=0.05)
         self.variables = work.variables()
         self._on_step("making tables, bucket and addresses")
         settings = work.settings(self.variables)
         account.furnish(settings, self.variables)
+        put_feed(account.client("s3"), self._bucket)  # before anybody listens: all is well to begin with
         self.twilio = account.twilio
         self._set_up(work, settings, {"twilio-auth-token": account.token})
         self._on_step("deploying the app with chalice")
@@ -138,7 +142,7 @@ class World:
     def _set_up(self, work: Setup, settings: Settings, known: Mapping[str, str]) -> None:
         """What `dropnote setup` does, without a question; secrets that nobody here knows are made up."""
         work.stack.execute(work.plan(settings))
-        self.variables |= work.stream()
+        self.variables |= work.streams(settings)[0]
         prefix = self.variables["DROPNOTE_SECRETS"]
         for name in work.missing_secrets(settings, prefix):
             work.put_secret(prefix, name, known.get(name) or secrets.token_hex(16))
@@ -170,6 +174,7 @@ class World:
             stage=STAGE,
             ledger=self.variables.get("DROPNOTE_LEDGER", f"dropnote-{STAGE}-ledger"),
             api=f"{endpoint}/restapis/{api}/api/_user_request_" if api else None,
+            shop=self.shop.url,
             deployed=str(listed),
         )
 

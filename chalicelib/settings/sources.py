@@ -38,7 +38,7 @@ _SOURCES = {
         Source(Kind.BUS, ("event", "pattern", "remind"), _bus),
         Source(
             Kind.ITEM,
-            ("table", "did", "when", "changed", "count"),
+            ("table", "did", "changed", "new", "old", "show", "title", "count"),
             _item,
             lambda table: not table.has("count") or table.has("notify"),
         ),

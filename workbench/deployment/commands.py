@@ -72,7 +72,10 @@ def setup(stage: str, given: Sequence[str], rotate: bool, yes: bool) -> None:
         _confirm(work, plan)
     with working("making the changes") as step:
         work.stack.execute(plan, step)
-    variables |= work.stream()
+    streams, deaf = work.streams(settings)
+    for sentence in deaf:
+        say(f"{sentence} Run this again when it is.", "yellow")
+    variables |= streams
     for name, value in secrets.items():
         work.put_secret(prefix, name, value)
         say(f"{prefix}{name}: kept as a SecureString")

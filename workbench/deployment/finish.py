@@ -7,6 +7,7 @@ failures", "Control which events Lambda sends to your function" and "Using AWS L
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +53,11 @@ STREAM: dict[str, Any] = {
 }
 
 
+# Of a table that rules are on: every change of it, as long as the stream has it. Ten tries, then it is let go: what holds up a
+# shard holds up all that comes after it.
+ITEMS: dict[str, Any] = {name: value for name, value in STREAM.items() if name != "FilterCriteria"}
+
+
 def retries_of(handler: str) -> Retries | None:
     """What is set for a handler's function; nothing for one that reads a queue, where the queue keeps what fails."""
     return None if handler == "upload_queue" else RETRIES.get(handler.split("_")[0])
@@ -59,8 +65,13 @@ def retries_of(handler: str) -> Retries | None:
 
 def is_finished(mapping: Mapping[str, Any]) -> bool:
     """Whether a mapping, as Lambda tells it, has what is set here; one of something else is no business of ours."""
-    wanted = {"sqs": QUEUE, "dynamodb": STREAM}.get(source_of(mapping), {})
+    wanted = {"sqs": QUEUE, "dynamodb": of_stream(mapping.get("EventSourceArn", ""))}.get(source_of(mapping), {})
     return all(_read(mapping.get(name)) == _read(value) for name, value in wanted.items())
+
+
+def of_stream(arn: str) -> dict[str, Any]:
+    """What is set for the mapping of a stream, by its ARN: the ledger's is filtered."""
+    return STREAM if re.search(r":table/dropnote-[a-z0-9]+-ledger/", arn) else ITEMS
 
 
 def source_of(mapping: Mapping[str, Any]) -> str:
@@ -126,10 +137,10 @@ def finish_functions(client: Any, resources: list[dict[str, Any]], dead_events: 
             _set_mapping(client, resource, QUEUE, pause_s)
             said.append(f"{resource['name']}: reports each record's fate")
         if resource["resource_type"] == "dynamodb_event":
-            _set_mapping(client, resource, STREAM, pause_s)
-            said.append(
-                f"{resource['name']}: only what was sent, given up, dropped or left to a digest, {STREAM['MaximumRetryAttempts']} retries"
-            )
+            wanted = of_stream(client.get_event_source_mapping(UUID=resource["event_uuid"])["EventSourceArn"])
+            _set_mapping(client, resource, wanted, pause_s)
+            what = "what became of messages" if wanted is STREAM else "every change"
+            said.append(f"{resource['name']}: {what}, {STREAM['MaximumRetryAttempts']} retries")
     return said
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from email.utils import parseaddr
 from typing import Any
 
-from chalicelib.bindings import function_name
+from chalicelib.bindings import STREAM, function_name, stream_variable, tables_of
 from chalicelib.message import Channel
 from chalicelib.rules import RuleIndex
 from chalicelib.settings import Settings
@@ -66,6 +66,9 @@ class Grants:
             functions["upload_queue"] = [*deliver, Grant("Uploads", taken, (self.queue("UPLOAD_QUEUE"),), by="lambda")]
         if "DROPNOTE_STREAM" in self.variables:
             functions["count"] = [rows, *self.mail(), *self.told_by_text(), *self.counted()]
+        for table in tables_of(self.settings):
+            if stream := self.variables.get(stream_variable(table)):
+                functions[function_name("items", table)] = [*deliver, *self.counted_of(table), self.stream(stream)]
         drained = ("sqs:DeleteMessage", "sqs:GetQueueUrl", "sqs:ReceiveMessage")
         functions |= {
             "sweep": [
@@ -151,8 +154,17 @@ class Grants:
 
     def counted(self) -> list[Grant]:
         """Counting what the ledger's stream tells."""
+        return [self.counters(), self.stream(self.variables[STREAM])]
+
+    def counted_of(self, table: str) -> list[Grant]:
+        """Counting what rules count of a table's items."""
+        counts = any(rule.item and rule.item.table == table and rule.item.count for rule in self.settings.rules)
+        return [self.counters()] if counts else []
+
+    def stream(self, arn: str) -> Grant:
+        """Reading a stream, which Lambda does."""
         read = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams")
-        return [self.counters(), Grant("Stream", read, (self.variables["DROPNOTE_STREAM"],), by="lambda")]
+        return Grant("Stream", read, (arn,), by="lambda")
 
     def counters(self) -> Grant:
         """Counting: values that are known are read, the rest is one transaction of puts and updates."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from chalicelib.bindings import STREAM, stream_variable, tables_of
 from chalicelib.render import template_names
 from chalicelib.settings import Settings, SettingsError, load
 
@@ -59,10 +60,33 @@ class Setup:
             "DROPNOTE_SECRETS": f"/dropnote/{self.stage}/",
         }
 
-    def stream(self) -> dict[str, str]:
-        """What only the account can say, once the tables are there: the stream of the ledger's table, which names its birth."""
-        table = self.client("dynamodb").describe_table(TableName=f"dropnote-{self.stage}-ledger")["Table"]
-        return {"DROPNOTE_STREAM": table["LatestStreamArn"]}
+    def streams(self, settings: Settings) -> tuple[dict[str, str], list[str]]:
+        """What only the account can say, once the tables are there: the streams of the ledger and of tables that rules are on;
+        and a sentence for each of these that cannot be heard of.
+        """
+        found, deaf = {STREAM: self._stream_of(f"dropnote-{self.stage}-ledger")}, []
+        for table in tables_of(settings):
+            try:
+                found[stream_variable(table)] = self._stream_of(table)
+            except SetupError as error:
+                deaf.append(str(error))
+        return found, deaf
+
+    def _stream_of(self, table: str) -> str:
+        try:
+            told = self.client("dynamodb").describe_table(TableName=table)["Table"]
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ResourceNotFoundException":
+                raise
+            raise SetupError(f"Nothing is heard of the table {table!r}, which a rule is on: it is not there.") from None
+        if not told.get("StreamSpecification", {}).get("StreamEnabled"):
+            how = "StreamEnabled=true,StreamViewType=NEW_AND_OLD_IMAGES"
+            raise SetupError(
+                f"Nothing is heard of the table {table!r}, which a rule is on: it has no stream. "
+                f"aws dynamodb update-table --table-name {table} --stream-specification {how}"
+            )
+        arn: str = told["LatestStreamArn"]
+        return arn
 
     def asked_for(self) -> list[str]:
         """The environment variables that the settings name, and that a person has to fill."""
