@@ -175,6 +175,32 @@ def redrive(event: Any, context: Any) -> dict[str, Any]:
     return redriving.asked_to_redrive(bot(), event)
 
 
+def deliberate(name: str, event: Any, context: Any) -> dict[str, Any]:
+    """Do one of chalicelib/tasks.py."""
+    from chalicelib.tasks import asked  # no other function pays for it
+
+    request = getattr(context, "aws_request_id", None) or uuid4().hex
+    return asked(name, bot(), settings, event, request, time_left(context))
+
+
+@app.lambda_function()
+def send(event: Any, context: Any) -> dict[str, Any]:
+    """Deliberately: {"to": ["asha"], "words": {"title": "…", "text": "…"}} sends a message of any template to anyone."""
+    return deliberate("send", event, context)
+
+
+@app.lambda_function()
+def watch_now(event: Any, context: Any) -> dict[str, Any]:
+    """Deliberately: {"monitor": "shop"} looks at a monitor at once, {} at all of them."""
+    return deliberate("watch_now", event, context)
+
+
+@app.lambda_function()
+def digest_now(event: Any, context: Any) -> dict[str, Any]:
+    """Deliberately: {"who": "asha"} tells her within two minutes what waits for her."""
+    return deliberate("digest_now", event, context)
+
+
 @app.route("/receipts/twilio/{delivery}", methods=["POST"], content_types=["application/x-www-form-urlencoded"])
 def twilio_receipt(delivery: str) -> Response:
     """Twilio tells how a text fared. Who cannot sign like Twilio gets 403 and learns nothing."""

@@ -15,6 +15,7 @@ _IN_TROUBLE = timedelta(minutes=5)
 _A_DAY = timedelta(hours=24)
 OF_RULES = frozenset({Kind.UPLOAD, Kind.BUNDLE, Kind.BUS, Kind.ITEM, Kind.INCIDENT})  # a rule or a monitor says who hears
 _TEMPLATES = {Kind.BUNDLE: "bundle"}  # whatever the rule's own is
+_MESSAGE = "message "  # and the template's name: the rule of a message that somebody asked for
 _SOON = timedelta(hours=1)  # a test or a word of trouble older than that is of no use
 
 
@@ -77,6 +78,9 @@ def of_delivery(delivery: Delivery, settings: Settings) -> Notice | str:
     rule = settings.rule(delivery.rule)
     if rule is not None:
         return replace(of_rule(delivery.event, rule, recipient), instead_of=delivery.instead_of, waited=True)
+    if delivery.event.kind is Kind.MESSAGE:
+        template = delivery.rule.removeprefix(_MESSAGE)
+        return replace(of_message(delivery.event, template, recipient), instead_of=delivery.instead_of)
     if delivery.event.kind in OF_RULES:
         return f"the rule {delivery.rule} is no longer in the settings"
     return of_kind(delivery.event, recipient)
@@ -103,6 +107,11 @@ def _template(event: Event, rule: Rule) -> str:
     ):  # an alarm of the bus, and the rule has no template of its own
         return Kind.INCIDENT.value
     return _TEMPLATES.get(event.kind, rule.template)
+
+
+def of_message(event: Event, template: str, recipient: Recipient) -> Notice:
+    """The notice of a message that somebody asked for."""
+    return Notice(event, f"{_MESSAGE}{template}", template, recipient, _A_DAY, _IN_TROUBLE, quiet=recipient.person.quiet)
 
 
 def of_kind(event: Event, recipient: Recipient) -> Notice:

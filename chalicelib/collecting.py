@@ -43,14 +43,21 @@ class Collector:
         series = reader_series(there.person, there.channel)
         if there.state is State.BUNDLED and not self.bundles.member(series, there.id, hour_of(there.event)):
             bundle = self.bundles.get(there.bundle)
-            if bundle is None or bundle.told_at:  # too late for that one
+            if bundle is None or bundle.told_at or bundle.sealed:  # too late for that one
                 bundle = self._ensured(there, self._clock(), there.detail, settle)
             self._add(there, self.bundles.ensure(replace(bundle, hours=frozenset({hour_of(there.event)}))))
         return []
 
     def _ensured(self, row: Delivery, until: datetime, why: str, settle: timedelta) -> Bundle:
-        hours = frozenset({hour_of(row.event)})
-        return self.bundles.ensure(reader_bundle(row.person, row.channel, until, why, self._clock(), settle, hours))
+        hours, now = frozenset({hour_of(row.event)}), self._clock()
+        bundle = self.bundles.ensure(reader_bundle(row.person, row.channel, until, why, now, settle, hours))
+        while bundle.sealed:  # somebody asked for it before its time: what comes now is the next one's
+            bundle = self.bundles.ensure(reader_bundle(row.person, row.channel, until, why, now, settle, hours, bundle.id))
+        return bundle
+
+    def seal(self, bundle: Bundle, why: str, settle: timedelta) -> bool:
+        """Have a bundle told before its time: it takes no more, and is due when what is being written is there."""
+        return self.bundles.change(bundle, replace(bundle, sealed=why, due_at=self._clock() + settle))
 
     def _add(self, row: Delivery, bundle: Bundle) -> None:
         self.bundles.add(bundle.series, Member(row.id, bundle.id, row.event, rule=row.rule, came_at=self._clock()))
@@ -69,11 +76,12 @@ def reader_bundle(
     now: datetime,
     settle: timedelta,
     hours: frozenset[str] = frozenset(),
+    after: str = "",
 ) -> Bundle:
-    """What waits for one reader by one channel until then."""
+    """What waits for one reader by one channel until then; `after` is the bundle that was told before its time, if one was."""
     series = reader_series(person, channel)
     return Bundle(
-        id=bundle_id(series, until),
+        id=identity_of("after", after) if after else bundle_id(series, until),
         series=series,
         created_at=now,
         due_at=until + settle,

@@ -140,11 +140,13 @@ class Flusher:
         rule_name, event = tallies.only or ("", None)
         rule = self._deliverer.settings.rule(rule_name)
         if event and rule:
-            return replace(of_rule(replace(event, identity=bundle.id), rule, recipient), waited=True)
+            alone = replace(event, identity=bundle.id, urgent=event.urgent or bool(bundle.sealed))
+            return replace(of_rule(alone, rule, recipient), waited=True)
         now = self._deliverer.clock()
         failures = self._outside.failures(recipient.person.name, bundle.created_at, now)
         failed = tuple(Share(f"{hour:%Y-%m-%dT%H}", count) for hour, count in sorted(failures.items()))
-        return of_kind(policy.digest_of(bundle, tallies.parts(), failed, now), recipient)
+        digest = policy.digest_of(bundle, tallies.parts(), failed, now)
+        return of_kind(replace(digest, urgent=bool(bundle.sealed)), recipient)  # somebody asked for it: it waits no more
 
     def _tell(self, notice: Notice, bundle: Bundle, time_left: TimeLeft) -> list[Delivery]:
         if bundle.silence:

@@ -165,7 +165,7 @@ class Renderer:
                 "news": event.news,
                 "bus": event.bus,
                 "item": self._item(event, rule),
-                "words": event.words or {},
+                "words": {"title": "", "text": "", **(event.words or {})},
                 "severity": event.severity,
                 "bucket": self._bucket(event, rule),
                 "rule": rule,

@@ -54,6 +54,10 @@ class Watch:
         self._clients = shared(clients)
         self._at_once = at_once
 
+    def standings(self) -> Mapping[str, Standing]:
+        """How everything stands, by its name."""
+        return self._incidents.all()
+
     def run(self, monitors: Sequence[Monitor], time_left: TimeLeft, *, now_all: bool = False) -> Watched:
         """Look at those that are due (or at all of them), and tell what changed."""
         standings = self._incidents.all()

@@ -25,6 +25,7 @@ from .samples import sample_events
 _BUNDLES, _DIGESTS = ("bundle", "bundle-hostile", "whole", "incomplete"), ("digest", "all-quiet")
 _BUILT_IN = {
     "test": ("test",),
+    "message": ("message", "message-hostile"),
     "bundle": _BUNDLES,
     "digest": _DIGESTS,
     "plain": ("upload", "hostile", "test", "trouble", *_BUNDLES, *_DIGESTS, "bus", "bus-hostile", "item", "item-hostile"),

@@ -36,6 +36,10 @@ def sample_events(bucket: str = "acme-drops") -> dict[str, Event]:
         since = min((part.summary.first_at for part in parts if part.summary.first_at), default=_AT - timedelta(days=1))
         return Event(Kind.DIGEST, identity_of("sample", "digest", why), _AT, digest=Digest(since, _AT, why, parts, failed))
 
+    def words(title: str, text: str, **more: str) -> Event:
+        said = {"title": title, "text": text, **more}
+        return Event(Kind.MESSAGE, identity_of("sample", "message", title), _AT, detail=text, words=said)
+
     night = (Part("uploads", _uploads()), Part("invoices", _invoices()), Part("reports", _report()))
     return {
         "upload": event(Kind.UPLOAD, upload("invoices/2026/March offer.pdf", 1_234_567)),
@@ -53,6 +57,8 @@ def sample_events(bucket: str = "acme-drops") -> dict[str, Event]:
         "digest": digest("quiet hours", night, (Share("2026-03-01T21", 1), Share("2026-03-02T04", 3))),
         "all-quiet": digest("daily 08:00"),
         **sample_incidents(),
+        "message": words("Maintenance tonight", "The shop is closed from 22:00 to 23:00."),
+        "message-hostile": words("<b>hi</b>\r\nBcc: eve@example.net", "\u202eevil.com {{ 7 * 7 }}", **{"x<y": "z" * 500}),
         **sample_bus(),
         **sample_items(),
     }

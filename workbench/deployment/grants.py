@@ -81,6 +81,9 @@ class Grants:
                 Grant("DeadEvents", drained, (self.queue("DROPNOTE_DEAD_EVENTS"),)),
             ],
             "watch": self.watch(buckets),
+            "send": deliver,
+            "watch_now": self.looking(),
+            "digest_now": [self.ledger("BatchGetItem", "UpdateItem"), self.indexes("due")],
             "test": deliver,
             "resend": [self.ledger("GetItem", "UpdateItem")],
             "redrive": [self.ledger("BatchGetItem", "GetItem", "PutItem", "UpdateItem"), self.indexes("day")],
@@ -89,10 +92,13 @@ class Grants:
         return functions
 
     def watch(self, buckets: Iterable[str]) -> list[Grant]:
-        """Looking at the bot itself, and at what the settings have monitors of; telling of it as anything is told."""
+        """Looking at the bot itself, and at what the settings have monitors of."""
+        return [*self.looking(), *self.watched(buckets)]
+
+    def looking(self) -> list[Grant]:
+        """Looking at monitors, and telling of them as anything is told."""
         told = self.secrets() if self.settings.monitors else self.told_by_text()
-        standings = self.ledger("GetItem", "PutItem", "Query", "UpdateItem")
-        return [standings, *self.mail(), *told, *self.watched(buckets), *self.looked_at()]
+        return [self.ledger("GetItem", "PutItem", "Query", "UpdateItem"), *self.mail(), *told, *self.looked_at()]
 
     def looked_at(self) -> list[Grant]:
         """What the monitors ask AWS."""
