@@ -41,8 +41,9 @@ class SelfWatch:
         deliverer = self._bot.deliverer
         now, controls = deliverer.clock(), deliverer.control.now()
         found: list[Trouble] = []
-        if controls.checked is None or now - controls.checked >= HOURLY:
+        if controls.checked and now - controls.checked >= HOURLY:
             found = self.run(arn, time_left)
+        if controls.checked is None or now - controls.checked >= HOURLY:  # what was just deployed has an hour to settle
             deliverer.control.ended("checked", now)
         deliverer.control.ended("watched", now)
         return found

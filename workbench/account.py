@@ -56,14 +56,14 @@ class Account:
         return make_bot(self.settings, self.variables, self.client)
 
 
-def settings_of(stage: str) -> tuple[Settings, dict[str, str]]:
-    """A stage's settings, and the environment that fills them.
+def settings_of(stage: str, more: Mapping[str, str] | None = None) -> tuple[Settings, dict[str, str]]:
+    """A stage's settings, and the environment that fills them; `more` is over it.
 
     Raises:
         AccountError: there is no such stage, or its settings are not in order.
     """
     try:
-        variables = {**os.environ, **read_stage(PROJECT, stage)["environment_variables"]}
+        variables = {**os.environ, **read_stage(PROJECT, stage)["environment_variables"], **(more or {})}
         return load_settings(variables), variables
     except KeyError as error:
         raise AccountError(f"There is no stage {stage} in .chalice/config.json.") from error
@@ -77,16 +77,16 @@ def find_account(stage: str) -> Account:
     Raises:
         AccountError: no world runs, there is no such stage, or its settings are not in order.
     """
-    settings, variables = settings_of(stage)
     if stage != "local":
+        settings, variables = settings_of(stage)
         import boto3  # a third of a second that the local world does not need
 
         return Account(stage, settings, variables, boto3.client, PROJECT / ".chalice" / "deployed" / f"{stage}.json")
     world = read_world()
     if world is None:
         raise AccountError("No local world runs here: start one with `make run` in another terminal, or name a --stage.")
-    variables["TWILIO_BASE_URL"] = world.desk
-    return Account(stage, settings, variables, lambda service, config=None: world.client(service), Path(world.deployed))
+    settings, variables = settings_of(stage, {"TWILIO_BASE_URL": world.desk, "SHOP_URL": world.shop})
+    return Account(stage, settings, variables, lambda service, **_: world.client(service), Path(world.deployed))
 
 
 @contextmanager

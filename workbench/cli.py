@@ -12,7 +12,7 @@ import click
 
 from chalicelib import __version__
 
-from . import budgeting, counts, explaining, silencing
+from . import budgeting, counts, explaining, silencing, tasking, watching
 from .account import Account
 from .deployment import commands as deployment
 from .doctor import doctor
@@ -196,6 +196,8 @@ for command in (
     *silencing.COMMANDS,
     *budgeting.COMMANDS,
     *counts.COMMANDS,
+    *watching.COMMANDS,
+    *tasking.COMMANDS,
     *deployment.COMMANDS,
     doctor,
     rehearse,

@@ -18,6 +18,7 @@ from chalicelib.show import fit_to_show
 from chalicelib.sms_text import count_segments
 
 from .account import AccountError, settings_of
+from .explaining_monitors import explain_name
 from .logbook import moment
 from .output import as_json, fail, say
 from .timeline import in_words, timeline
@@ -125,7 +126,7 @@ def _span(span: timedelta) -> str:
 
 
 @click.command("explain")
-@click.argument("place", metavar="s3://BUCKET/KEY")
+@click.argument("place", metavar="s3://BUCKET/KEY|MONITOR|RULE")
 @click.option("--size", default="", help="Such as 12KB or 5GB; not told when left out.")
 @click.option("--created", default="put", show_default=True, type=click.Choice([way.value for way in Creation]))
 @click.option("--at", default="", help="When it comes: 2026-11-23T10:00; now when left out.")
@@ -134,7 +135,11 @@ def _span(span: timedelta) -> str:
 @click.option("--stage", default="local", show_default=True, help="Whose values of .chalice/config.json are taken.")
 @click.option("--json", "json_", is_flag=True, help="One JSON document, for scripts.")
 def command(place: str, size: str, created: str, at: str, burst: int, over: str, stage: str, json_: bool) -> None:
-    """Which rules an upload would match and which not, and why; who would be told, by which channel, and when."""
+    """Which rules an upload would match and which not, and why; who would be told, by which channel, and when. Of a monitor or a
+    rule: what it looks at, who hears, and how it stands."""
+    if "://" not in place:
+        explain_name(place, stage, json_)
+        return
     bucket, _, key = place.removeprefix("s3://").partition("/")
     if not place.startswith("s3://") or not bucket or not key:
         fail(f"{place!r} is no object in S3: write s3://bucket/folder/name")

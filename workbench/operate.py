@@ -90,7 +90,10 @@ def log(account: Account, count: int, since: str, follow: bool, csv_: bool, json
 
 def _must_know(account: Account, wanted: Mapping[str, str | None]) -> None:
     """A person or rule that nobody has ever heard of is a slip of the pen; one that was removed may have rows."""
-    known = {"who": [*account.settings.people], "rule": [rule.name for rule in account.settings.rules]}
+    known = {
+        "who": [*account.settings.people],
+        "rule": [*(rule.name for rule in account.settings.rules), *(each.name for each in account.settings.monitors)],
+    }
     for name, names in known.items():
         if (asked := wanted[name]) and asked not in names and (hint := nearest(asked, names)).startswith("did"):
             say(f"the settings have no {asked!r}; {hint}", "yellow")

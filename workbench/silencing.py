@@ -64,9 +64,10 @@ def unsilence(account: Account, rule: str) -> None:
 
 
 def _must_be(account: Account, rule: str) -> None:
-    names = [each.name for each in account.settings.rules]
+    monitors = account.settings.monitors
+    names = [*(each.name for each in account.settings.rules), *(name for each in monitors for name in (each.name, each.table))]
     if rule not in names:
-        raise AccountError(f"The settings have no rule {rule!r}; {nearest(rule, names)}")
+        raise AccountError(f"The settings have no rule or monitor {rule!r}; {nearest(rule, names)}")
 
 
 COMMANDS = (silence, silences, unsilence)
