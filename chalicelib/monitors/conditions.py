@@ -12,11 +12,12 @@ from ..settings.values import Wrong
 Test = Literal["above", "below", "at least", "at most"]
 
 _CONDITION = re.compile(
-    r"(?:(?P<word>[a-z][a-z ]*?) )??(?P<test>above|below|at least|at most) (?P<limit>\d+(?:\.\d+)?) ?(?P<unit>[A-Za-z%]+)??"
-    r"(?: for (?P<many>\d+) ?(?P<span>s|sec|min|m|h|hours?|minutes?|d|days?))?"
+    r"(?:(?P<word>[a-z][a-z -]*?) )??(?P<test>above|below|at least|at most) "
+    r"(?P<number>\d{1,15}(?:\.\d{1,9})?) ?(?P<unit>[a-z%]+)??"
+    r"(?: for (?P<many>\d{1,6}) ?(?P<span>s|sec|min|m|h|hours?|minutes?|d|days?))?"
 )
-_SPANS = {"s": 1, "sec": 1, "m": 60, "min": 60, "minute": 60, "minutes": 60, "h": 3600, "hour": 3600, "hours": 3600}
-_SPANS |= {"d": 86400, "day": 86400, "days": 86400}
+_SPANS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}  # by their first letter
+_LONGEST = timedelta(days=31)
 _HINT = 'write "above 80 % for 15 min", "below 5 GB" or "at least 1"'
 # What can be written for each unit that a metric has, and how much of the metric's own it is.
 UNITS: Mapping[str, Mapping[str, float]] = {
@@ -26,7 +27,6 @@ UNITS: Mapping[str, Mapping[str, float]] = {
     "s": {"ms": 0.001, "s": 1, "min": 60},
     "ms": {"ms": 1, "s": 1000, "min": 60_000},
     "USD": {"USD": 1},
-    "hours": {"hours": 1, "h": 1},
 }
 
 
@@ -37,10 +37,20 @@ class Condition(Struct, frozen=True):
     limit: float
     lasts: timedelta | None = None
     word: str = ""  # what is measured, where the condition says so
-    text: str = ""  # as it was written, without the word
+    bound: str = ""  # the test and the limit as they were written: "below 5 GB"
 
     def __str__(self) -> str:
-        return self.text
+        return f"{self.word} {self.text}".lstrip()
+
+    @property
+    def text(self) -> str:
+        """It without the word: "above 80 % for 15 min"."""
+        return f"{self.bound} for {_span(self.lasts)}" if self.lasts else self.bound
+
+    @property
+    def upwards(self) -> bool:
+        """Whether more is worse."""
+        return self.test in ("above", "at least")
 
     def holds(self, value: float) -> bool:
         """Whether a value is beyond the limit."""
@@ -50,11 +60,6 @@ class Condition(Struct, frozen=True):
             return value < self.limit
         return value >= self.limit if self.test == "at least" else value <= self.limit
 
-    @property
-    def upwards(self) -> bool:
-        """Whether more is worse."""
-        return self.test in ("above", "at least")
-
 
 def parse(text: str, units: Mapping[str, str], unit: str = "") -> Condition:
     """Read a condition. `units` has the unit of each word that may stand in front; `unit` is that where none does.
@@ -62,37 +67,65 @@ def parse(text: str, units: Mapping[str, str], unit: str = "") -> Condition:
     Raises:
         Wrong: it is none, or its unit does not fit.
     """
-    found = _CONDITION.fullmatch(" ".join(text.split()))
+    found = _CONDITION.fullmatch(" ".join(text.lower().split()))
     if not found:
         raise Wrong(f"{text!r} is no condition", _HINT)
     word = found["word"] or ""
+    rest = found[0].removeprefix(word).strip()
     if units and word not in units:
-        raise Wrong(f"{word or text!r} is nothing that is measured there", f"there are: {', '.join(sorted(units))}")
+        near = f"there are: {', '.join(sorted(units))}"
+        raise Wrong(f"{word!r} is nothing that is measured there" if word else f"{text!r} does not say what is measured", near)
     if word and not units:
-        raise Wrong(f"{word!r} says what is measured twice", f"leave it out: {text.removeprefix(word).strip()!r}")
-    factor = _factor(found["unit"] or "", units.get(word, unit), text)
-    lasts = timedelta(seconds=int(found["many"]) * _SPANS[found["span"]]) if found["many"] else None
-    if lasts is not None and (not lasts or lasts.total_seconds() % 60):
-        raise Wrong(f"{text!r}: CloudWatch measures by the minute", 'write "for 5 min" or longer')
-    rest = " ".join(text.split()).removeprefix(word).strip()
+        raise Wrong(f"{word!r} says what is measured twice", f"leave it out: {rest!r}")
+    name, factor = _unit(found["unit"] or "", units.get(word, unit), float(found["number"]), text)
     test: Test = found["test"]  # type: ignore[assignment]
-    return Condition(test, float(found["limit"]) * factor, lasts, word, rest)
+    bound = f"{test} {found['number']} {name}".rstrip()
+    return Condition(test, float(found["number"]) * factor, _lasts(found, text), word, bound)
 
 
-def _factor(written: str, unit: str, text: str) -> float:
+def unit_of(text: str) -> str:
+    """The unit that a metric must have for a condition to fit: "above 5 GB" is of bytes; "" where that is not said."""
+    found = _CONDITION.fullmatch(" ".join(text.lower().split()))
+    written = (found["unit"] or "") if found else ""
+    fitting = [unit for unit, known in UNITS.items() if written in (name.lower() for name in known)]
+    return fitting[0] if len(fitting) == 1 else ""
+
+
+def _lasts(found: re.Match[str], text: str) -> timedelta | None:
+    if not found["many"]:
+        return None
+    lasts = timedelta(seconds=int(found["many"]) * _SPANS[found["span"][0]])
+    if not lasts or lasts.total_seconds() % 60:
+        raise Wrong(f"{text!r}: CloudWatch measures by the minute", 'write "for 5 min" or longer')
+    if lasts > _LONGEST:
+        raise Wrong(f"{text!r} lasts longer than is looked back", "31 days at most")
+    return lasts
+
+
+def _span(lasts: timedelta) -> str:
+    minutes = int(lasts.total_seconds()) // 60
+    if minutes % 60:
+        return f"{minutes} min"
+    return f"{minutes // 60} h" if minutes % 1440 or minutes == 1440 else f"{minutes // 1440} d"
+
+
+def _unit(written: str, unit: str, number: float, text: str) -> tuple[str, float]:
+    """The unit as it is spelled, and how much of the metric's own it is."""
     known = UNITS[unit]
-    if not written:
-        return 1.0
-    by_letter = {name.lower(): factor for name, factor in known.items()}
-    if written.lower() not in by_letter:
-        fits = f"it is in {', '.join(known)}" if known else "it is a plain number"
+    if not written and number and len(known) > 1:
+        raise Wrong(f"{text!r} does not say of what", f"it is in {', '.join(known)}")
+    for name, factor in known.items():
+        if name.lower() == written or not written:
+            return name if written or number else "", factor
+    if written:
+        fits = f"it is in {', '.join(known)}" if known else 'it is a plain number, unless the monitor has unit = "ms" or another'
         raise Wrong(f"{text!r} has a unit that does not fit", fits)
-    return by_letter[written.lower()]
+    return "", 1.0
 
 
 def shown(value: float, unit: str) -> str:
     """A value as people read it: "87 %", "4.2 GB", "3.1 s", "21.40 USD"."""
-    if unit == "bytes":
+    if unit == "bytes" and value >= 1:
         from ..filters import filesize
 
         return filesize(int(value))
@@ -102,8 +135,21 @@ def shown(value: float, unit: str) -> str:
     return f"{number} {unit}".strip()
 
 
-def stricter(one: Condition, other: Condition) -> bool:
-    """Whether whatever is beyond `one` is surely not yet, or at the same moment, beyond `other`."""
-    if one.upwards is not other.upwards:
+def never_first(warn: Condition, error: Condition) -> bool:
+    """Whether the warning never comes before the error: whenever it holds, so does the error."""
+    if warn.upwards is not error.upwards or (warn.lasts or _AT_ONCE) < (error.lasts or _AT_ONCE):
         return False
-    return one.limit > other.limit if one.upwards else one.limit < other.limit
+    if warn.limit == error.limit:
+        return warn.test == error.test or error.test in ("at least", "at most")
+    return warn.limit > error.limit if warn.upwards else warn.limit < error.limit
+
+
+def at_odds(clear: Condition, trouble: Condition) -> bool:
+    """Whether a value could be in trouble and clear of it at once."""
+    if clear.upwards is trouble.upwards:
+        return True
+    both = clear.limit == trouble.limit and {clear.test, trouble.test} == {"at least", "at most"}
+    return both or (clear.limit > trouble.limit if trouble.upwards else clear.limit < trouble.limit)
+
+
+_AT_ONCE = timedelta(0)

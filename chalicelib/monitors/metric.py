@@ -1,10 +1,15 @@
 """Monitors of kind "metric": a measured value of CloudWatch, or one reckoned from several, and what it may not be. Pure.
 
-Source: Amazon CloudWatch API reference, "GetMetricData"; user guide, "Using math expressions with CloudWatch metrics".
+    above 80 % for 15 min     40  85  ·  90 | 95 (not over yet)      error: all that there is of the 15 minutes is above
+                              85  70  90  95 | 95                    ok: one of them is not
+                              ·   ·   ·   ·  | ·                     as `missing` says
+
+Sources: Amazon CloudWatch API reference, "GetMetricData" (a point's time is the beginning of its period); user guide, "Using
+math expressions with CloudWatch metrics" and "Configuring how CloudWatch alarms treat missing data".
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Literal
 
 from msgspec import Struct
@@ -16,8 +21,13 @@ from .conditions import Condition, shown
 from .model import Reach
 
 Points = tuple[tuple[datetime, float], ...]  # the beginning of each period (UTC) and its value, the oldest first
-SLACK = timedelta(minutes=10)  # CloudWatch is late by as much
 Missing = Literal["unknown", "ok", "error"]
+
+NEARLY = 0.8  # of an allowance: a warning
+_SETTLES = timedelta(minutes=2)  # what a service measured of a period is all there so long after it
+_SEEN_BEFORE = 6  # periods: how far back a run's beginning is seen
+_SELDOM = timedelta(hours=6)
+_LEVELS: Mapping[Missing, Level] = {"unknown": Level.UNKNOWN, "ok": Level.OK, "error": Level.ERROR}
 
 
 class Query(Struct, frozen=True):
@@ -35,6 +45,7 @@ class Metric(Struct, frozen=True):
     every: ClassVar[timedelta] = timedelta(minutes=5)
     failures: ClassVar[int] = 1
     recoveries: ClassVar[int] = 1
+    late: ClassVar[timedelta] = timedelta(minutes=10)  # CloudWatch has a point so long after its period
 
     what: str
     label: str  # "cpu"
@@ -53,18 +64,17 @@ class Metric(Struct, frozen=True):
         """CloudWatch knows no resources for it."""
         return (("cloudwatch:GetMetricData", "*"),)
 
-    @property
-    def begins(self) -> timedelta:
-        """How far back is looked: so that what lasts can be seen to have lasted, and a run's beginning for a while before."""
-        longest = max([each.lasts for each in (self.error, self.warn) if each and each.lasts], default=self.period)
-        return longest + 6 * self.period + SLACK
-
-    def since(self, now: datetime) -> datetime:
-        """From when on points are asked for."""
-        return now - self.begins
+    def begins(self, now: datetime) -> datetime:
+        """From when on points are of interest."""
+        lasts = max((each.lasts or self.period for each in (self.error, self.warn, self.clear) if each), default=self.period)
+        return now - lasts - self.late - _SEEN_BEFORE * self.period
 
     def look(self, reach: Reach, now: datetime, memory: Mapping[str, Any]) -> Points:
-        """Ask for this one alone."""
+        """Ask for this one alone.
+
+        Raises:
+            Unreadable: CloudWatch does not say.
+        """
         from .metric_data import one
 
         return one(self, reach, now)
@@ -77,47 +87,67 @@ class Metric(Struct, frozen=True):
         return look_at_all(checks, reach, now)
 
     def judge(self, seen: Points, now: datetime, memory: Mapping[str, Any]) -> Result:
-        """What the points amount to. A condition holds when each of its newest periods is beyond the limit."""
-        if not seen:
-            return self._nothing(memory)
-        last = seen[-1][1]
-        value, before = shown(last, self.unit), Level(memory.get("level", Level.OK))
-        kept = {"seen": seen[-1][0].isoformat()}
+        """What the points amount to."""
+        if not seen or seen[-1][0] + self.period < now - self._patience - self.late:
+            return self._nothing(seen, memory)
+        over = tuple(each for each in seen if each[0] + self.period + _SETTLES <= now)
+        last = (over or seen)[-1][1]
+        kept = {"seen": min(seen[-1][0] + self.period, now).isoformat()}
         for level, condition in ((Level.ERROR, self.error), (Level.WARNING, self.warn)):
-            if condition and (run := self._run(condition, seen, now)):
+            if condition and (run := self._run(condition, over, seen)):
                 lasts = f" for {in_words(condition.lasts)}" if condition.lasts else ""
-                says = f"{self.label} is {shown(run[-1][1], self.unit)}, {_limit(condition, self.unit)}{lasts}"
+                value = shown(run[-1][1], self.unit)
+                says = f"{self.label} is {value}, {condition.bound}{lasts}"
                 return Result(level, says, value, since=run[0][0], memory={"level": level.value, **kept})
-        if before is not Level.OK and self.clear and not self.clear.holds(last):
-            says = f"{self.label} is {value}, not yet {_limit(self.clear, self.unit)}"
-            return Result(before, says, value, memory={"level": before.value, **kept})
+        value, before = shown(last, self.unit), memory.get("level")
+        if before in (Level.ERROR, Level.WARNING) and self.clear and not self._run(self.clear, over, seen):
+            says = f"{self.label} is {value}, not yet {self.clear.text}"
+            return Result(Level(before), says, value, memory={"level": before, **kept})
         return Result(Level.OK, f"{self.label} is {value}", value, memory=kept)
 
     def coming(self, after: datetime) -> Iterator[datetime]:
         """It is looked at now and then."""
         return iter(())
 
-    def _run(self, condition: Condition, seen: Points, now: datetime) -> Points:
-        """The points at the end that are beyond the limit, where there are enough of them; a period that is not over yet counts
-        where one is enough and more is worse: it can only rise."""
-        needed = max(int((condition.lasts or self.period) / self.period), 1)
-        over = seen[-1][0] + self.period <= now
-        whole = seen if over or (needed == 1 and condition.upwards) or len(seen) == 1 else seen[:-1]
-        begins = len(whole)
-        while begins and condition.holds(whole[begins - 1][1]):
-            begins -= 1
-        run = whole[begins:]
-        return run if len(run) >= needed else ()
+    @property
+    def _patience(self) -> timedelta:
+        """Without a point for so long, there is a condition of which nothing can be said."""
+        return max(self.period, min((each.lasts or self.period for each in (self.error, self.warn) if each), default=self.period))
 
-    def _nothing(self, memory: Mapping[str, Any]) -> Result:
-        seen = memory.get("seen", "")
-        since = f" since {datetime.fromisoformat(seen):%d %b, %H:%M} UTC" if seen else ""
-        level = {"unknown": Level.UNKNOWN, "ok": Level.OK, "error": Level.ERROR}[self.missing]
-        return Result(level, f"{self.label} has no data{since}", "no data", memory=dict(memory))
+    def _run(self, condition: Condition, over: Points, seen: Points) -> Points:
+        """The points beyond the limit up to now, where all of those are that it has to last for, as far as there are any."""
+        if (condition.lasts or self.period) <= self.period and self._only_worsens(condition):
+            over = (*over, *(each for each in seen[len(over) :] if condition.holds(each[1])))
+        if not over:
+            return ()
+        begin = len(over)
+        while begin and condition.holds(over[begin - 1][1]):
+            begin -= 1
+        first = over[-1][0] - (condition.lasts or self.period) + self.period
+        return over[begin:] if begin == 0 or over[begin - 1][0] < first else ()
+
+    def _only_worsens(self, condition: Condition) -> bool:
+        """Whether a period that is beyond the limit before it is over stays so."""
+        grows = ("Sum", "SampleCount", "Maximum") if condition.upwards else ("Minimum",)
+        return not self.math and all(query.statistic in grows for _, query in self.queries)
+
+    def _nothing(self, seen: Points, memory: Mapping[str, Any]) -> Result:
+        level = _LEVELS[self.missing]
+        since = seen[-1][0] + self.period if seen else _moment(memory.get("seen"))
+        says = f"{self.label} has no data" + (f" since {since.day} {since:%b %H:%M} UTC" if since else "")
+        kept = {"level": memory.get("level")} if level is Level.UNKNOWN else {"level": level.value}
+        return Result(level, says, "no data", memory={**kept, **({"seen": since.isoformat()} if since else {})})
+
+
+class Seldom(Metric, frozen=True):
+    """What comes a few times a day or less: a bucket's size, the bill."""
+
+    every: ClassVar[timedelta] = _SELDOM
+    late: ClassVar[timedelta] = timedelta(hours=36)
 
 
 class MonthSum(Metric, frozen=True):
-    """What has come together in this month (UTC), against an allowance: hours that an instance ran, GB-seconds, requests."""
+    """What has come together in this month (UTC), against an allowance: hours that an instance ran, GB-seconds."""
 
     every: ClassVar[timedelta] = timedelta(hours=1)
 
@@ -125,23 +155,32 @@ class MonthSum(Metric, frozen=True):
     factor: float = 1.0  # of the sum of all points
     verb: str = "has used"
 
-    def since(self, now: datetime) -> datetime:
+    def begins(self, now: datetime) -> datetime:
         """From the month's beginning on."""
-        return now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        return now.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
     def judge(self, seen: Points, now: datetime, memory: Mapping[str, Any]) -> Result:
         """A warning at 80 % of the allowance, an error when it is used up; and when that will be, at this pace."""
-        used = sum(value for _, value in seen) * self.factor
+        begun = self.begins(now)
+        used = sum(value for at, value in seen if at >= begun) * self.factor
         share, value = used / self.allowance, shown(used, self.unit)
-        says = f"{self.verb} {value} of its {shown(self.allowance, self.unit)} this month"
+        says = f"{self.verb} {shown(used, '')} of its {shown(self.allowance, self.unit)} this month"
         if share >= 1:
             return Result(Level.ERROR, says, value)
-        if share < 0.8:
+        if share < NEARLY:
             return Result(Level.OK, says, value)
-        begun = self.since(now)
         ends = begun + (now - begun) / share
-        return Result(Level.WARNING, f"{says}; at this pace it is used up on {ends.day} {ends:%b}", value)
+        pace = f"; at this pace it is used up on {ends.day} {ends:%b}" if ends.month == begun.month else ""
+        return Result(Level.WARNING, says + pace, value)
 
 
-def _limit(condition: Condition, unit: str) -> str:
-    return f"{condition.test} {shown(condition.limit, unit)}"
+def measured(period: timedelta, **fields: Any) -> Metric:
+    """The check of a metric, looked at as often as its period is worth."""
+    return (Metric if period < _SELDOM else Seldom)(period=period, **fields)
+
+
+def _moment(text: Any) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text)
+    except (TypeError, ValueError):  # nothing is remembered, or what another kind did
+        return None

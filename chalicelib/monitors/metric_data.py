@@ -1,24 +1,39 @@
 """Asking CloudWatch for many metrics by few requests.
 
-Source: Amazon CloudWatch API reference, "GetMetricData": 500 queries a request, 100,800 points an answer; a status Complete,
-PartialData (more by NextToken), InternalError or Forbidden for each; Id begins with a lower-case letter.
+Source: Amazon CloudWatch API reference, "GetMetricData": 500 queries a request, 100,800 points an answer; NextToken; a status
+Complete, PartialData, InternalError or Forbidden for each; an Id begins with a lower-case letter; times that fall in with the
+periods are answered best; what is older than 15 days is there by periods of five minutes, after 63 days by the hour.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import groupby
+from math import lcm
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+from msgspec import Struct
 
 from .metric import Metric, Points
 from .model import Reach, Unreadable
 
 MOST_QUERIES = 500
-_MOST_POINTS = 100_800
+MOST_POINTS = 100_800
 _MOST_PAGES = 20
-_NAME = re.compile(r"\b[a-z][A-Za-z0-9_]*\b(?!\s*\()")
+_FURTHER = 4  # times as far back as it needs is any of a request looked back for
+_NAME = re.compile(r"\b[a-z][A-Za-z0-9_]*\b")
+
+# With these the request itself is refused, for what one query of all says: a formula that is none.
+_REFUSED = (
+    "ValidationError",
+    "InvalidParameterValue",
+    "InvalidParameterCombination",
+    "MissingParameter",
+    "MissingRequiredParameter",
+)
+
+Seen = Points | Unreadable
+_Part = list[tuple[int, Metric]]  # with its place
 
 
 def one(check: Metric, reach: Reach, now: datetime) -> Points:
@@ -30,77 +45,106 @@ def one(check: Metric, reach: Reach, now: datetime) -> Points:
     (found,) = look_at_all([check], reach, now)
     if isinstance(found, Unreadable):
         raise found
-    points: Points = found
-    return points
-
-
-def look_at_all(checks: Sequence[Metric], reach: Reach, now: datetime) -> list[Any]:
-    """What each check sees, or why it cannot, in their order."""
-    found: list[Any] = [Unreadable("there was no time")] * len(checks)
-    for region, some in _by(lambda each: each[1].region, enumerate(checks)):
-        for part in _parts(some, now):
-            if reach.time_left() <= timedelta(0):
-                break
-            for place, points in zip((place for place, _ in part), _asked(part, region, reach, now), strict=True):
-                found[place] = points
     return found
 
 
-def _by(key: Any, some: Iterable[tuple[int, Metric]]) -> Iterator[tuple[str, list[tuple[int, Metric]]]]:
-    for name, group in groupby(sorted(some, key=key), key=key):
-        yield name, list(group)
+def look_at_all(checks: Sequence[Metric], reach: Reach, now: datetime) -> list[Seen]:
+    """What each check sees, or why it cannot, in their order."""
+    found: list[Seen] = [Unreadable("there was no time to ask")] * len(checks)
+    for region in sorted({check.region for check in checks}):
+        some = [(place, check) for place, check in enumerate(checks) if check.region == region]
+        for part in _parts(some, now):
+            for place, seen in zip((place for place, _ in part), _answers(part, reach, now), strict=True):
+                found[place] = seen
+    return found
 
 
-def _parts(some: list[tuple[int, Metric]], now: datetime) -> Iterator[list[tuple[int, Metric]]]:
-    """So many together as one request takes: those that look back about as far go together."""
-    part: list[tuple[int, Metric]] = []
-    for each in sorted(some, key=lambda each: each[1].since(now), reverse=True):
-        grown = [*part, each]
-        if part and (sum(map(_queries, grown)) > MOST_QUERIES or _points(grown, now) > _MOST_POINTS):
+def _parts(some: _Part, now: datetime) -> Iterator[_Part]:
+    """So many together as one request takes; together go those that look back about as far."""
+    part: _Part = []
+    frame = _Frame()
+    for each in sorted(some, key=lambda each: (each[1].begins(now), each[1].period), reverse=True):
+        grown = frame.with_(each[1], now)
+        if part and not grown.fits:
             yield part
-            part = [each]
-        else:
-            part = grown
+            part, grown = [], _Frame().with_(each[1], now)
+        part.append(each)
+        frame = grown
     if part:
         yield part
 
 
-def _queries(each: tuple[int, Metric]) -> int:
-    return len(each[1].queries) + bool(each[1].math)
+class _Frame(Struct, frozen=True):
+    """What a request amounts to. Times in seconds."""
+
+    queries: int = 0
+    back: float = 0  # how far is looked back for the one that needs it least, and for all
+    start: float = 0
+    step: int = 1  # after which periods of all of them begin together
+    rate: float = 0  # points each second that is looked back
+
+    def with_(self, check: Metric, now: datetime) -> "_Frame":
+        """With another one."""
+        queries, period = len(check.queries) + bool(check.math), int(check.period.total_seconds())
+        step, back = lcm(self.step, period), (now - check.begins(now)).total_seconds()
+        begins = now.timestamp() - max(self.start, back)
+        return _Frame(
+            self.queries + queries,
+            min(self.back or back, back),
+            now.timestamp() - (begins - begins % step),
+            step,
+            self.rate + queries / period,
+        )
+
+    @property
+    def fits(self) -> bool:
+        """Whether one request takes it."""
+        points = self.rate * self.start + self.queries
+        return self.queries <= MOST_QUERIES and points <= MOST_POINTS and self.start <= _FURTHER * self.back
 
 
-def _points(part: list[tuple[int, Metric]], now: datetime) -> float:
-    """How many points an answer may have: all of a request are asked for from the same moment on."""
-    begins = min(check.since(now) for _, check in part)
-    return sum(_queries(each) * ((now - begins) / each[1].period + 1) for each in part)
+def _answers(part: _Part, reach: Reach, now: datetime) -> list[Seen]:
+    """What each of a part sees. Where the request is refused, halves of it are asked for, until it is known for which one."""
+    if reach.time_left() <= timedelta(0):
+        return [Unreadable("there was no time to ask")] * len(part)
+    try:
+        return _asked(part, reach, now)
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code in _REFUSED and len(part) > 1:
+            half = len(part) // 2
+            return [*_answers(part[:half], reach, now), *_answers(part[half:], reach, now)]
+        return [Unreadable(f"CloudWatch says {code}")] * len(part)
+    except BotoCoreError as error:
+        return [Unreadable(f"CloudWatch does not answer ({type(error).__name__})")] * len(part)
 
 
-def _asked(part: list[tuple[int, Metric]], region: str, reach: Reach, now: datetime) -> list[Any]:
+def _asked(part: _Part, reach: Reach, now: datetime) -> list[Seen]:
     """One request, with its further pages."""
-    begins = min(check.since(now) for _, check in part).replace(second=0, microsecond=0)
+    region = part[0][1].region
+    client = reach.clients("cloudwatch", region_name=region) if region else reach.clients("cloudwatch")
+    frame = _Frame()
+    for _, check in part:
+        frame = frame.with_(check, now)
     asked = {
         "MetricDataQueries": [query for number, (_, check) in enumerate(part) for query in _of_check(number, check)],
-        "StartTime": begins,
+        "StartTime": datetime.fromtimestamp(round(now.timestamp() - frame.start), UTC),
         "EndTime": now.replace(second=0, microsecond=0) + timedelta(minutes=1),
         "ScanBy": "TimestampAscending",
     }
-    values: dict[str, list[tuple[datetime, float]]] = {f"r{number}": [] for number in range(len(part))}
-    failed: dict[str, str] = {}
-    try:
-        client = reach.clients("cloudwatch", region_name=region) if region else reach.clients("cloudwatch")
-        for page in _pages(client, asked):
-            for result in page["MetricDataResults"]:
-                at = (moment.astimezone(UTC) for moment in result["Timestamps"])
-                values[result["Id"]] += zip(at, result["Values"], strict=True)
-                if result.get("StatusCode") in ("InternalError", "Forbidden"):
-                    failed[result["Id"]] = result["StatusCode"]
-    except ClientError as error:
-        return [Unreadable(f"CloudWatch says {error.response['Error']['Code']}")] * len(part)
-    except BotoCoreError as error:
-        return [Unreadable(f"CloudWatch does not answer ({type(error).__name__})")] * len(part)
+    names = [f"r{number}" for number in range(len(part))]
+    points: dict[str, list[tuple[datetime, float]]] = {name: [] for name in names}
+    status: dict[str, str] = {}
+    for page in _pages(client, asked):
+        for result in page["MetricDataResults"]:
+            at = (moment.astimezone(UTC) for moment in result["Timestamps"])
+            points[result["Id"]] += zip(at, result["Values"], strict=True)
+            status[result["Id"]] = result.get("StatusCode", "Complete")
     return [
-        Unreadable(f"CloudWatch says {failed[name]}") if name in failed else _of_interest(check, values[name], now)
-        for name, (_, check) in zip(values, part, strict=True)
+        _of_interest(check, points[name], now)
+        if status.get(name) == "Complete"
+        else Unreadable(f"CloudWatch says {status.get(name, 'nothing of it')}")
+        for name, (_, check) in zip(names, part, strict=True)
     ]
 
 
@@ -108,7 +152,7 @@ def _pages(client: Any, asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for _ in range(_MOST_PAGES):
         answer: dict[str, Any] = client.get_metric_data(**asked)
         yield answer
-        if "NextToken" not in answer:
+        if not answer.get("NextToken"):
             return
         asked = {**asked, "NextToken": answer["NextToken"]}
 
@@ -138,5 +182,5 @@ def _of_check(number: int, check: Metric) -> Iterator[dict[str, Any]]:
 
 def _of_interest(check: Metric, points: list[tuple[datetime, float]], now: datetime) -> Points:
     """Others of the request looked back further."""
-    begins = check.since(now)
-    return tuple(each for each in sorted(points) if each[0] >= begins - check.period)
+    begins = check.begins(now) - check.period
+    return tuple(each for each in sorted(points) if each[0] >= begins)

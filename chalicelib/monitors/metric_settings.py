@@ -1,16 +1,17 @@
 """Reads monitors of kind "metric": a resource and words, any metric by its name, or metric math."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from math import gcd
 
 from ..settings import values
 from ..settings.table import Table
 from ..settings.values import Wrong
 from . import conditions
-from .conditions import Condition, stricter
-from .metric import Metric, Query
-from .metric_words import RESOURCES, Resource, Word
+from .conditions import Condition, at_odds, never_first
+from .metric import Metric, Missing, Query, measured
+from .metric_words import RESOURCES, Resource
 from .model import Check, Defaults
 
 FIELDS = {
@@ -20,26 +21,37 @@ FIELDS = {
     )
 }
 
-_LIMITS = ("error", "warn", "clear")
-_METRIC = re.compile(r"(?P<space>\S+) (?P<name>[\w.\-/]+)(?P<more>(?: \w+=\S+)*)(?: (?P<stat>[A-Za-z]+[\d.]*))?")
-_STATISTIC = re.compile(r"Average|Sum|Minimum|Maximum|SampleCount|p\d{1,2}(\.\d+)?|tm\d{1,2}")
+Limits = Mapping[str, Condition | None]  # by error, warn and clear
+
+_OWN: Mapping[str, tuple[str, ...]] = {  # what goes with each way of saying what is measured
+    "of": ("period", "region"),
+    "metric": ("dimensions", "statistic", "period", "unit", "region"),
+    "math": ("metrics", "period", "unit", "region"),
+}
+_METRIC = re.compile(r"(?P<space>[^\s:][^\s]*) (?P<name>[\w.\-/]+)(?P<more>(?: \w+=\S+)*)(?: (?P<stat>[A-Za-z]+[\d.]*))?")
+_STATISTIC = re.compile(r"Average|Sum|Minimum|Maximum|SampleCount|p\d{1,2}(\.\d{1,10})?|p100|tm\d{1,2}")
+_REGION = re.compile(r"[a-z]{2}(-[a-z]+){1,3}-\d")
 _NAME = re.compile(r"[a-z][A-Za-z0-9_]*")
-_METRIC_HINT = 'its namespace and its name: "AWS/EC2 CPUUtilization"'
+_USED = re.compile(r"\b[a-z][A-Za-z0-9_]*\b")
+_MANY = re.compile(r"['\"]|\b(?:SEARCH|METRICS|SELECT|ANOMALY_DETECTION_BAND)\b")
+_FIVE, _HOUR, _DAY = timedelta(minutes=5), timedelta(hours=1), timedelta(days=1)
+_MOST_POINTS = 1440
 
 
 def read(table: Table, defaults: Defaults) -> Mapping[str, Check]:
     """The check of a table; what is wrong with it is written down in the table."""
-    ways = [way for way in ("of", "metric", "math") if table.has(way)]
+    ways = [way for way in _OWN if table.has(way)]
     if len(ways) != 1:
         problem = f"{' and '.join(ways)} are different things to measure" if ways else "it says nothing to measure"
         table.wrong(ways[-1] if ways else "", problem, 'give of = "instance i-…", or metric, or math with metrics')
         return {}
+    for field in dict.fromkeys(field for fields in _OWN.values() for field in fields):
+        if table.has(field) and field not in _OWN[ways[0]]:
+            table.wrong(field, f"it does not go with {ways[0]}", "leave it out")
     if not table.has("error") and not table.has("warn"):
         table.wrong("error", "it says nothing that is too much", 'such as error = "cpu above 80 % for 15 min"')
         return {}
     found = {"of": _of_resource, "metric": _of_metric, "math": _of_math}[ways[0]](table)
-    if found and found.error and found.warn and stricter(found.warn, found.error):
-        table.wrong("warn", "the warning would never come before the error", "exchange the two limits")
     return {"": found} if found else {}
 
 
@@ -48,132 +60,197 @@ def of_words(
     name: str,
     word: str,
     label: str,
-    limits: Mapping[str, Condition | None],
-    missing: str = "unknown",
-    more: tuple[tuple[str, str], ...] = (),
+    limits: Limits,
+    *,
+    period: timedelta,
+    missing: Missing = "unknown",
+    where: str = "",
 ) -> Metric:
-    """The check of a word of a resource. `limits` are by error, warn and clear; `name` is "" where none is named."""
+    """The check of a word of a resource; `name` is "" where none is named, `where` the region unless it is the bot's."""
     known = resource.words[word]
-    dimensions = (*(((resource.dimension, name),) if name else ()), *known.dimensions, *more)
-    period = _period(known, limits)
-    wanted = " and ".join(f"not {limits[each]}" for each in ("error", "warn") if limits.get(each))
-    return Metric(
-        what=f"{word} of {label}, {wanted}",
-        label=word,
+    dimensions = (*(((resource.dimension, name),) if name else ()), *known.dimensions)
+    return measured(
+        what=f"{word} of {label}, {_wanted(limits)}",
+        label=known.label or word,
         queries=(("value", Query(resource.namespace, known.metric, dimensions, known.statistic)),),
-        period=period,
         unit=known.unit,
         error=limits.get("error"),
         warn=limits.get("warn"),
         clear=limits.get("clear"),
-        missing=missing,  # type: ignore[arg-type]
-        region=resource.region,
+        missing=missing,
+        region=where or resource.region,
+        period=period,
     )
 
 
-def _period(word: Word, limits: Mapping[str, Condition | None]) -> timedelta:
-    """How long a point is: what is added up comes together over all the time that it has to last, else as it is measured."""
-    spans = [each.lasts for each in limits.values() if each and each.lasts]
-    own = timedelta(seconds=word.period_s)
-    if not spans:
-        return own
-    return min(spans) if word.statistic == "Sum" else min(own, *spans)
+def named(resource: Resource, text: str) -> str:
+    """Check the name of a resource."""
+    if not re.fullmatch(resource.name, text):
+        raise Wrong(f"{text!r} is no name of that", f'such as "{resource.such}"')
+    return text
+
+
+def region(text: str) -> str:
+    """Check the name of a region of AWS."""
+    if not _REGION.fullmatch(text):
+        raise Wrong(f"{text!r} is no region", 'such as "eu-central-1"')
+    return text
+
+
+def period_of(limits: Iterable[Condition | None], own: timedelta = _FIVE) -> timedelta:
+    """How long a point is: the longest that goes into all of the time that a condition has to last.
+
+    Raises:
+        Wrong: it comes seldomer than that.
+    """
+    spans = [each.lasts for each in limits if each and each.lasts]
+    longest = max(spans, default=own)
+    usual = max(own, _HOUR) if longest > _DAY else own
+    period = timedelta(seconds=gcd(*(int(each.total_seconds()) for each in (usual, *spans))))
+    if own >= _HOUR and period < own:
+        hours = own // _HOUR
+        raise Wrong(f"it is measured each {hours} hours", f'leave "for …" out, or write "for {2 * hours} h"')
+    if longest / period > _MOST_POINTS:
+        raise Wrong(f"{longest // period:,} points are too many to look at", "let it last whole hours")
+    return period
 
 
 def _of_resource(table: Table) -> Metric | None:
-    for field in ("dimensions", "statistic", "period", "unit", "metrics"):
-        if table.has(field):
-            table.wrong(field, "what `of` names has its own", "leave it out")
-    kind, _, name = table.text("of").partition(" ")
+    kind, _, name = table.text("of").strip().partition(" ")
     resource = RESOURCES.get(kind)
     if resource is None or (not name and kind != "bill"):
-        hint = values.nearest(kind, RESOURCES) if resource is None else f'such as "{kind} NAME"'
+        hint = values.nearest(kind, RESOURCES) if resource is None else f'such as "{kind} {resource.such}"'
         table.wrong("of", f"{table.raw('of')!r} is nothing that can be measured", hint)
         return None
+    if name:
+        table.attempt("of", "", lambda: named(resource, name))
     limits = _limits(table, {word: each.unit for word, each in resource.words.items()})
     words = {each.word for each in limits.values() if each}
     if len(words) > 1:
         table.wrong("warn", f"{' and '.join(sorted(words))} are measured apart", "make a monitor of each")
-    if not words:
+    if len(words) != 1:
         return None
-    return of_words(resource, name, min(words), f"{kind} {name}".strip(), limits, _missing(table))
+    (word,) = words
+    period = _period(table, limits, timedelta(seconds=resource.words[word].period_s))
+    where = _region(table)
+    if resource.region and where not in ("", resource.region):
+        table.wrong("region", f"it is measured in {resource.region} alone", "leave it out")
+    label = name if kind == "bill" and name else "this account" if kind == "bill" else f"{kind} {name}"
+    return of_words(resource, name, word, label, limits, period=period, missing=_missing(table), where=where)
 
 
 def _of_metric(table: Table) -> Metric | None:
-    unit = _unit(table)
-    named = table.parsed("metric", None, _query)
-    if named is None:
+    found = table.parsed("metric", None, _query)
+    if found is None:
         return None
     raw = table.raw("dimensions")
     inner = table.inner("dimensions", ()) if raw is not None else None
     dimensions = tuple((name, inner.text(name)) for name in raw) if inner and isinstance(raw, dict) else ()
-    query = Query(
-        named.namespace, named.metric, (*named.dimensions, *dimensions), table.text("statistic", named.statistic, _stat)
-    )
-    return _plain(table, query.metric, (("value", query),), "", unit)
+    statistic = table.text("statistic", found.statistic, _stat)
+    query = Query(found.namespace, found.metric, (*found.dimensions, *dimensions), statistic)
+    told = " ".join(value for _, value in query.dimensions)
+    return _plain(table, query.metric, f"{query.metric} of {told}" if told else query.metric, (("value", query),), "")
 
 
 def _of_math(table: Table) -> Metric | None:
-    unit, math = _unit(table), table.text("math")
-    raw = table.raw("metrics")
+    math, raw = table.text("math"), table.raw("metrics")
     if not isinstance(raw, dict) or not raw:
-        table.wrong(
-            "metrics", "math needs what it reckons with", 'metrics = { errors = "AWS/Lambda Errors FunctionName=orders Sum" }'
-        )
+        hint = 'metrics = { errors = "AWS/Lambda Errors FunctionName=orders Sum" }'
+        table.wrong("metrics", "math needs what it reckons with", hint)
         return None
     inner = table.inner("metrics", ())
     queries = tuple((name, query) for name in raw if (query := inner.parsed(name, None, _query)))
-    for name in raw:
+    _check_math(table, math, list(raw))
+    return _plain(table, "it", math, queries, math)
+
+
+def _check_math(table: Table, math: str, names: list[str]) -> None:
+    """Write down what of a formula cannot be reckoned."""
+    if _MANY.search(math):
+        table.wrong("math", "it gives many values, and a monitor is of one", "reckon with the names of metrics alone")
+        return
+    for name in names:
         if not _NAME.fullmatch(name):
-            table.wrong(
-                "metrics",
-                f"{name!r} cannot stand in a formula",
-                "begin it with a small letter, and go on with letters and digits",
-            )
-    for name in sorted(set(re.findall(r"\b[a-z][A-Za-z0-9_]*\b", math)) - set(raw)):
-        table.wrong("math", f"metrics has no {name!r}", values.nearest(name, list(raw)))
-    return _plain(table, math, queries, math, unit)
+            hint = "begin it with a small letter, and go on with letters and digits"
+            table.wrong("metrics", f"{name!r} cannot stand in a formula", hint)
+    used = dict.fromkeys(_USED.findall(math))
+    for name in used:
+        if name not in names:
+            function = f"{name}(" in math.replace(" ", "")
+            hint = f"functions are written large: {name.upper()}" if function else values.nearest(name, names)
+            table.wrong("math", f"metrics has no {name!r}", hint)
+    for name in names:
+        if _NAME.fullmatch(name) and name not in used:
+            table.wrong("metrics", f"math does not use {name!r}", "leave it out, or put it into the formula")
 
 
-def _plain(table: Table, label: str, queries: tuple[tuple[str, Query], ...], math: str, unit: str) -> Metric:
+def _plain(table: Table, label: str, what: str, queries: tuple[tuple[str, Query], ...], math: str) -> Metric:
+    unit = _unit(table)
     limits = _limits(table, {}, unit)
-    spans = [each.lasts for each in limits.values() if each and each.lasts]
-    period = table.parsed("period", min([timedelta(minutes=5), *spans]), _whole_minutes)
-    for span in spans:
-        if span % period:
-            table.wrong("period", "it does not go into the time that a condition lasts", 'such as period = "5m" for 15 min')
-    wanted = " and ".join(f"not {limits[each]}" for each in ("error", "warn") if limits[each])
-    return Metric(
-        what=f"{label}, {wanted}",
+    return measured(
+        what=f"{what}, {_wanted(limits)}",
         label=label,
         queries=queries,
         math=math,
-        period=period,
+        period=_period(table, limits),
         unit=unit,
         **limits,
-        missing=_missing(table),  # type: ignore[arg-type]
-        region=table.text("region"),
+        missing=_missing(table),
+        region=_region(table),
     )
 
 
 def _limits(table: Table, units: Mapping[str, str], unit: str = "") -> dict[str, Condition | None]:
-    return {name: table.parsed(name, None, lambda text: conditions.parse(text, units, unit)) for name in _LIMITS}
+    def parse(text: str) -> Condition:
+        return conditions.parse(text, units, unit)
+
+    limits = {name: table.parsed(name, None, parse) for name in ("error", "warn", "clear")}
+    error, warn, clear = limits.values()
+    if error and warn and error.word == warn.word and never_first(warn, error):
+        table.wrong("warn", "the warning would never come before the error", "exchange the two, or give it a milder limit")
+    if clear and any(each and at_odds(clear, each) for each in (error, warn)):
+        table.wrong("clear", "it does not say when the trouble is over", 'such as clear = "below 70" after "above 80"')
+    return limits
 
 
-def _missing(table: Table) -> str:
-    found: str = table.choice("missing", "unknown", ("unknown", "ok", "error"))
+def _wanted(limits: Limits) -> str:
+    return " and ".join(f"not {each.text}" for name in ("error", "warn") if (each := limits.get(name)))
+
+
+def _period(table: Table, limits: Limits, own: timedelta = _FIVE) -> timedelta:
+    if not table.has("period"):
+        return table.attempt("error" if limits["error"] else "warn", own, lambda: period_of(limits.values(), own))
+    period = table.parsed("period", own, _whole_minutes)
+    for span in (each.lasts for each in limits.values() if each and each.lasts):
+        if span % period:
+            table.wrong("period", "it does not go into the time that a condition lasts", 'such as period = "5m" for 15 min')
+        elif span / period > _MOST_POINTS:
+            table.wrong("period", f"{span // period:,} points are too many to look at", 'give a longer one: period = "1h"')
+    return period
+
+
+def _missing(table: Table) -> Missing:
+    found: Missing = table.choice("missing", "unknown", ("unknown", "ok", "error"))
     return found
+
+
+def _region(table: Table) -> str:
+    return table.text("region", "", region)
 
 
 def _unit(table: Table) -> str:
-    found: str = table.choice("unit", "", tuple(conditions.UNITS))
-    return found
+    """The unit of the metric; where it is not given, that of what is written, if that can be of one alone."""
+    if table.has("unit"):
+        found: str = table.choice("unit", "", tuple(conditions.UNITS))
+        return found
+    texts = [str(table.raw(name) or "") for name in ("error", "warn", "clear")]
+    return next(filter(None, map(conditions.unit_of, texts)), "")
 
 
 def _query(text: str) -> Query:
     found = _METRIC.fullmatch(text.strip())
     if not found:
-        raise Wrong(f"{text!r} is no metric", _METRIC_HINT)
+        raise Wrong(f"{text!r} is no metric", 'its namespace and its name: "AWS/EC2 CPUUtilization"')
     pairs = (pair.partition("=") for pair in found["more"].split())
     statistic = _stat(found["stat"]) if found["stat"] else "Average"
     return Query(found["space"], found["name"], tuple((name, value) for name, _, value in pairs), statistic)
@@ -189,4 +266,6 @@ def _whole_minutes(text: str) -> timedelta:
     span = values.span(text)
     if span.total_seconds() % 60:
         raise Wrong(f"{text!r} is no whole minute", 'write "1m", "5m" or "1h"')
+    if span > _DAY:
+        raise Wrong(f"{text!r} is longer than a day", 'write "1d" or less')
     return span

@@ -17,8 +17,9 @@ class Word(Struct, frozen=True):
     metric: str
     statistic: str = "Average"
     unit: str = ""  # one of conditions.UNITS
-    period_s: int = 300  # how often it comes, or the shortest that says something
+    period_s: int = 300  # of a point, where no shorter one is needed: what happens between two looks is all in there
     dimensions: tuple[tuple[str, str], ...] = ()  # besides the resource's own
+    label: str = ""  # what it is called before "is 42", where the word alone would not do
 
 
 class Resource(Struct, frozen=True):
@@ -27,10 +28,13 @@ class Resource(Struct, frozen=True):
     namespace: str
     dimension: str
     words: Mapping[str, Word]
+    name: str = r"[A-Za-z0-9_.\-]{1,256}"  # what one may be called
+    such: str = "orders"  # and an example
     region: str = ""  # where its metrics are, if only there
 
 
 _DAY, _QUARTER = 86_400, 21_600
+_COST = Word("EstimatedCharges", "Maximum", "USD", _QUARTER, (("Currency", "USD"),), label="this month's cost")
 
 RESOURCES: Mapping[str, Resource] = {
     "instance": Resource(
@@ -38,35 +42,37 @@ RESOURCES: Mapping[str, Resource] = {
         "InstanceId",
         {
             "cpu": Word("CPUUtilization", unit="%"),
-            "credits": Word("CPUCreditBalance"),
-            "status": Word("StatusCheckFailed", "Maximum", period_s=60),
+            "credits": Word("CPUCreditBalance", label="CPU credit balance"),
+            "status": Word("StatusCheckFailed", "Maximum", label="number of failed status checks"),
             "network in": Word("NetworkIn", "Sum", "bytes"),
             "network out": Word("NetworkOut", "Sum", "bytes"),
         },
+        r"i-[0-9a-f]{1,17}",
+        "i-0abc123",
     ),
     "database": Resource(
         "AWS/RDS",
         "DBInstanceIdentifier",
         {
-            "cpu": Word("CPUUtilization", unit="%", period_s=60),
-            "free storage": Word("FreeStorageSpace", "Minimum", "bytes", 60),
-            "free memory": Word("FreeableMemory", "Minimum", "bytes", 60),
-            "connections": Word("DatabaseConnections", "Maximum", period_s=60),
-            "replica lag": Word("ReplicaLag", "Maximum", "s", 60),
-            "read latency": Word("ReadLatency", unit="s", period_s=60),
-            "write latency": Word("WriteLatency", unit="s", period_s=60),
-            "credits": Word("CPUCreditBalance"),
+            "cpu": Word("CPUUtilization", unit="%"),
+            "free storage": Word("FreeStorageSpace", "Minimum", "bytes"),
+            "free memory": Word("FreeableMemory", "Minimum", "bytes"),
+            "connections": Word("DatabaseConnections", "Maximum", label="number of connections"),
+            "replica lag": Word("ReplicaLag", "Maximum", "s"),
+            "read latency": Word("ReadLatency", unit="s"),
+            "write latency": Word("WriteLatency", unit="s"),
+            "credits": Word("CPUCreditBalance", label="CPU credit balance"),
         },
     ),
     "function": Resource(
         "AWS/Lambda",
         "FunctionName",
         {
-            "errors": Word("Errors", "Sum", period_s=60),
-            "invocations": Word("Invocations", "Sum", period_s=60),
-            "throttles": Word("Throttles", "Sum", period_s=60),
-            "duration": Word("Duration", "p95", "ms", 60),
-            "concurrency": Word("ConcurrentExecutions", "Maximum", period_s=60),
+            "errors": Word("Errors", "Sum", label="number of errors"),
+            "invocations": Word("Invocations", "Sum", label="number of calls"),
+            "throttles": Word("Throttles", "Sum", label="number of throttled calls"),
+            "duration": Word("Duration", "p95", "ms", label="p95 of the duration"),
+            "concurrency": Word("ConcurrentExecutions", "Maximum"),
         },
     ),
     "bucket": Resource(
@@ -74,31 +80,34 @@ RESOURCES: Mapping[str, Resource] = {
         "BucketName",
         {
             "size": Word("BucketSizeBytes", "Average", "bytes", _DAY, (("StorageType", "StandardStorage"),)),
-            "objects": Word("NumberOfObjects", "Average", "", _DAY, (("StorageType", "AllStorageTypes"),)),
+            "objects": Word(
+                "NumberOfObjects", "Average", "", _DAY, (("StorageType", "AllStorageTypes"),), label="number of objects"
+            ),
         },
     ),
     "queue": Resource(
         "AWS/SQS",
         "QueueName",
         {
-            "messages": Word("ApproximateNumberOfMessagesVisible", "Maximum"),
-            "oldest message": Word("ApproximateAgeOfOldestMessage", "Maximum", "s"),
+            "messages": Word("ApproximateNumberOfMessagesVisible", "Maximum", label="number of messages"),
+            "oldest message": Word("ApproximateAgeOfOldestMessage", "Maximum", "s", label="age of the oldest message"),
         },
     ),
     "table": Resource(
         "AWS/DynamoDB",
         "TableName",
         {
-            "read throttles": Word("ReadThrottleEvents", "Sum", period_s=60),
-            "write throttles": Word("WriteThrottleEvents", "Sum", period_s=60),
-            "reads": Word("ConsumedReadCapacityUnits", "Sum", period_s=60),
-            "writes": Word("ConsumedWriteCapacityUnits", "Sum", period_s=60),
+            "read throttles": Word("ReadThrottleEvents", "Sum", label="number of throttled reads"),
+            "write throttles": Word("WriteThrottleEvents", "Sum", label="number of throttled writes"),
+            "reads": Word("ConsumedReadCapacityUnits", "Sum", label="number of read units"),
+            "writes": Word("ConsumedWriteCapacityUnits", "Sum", label="number of write units"),
         },
     ),
     "bill": Resource(
         "AWS/Billing",
         "ServiceName",
-        {"cost": Word("EstimatedCharges", "Maximum", "USD", _QUARTER, (("Currency", "USD"),))},
+        {"cost": _COST, "month-to-date cost": _COST},
+        such="AmazonEC2",
         region="us-east-1",
     ),
 }
