@@ -1,7 +1,8 @@
-"""`dropnote explain MONITOR` or `RULE`: what it looks at, what it waits for, who hears, and how it stands where that can be asked."""
+"""`dropnote explain MONITOR` or `RULE`: what it looks at, what it waits for, who hears, and how it stands if that is known."""
 
 from collections.abc import Iterable
 from contextlib import suppress
+from datetime import timedelta
 from itertools import islice
 from zoneinfo import ZoneInfo
 
@@ -71,7 +72,7 @@ def of_rule(rule: Rule) -> Lines:
     lines = [("on", rule.on.value), *_wanted(rule), ("tells", _who(rule.recipients) or "nobody: it only counts")]
     for name, value in (("then", rule.then), ("digest", rule.digest), ("remind", rule.remind), ("fallback", rule.fallback)):
         if value:
-            lines.append((name, in_words(value) if hasattr(value, "total_seconds") else str(value)))
+            lines.append((name, in_words(value) if isinstance(value, timedelta) else str(value)))
     return lines
 
 

@@ -1,4 +1,4 @@
-"""`dropnote monitors`, `watch --once` and `ack`: how monitors stand, looking at them from here, and saying that somebody knows."""
+"""`dropnote monitors`, `watch --once` and `ack`: how monitors stand, looking at them from here, saying that somebody knows."""
 
 import getpass
 from collections.abc import Iterable, Mapping
