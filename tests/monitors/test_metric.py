@@ -106,6 +106,13 @@ def test_period_that_is_not_over_counts_where_it_can_only_get_worse(
     assert check.judge(points(well, well, value), NOON - MINUTE, {}).level is level
 
 
+def test_period_is_waited_for_until_all_of_it_is_measured() -> None:
+    orders = Query("Acme/Shop", "Orders", (), "Sum")
+    check = metric(error=parse("below 5", {}), queries=(("value", orders),), unit="", label="orders")
+    said = [check.judge(points(9, 1), NOON + some * MINUTE, {}).says for some in (0, 1, 2)]
+    assert said == ["orders is 9", "orders is 9", "orders is 1, below 5"]
+
+
 def test_first_point_of_all_is_no_missing_data() -> None:
     assert metric().judge(points(99), NOON - MINUTE, {}).says == "cpu is 99 %"
 
