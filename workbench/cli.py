@@ -34,7 +34,8 @@ def main() -> None:
 @main.command()
 @click.option("--port", default=4566, show_default=True, type=PORT, help="Of the local AWS.")
 @click.option("--desk-port", default=4580, show_default=True, type=PORT, help="Of the inbox page.")
-def up(port: int, desk_port: int) -> None:
+@click.option("--story/--no-story", default=True, help="Let one thing of each kind break and be mended, to show what is told.")
+def up(port: int, desk_port: int, story: bool) -> None:
     """Start the local world, and stay until Ctrl-C."""
     from .checking import check_all
     from .world import World, WorldError
@@ -49,6 +50,8 @@ def up(port: int, desk_port: int) -> None:
             with working("starting the local world") as step:
                 world = running.enter_context(World(port=port, desk_port=desk_port, on_step=step))
             _welcome(world.running)
+            if story:
+                _play(world.running)
             signal.pause()
     except WorldError as error:
         fail(str(error), error.tail)
@@ -64,7 +67,24 @@ def _welcome(world: RunningWorld) -> None:
         f"  or      AWS_ACCESS_KEY_ID={world.access_key} AWS_SECRET_ACCESS_KEY={world.secret_key} AWS_DEFAULT_REGION={world.region} \\"  # noqa: E501
     )
     say(f"          aws --endpoint-url {world.endpoint} s3 cp FILE s3://{world.bucket}/")
+    say(f"  break   curl -X POST '{world.shop}/mode?be=failing'     (be=well mends it)")
     say("  stop    Ctrl-C")
+
+
+def _play(world: RunningWorld) -> None:
+    """What monitors tell, for the inbox to begin with."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from .story import play
+
+    try:
+        with working("breaking and mending one thing of each kind") as step:
+            for line in play(world):
+                step(line)
+    except (BotoCoreError, ClientError, OSError, RuntimeError) as error:
+        say(f"the story broke off: {error}", "yellow")
+        return
+    say("  a shop, a feed, a server, an alarm and an order broke, and were mended: the inbox tells of each", "dim")
 
 
 @main.command()

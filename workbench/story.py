@@ -1,7 +1,7 @@
 """What monitors tell, played in the local world: one thing of each kind breaks and is mended, and the inbox shows both."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +13,7 @@ from .ministack import REGION
 from .running import RunningWorld
 
 FEED = "feed/today.csv"
+INSTANCE = "i-0123456789abcdef0"  # of the settings
 _ACCOUNT = "000000000000"
 _ALARM = "disk-nearly-full"
 _FAILURES, _RECOVERIES = 3, 2  # of the http monitor
@@ -43,11 +44,52 @@ def play(world: RunningWorld) -> Iterator[str]:
     watch_now({"monitor": "feed"})
     yield "it has come"
 
+    cloudwatch = world.client("cloudwatch")
+    _heat(cloudwatch, 97.0)
+    watch_now({"monitor": "web server"})
+    yield "the web server's CPU was above 80 % for a quarter of an hour"
+    _heat(cloudwatch, 3.0)  # the mean of both is 50
+    watch_now({"monitor": "web server"})
+    yield "it has cooled down"
+
+    for status in ("paid", "refused"):
+        order = {"id": {"S": "17"}, "status": {"S": status}, "total": {"N": "120"}}
+        world.client("dynamodb").put_item(TableName="orders", Item=order)
+    yield "an order was refused"
+
     told = _invoking(world, "bus")  # what the local AWS's alarms do not do: tell the bus
     told(alarm("ALARM", 1))
     yield "an alarm of CloudWatch went off"
     told(alarm("OK", 0))
     yield "and is over"
+
+
+# What comes of it, by the words in the mails' subjects; the resolved ones answer the others.
+SAID = (
+    *("shop: answered 503", "feed: nothing of feed/*.csv", "web server cpu: cpu is 97 %", f"{_ALARM}: Threshold Crossed"),
+    "Order 17 is refused",
+)
+ENDED = SAID[:4]
+
+
+def missing(subjects: Iterable[str]) -> list[str]:
+    """Which words of the story no mail has said yet."""
+    told = list(subjects)
+    opened = [each for each in told if not each.startswith("Re: ")]
+    ended = [each for each in told if each.startswith("Re: ")]
+    return [f"no mail said {words!r}" for words in SAID if not any(words in each for each in opened)] + [
+        f"no mail said that {words!r} is over" for words in ENDED if not any(words in each for each in ended)
+    ]
+
+
+def _heat(cloudwatch: Any, cpu: float) -> None:
+    """So much CPU in each of the last minutes, as CloudWatch has it of an instance."""
+    now, dimensions = utc_now(), [{"Name": "InstanceId", "Value": INSTANCE}]
+    data = [
+        {"MetricName": "CPUUtilization", "Timestamp": now - timedelta(minutes=each), "Value": cpu, "Dimensions": dimensions}
+        for each in range(30)
+    ]
+    cloudwatch.put_metric_data(Namespace="AWS/EC2", MetricData=data)
 
 
 def alarm(state: str, minutes_ago: int) -> dict[str, Any]:
