@@ -1,16 +1,15 @@
 """Reads monitors of kind "metric": a resource and words, any metric by its name, or metric math."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
-from math import gcd
 
 from ..settings import values
 from ..settings.table import Table
-from ..settings.values import Wrong
-from . import conditions
+from . import conditions, metric_values
 from .conditions import Condition, at_odds, never_first
 from .metric import Metric, Missing, Query, measured
+from .metric_values import FIVE, MOST_POINTS
 from .metric_words import RESOURCES, Resource
 from .model import Check, Defaults
 
@@ -28,14 +27,9 @@ _OWN: Mapping[str, tuple[str, ...]] = {  # what goes with each way of saying wha
     "metric": ("dimensions", "statistic", "period", "unit", "region"),
     "math": ("metrics", "period", "unit", "region"),
 }
-_METRIC = re.compile(r"(?P<space>[^\s:][^\s]*) (?P<name>[\w.\-/]+)(?P<more>(?: \w+=\S+)*)(?: (?P<stat>[A-Za-z]+[\d.]*))?")
-_STATISTIC = re.compile(r"Average|Sum|Minimum|Maximum|SampleCount|p\d{1,2}(\.\d{1,10})?|p100|tm\d{1,2}")
-_REGION = re.compile(r"[a-z]{2}(-[a-z]+){1,3}-\d")
 _NAME = re.compile(r"[a-z][A-Za-z0-9_]*")
 _USED = re.compile(r"\b[a-z][A-Za-z0-9_]*\b")
 _MANY = re.compile(r"['\"]|\b(?:SEARCH|METRICS|SELECT|ANOMALY_DETECTION_BAND)\b")
-_FIVE, _HOUR, _DAY = timedelta(minutes=5), timedelta(hours=1), timedelta(days=1)
-_MOST_POINTS = 1440
 
 
 def read(table: Table, defaults: Defaults) -> Mapping[str, Check]:
@@ -83,38 +77,6 @@ def of_words(
     )
 
 
-def named(resource: Resource, text: str) -> str:
-    """Check the name of a resource."""
-    if not re.fullmatch(resource.name, text):
-        raise Wrong(f"{text!r} is no name of that", f'such as "{resource.such}"')
-    return text
-
-
-def region(text: str) -> str:
-    """Check the name of a region of AWS."""
-    if not _REGION.fullmatch(text):
-        raise Wrong(f"{text!r} is no region", 'such as "eu-central-1"')
-    return text
-
-
-def period_of(limits: Iterable[Condition | None], own: timedelta = _FIVE) -> timedelta:
-    """How long a point is: the longest that goes into all of the time that a condition has to last.
-
-    Raises:
-        Wrong: it comes seldomer than that.
-    """
-    spans = [each.lasts for each in limits if each and each.lasts]
-    longest = max(spans, default=own)
-    usual = max(own, _HOUR) if longest > _DAY else own
-    period = timedelta(seconds=gcd(*(int(each.total_seconds()) for each in (usual, *spans))))
-    if own >= _HOUR and period < own:
-        hours = own // _HOUR
-        raise Wrong(f"it is measured each {hours} hours", f'leave "for …" out, or write "for {2 * hours} h"')
-    if longest / period > _MOST_POINTS:
-        raise Wrong(f"{longest // period:,} points are too many to look at", "let it last whole hours")
-    return period
-
-
 def _of_resource(table: Table) -> Metric | None:
     kind, _, name = table.text("of").strip().partition(" ")
     resource = RESOURCES.get(kind)
@@ -123,7 +85,7 @@ def _of_resource(table: Table) -> Metric | None:
         table.wrong("of", f"{table.raw('of')!r} is nothing that can be measured", hint)
         return None
     if name:
-        table.attempt("of", "", lambda: named(resource, name))
+        table.attempt("of", "", lambda: metric_values.named(resource, name))
     limits = _limits(table, {word: each.unit for word, each in resource.words.items()})
     words = {each.word for each in limits.values() if each}
     if len(words) > 1:
@@ -140,13 +102,13 @@ def _of_resource(table: Table) -> Metric | None:
 
 
 def _of_metric(table: Table) -> Metric | None:
-    found = table.parsed("metric", None, _query)
+    found = table.parsed("metric", None, metric_values.query)
     if found is None:
         return None
     raw = table.raw("dimensions")
     inner = table.inner("dimensions", ()) if raw is not None else None
     dimensions = tuple((name, inner.text(name)) for name in raw) if inner and isinstance(raw, dict) else ()
-    statistic = table.text("statistic", found.statistic, _stat)
+    statistic = table.text("statistic", found.statistic, metric_values.statistic)
     query = Query(found.namespace, found.metric, (*found.dimensions, *dimensions), statistic)
     told = " ".join(value for _, value in query.dimensions)
     return _plain(table, query.metric, f"{query.metric} of {told}" if told else query.metric, (("value", query),), "")
@@ -159,7 +121,7 @@ def _of_math(table: Table) -> Metric | None:
         table.wrong("metrics", "math needs what it reckons with", hint)
         return None
     inner = table.inner("metrics", ())
-    queries = tuple((name, query) for name in raw if (query := inner.parsed(name, None, _query)))
+    queries = tuple((name, query) for name in raw if (query := inner.parsed(name, None, metric_values.query)))
     _check_math(table, math, list(raw))
     return _plain(table, "it", math, queries, math)
 
@@ -217,14 +179,14 @@ def _wanted(limits: Limits) -> str:
     return " and ".join(f"not {each.text}" for name in ("error", "warn") if (each := limits.get(name)))
 
 
-def _period(table: Table, limits: Limits, own: timedelta = _FIVE) -> timedelta:
+def _period(table: Table, limits: Limits, own: timedelta = FIVE) -> timedelta:
     if not table.has("period"):
-        return table.attempt("error" if limits["error"] else "warn", own, lambda: period_of(limits.values(), own))
-    period = table.parsed("period", own, _whole_minutes)
+        return table.attempt("error" if limits["error"] else "warn", own, lambda: metric_values.period_of(limits.values(), own))
+    period = table.parsed("period", own, metric_values.period)
     for span in (each.lasts for each in limits.values() if each and each.lasts):
         if span % period:
             table.wrong("period", "it does not go into the time that a condition lasts", 'such as period = "5m" for 15 min')
-        elif span / period > _MOST_POINTS:
+        elif span / period > MOST_POINTS:
             table.wrong("period", f"{span // period:,} points are too many to look at", 'give a longer one: period = "1h"')
     return period
 
@@ -235,7 +197,7 @@ def _missing(table: Table) -> Missing:
 
 
 def _region(table: Table) -> str:
-    return table.text("region", "", region)
+    return table.text("region", "", metric_values.region)
 
 
 def _unit(table: Table) -> str:
@@ -245,27 +207,3 @@ def _unit(table: Table) -> str:
         return found
     texts = [str(table.raw(name) or "") for name in ("error", "warn", "clear")]
     return next(filter(None, map(conditions.unit_of, texts)), "")
-
-
-def _query(text: str) -> Query:
-    found = _METRIC.fullmatch(text.strip())
-    if not found:
-        raise Wrong(f"{text!r} is no metric", 'its namespace and its name: "AWS/EC2 CPUUtilization"')
-    pairs = (pair.partition("=") for pair in found["more"].split())
-    statistic = _stat(found["stat"]) if found["stat"] else "Average"
-    return Query(found["space"], found["name"], tuple((name, value) for name, _, value in pairs), statistic)
-
-
-def _stat(text: str) -> str:
-    if not _STATISTIC.fullmatch(text):
-        raise Wrong(f"{text!r} is no statistic", "Average, Sum, Minimum, Maximum, SampleCount, or a percentile: p99")
-    return text
-
-
-def _whole_minutes(text: str) -> timedelta:
-    span = values.span(text)
-    if span.total_seconds() % 60:
-        raise Wrong(f"{text!r} is no whole minute", 'write "1m", "5m" or "1h"')
-    if span > _DAY:
-        raise Wrong(f"{text!r} is longer than a day", 'write "1d" or less')
-    return span

@@ -15,7 +15,8 @@ from ..settings.values import Wrong
 from . import conditions
 from .conditions import Condition
 from .metric import NEARLY, Metric, Missing, MonthSum, Query
-from .metric_settings import named, of_words, period_of, region
+from .metric_settings import of_words
+from .metric_values import named, period_of, region
 from .metric_words import RESOURCES, Resource
 from .model import Check, Defaults
 
