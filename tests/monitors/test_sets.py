@@ -165,6 +165,28 @@ def test_share_of_errors_of_a_function(errors: int, calls: int, level: Level) ->
         assert result.says == "share of errors is 6 %, above 5 % for 10 minutes"
 
 
+def test_replication_that_stands_still_is_no_short_lag() -> None:
+    some = Set("database", 'id = "orders-db"')
+    some.put("AWS/RDS ReplicaLag", -1, DBInstanceIdentifier="orders-db")
+    results = some.look()
+    assert (results["lag"].level, results["replication"].level) == (Level.OK, Level.ERROR)
+    assert results["replication"].says == "replica lag is -1 s, below 0 s for 5 minutes"
+
+
+@pytest.mark.parametrize(
+    ("more", "level"), [("", Level.UNKNOWN), ('missing = "ok"', Level.OK), ('missing = "error"', Level.ERROR)]
+)
+def test_instance_that_is_stopped_is_what_the_settings_say(more: str, level: Level) -> None:
+    levels = Set("instance", f'id = "i-0abc"\n{more}').levels()
+    assert levels == {"cpu": level, "credits": Level.OK, "status": Level.OK}
+
+
+def test_set_is_looked_at_in_its_region() -> None:
+    some = Set("lambda", 'function = "orders"\nregion = "eu-west-1"\ngb_seconds = "9"\nmemory = 128')
+    some.look()
+    assert list(some.regions) == ["eu-west-1"]
+
+
 def test_function_that_is_throttled_or_slow() -> None:
     some = Set("lambda", 'function = "orders"\nduration = "above 2 s for 10 min"')
     some.put("AWS/Lambda Throttles", 1, FunctionName="orders")
@@ -228,6 +250,13 @@ def test_metric_math_of_the_settings_is_reckoned() -> None:
         ("instance", 'id = "i-0abc"\ncpu = "above 5 GB"', "unit that does not fit"),
         ("instance", 'id = "i-0abc"\nhours = "many"', "is no allowance"),
         ("database", 'id = "orders-db"\nconections = "above 90"', "did you mean 'connections'?"),
+        ("instance", 'id = "web-1"', "id: 'web-1' is no name of that; such as \"i-0abc123\""),
+        ("instance", 'id = "i-0abc"\nregion = "here"', "region: 'here' is no region"),
+        ("instance", 'id = "i-0abc"\nhours = "0 per month"', "is no allowance"),
+        ("lambda", 'function = "orders"\ngb_seconds = "400000"', "memory: gb_seconds needs it"),
+        ("lambda", 'function = "orders"\nmemory = 256', "gb_seconds: memory needs it"),
+        ("lambda", 'function = "orders"\nerrors = "above 5 % for 2 d"', "errors: that is more than a day"),
+        ("lambda", 'function = "orders"\nduration = "above 2"', "does not say of what; it is in ms, s, min"),
         ("lambda", 'function = "orders"\ngb_seconds = "400000"\nmemory = 64', "64 is not between 128 and 10240"),
         ("bill", "", "over: it is missing"),
         ("bill", 'over = "20 EUR"', "is no amount"),
@@ -237,3 +266,4 @@ def test_mistake_names_its_field_and_the_next_step(kind: str, more: str, told: s
     with pytest.raises(SettingsError) as refused:
         Set(kind, more)
     assert told in str(refused.value)
+    assert len(set(map(str, refused.value.findings))) == len(refused.value.findings)
