@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from workbench.deployment.finish import STREAM, finish_functions, is_finished
+from tests.builders import some_settings
+from workbench.deployment.finish import ITEMS, STREAM, finish_functions, is_finished, of_stream
 from workbench.deployment.setup import SetupError
 from workbench.ministack import MiniStack
 from workbench.places import PROJECT
-from workbench.resources import apply_stack
+from workbench.resources import apply_stack, make_table
 
 DEAD = "arn:aws:sqs:us-east-1:000000000000:dropnote-local-dead-events"
 
@@ -80,11 +81,54 @@ def test_stream_brings_only_what_ended_or_was_left_to_a_digest(ministack: MiniSt
     assert not is_finished({**told, "MaximumRetryAttempts": -1})
 
 
+RULES = """
+[[rules]]
+name = "new"
+on = "item"
+table = "orders"
+did = "created"
+notify = "email:asha"
+[[rules]]
+name = "gone"
+on = "item"
+table = "orders"
+did = "expired"
+notify = "email:asha"
+"""
+
+
+def test_table_brings_only_what_some_rule_is_on(ministack: MiniStack) -> None:
+    client, rules = ministack.client("lambda"), some_settings(RULES).rules
+    ministack.client("iam").create_role(RoleName="any", AssumeRolePolicyDocument="{}")
+    make_table(ministack, "orders")
+    stream = ministack.client("dynamodb").describe_table(TableName="orders")["Table"]["LatestStreamArn"]
+    made = client.create_event_source_mapping(
+        FunctionName=function(ministack, "items_orders"), EventSourceArn=stream, StartingPosition="LATEST"
+    )
+    resource = {"resource_type": "dynamodb_event", "name": "items_orders-dynamodb-event-source", "event_uuid": made["UUID"]}
+    assert not is_finished(made, rules)
+    finish_functions(client, [resource], DEAD, rules)
+    told = client.get_event_source_mapping(UUID=made["UUID"])
+    assert is_finished(told, rules)
+    assert {name: told[name] for name in ITEMS} == ITEMS
+    (pattern,) = told["FilterCriteria"]["Filters"]
+    assert json.loads(pattern["Pattern"]) == {"eventName": ["INSERT", "REMOVE"]}
+    assert not is_finished(told, some_settings(RULES.replace("created", "updated")).rules)
+
+
+def test_table_without_rules_brings_everything() -> None:
+    (pattern,) = of_stream("arn:aws:dynamodb:us-east-1:000000000000:table/orders/stream/1", ())["FilterCriteria"]["Filters"]
+    assert json.loads(pattern["Pattern"]) == {"eventName": ["INSERT", "MODIFY", "REMOVE"]}
+
+
 class Busy:
     """A Lambda client of an account where AWS is still making a mapping, for so many looks."""
 
     def __init__(self, looks: int, code: str = "ResourceInUseException") -> None:
         self.looks, self._code, self.done = looks, code, False
+
+    def get_event_source_mapping(self, **_: Any) -> dict[str, str]:
+        return {"EventSourceArn": "arn:aws:dynamodb:us-east-1:000000000000:table/dropnote-local-ledger/stream/1"}
 
     def update_event_source_mapping(self, **wanted: Any) -> None:
         if self.looks:

@@ -3,22 +3,26 @@ deploy could tell. Setting it again changes nothing.
 
 Source: AWS Lambda developer guide, "Configuring error handling settings for asynchronous invocations", "Reporting batch item
 failures", "Control which events Lambda sends to your function" and "Using AWS Lambda with Amazon DynamoDB"; API reference,
-"UpdateEventSourceMapping" (ResourceInUseException).
+"UpdateEventSourceMapping" (ResourceInUseException). That the name of a stream's event can be filtered by says Amazon DynamoDB
+developer guide, "Tutorial #2: Using filters to process some events with DynamoDB and Lambda".
 """
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
 
+from chalicelib.changes import EXPIRED
+from chalicelib.events import Did
 from chalicelib.events.stream import TOLD
+from chalicelib.settings import Rule
 
 from ..waiting import wait_until
-from .setup import Client, SetupError
+from .setup import Client, Setup, SetupError
 from .stack import PAUSE_S, Stack
 
 MAPPING_S = 180.0  # to bind a stream takes AWS a while
@@ -53,9 +57,13 @@ STREAM: dict[str, Any] = {
 }
 
 
-# Of a table that rules are on: every change of it, as long as the stream has it. Ten tries, then it is let go: what holds up a
-# shard holds up all that comes after it.
+# Of a table that rules are on. Ten tries, then it is let go: what holds up a shard holds up all that comes after it.
 ITEMS: dict[str, Any] = {name: value for name, value in STREAM.items() if name != "FilterCriteria"}
+_NAMES: dict[str, set[str]] = {
+    "INSERT": {Did.CREATED},
+    "MODIFY": {Did.UPDATED},
+    "REMOVE": {Did.DELETED, EXPIRED},
+}  # as a stream calls it
 
 
 def retries_of(handler: str) -> Retries | None:
@@ -63,15 +71,25 @@ def retries_of(handler: str) -> Retries | None:
     return None if handler == "upload_queue" else RETRIES.get(handler.split("_")[0])
 
 
-def is_finished(mapping: Mapping[str, Any]) -> bool:
+def is_finished(mapping: Mapping[str, Any], rules: Sequence[Rule] = ()) -> bool:
     """Whether a mapping, as Lambda tells it, has what is set here; one of something else is no business of ours."""
-    wanted = {"sqs": QUEUE, "dynamodb": of_stream(mapping.get("EventSourceArn", ""))}.get(source_of(mapping), {})
+    wanted = {"sqs": QUEUE, "dynamodb": of_stream(mapping.get("EventSourceArn", ""), rules)}.get(source_of(mapping), {})
     return all(_read(mapping.get(name)) == _read(value) for name, value in wanted.items())
 
 
-def of_stream(arn: str) -> dict[str, Any]:
-    """What is set for the mapping of a stream, by its ARN: the ledger's is filtered."""
-    return STREAM if re.search(r":table/dropnote-[a-z0-9]+-ledger/", arn) else ITEMS
+def of_stream(arn: str, rules: Sequence[Rule]) -> dict[str, Any]:
+    """What is set for the mapping of a stream, by its ARN: the ledger's tells what ended, another what some rule is on."""
+    table = arn.partition(":table/")[2].partition("/")[0]
+    if re.fullmatch(r"dropnote-[a-z0-9]+-ledger", table):
+        return STREAM
+    pattern = json.dumps({"eventName": _names_of(table, rules)})
+    return {**ITEMS, "FilterCriteria": {"Filters": [{"Pattern": pattern}]}}
+
+
+def _names_of(table: str, rules: Sequence[Rule]) -> list[str]:
+    """What a stream calls the changes that rules on the table want; all of them for a table without any."""
+    wanted = {did for rule in rules if rule.item and rule.item.table == table for did in rule.item.did}
+    return [name for name, did in _NAMES.items() if not wanted or did & wanted]
 
 
 def source_of(mapping: Mapping[str, Any]) -> str:
@@ -106,7 +124,9 @@ def finish_stage(project: Path, stage: str, client: Client, public_url: str = ""
     outputs = Stack(client("cloudformation"), stage).outputs()
     if "DeadEventsArn" not in outputs:
         raise SetupError(f"The account has no stack of this stage: run `dropnote setup --stage {stage}` first.")
-    said = finish_functions(client("lambda"), resources, outputs["DeadEventsArn"])
+    work = Setup(project, stage, client)
+    rules = work.settings(work.variables()).rules
+    said = finish_functions(client("lambda"), resources, outputs["DeadEventsArn"], rules)
     api = next((resource for resource in resources if resource["resource_type"] == "rest_api"), None)
     if api:
         url = (public_url or _own_domain(client("ssm"), stage) or api["rest_api_url"]).rstrip("/")
@@ -115,10 +135,17 @@ def finish_stage(project: Path, stage: str, client: Client, public_url: str = ""
     return said
 
 
-def finish_functions(client: Any, resources: list[dict[str, Any]], dead_events: str, pause_s: float = PAUSE_S) -> list[str]:
+def finish_functions(
+    client: Any,
+    resources: list[dict[str, Any]],
+    dead_events: str,
+    rules: Sequence[Rule] = (),
+    pause_s: float = PAUSE_S,
+) -> list[str]:
     """Set on what Chalice deployed what it cannot set; gives what was set, a line each.
 
-    `client` is a boto3 Lambda client, `resources` Chalice's own list of what it deployed, `dead_events` the queue's ARN.
+    `client` is a boto3 Lambda client, `resources` Chalice's own list of what it deployed, `dead_events` the queue's ARN, `rules`
+    those of the settings.
 
     Raises:
         SetupError: AWS is not done with what the deploy asked of it.
@@ -137,10 +164,10 @@ def finish_functions(client: Any, resources: list[dict[str, Any]], dead_events: 
             _set_mapping(client, resource, QUEUE, pause_s)
             said.append(f"{resource['name']}: reports each record's fate")
         if resource["resource_type"] == "dynamodb_event":
-            wanted = of_stream(client.get_event_source_mapping(UUID=resource["event_uuid"])["EventSourceArn"])
+            wanted = of_stream(client.get_event_source_mapping(UUID=resource["event_uuid"])["EventSourceArn"], rules)
             _set_mapping(client, resource, wanted, pause_s)
-            what = "what became of messages" if wanted is STREAM else "every change"
-            said.append(f"{resource['name']}: {what}, {STREAM['MaximumRetryAttempts']} retries")
+            what = "what became of messages" if wanted is STREAM else "changes that rules are on"
+            said.append(f"{resource['name']}: {what}, {wanted['MaximumRetryAttempts']} retries")
     return said
 
 

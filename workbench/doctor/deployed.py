@@ -104,7 +104,7 @@ def retries(account: Account) -> Iterator[Trouble]:
         if wanted and not _is_set(client, each["FunctionName"], wanted):
             unset.append(handler)
     kinds = {"sqs": "queue", "dynamodb": "stream"}
-    left = [mapping for mapping in mappings(client, there) if not is_finished(mapping)]
+    left = [mapping for mapping in mappings(client, there) if not is_finished(mapping, account.settings.rules)]
     unset += [f"the {kinds[source_of(mapping)]} of {mapping['FunctionArn'].rpartition(':')[2]}" for mapping in left]
     if unset:
         what = f"What Chalice cannot set is not set on {', '.join(unset)}: an event that fails for good would be lost."
