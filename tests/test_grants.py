@@ -8,7 +8,9 @@ from contextlib import ExitStack
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
+import requests
 
 from chalicelib.assembly import load_settings, make_bot
 from chalicelib.audience import by_rule
@@ -24,14 +26,16 @@ from tests.streams import batch, some_sent
 from workbench.deployment.grants import Grant, Grants, Place, policies
 from workbench.ministack import ACCOUNT, REGION, free_port
 from workbench.proxy import Answer, Proxy
+from workbench.story import FEED, missing, play
 from workbench.waiting import wait_until
 from workbench.world import World
 
 pytestmark = pytest.mark.world
-SERVICES = {"DYNAMODB": "dynamodb", "SESV2": "ses", "SQS": "sqs", "SSM": "ssm", "S3": "s3"}
+SERVICES = {"CLOUDWATCH": "cloudwatch", "DYNAMODB": "dynamodb", "SESV2": "ses", "SQS": "sqs", "SSM": "ssm", "S3": "s3"}
 QUEUE = "dropnote-local-uploads"
 TRANSACTIONS = {"PutItem", "UpdateItem"}  # no action of IAM's is named after them: each write in one is asked about
 UNNAMED = {"/BUCKET?notification": "GetBucketNotification", "/v2/email/account": "GetAccount"}  # by path, not by name
+BY_PATH = {"/BUCKET?list-type=2": "ListBucket", "/operation/GetMetricData": "GetMetricData"}
 
 
 class Scene:
@@ -42,7 +46,7 @@ class Scene:
         self.variables = world.variables
         self.settings = load_settings(self.variables)
         client = world.ministack.client
-        self.bot = make_bot(self.settings, self.variables, lambda service, config=None: client(service))
+        self.bot = make_bot(self.settings, self.variables, lambda service, **_: client(service))
 
     def used(self) -> dict[str, set[str]]:
         """The actions that each function has used so far."""
@@ -50,7 +54,9 @@ class Scene:
         for service, proxy in self.proxies.items():
             for seen in proxy.requests():
                 if function := re.search(r"dropnote-local-?(\w*)", seen.agent):
-                    operation = UNNAMED.get(seen.path.replace(self.world.running.bucket, "BUCKET"), seen.operation)
+                    path = seen.path.replace(self.world.running.bucket, "BUCKET")
+                    by_path = (name for part, name in BY_PATH.items() if part in path)
+                    operation = UNNAMED.get(path) or next(by_path, seen.operation)
                     actions = TRANSACTIONS if operation == "TransactWriteItems" else {operation}
                     found[function[1] or "api_handler"] |= {f"{service}:{action}" for action in actions}
         return found
@@ -88,7 +94,10 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         environment = {**urls, "UPLOAD_QUEUE": QUEUE}
         state = tmp_path_factory.mktemp("state")
         world = stack.enter_context(World(port=port, desk_port=0, state=state, environment=environment))
-        yield Scene(world, proxies)
+        scene = Scene(world, proxies)
+        an_hour_ago = msgspec.json.encode(utc_now() - timedelta(hours=2)).decode()
+        scene.bot.deliverer.control._store.put("checked", an_hour_ago)  # the watch is to look at the bot itself
+        yield scene
 
 
 def an_event(scene: Scene, key: str) -> Event:
@@ -150,9 +159,35 @@ def schedules(scene: Scene) -> None:
     scene.invoke("sweep", {})
     assert scene.row("in/dead.txt", Channel.EMAIL)
     assert any(row.event.digest and row.state is State.SENT for row in scene.rows())
+    monitors_anew(scene)
     bucket = scene.world.running.bucket
+    client("s3").delete_object(Bucket=bucket, Key=FEED)
     client("s3").put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={})
     assert scene.invoke("watch", {})["troubles"] == 1
+
+
+def monitors_anew(scene: Scene) -> None:
+    """As if nobody had looked yet: then all are due."""
+    dynamodb, table = scene.world.ministack.client("dynamodb"), scene.variables["DROPNOTE_LEDGER"]
+    wanted = {"KeyConditionExpression": "pk = :pk", "ExpressionAttributeValues": {":pk": {"S": "standing"}}}
+    for item in dynamodb.query(TableName=table, **wanted)["Items"]:
+        dynamodb.delete_item(TableName=table, Key={"pk": item["pk"], "sk": item["sk"]})
+
+
+def monitors_and_tasks(scene: Scene) -> None:
+    """What breaks and is mended in the local world's story, and what is asked for by name."""
+    assert len(list(play(scene.world.running))) > 5
+    assert scene.invoke("send", {"to": ["asha"], "words": {"text": "hello"}})["deliveries"]
+    deliverer, wait = scene.bot.deliverer, Wait(Reason.QUIET, utc_now() + timedelta(hours=1), "quiet hours")
+    (notice, *_) = by_rule(an_event(scene, "in/later.txt"), scene.settings.rules[0])
+    assert deliverer.collector.collect(deliverer._new(notice, None), wait, deliverer.settle)
+    assert scene.invoke("digest_now", {"who": notice.recipient.person.name})["digests"] == 1
+    assert wait_until(lambda: not missing(subjects(scene)), within_s=30), missing(subjects(scene))
+
+
+def subjects(scene: Scene) -> list[str]:
+    """Of all mails that arrived."""
+    return [mail["subject"] for mail in requests.get(f"{scene.world.running.desk}/inbox.json", timeout=5).json()["mails"]]
 
 
 def counts(scene: Scene) -> None:
@@ -169,6 +204,7 @@ def test_each_function_does_all_it_may(scene: Scene) -> None:
     """What it does and may not has failed by then: the local world checks each call."""
     uploads_and_receipts(scene)
     operators(scene)
+    monitors_and_tasks(scene)
     schedules(scene)
     counts(scene)
     used = scene.used()
@@ -214,5 +250,5 @@ def test_no_policy_has_a_star_for_an_action_or_for_a_resource_that_can_be_named(
     for name, policy in policies(scene.settings, scene.variables, place).items():
         for statement in policy["Statement"]:
             assert not any("*" in action for action in statement["Action"]), name
-            if statement["Action"] != ["ses:GetAccount"] and statement["Sid"] != "Logs":
+            if statement["Action"] not in (["ses:GetAccount"], ["cloudwatch:GetMetricData"]) and statement["Sid"] != "Logs":
                 assert not any("*" in resource for resource in statement["Resource"]), name
