@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from . import globs
 from .events import Did, Item
@@ -15,9 +16,17 @@ if TYPE_CHECKING:
 EXPIRED = "expired"
 DID = (*(did.value for did in Did), EXPIRED)
 
-_COMPARED = re.compile(r"(>=|<=|>|<)\s*(-?\d+(?:\.\d+)?)")
+LONGEST_NAME = 1_024  # letters: a longer text is no name, and a glob would look through it for too long
+MOST_CHANGED = 20  # fields that a delivery keeps of a long item because they changed
+LONGEST_KEPT = 200  # letters of a value of such an item
+
+_OPERATOR = re.compile(r"(>=|<=|!=|>|<|=)\s*(.*)", re.DOTALL)
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 _FIELD = re.compile(r"\{([^{}]+)\}")
 _NOTHING: Any = object()
+
+# Which images a stream tells (Amazon DynamoDB API reference, "StreamSpecification", StreamViewType).
+_TELLS = {"KEYS_ONLY": (), "NEW_IMAGE": ("new",), "OLD_IMAGE": ("old",)}
 
 
 class Test(Struct, frozen=True):
@@ -37,7 +46,8 @@ class Test(Struct, frozen=True):
         if self.how == "in":
             return any(same(found, each) for each in self.wanted)
         if self.how == "glob":
-            return isinstance(found, str) and globs.compiled(self.wanted).fullmatch(found) is not None
+            short = isinstance(found, str) and len(found) <= LONGEST_NAME
+            return short and globs.compiled(self.wanted).fullmatch(found) is not None
         number = _number(found)
         return number is not None and _compare(number, self.how, self.wanted)
 
@@ -71,8 +81,7 @@ class ItemFilter(Struct, frozen=True):
         did = EXPIRED if item.expired else item.did.value
         yield "table", "" if item.table == self.table else f"it is not of the table {self.table}"
         yield "did", "" if did in self.did else f"it was {did}, not {' or '.join(self.did)}"
-        both = item.did is Did.UPDATED and item.old and item.new
-        yield "changed", "nothing of it changed" if both and not item.changed else self._unchanged(item)
+        yield "changed", self._unchanged(item)
         for name, wanted, image in (("new", self.new, item.new), ("old", self.old, item.old)):
             for condition in wanted:
                 yield name, "" if image and condition.holds(image) else f"{condition.field} is not as the rule asks for"
@@ -84,15 +93,26 @@ class ItemFilter(Struct, frozen=True):
     @property
     def fields(self) -> tuple[str, ...]:
         """Every field that this names."""
-        named = (*self.changed, *self.show, *(each.field for each in (*self.new, *self.old)), *_FIELD.findall(self.title))
-        return tuple(dict.fromkeys(named))
+        counted = (name for each in self.count for name in (*each.by, each.sum) if name)
+        asked = (each.field for each in (*self.new, *self.old))
+        return tuple(dict.fromkeys((*self.changed, *self.show, *asked, *named_in(self.title), *counted)))
+
+    def unanswered(self, view: str) -> tuple[str, ...]:
+        """Which conditions can never hold on a stream that tells only so much, by their names in the settings."""
+        told = _TELLS.get(view, ("new", "old"))
+        needs = {"changed": ("new", "old"), "new": ("new",), "old": ("old",)}
+        return tuple(name for name, images in needs.items() if getattr(self, name) and not set(images) <= set(told))
 
     def _unchanged(self, item: Item) -> str:
-        if not self.changed or item.did is not Did.UPDATED:
+        if item.did is not Did.UPDATED:
             return ""
-        for field in self.changed:
-            if not same(value_of(item.old, field), value_of(item.new, field)):
-                return ""
+        both = item.new and item.old
+        if both and not item.changed:
+            return "nothing of it changed"
+        if self.changed and not both:
+            return "its stream does not tell what changed"
+        if not self.changed or any(_changed(item, field) for field in self.changed):
+            return ""
         return f"{' and '.join(self.changed)} did not change"
 
 
@@ -108,13 +128,27 @@ def value_of(image: Mapping[str, Any], field: str) -> Any:
     return found
 
 
+def _changed(item: Item, field: str) -> bool:
+    """Whether a field is another than before; one in a map by its own value."""
+    if field in item.changed:
+        return True
+    inside = field not in item.new and field not in item.old and field.partition(".")[0] in item.changed
+    now, before = value_of(item.new, field), value_of(item.old, field)
+    return inside and (type(now) is not type(before) or now != before)
+
+
 def told(value: Any) -> str:
-    """A value as a message has it; "" for none."""
+    """A value as a message has it; "none" where there is none. Numbers are not grouped: many are names."""
     if value is _NOTHING or value is None:
         return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return value if isinstance(value, str) else f"{value:,}" if isinstance(value, int) else str(value)
+    return value if isinstance(value, str) else _json(value)
+
+
+def named_in(title: str) -> list[str]:
+    """The fields that a title names."""
+    return _FIELD.findall(title)
 
 
 def titled(title: str, image: Mapping[str, Any]) -> str:
@@ -148,11 +182,9 @@ def _parsed(text: str) -> Test:
     word, _, rest = text.partition(" ")
     if text in ("exists", "missing"):
         return Test(text)
-    if found := _COMPARED.fullmatch(text):
-        return Test(found[1], float(found[2]))
-    if word == "!=":
-        return Test("not", rest.strip())
-    if word == "in" and rest:
+    if found := _OPERATOR.fullmatch(text):
+        return _compared(text, found[1], found[2])
+    if word == "in" and "," in rest:  # "in transit" is a text
         return Test("in", tuple(each.strip() for each in rest.split(",")))
     if word == "glob" and rest:
         glob = rest.strip().strip('"')
@@ -162,6 +194,16 @@ def _parsed(text: str) -> Test:
             raise ValueError(f"{glob!r}: {error}") from error
         return Test("glob", glob)
     return Test("is", text)
+
+
+def _compared(text: str, how: str, limit: str) -> Test:
+    if how == "!=":
+        return Test("not", limit)
+    if how == "=":
+        raise ValueError(f"{text!r}: what it is to be stands there by itself")
+    if not _NUMBER.fullmatch(limit):
+        raise ValueError(f"{text!r} compares with no number")
+    return Test(how, float(limit))
 
 
 def same(one: Any, other: Any) -> bool:
@@ -189,21 +231,29 @@ def _compare(found: float, how: str, wanted: float) -> bool:
 
 
 def lighter(item: Item, fields: Sequence[str], most: int) -> Item:
-    """The item as a delivery keeps it: of one whose JSON is longer than `most` only what changed and what the rule names."""
-    import json
+    """The item as a delivery keeps it.
 
-    from msgspec.structs import replace
-
-    if len(json.dumps([item.new, item.old], default=str)) <= most:
+    One whose JSON, before and after, is longer than `most` letters is cut to its key, the first MOST_CHANGED fields that changed
+    and those that the rule names, and each of their values to LONGEST_KEPT letters. A field in a map is kept under its path.
+    """
+    if len(_json([item.new, item.old])) <= most:
         return item
-    wanted = {name.partition(".")[0] for name in (*item.changed[:20], *fields)}
+    changed = item.changed[:MOST_CHANGED]
+    names = tuple(dict.fromkeys((*item.key, *changed, *fields)))
 
     def cut(image: Mapping[str, Any]) -> dict[str, Any]:
-        return {name: _short(value) for name, value in image.items() if name in wanted}
+        found = ((name, value_of(image, name)) for name in names)
+        return {name: _short(value) for name, value in found if value is not _NOTHING}
 
-    return replace(item, new=cut(item.new), old=cut(item.old), changed=item.changed[:20])
+    return replace(item, new=cut(item.new), old=cut(item.old), changed=changed)
 
 
 def _short(value: Any) -> Any:
-    text = value if isinstance(value, str) else str(value)
-    return value if len(text) <= 200 else f"{text[:199]}…"
+    text = value if isinstance(value, str) else _json(value)
+    return value if len(text) <= LONGEST_KEPT else f"{text[: LONGEST_KEPT - 1]}…"
+
+
+def _json(value: Any) -> str:
+    import json  # only what is told or counted pays for it
+
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)

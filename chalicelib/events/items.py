@@ -44,19 +44,34 @@ def _event(record: Mapping[str, Any]) -> Event:
         key=_image(told["Keys"]),
         new=new,
         old=old,
-        changed=_changed(new, old),
+        changed=_changed(told.get("NewImage"), told.get("OldImage")),
         expired=principal.get("principalId") == "dynamodb.amazonaws.com",
     )
     at = datetime.fromtimestamp(float(told["ApproximateCreationDateTime"]), UTC)
     return Event(Kind.ITEM, identity_of("item", table, record["eventID"]), at, record.get("awsRegion", ""), item=item)
 
 
-def _changed(new: Mapping[str, Any], old: Mapping[str, Any]) -> tuple[str, ...]:
-    """The fields whose value is another; none where the stream does not tell both."""
+def _changed(new: Mapping[str, Any] | None, old: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """The fields whose value is another; none where the stream does not tell both. Typed values are compared: plain ones tell
+    neither 1 from true, nor bytes from others of the same length.
+    """
     if not new or not old:
         return ()
-    missing = object()
-    return tuple(name for name in {**new, **old} if new.get(name, missing) != old.get(name, missing))
+    return tuple(name for name in {**new, **old} if _ordered(new.get(name)) != _ordered(old.get(name)))
+
+
+def _ordered(typed: Mapping[str, Any] | None) -> Any:
+    """A typed value, its sets in order: they have none of their own."""
+    if typed is None:
+        return None
+    ((kind, value),) = typed.items()
+    if kind in ("SS", "NS", "BS"):
+        return kind, sorted(value)
+    if kind == "L":
+        return kind, [_ordered(each) for each in value]
+    if kind == "M":
+        return kind, {name: _ordered(each) for name, each in value.items()}
+    return kind, value
 
 
 def _image(image: Mapping[str, Any] | None) -> dict[str, Any]:
