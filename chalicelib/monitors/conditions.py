@@ -1,4 +1,9 @@
-"""Conditions on a measured value, in plain words: "cpu above 80 % for 15 min", "free storage below 5 GB", "at least 1". Pure."""
+"""Conditions on a measured value, in plain words: "cpu above 80 % for 15 min", "free storage below 5 GB", "at least 1". Pure.
+
+    [WORD] above|below|at least|at most NUMBER [UNIT] [for SPAN] [N of M]
+
+"3 of 5": three of the last five values are beyond the limit; with "for 25 min" before it, those come each five minutes.
+"""
 
 import re
 from collections.abc import Mapping
@@ -15,10 +20,12 @@ _CONDITION = re.compile(
     r"(?:(?P<word>[a-z][a-z -]*?) )??(?P<test>above|below|at least|at most) "
     r"(?P<number>\d{1,15}(?:\.\d{1,9})?) ?(?P<unit>[a-z%]+)??"
     r"(?: for (?P<many>\d{1,6}) ?(?P<span>s|sec|min|m|h|hours?|minutes?|d|days?))?"
+    r"(?: (?P<some>\d{1,3}) of (?P<all>\d{1,3}))?"
 )
 _SPANS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}  # by their first letter
 _LONGEST = timedelta(days=31)
-_HINT = 'write "above 80 % for 15 min", "below 5 GB" or "at least 1"'
+_MOST_VALUES = 100
+_HINT = 'write "above 80 % for 15 min", "below 5 GB", "at least 1" or "above 80 % 3 of 5"'
 # What can be written for each unit that a metric has, and how much of the metric's own it is.
 UNITS: Mapping[str, Mapping[str, float]] = {
     "": {},
@@ -31,13 +38,14 @@ UNITS: Mapping[str, Mapping[str, float]] = {
 
 
 class Condition(Struct, frozen=True):
-    """A limit, in the metric's own unit, and how long a value has to be beyond it."""
+    """A limit, in the metric's own unit, and how long, or how often, a value has to be beyond it."""
 
     test: Test
     limit: float
     lasts: timedelta | None = None
     word: str = ""  # what is measured, where the condition says so
     bound: str = ""  # the test and the limit as they were written: "below 5 GB"
+    few: tuple[int, int] | None = None  # so many of the last so many values
 
     def __str__(self) -> str:
         return f"{self.word} {self.text}".lstrip()
@@ -45,12 +53,29 @@ class Condition(Struct, frozen=True):
     @property
     def text(self) -> str:
         """It without the word: "above 80 % for 15 min"."""
-        return f"{self.bound} for {_span(self.lasts)}" if self.lasts else self.bound
+        lasts = f" for {_span(self.lasts)}" if self.lasts else ""
+        few = f" {self.few[0]} of {self.few[1]}" if self.few else ""
+        return f"{self.bound}{lasts}{few}"
 
     @property
     def upwards(self) -> bool:
         """Whether more is worse."""
         return self.test in ("above", "at least")
+
+    def over(self, period: timedelta) -> timedelta:
+        """How much of the past it is about, with one value a period."""
+        return self.few[1] * period if self.few else self.lasts or period
+
+    @property
+    def goes_into(self) -> timedelta | None:
+        """What the period of values has to go into; "for 25 min 3 of 5" has values each five minutes."""
+        return self.lasts / self.few[1] if self.lasts and self.few else self.lasts
+
+    def fits(self, period: timedelta) -> bool:
+        """Whether it can be told by one value a period."""
+        if self.few:
+            return self.lasts is None or self.lasts == self.few[1] * period
+        return self.lasts is None or not self.lasts % period
 
     def holds(self, value: float) -> bool:
         """Whether a value is beyond the limit."""
@@ -80,7 +105,7 @@ def parse(text: str, units: Mapping[str, str], unit: str = "") -> Condition:
     name, factor = _unit(found["unit"] or "", units.get(word, unit), float(found["number"]), text)
     test: Test = found["test"]  # type: ignore[assignment]
     bound = f"{test} {found['number']} {name}".rstrip()
-    return Condition(test, float(found["number"]) * factor, _lasts(found, text), word, bound)
+    return Condition(test, float(found["number"]) * factor, _lasts(found, text), word, bound, _few(found, text))
 
 
 def unit_of(text: str) -> str:
@@ -100,6 +125,17 @@ def _lasts(found: re.Match[str], text: str) -> timedelta | None:
     if lasts > _LONGEST:
         raise Wrong(f"{text!r} lasts longer than is looked back", "31 days at most")
     return lasts
+
+
+def _few(found: re.Match[str], text: str) -> tuple[int, int] | None:
+    if not found["all"]:
+        return None
+    some, all_ = int(found["some"]), int(found["all"])
+    if not 1 <= some <= all_ <= _MOST_VALUES:
+        raise Wrong(f"{text!r}: there are no {some} of {all_} values", f'write "3 of 5", of {_MOST_VALUES} at most')
+    if (lasts := _lasts(found, text)) and lasts % (all_ * timedelta(minutes=1)):
+        raise Wrong(f"{text!r}: {all_} values do not part {_span(lasts)} into whole minutes", 'such as "for 25 min 3 of 5"')
+    return some, all_
 
 
 def _span(lasts: timedelta) -> str:
@@ -137,7 +173,7 @@ def shown(value: float, unit: str) -> str:
 
 def never_first(warn: Condition, error: Condition) -> bool:
     """Whether the warning never comes before the error: whenever it holds, so does the error."""
-    if warn.upwards is not error.upwards or (warn.lasts or _AT_ONCE) < (error.lasts or _AT_ONCE):
+    if warn.few or error.few or warn.upwards is not error.upwards or (warn.lasts or _AT_ONCE) < (error.lasts or _AT_ONCE):
         return False
     if warn.limit == error.limit:
         return warn.test == error.test or error.test in ("at least", "at most")

@@ -3,6 +3,7 @@
     above 80 % for 15 min     40  85  ·  90 | 95 (not over yet)      error: all that there is of the 15 minutes is above
                               85  70  90  95 | 95                    ok: one of them is not
                               ·   ·   ·   ·  | ·                     as `missing` says
+    above 80 % 2 of 4         85  70  ·   90 | 95                    error: a missing one is none of the two
 
 Sources: Amazon CloudWatch API reference, "GetMetricData" (a point's time is the beginning of its period); user guide, "Using
 math expressions with CloudWatch metrics" and "Configuring how CloudWatch alarms treat missing data".
@@ -66,7 +67,8 @@ class Metric(Struct, frozen=True):
 
     def begins(self, now: datetime) -> datetime:
         """From when on points are of interest."""
-        lasts = max((each.lasts or self.period for each in (self.error, self.warn, self.clear) if each), default=self.period)
+        all_ = (self.error, self.warn, self.clear)
+        lasts = max((each.over(self.period) for each in all_ if each), default=self.period)
         return now - lasts - self.late - _SEEN_BEFORE * self.period
 
     def look(self, reach: Reach, now: datetime, memory: Mapping[str, Any]) -> Points:
@@ -95,9 +97,8 @@ class Metric(Struct, frozen=True):
         kept = {"seen": min(seen[-1][0] + self.period, now).isoformat()}
         for level, condition in ((Level.ERROR, self.error), (Level.WARNING, self.warn)):
             if condition and (run := self._run(condition, over, seen)):
-                lasts = f" for {in_words(condition.lasts)}" if condition.lasts else ""
-                value = shown(run[-1][1], self.unit)
-                says = f"{self.label} is {value}, {condition.bound}{lasts}"
+                value, verb = shown(run[-1][1], self.unit), "was" if condition.few and run[-1][1] != last else "is"
+                says = f"{self.label} {verb} {value}, {condition.bound}{_lasting(condition)}"
                 return Result(level, says, value, since=run[0][0], memory={"level": level.value, **kept})
         value, before = shown(last, self.unit), memory.get("level")
         if before in (Level.ERROR, Level.WARNING) and self.clear and not self._run(self.clear, over, seen):
@@ -112,10 +113,12 @@ class Metric(Struct, frozen=True):
     @property
     def _patience(self) -> timedelta:
         """Without a point for so long, there is a condition of which nothing can be said."""
-        return max(self.period, min((each.lasts or self.period for each in (self.error, self.warn) if each), default=self.period))
+        return max(self.period, min((each.over(self.period) for each in (self.error, self.warn) if each), default=self.period))
 
     def _run(self, condition: Condition, over: Points, seen: Points) -> Points:
         """The points beyond the limit up to now, where all of those are that it has to last for, as far as there are any."""
+        if condition.few:
+            return self._some(condition, condition.few, over)
         if (condition.lasts or self.period) <= self.period and self._only_worsens(condition):
             over = (*over, *(each for each in seen[len(over) :] if condition.holds(each[1])))
         if not over:
@@ -125,6 +128,11 @@ class Metric(Struct, frozen=True):
             begin -= 1
         first = over[-1][0] - (condition.lasts or self.period) + self.period
         return over[begin:] if begin == 0 or over[begin - 1][0] < first else ()
+
+    def _some(self, condition: Condition, few: tuple[int, int], over: Points) -> Points:
+        """Those of the last periods that are beyond the limit, where they are as many as it takes."""
+        found = tuple(each for each in over if each[0] > over[-1][0] - few[1] * self.period and condition.holds(each[1]))
+        return found if len(found) >= few[0] else ()
 
     def _only_worsens(self, condition: Condition) -> bool:
         """Whether a period that is beyond the limit before it is over stays so."""
@@ -177,6 +185,12 @@ class MonthSum(Metric, frozen=True):
 def measured(period: timedelta, **fields: Any) -> Metric:
     """The check of a metric, looked at as often as its period is worth."""
     return (Metric if period < _SELDOM else Seldom)(period=period, **fields)
+
+
+def _lasting(condition: Condition) -> str:
+    if condition.few:
+        return f" in {condition.few[0]} of the last {condition.few[1]} values"
+    return f" for {in_words(condition.lasts)}" if condition.lasts else ""
 
 
 def _moment(text: Any) -> datetime | None:

@@ -183,8 +183,9 @@ def _period(table: Table, limits: Limits, own: timedelta = FIVE) -> timedelta:
     if not table.has("period"):
         return table.attempt("error" if limits["error"] else "warn", own, lambda: metric_values.period_of(limits.values(), own))
     period = table.parsed("period", own, metric_values.period)
-    for span in (each.lasts for each in limits.values() if each and each.lasts):
-        if span % period:
+    for each in filter(None, limits.values()):
+        span = each.over(period)
+        if not each.fits(period):
             table.wrong("period", "it does not go into the time that a condition lasts", 'such as period = "5m" for 15 min')
         elif span / period > MOST_POINTS:
             table.wrong("period", f"{span // period:,} points are too many to look at", 'give a longer one: period = "1h"')

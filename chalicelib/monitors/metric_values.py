@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from math import gcd
 
+from ..events.lines import in_words
 from ..settings import values
 from ..settings.values import Wrong
 from .conditions import Condition
@@ -40,13 +41,16 @@ def period_of(limits: Iterable[Condition | None], own: timedelta = FIVE) -> time
     Raises:
         Wrong: it comes seldomer than that.
     """
-    spans = [each.lasts for each in limits if each and each.lasts]
-    longest = max(spans, default=own)
+    some = [each for each in limits if each]
+    spans = [span for each in some if (span := each.goes_into)]
+    longest = max((each.lasts for each in some if each.lasts), default=own)
     usual = max(own, _HOUR) if longest > _DAY else own
     period = timedelta(seconds=gcd(*(int(each.total_seconds()) for each in (usual, *spans))))
     if own >= _HOUR and period < own:
         hours = own // _HOUR
         raise Wrong(f"it is measured each {hours} hours", f'leave "for …" out, or write "for {2 * hours} h"')
+    if not all(each.fits(period) for each in some):
+        raise Wrong(f"there are not so many values in that time, one each {in_words(period)}", 'such as "for 25 min 3 of 5"')
     if longest / period > MOST_POINTS:
         raise Wrong(f"{longest // period:,} points are too many to look at", "let it last whole hours")
     return period

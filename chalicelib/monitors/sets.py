@@ -103,7 +103,7 @@ def read_bill(table: Table, defaults: Defaults) -> Mapping[str, Check]:
 
 def _share_of_errors(table: Table, name: str, limit: Condition, where: str) -> Metric:
     """Of all calls of the time that it has to last: that of a few minutes may be of a few calls."""
-    over = limit.lasts or timedelta(minutes=10)
+    over = limit.goes_into or timedelta(minutes=10)
     if over > _DAY:
         table.wrong("errors", "that is more than a day", 'write "above 5 % for 10 min"')
         over = _DAY

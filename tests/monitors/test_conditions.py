@@ -31,6 +31,9 @@ WORDS = {"cpu": "%", "free storage": "bytes", "lag": "s", "messages": ""}
         ("above 3 for 120 s", "", 3, 2, "above 3 for 2 min"),
         ("above 3 for 2 days", "", 3, 2880, "above 3 for 2 d"),
         ("above 3 for 24 hours", "", 3, 1440, "above 3 for 24 h"),
+        ("above 80 % 3 of 5", "%", 80, None, "above 80 % 3 of 5"),
+        ("above 5 2 of 2", "", 5, None, "above 5 2 of 2"),
+        ("above 80 % for 25 min 3 of 5", "%", 80, 25, "above 80 % for 25 min 3 of 5"),
     ],
 )
 def test_condition_is_read_in_the_metrics_own_unit(text: str, unit: str, limit: float, minutes: int | None, said: str) -> None:
@@ -55,6 +58,11 @@ def test_condition_is_read_in_the_metrics_own_unit(text: str, unit: str, limit: 
         ("above 80 GB", "a unit that does not fit; it is in %"),
         ("above 80 % for 90 s", "measures by the minute; write"),
         ("above 80 % for 0 min", "measures by the minute"),
+        ("above 80 % 0 of 5", "there are no 0 of 5 values; write"),
+        ("above 80 % 6 of 5", "there are no 6 of 5 values"),
+        ("above 80 % 3 of 101", 'write "3 of 5", of 100 at most'),
+        ("above 80 % for 12 min 3 of 5", "5 values do not part 12 min into whole minutes"),
+        ("above 80 % of 5", "is no condition"),
         ("heat above 3", "says what is measured twice; leave it out: 'above 3'"),
     ],
 )

@@ -186,6 +186,28 @@ def test_judgement_is_that_of_an_obvious_model(values: list[int | None], limit: 
     assert level_of(metric(error=condition, missing="ok"), *series) is obvious(series, limit, needed)
 
 
+@given(some.lists(some.none() | some.integers(0, 4), max_size=8), some.integers(0, 4), some.integers(1, 5), some.integers(0, 4))
+def test_few_of_the_last_values_are_counted_and_a_missing_one_is_none(
+    values: list[int | None], limit: int, enough: int, more: int
+) -> None:
+    condition = Condition("above", limit, few=(enough, enough + more))
+    series = values[: max((place + 1 for place, value in enumerate(values) if value is not None), default=0)]
+    beyond = sum(value is not None and value > limit for value in series[-enough - more :])
+    level = metric(error=condition, missing="ok").judge(points(*series), NOW, {}).level
+    assert level is (Level.ERROR if beyond >= enough else Level.OK)
+
+
+def test_few_of_the_last_values_say_how_many_and_since_when() -> None:
+    check = metric(error=parse("above 80 % 2 of 4", {}, "%"))
+    told = [check.judge(points(*values), NOW, {}) for values in ((10, 85, 20, 30, 90), (85, 85, 10, 20), (85, 10, 20, 30))]
+    assert [each.says for each in told] == [
+        "cpu is 90 %, above 80 % in 2 of the last 4 values",
+        "cpu was 85 %, above 80 % in 2 of the last 4 values",
+        "cpu is 30 %",
+    ]
+    assert told[0].since == NOON - 4 * FIVE
+
+
 @given(some.lists(some.none() | some.integers(0, 4), min_size=1, max_size=8), some.integers(1, 3))
 def test_since_is_the_first_point_of_an_unbroken_run(values: list[int | None], needed: int) -> None:
     seen = points(*values)
@@ -571,6 +593,8 @@ ANY = 'metric = "A B"\n'
         (ANY + 'error = "above 5 s"', 'it is a plain number, unless the monitor has unit = "ms"'),
         (ANY + 'error = "cpu above 5"', "error: 'cpu' says what is measured twice"),
         (ANY + 'period = "7m"\nerror = "above 5 for 15 min"', "period: it does not go into the time"),
+        (ANY + 'period = "1m"\nerror = "above 5 for 25 min 3 of 5"', "period: it does not go into the time"),
+        (OF + 'error = "cpu above 5 for 1 h 3 of 5"', "error: there are not so many values in that time, one each 60 seconds"),
         (ANY + 'period = "2d"\nerror = "above 5"', "period: '2d' is longer than a day"),
         (ANY + 'period = "1m"\nerror = "above 5 for 2 d"', "period: 2,880 points are too many to look at"),
         (ANY + 'error = "above 5 for 1441 min"', "error: 1,441 points are too many to look at"),
