@@ -352,6 +352,7 @@ def test_stream_of_a_real_table(ministack: MiniStack) -> None:
         ('table = "orders"\ndid = ["made"]', "is nothing that happens to an item"),
         ('table = "orders"\ndid = "created"\nchanged = ["a"]', "only what is updated has changed"),
         ('table = "orders"\ndid = "created"\nold = { a = 1 }', "what is created was nothing before"),
+        ('table = "orders"\ndid = "expired"\nnew = { a = 1 }', "what is deleted is nothing afterwards"),
         ('table = "orders"\nnew = "refused"', "it is no table"),
         ('table = "orders"\nnew = { a = [] }', "an empty list is fulfilled by nothing"),
         ('table = "orders"\nnew = { a = "glob [" }', "new.a: '['"),

@@ -29,11 +29,14 @@ def read(table: Table) -> Mapping[str, Any]:
     old = _conditions(table, "old")
     if old and not {"updated", "deleted", "expired"} & set(did):
         table.wrong("old", "what is created was nothing before", 'add "updated" or "deleted" to did, or leave old out')
+    new = _conditions(table, "new")
+    if new and not {"created", "updated"} & set(did):
+        table.wrong("new", "what is deleted is nothing afterwards", 'add "created" or "updated" to did, or write old = {…}')
     found = ItemFilter(
         table=table.text("table", "", _table, needed=True),
         did=did,
         changed=changed,
-        new=_conditions(table, "new"),
+        new=new,
         old=old,
         show=table.texts("show"),
         title=table.text("title"),
