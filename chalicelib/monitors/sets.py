@@ -46,6 +46,7 @@ _DATABASE: _Parts = {
     "lag": ("replica lag", "above 60 s for 5 min", "ok"),  # only replicas have any
     "replication": ("replica lag", "below 0 s for 5 min", "ok"),
 }
+_ERRORS: _Parts = {"errors": ("errors", "", "ok")}
 _LAMBDA: _Parts = {
     "throttles": ("throttles", "at least 1", "ok"),  # it was not called
     "duration": ("duration", "", "ok"),
@@ -69,10 +70,13 @@ def read_database(table: Table, defaults: Defaults) -> Mapping[str, Check]:
 
 
 def read_lambda(table: Table, defaults: Defaults) -> Mapping[str, Check]:
-    """The share of errors, throttles; duration and GB-seconds where there is a limit."""
+    """The share of errors, or how many where the limit is a number; throttles; duration and GB-seconds where there is a limit."""
     name, where = _name(table, "function", RESOURCES["function"]), _region(table)
     found: dict[str, Check] = {}
-    if limit := _limit(table, "errors", "above 5 % for 10 min", "%"):
+    wanted = table.raw("errors")
+    if isinstance(wanted, str) and wanted != "off" and "%" not in wanted:
+        found |= _parts(table, "function", name, _ERRORS, where)
+    elif limit := _limit(table, "errors", "above 5 % for 10 min", "%"):
         found["errors"] = _share_of_errors(table, name, limit, where)
     found |= _parts(table, "function", name, _LAMBDA, where)
     allowance = _allowance(table, "gb_seconds")

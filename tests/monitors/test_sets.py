@@ -187,6 +187,13 @@ def test_set_is_looked_at_in_its_region() -> None:
     assert list(some.regions) == ["eu-west-1"]
 
 
+def test_errors_of_a_function_are_counted_where_the_limit_is_a_number() -> None:
+    some = Set("lambda", 'function = "orders"\nerrors = "at least 3"')
+    some.cloud().put(ERRORS, NOON - 7 * MINUTE, 1, 1, 1, FunctionName="orders")
+    some.cloud().put(CALLS, NOON - 7 * MINUTE, 1000, FunctionName="orders")
+    assert some.look()["errors"].says == "number of errors is 3, at least 3"
+
+
 def test_function_that_is_throttled_or_slow() -> None:
     some = Set("lambda", 'function = "orders"\nduration = "above 2 s for 10 min"')
     some.put("AWS/Lambda Throttles", 1, FunctionName="orders")
