@@ -13,6 +13,7 @@ NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 ENVIRON = {
     "UPLOAD_BUCKET": "acme-drops",
     "TWILIO_ACCOUNT_SID": "AC" + "0" * 32,
+    "SHOP_URL": "https://shop.example.com/health",
     "DROPNOTE_STAGE": "prod",
     "DROPNOTE_LEDGER": "dropnote-prod-ledger",
 }

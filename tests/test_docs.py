@@ -7,9 +7,14 @@ from msgspec import Struct
 
 from chalicelib.events import Event, Upload
 from chalicelib.filters import FILTERS
+from chalicelib.monitors.registry import KINDS, fields
 from chalicelib.settings import Bot, Email, Person, Rule, Sms
+from chalicelib.settings.bus import EVENTS
+from chalicelib.settings.monitors import COMMON
+from chalicelib.tasks import TASKS
 from workbench.places import PROJECT
 
+MONITORS = (PROJECT / "docs" / "monitors.md").read_text()
 TEXT = (PROJECT / "docs" / "settings.md").read_text()
 
 
@@ -24,7 +29,9 @@ def words(heading: str) -> set[str]:
     [("[bot]", Bot), ("[email]", Email), ("[sms]", Sms), ("[people.NAME]", Person), ("[[rules]]", Rule)],
 )
 def test_every_field_of_the_settings_is_documented(heading: str, model: type[Struct]) -> None:
-    fields = {name.rstrip("_") for name in model.__struct_fields__} - {"recipients"} | ({"notify"} if model is Rule else set())
+    fields = {name.rstrip("_") for name in model.__struct_fields__} - {"recipients", "bus", "item"} | (
+        {"notify"} if model is Rule else set()
+    )
     named_by_their_table = {"name"} if model is Person else set()
     assert fields - named_by_their_table <= words(heading)
 
@@ -33,3 +40,15 @@ def test_every_name_and_filter_of_the_templates_is_documented() -> None:
     names = {f"upload.{name}" for name in Upload.__struct_fields__} | {f"event.{name}" for name in Event.__struct_fields__}
     assert names - {"upload.sequencer", "event.upload"} <= words("Templates")
     assert set(FILTERS) <= words("Templates")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_field_of_monitors_is_documented(kind: str) -> None:
+    told = re.findall(r"`(\w+)`|^ +([\w]+) = |`(\w+) = ", MONITORS, re.MULTILINE)
+    named = {word for some in told for word in some if word}
+    assert set(fields(kind)) | set(COMMON) - {"kind"} <= named
+
+
+def test_every_ready_made_event_and_task_is_documented() -> None:
+    assert all(f"`{name}`" in MONITORS for name in EVENTS)
+    assert all(f"dropnote run {name}" in MONITORS for name in TASKS)

@@ -42,7 +42,12 @@ def findings(text: str) -> list[str]:
 
 def test_shipped_settings_are_in_order() -> None:
     settings = load_settings(ENVIRON)
-    assert [rule.name for rule in settings.rules] == ["uploads", "invoices"]
+    assert [rule.name for rule in settings.rules] == ["uploads", "invoices", "cloud", "refused orders", "orders"]
+    assert {monitor.table: monitor.kind for monitor in settings.monitors} == {
+        "shop": "http",
+        "feed": "freshness",
+        "web server": "instance",
+    }
 
 
 def test_every_mistake_is_told_at_once() -> None:

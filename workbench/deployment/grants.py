@@ -60,7 +60,7 @@ class Grants:
         if buckets:
             functions["upload_events"] = [*deliver, dead]
         if any(rule.bus for rule in self.settings.rules):
-            functions["bus"] = [*self.telling(rule for rule in self.settings.rules if rule.bus), dead]
+            functions["bus"] = [*deliver, dead]
         if "UPLOAD_QUEUE" in self.variables:
             taken = ("sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage")
             functions["upload_queue"] = [*deliver, Grant("Uploads", taken, (self.queue("UPLOAD_QUEUE"),), by="lambda")]
