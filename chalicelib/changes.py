@@ -234,18 +234,19 @@ def lighter(item: Item, fields: Sequence[str], most: int) -> Item:
     """The item as a delivery keeps it.
 
     One whose JSON, before and after, is longer than `most` letters is cut to its key, the first MOST_CHANGED fields that changed
-    and those that the rule names, and each of their values to LONGEST_KEPT letters. A field in a map is kept under its path.
+    and those that the rule names, and each of their values to LONGEST_KEPT letters; so are names that nobody but the writer of
+    the item chose. A field in a map is kept under its path.
     """
     if len(_json([item.new, item.old])) <= most:
         return item
-    changed = item.changed[:MOST_CHANGED]
-    names = tuple(dict.fromkeys((*item.key, *changed, *fields)))
+    changed = {name: _short(name) for name in item.changed[:MOST_CHANGED]}
+    names = {**changed, **{name: name for name in (*item.key, *fields)}}
 
     def cut(image: Mapping[str, Any]) -> dict[str, Any]:
-        found = ((name, value_of(image, name)) for name in names)
+        found = ((shown, value_of(image, name)) for name, shown in names.items())
         return {name: _short(value) for name, value in found if value is not _NOTHING}
 
-    return replace(item, new=cut(item.new), old=cut(item.old), changed=changed)
+    return replace(item, new=cut(item.new), old=cut(item.old), changed=tuple(names[name] for name in changed))
 
 
 def _short(value: Any) -> Any:

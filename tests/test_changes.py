@@ -174,6 +174,13 @@ def test_what_is_kept_is_bounded_and_once_cut_stays_as_it_is(fields: dict[str, A
     assert value_of(kept.new, "id") == "17"
 
 
+def test_names_of_fields_are_cut_too_unless_the_rule_says_them() -> None:
+    long, said = "a" * 60_000, "b" * 300
+    kept = lighter(updated({"id": "17", long: 1, said: 2}, {"id": "17"}), (said,), 4_000)
+    assert kept.changed == ("a" * 199 + "…", said)
+    assert set(kept.new) == {"id", *kept.changed}
+
+
 def test_long_item_is_counted_by_the_fields_of_its_counter() -> None:
     rules = (
         '\n[[rules]]\nname = "r"\non = "item"\ntable = "orders"\ncount = ["orders by at.city", "sum total of sales by status"]\n'
