@@ -2,6 +2,7 @@
 
     [WORD] above|below|at least|at most NUMBER [UNIT] [for SPAN] [N of M]
 
+"above 10 MB/s" is of what is added up: how much of it comes in a second.
 "3 of 5": three of the last five values are beyond the limit; with "for 25 min" before it, those come each five minutes.
 """
 
@@ -18,7 +19,7 @@ Test = Literal["above", "below", "at least", "at most"]
 
 _CONDITION = re.compile(
     r"(?:(?P<word>[a-z][a-z -]*?) )??(?P<test>above|below|at least|at most) "
-    r"(?P<number>\d{1,15}(?:\.\d{1,9})?) ?(?P<unit>[a-z%]+)??"
+    r"(?P<number>\d{1,15}(?:\.\d{1,9})?) ?(?P<unit>[a-z%]+(?:/s)?|/s)??"
     r"(?: for (?P<many>\d{1,6}) ?(?P<span>s|sec|min|m|h|hours?|minutes?|d|days?))?"
     r"(?: (?P<some>\d{1,3}) of (?P<all>\d{1,3}))?"
 )
@@ -46,6 +47,7 @@ class Condition(Struct, frozen=True):
     word: str = ""  # what is measured, where the condition says so
     bound: str = ""  # the test and the limit as they were written: "below 5 GB"
     few: tuple[int, int] | None = None  # so many of the last so many values
+    rate: bool = False  # the limit is of a second
 
     def __str__(self) -> str:
         return f"{self.word} {self.text}".lstrip()
@@ -102,16 +104,18 @@ def parse(text: str, units: Mapping[str, str], unit: str = "") -> Condition:
         raise Wrong(f"{word!r} is nothing that is measured there" if word else f"{text!r} does not say what is measured", near)
     if word and not units:
         raise Wrong(f"{word!r} says what is measured twice", f"leave it out: {rest!r}")
-    name, factor = _unit(found["unit"] or "", units.get(word, unit), float(found["number"]), text)
+    written = found["unit"] or ""
+    rate = written.endswith("/s")
+    name, factor = _unit(written.removesuffix("/s"), units.get(word, unit), float(found["number"]), text)
     test: Test = found["test"]  # type: ignore[assignment]
-    bound = f"{test} {found['number']} {name}".rstrip()
-    return Condition(test, float(found["number"]) * factor, _lasts(found, text), word, bound, _few(found, text))
+    bound = f"{test} {found['number']} {name}{'/s' if rate else ''}".rstrip()
+    return Condition(test, float(found["number"]) * factor, _lasts(found, text), word, bound, _few(found, text), rate)
 
 
 def unit_of(text: str) -> str:
     """The unit that a metric must have for a condition to fit: "above 5 GB" is of bytes; "" where that is not said."""
     found = _CONDITION.fullmatch(" ".join(text.lower().split()))
-    written = (found["unit"] or "") if found else ""
+    written = (found["unit"] or "").removesuffix("/s") if found else ""
     fitting = [unit for unit, known in UNITS.items() if written in (name.lower() for name in known)]
     return fitting[0] if len(fitting) == 1 else ""
 
@@ -160,7 +164,10 @@ def _unit(written: str, unit: str, number: float, text: str) -> tuple[str, float
 
 
 def shown(value: float, unit: str) -> str:
-    """A value as people read it: "87 %", "4.2 GB", "3.1 s", "21.40 USD"."""
+    """A value as people read it: "87 %", "4.2 GB", "3.1 s", "21.40 USD", "12 MB/s"."""
+    if unit.endswith("/s"):
+        plain = unit.removesuffix("/s")
+        return f"{shown(value, plain)}{'' if plain else ' '}/s"
     if unit == "bytes" and value >= 1:
         from ..filters import filesize
 

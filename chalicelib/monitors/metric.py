@@ -59,6 +59,7 @@ class Metric(Struct, frozen=True):
     clear: Condition | None = None  # after trouble it is well again only when this holds
     missing: Missing = "unknown"
     region: str = ""
+    rate: bool = False  # limits are of a second, and so is what is told; points are of a period
 
     @property
     def asks(self) -> tuple[tuple[str, str], ...]:
@@ -90,6 +91,9 @@ class Metric(Struct, frozen=True):
 
     def judge(self, seen: Points, now: datetime, memory: Mapping[str, Any]) -> Result:
         """What the points amount to."""
+        unit = self.unit
+        if self.rate:
+            seen, unit = tuple((at, value / self.period.total_seconds()) for at, value in seen), f"{self.unit}/s"
         if not seen or seen[-1][0] + self.period < now - self._patience - self.late:
             return self._nothing(seen, memory)
         over = tuple(each for each in seen if each[0] + self.period + _SETTLES <= now)
@@ -97,10 +101,10 @@ class Metric(Struct, frozen=True):
         kept = {"seen": min(seen[-1][0] + self.period, now).isoformat()}
         for level, condition in ((Level.ERROR, self.error), (Level.WARNING, self.warn)):
             if condition and (run := self._run(condition, over, seen)):
-                value, verb = shown(run[-1][1], self.unit), "was" if condition.few and run[-1][1] != last else "is"
+                value, verb = shown(run[-1][1], unit), "was" if condition.few and run[-1][1] != last else "is"
                 says = f"{self.label} {verb} {value}, {condition.bound}{_lasting(condition)}"
                 return Result(level, says, value, since=run[0][0], memory={"level": level.value, **kept})
-        value, before = shown(last, self.unit), memory.get("level")
+        value, before = shown(last, unit), memory.get("level")
         if before in (Level.ERROR, Level.WARNING) and self.clear and not self._run(self.clear, over, seen):
             says = f"{self.label} is {value}, not yet {self.clear.text}"
             return Result(Level(before), says, value, memory={"level": before, **kept})
@@ -184,7 +188,8 @@ class MonthSum(Metric, frozen=True):
 
 def measured(period: timedelta, **fields: Any) -> Metric:
     """The check of a metric, looked at as often as its period is worth."""
-    return (Metric if period < _SELDOM else Seldom)(period=period, **fields)
+    rate = any(each.rate for name in ("error", "warn", "clear") if (each := fields.get(name)))
+    return (Metric if period < _SELDOM else Seldom)(period=period, rate=rate, **fields)
 
 
 def _lasting(condition: Condition) -> str:

@@ -93,6 +93,7 @@ def _of_resource(table: Table) -> Metric | None:
     if len(words) != 1:
         return None
     (word,) = words
+    _check_rates(table, limits, resource.words[word].statistic)
     period = _period(table, limits, timedelta(seconds=resource.words[word].period_s))
     where = _region(table)
     if resource.region and where not in ("", resource.region):
@@ -149,6 +150,7 @@ def _check_math(table: Table, math: str, names: list[str]) -> None:
 def _plain(table: Table, label: str, what: str, queries: tuple[tuple[str, Query], ...], math: str) -> Metric:
     unit = _unit(table)
     limits = _limits(table, {}, unit)
+    _check_rates(table, limits, "" if math or not queries else queries[0][1].statistic)
     return measured(
         what=f"{what}, {_wanted(limits)}",
         label=label,
@@ -173,6 +175,11 @@ def _limits(table: Table, units: Mapping[str, str], unit: str = "") -> dict[str,
     if clear and any(each and at_odds(clear, each) for each in (error, warn)):
         table.wrong("clear", "it does not say when the trouble is over", 'such as clear = "below 70" after "above 80"')
     return limits
+
+
+def _check_rates(table: Table, limits: Limits, statistic: str) -> None:
+    first = next((name for name, each in limits.items() if each), "error")
+    table.attempt(first, None, lambda: metric_values.check_rates(limits.values(), statistic))
 
 
 def _wanted(limits: Limits) -> str:

@@ -56,6 +56,19 @@ def period_of(limits: Iterable[Condition | None], own: timedelta = FIVE) -> time
     return period
 
 
+def check_rates(limits: Iterable[Condition | None], statistic: str) -> None:
+    """Check limits of a second.
+
+    Raises:
+        Wrong: what is measured is not added up, so that there is no so much in a second; or some of them are of a second only.
+    """
+    rates = {each.rate for each in limits if each}
+    if True in rates and statistic not in ("Sum", "SampleCount"):
+        raise Wrong("only what is added up comes to so much in a second", 'leave "/s" out, or measure a Sum')
+    if len(rates) > 1:
+        raise Wrong("some limits are of a second, and some are not", 'write "/s" in all of them')
+
+
 def query(text: str) -> Query:
     """Read a metric in one line: "AWS/Lambda Errors FunctionName=orders Sum"."""
     found = _METRIC.fullmatch(text.strip())

@@ -16,7 +16,7 @@ from . import conditions
 from .conditions import Condition
 from .metric import NEARLY, Metric, Missing, MonthSum, Query
 from .metric_settings import of_words
-from .metric_values import named, period_of, region
+from .metric_values import check_rates, named, period_of, region
 from .metric_words import RESOURCES, Resource
 from .model import Check, Defaults
 
@@ -107,6 +107,7 @@ def read_bill(table: Table, defaults: Defaults) -> Mapping[str, Check]:
 
 def _share_of_errors(table: Table, name: str, limit: Condition, where: str) -> Metric:
     """Of all calls of the time that it has to last: that of a few minutes may be of a few calls."""
+    table.attempt("errors", None, lambda: check_rates([limit], ""))
     over = limit.goes_into or timedelta(minutes=10)
     if over > _DAY:
         table.wrong("errors", "that is more than a day", 'write "above 5 % for 10 min"')
@@ -132,6 +133,7 @@ def _parts(table: Table, kind: str, name: str, parts: _Parts, where: str) -> dic
     for field, (word, default, missing) in parts.items():
         known = resource.words[word]
         if limit := _limit(table, field, default, known.unit):
+            table.attempt(field, None, lambda: check_rates([limit], known.statistic))  # noqa: B023
             period = table.attempt(field, _DAY, lambda: period_of([limit], timedelta(seconds=known.period_s)))  # noqa: B023
             label, limits, told = f"{kind} {name}", {"error": limit}, silent if missing == "unknown" else missing
             found[field] = of_words(resource, name, word, label, limits, period=period, missing=told, where=where)

@@ -32,6 +32,8 @@ WORDS = {"cpu": "%", "free storage": "bytes", "lag": "s", "messages": ""}
         ("above 3 for 2 days", "", 3, 2880, "above 3 for 2 d"),
         ("above 3 for 24 hours", "", 3, 1440, "above 3 for 24 h"),
         ("above 80 % 3 of 5", "%", 80, None, "above 80 % 3 of 5"),
+        ("above 10 mb/s for 10 min", "bytes", 10 * 1024**2, 10, "above 10 MB/s for 10 min"),
+        ("above 100 /s", "", 100, None, "above 100 /s"),
         ("above 5 2 of 2", "", 5, None, "above 5 2 of 2"),
         ("above 80 % for 25 min 3 of 5", "%", 80, 25, "above 80 % for 25 min 3 of 5"),
     ],
@@ -127,6 +129,7 @@ def test_nothing_that_is_written_breaks_it(text: str) -> None:
         ("above 80 %", "%"),
         ("below 5 gb for 5 min", "bytes"),
         ("above 20 USD", "USD"),
+        ("above 10 MB/s", "bytes"),
         ("above 3 s", ""),
         ("above 3", ""),
         ("nonsense", ""),
@@ -175,6 +178,8 @@ def test_value_in_trouble_is_never_clear_of_it(clear: Condition, trouble: Condit
         (0.04213, "s", "0.0421 s"),
         (-1, "s", "-1 s"),
         (3, "", "3"),
+        (12.5 * 1024**2, "bytes/s", "12.5 MB/s"),
+        (120, "/s", "120 /s"),
     ],
 )
 def test_value_is_shown_as_people_read_it(value: float, unit: str, said: str) -> None:

@@ -556,6 +556,13 @@ def test_math() -> None:
     assert check.judge(points(7, 7), NOW, {}).says == "it is 7 %, above 5 % for 10 minutes"
 
 
+def test_limits_of_a_second_are_held_against_what_came_in_the_period() -> None:
+    check = check_of('of = "instance i-1"\nerror = "network in above 10 MB/s for 10 min"')
+    told = [check.judge(points(some, some), NOW, {}) for some in (9 * 300 * 1024**2, 12 * 300 * 1024**2)]
+    assert [each.says for each in told] == ["network in is 9 MB/s", "network in is 12 MB/s, above 10 MB/s for 10 minutes"]
+    assert [each.level for each in told] == [Level.OK, Level.ERROR]
+
+
 OF = 'of = "instance i-1"\n'
 ANY = 'metric = "A B"\n'
 
@@ -595,6 +602,12 @@ ANY = 'metric = "A B"\n'
         (ANY + 'period = "7m"\nerror = "above 5 for 15 min"', "period: it does not go into the time"),
         (ANY + 'period = "1m"\nerror = "above 5 for 25 min 3 of 5"', "period: it does not go into the time"),
         (OF + 'error = "cpu above 5 for 1 h 3 of 5"', "error: there are not so many values in that time, one each 60 seconds"),
+        (ANY + 'error = "above 5 /s"', "error: only what is added up comes to so much in a second"),
+        (OF + 'error = "cpu above 5 %/s"', "error: only what is added up comes to so much in a second"),
+        (
+            OF + 'error = "network in above 5 MB/s"\nwarn = "network in above 5 GB"',
+            "some limits are of a second, and some are not",
+        ),
         (ANY + 'period = "2d"\nerror = "above 5"', "period: '2d' is longer than a day"),
         (ANY + 'period = "1m"\nerror = "above 5 for 2 d"', "period: 2,880 points are too many to look at"),
         (ANY + 'error = "above 5 for 1441 min"', "error: 1,441 points are too many to look at"),
