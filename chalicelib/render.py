@@ -177,7 +177,7 @@ class Renderer:
         context["bot"] = {"name": self._settings.bot.name}
         context["marks"] = self._stage_marks(event)
         self._add_words(context, self._settings.rule(rule))
-        if event.news or event.bus:
+        if event.news or event.bus or event.item:
             context["headline"] = clean(line(event))
         return context
 
@@ -254,7 +254,7 @@ def _last_words(event: Event) -> str:
         return _of_parts(event.digest)
     if event.summary:
         return wording.counted(event.summary.files, "file")
-    return shortened(fit_to_show(line(event)), 100)
+    return shortened(unlinked(fit_to_show(line(event))), 100)
 
 
 def _of_parts(digest: Digest) -> str:
