@@ -1,4 +1,5 @@
-"""Uploads, and events of the bus, in envelopes: the same payloads, as queues, topics and Lambda's own failure records wrap them.
+"""Uploads, events of the bus and changes of items, in envelopes: the same payloads, as queues, topics and Lambda's
+own failure records wrap them.
 
 Formats: AWS Lambda developer guide, "Using Lambda with Amazon SQS" (event), "Adding a destination" (invocation record);
 Amazon SNS developer guide, "Amazon SNS message and JSON formats".
@@ -48,6 +49,8 @@ def _record(record: object, depth: int) -> Batch:
             return _opened(body, record, depth)
         case {"EventSource": "aws:sns", "Sns": {"Message": str(message)}}:
             return _opened(message, record, depth)
+        case {"eventSource": "aws:dynamodb"}:
+            return _of_item(record)
     return s3.from_notification({"Records": [record]})
 
 
@@ -63,6 +66,12 @@ def _of_bus(payload: object) -> Batch:
     from . import bus  # few payloads need it
 
     return bus.from_bus(payload)
+
+
+def _of_item(record: object) -> Batch:
+    from . import items
+
+    return Batch.join(batch for _, batch in items.records_of({"Records": [record]}))
 
 
 def _field(record: object, name: str) -> Any:
