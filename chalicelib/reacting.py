@@ -9,11 +9,10 @@ from . import aws, log
 from .aws import Clients
 from .bot import Bot
 from .deliver import TimeLeft
-from .events import Event
-from .events.items import records_of
+from .events.items import records_of, views_of
 from .ledger import LEDGER_CONFIG
 from .rules import RuleIndex
-from .settings import Rule, Settings
+from .settings import Settings
 
 
 class Reacting:
@@ -34,7 +33,7 @@ class Reacting:
         what was told or counted by then is not told or counted twice. What cannot be read is parked, and holds up nothing.
         """
         records = records_of(payload)
-        self._warn_of_missing_images([event for _, batch in records for event in batch.events])
+        self._warn_of_missing_images(payload)
         failed = {each["itemIdentifier"] for each in self._bot.take_each(records, time_left)["batchItemFailures"]}
         numbers = {event.identity: number for number, batch in records for event in batch.events}
         failed |= {numbers[identity] for identity in self._count(records)}
@@ -63,14 +62,11 @@ class Reacting:
             log.warning("not-counted", detail=str(error))
             return {event.identity for event, *_ in wanted}
 
-    def _warn_of_missing_images(self, events: list[Event]) -> None:
-        """A stream that tells keys only, or one image, leaves conditions unfulfilled: somebody is to know why."""
-        tables = {event.item.table for event in events if event.item and not event.item.new and not event.item.old}
-        for rule in filter(lambda rule: _needs_images(rule, tables), self._settings.rules):
-            view = "StreamViewType=NEW_AND_OLD_IMAGES"
-            log.warning("no-images", rule=rule.name, table=rule.item and rule.item.table, next=f"switch the stream to {view}")
-
-
-def _needs_images(rule: Rule, tables: set[str]) -> bool:
-    wanted = rule.item
-    return wanted is not None and wanted.table in tables and bool(wanted.new or wanted.old or wanted.changed)
+    def _warn_of_missing_images(self, payload: object) -> None:
+        """A stream that tells keys only, or one image, leaves conditions unfulfilled: once a batch somebody is to know why."""
+        for table, view in views_of(payload):
+            of_table = (rule for rule in self._settings.rules if rule.item and rule.item.table == table)
+            for rule in of_table:
+                if open_ := rule.item.unanswered(view) if rule.item else ():
+                    how = "switch the stream to StreamViewType=NEW_AND_OLD_IMAGES"
+                    log.warning("no-images", rule=rule.name, table=table, view=view, never_hold=list(open_), next=how)

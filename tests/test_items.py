@@ -1,5 +1,6 @@
 """Rules on a table's items: what a stream tells, which changes a rule wants, and each told and counted once."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -15,7 +16,10 @@ from chalicelib.clock import utc_now
 from chalicelib.counters import Counters
 from chalicelib.events import Did, Event, Item, Kind
 from chalicelib.events.items import plain, records_of
+from chalicelib.message import Channel
 from chalicelib.reacting import Reacting
+from chalicelib.redriving import CannotResend, redrive
+from chalicelib.rows import Parked
 from chalicelib.settings import Settings, SettingsError
 from tests.builders import some_settings
 from tests.worlds import Stage, memory_stage, plenty, real_stage
@@ -276,11 +280,80 @@ def test_refused_order_is_told_once_however_often_it_comes(stage: Stage) -> None
     assert text.text == "acme-drops: Order 17 is refused (status: paid -> refused), 17:30 IST"
 
 
+def test_template_that_fails_gives_way_to_a_message_that_still_says_what_changed(stage: Stage) -> None:
+    made = stage.deliverer.renderer.render(
+        "gone", channel=Channel.SMS, event=event_of(record(REFUSED, PAID)), rule="refused", person=stage.settings.people["asha"]
+    )
+    assert (made.message.text, bool(made.trouble)) == ("acme-drops: orders 17: updated (status)", True)
+
+
 def test_poison_record_is_parked_and_holds_up_nothing(stage: Stage) -> None:
     poison = {**record(PAID, number=2), "eventName": "EXPLODE"}
     assert react(stage, poison, record(REFUSED, PAID)) == []
     assert len(stage.mail.taken) == 2  # the order's, and the owner's of what was parked
     assert react(stage, poison) == []
+
+
+def test_parked_record_is_told_once_it_is_understood(stage: Stage) -> None:
+    react(stage, {**record(REFUSED, PAID), "eventName": "EXPLODE"})
+    (parked,) = (row for row in stage.everything() if isinstance(row, Parked))
+    with pytest.raises(CannotResend, match="still not understood"):
+        redrive(stage.bot, parked, "asha")
+    mended = replace(parked, payload=parked.payload.replace(b"EXPLODE", b"MODIFY"))
+    assert redrive(stage.bot, mended, "asha") == "understood now: 2 deliveries due at once"
+    assert react(stage, record(REFUSED, PAID)) == []
+    stage.sweep()
+    assert len(stage.text.taken) == 1
+
+
+def bisected(stage: Stage, batch: list[dict[str, Any]]) -> None:
+    """What Lambda does with a stream's batch: from the lowest failed record on it comes again, in halves while it fails."""
+    while batch:
+        failed = react(stage, *batch)
+        if not failed:
+            return
+        numbers = [each["dynamodb"]["SequenceNumber"] for each in batch]
+        rest = batch[min(numbers.index(number) for number in failed) :]
+        half = (len(rest) + 1) // 2
+        bisected(stage, rest[:half]) if len(rest) > 1 else None
+        batch = rest[half:] if len(rest) > 1 else rest
+
+
+@given(some.integers(1, 12), some.sets(some.integers(0, 40)))
+def test_redelivered_and_bisected_batches_send_each_once(many: int, outages: set[int]) -> None:
+    told = settings()
+    stage = memory_stage(replace(told, rules=tuple(rule for rule in told.rules if rule.name != "orders")))
+    keep, calls = stage.ledger.keep, []
+
+    def fails_now_and_then(row: Any) -> Any:
+        calls.append(row)
+        if len(calls) in outages:
+            raise ConnectionError("out of reach")
+        return keep(row)
+
+    stage.ledger.keep = fails_now_and_then
+    batch = [record({**REFUSED, "id": str(number)}, {**PAID, "id": str(number)}, number) for number in range(1, many + 1)]
+    bisected(stage, batch)
+    bisected(stage, batch)
+    assert sorted(each.message.text.split(" ")[2] for each in stage.text.taken) == sorted(str(n) for n in range(1, many + 1))
+    assert len(stage.mail.taken) == many
+
+
+@pytest.mark.parametrize(
+    ("view", "told"), [("NEW_IMAGE", ["changed"]), ("KEYS_ONLY", ["changed", "new"]), ("NEW_AND_OLD_IMAGES", [])]
+)
+def test_stream_that_tells_too_little_is_said_once_a_batch(
+    stage: Stage, view: str, told: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    batch = [record(REFUSED, PAID, number) for number in (1, 2)]
+    for each in batch:
+        each["dynamodb"]["StreamViewType"] = view
+        for image in {"OldImage", "NewImage"} if view == "KEYS_ONLY" else {"OldImage"} if view == "NEW_IMAGE" else ():
+            del each["dynamodb"][image]
+    react(stage, *batch)
+    warned = [json.loads(each.message) for each in caplog.records if "no-images" in each.message]
+    assert [(each["rule"], each["view"], each["never_hold"]) for each in warned] == ([("refused", view, told)] if told else [])
+    assert bool(stage.mail.taken) is not bool(told)
 
 
 def test_record_that_fails_comes_again_and_what_was_told_is_not_told_twice(stage: Stage) -> None:
@@ -353,6 +426,7 @@ def test_stream_of_a_real_table(ministack: MiniStack) -> None:
         ('table = "orders"\ndid = "created"\nchanged = ["a"]', "only what is updated has changed"),
         ('table = "orders"\ndid = "created"\nold = { a = 1 }', "what is created was nothing before"),
         ('table = "orders"\ndid = "expired"\nnew = { a = 1 }', "what is deleted is nothing afterwards"),
+        ('table = "orders"\nnew = { a = "> yesterday" }', "compares with no number"),
         ('table = "orders"\nnew = "refused"', "it is no table"),
         ('table = "orders"\nnew = { a = [] }', "an empty list is fulfilled by nothing"),
         ('table = "orders"\nnew = { a = "glob [" }', "new.a: '['"),

@@ -6,6 +6,7 @@ DynamoDB". The identity is the record's eventID, which a redelivery repeats.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,6 +24,15 @@ def records_of(payload: object) -> list[tuple[str, Batch]]:
     if not isinstance(records, list):
         return [("", Batch(unknown=(Unknown(SOURCE, "there is no list of Records", payload),)))]
     return [_converted(record) for record in records]
+
+
+def views_of(payload: object) -> list[tuple[str, str]]:
+    """The tables of these records, each with its StreamViewType. What cannot be read is left out."""
+    found: dict[tuple[str, str], None] = {}
+    for record in payload.get("Records") or () if isinstance(payload, dict) else ():
+        with suppress(AttributeError, IndexError, KeyError, TypeError):
+            found[record["eventSourceARN"].split("/")[1], str(record["dynamodb"]["StreamViewType"])] = None
+    return list(found)
 
 
 def _converted(record: Any) -> tuple[str, Batch]:
