@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -61,32 +61,34 @@ class Setup:
         }
 
     def streams(self, settings: Settings) -> tuple[dict[str, str], list[str]]:
-        """What only the account can say, once the tables are there: the streams of the ledger and of tables that rules are on;
-        and a sentence for each of these that cannot be heard of.
+        """What only the account can say, once the tables are there: the streams of the ledger and of tables that rules are on
+        ("" where there is none, so that one of before is forgotten); and a sentence for each that does not say enough.
         """
-        found, deaf = {STREAM: self._stream_of(f"dropnote-{self.stage}-ledger")}, []
+        found, deaf = {STREAM: self._stream_of(f"dropnote-{self.stage}-ledger")[0]}, []
         for table in tables_of(settings):
+            found[stream_variable(table)] = ""
             try:
-                found[stream_variable(table)] = self._stream_of(table)
+                found[stream_variable(table)], view = self._stream_of(table)
             except SetupError as error:
                 deaf.append(str(error))
+            else:
+                deaf += _too_little(settings, table, view)
         return found, deaf
 
-    def _stream_of(self, table: str) -> str:
+    def _stream_of(self, table: str) -> tuple[str, str]:
+        """A table's stream by its ARN, and its StreamViewType."""
         try:
             told = self.client("dynamodb").describe_table(TableName=table)["Table"]
         except ClientError as error:
             if error.response["Error"]["Code"] != "ResourceNotFoundException":
                 raise
             raise SetupError(f"Nothing is heard of the table {table!r}, which a rule is on: it is not there.") from None
-        if not told.get("StreamSpecification", {}).get("StreamEnabled"):
-            how = "StreamEnabled=true,StreamViewType=NEW_AND_OLD_IMAGES"
+        stream = told.get("StreamSpecification", {})
+        if not stream.get("StreamEnabled"):
             raise SetupError(
-                f"Nothing is heard of the table {table!r}, which a rule is on: it has no stream. "
-                f"aws dynamodb update-table --table-name {table} --stream-specification {how}"
+                f"Nothing is heard of the table {table!r}, which a rule is on: it has no stream. {_switch_on(table)}"
             )
-        arn: str = told["LatestStreamArn"]
-        return arn
+        return told["LatestStreamArn"], stream["StreamViewType"]
 
     def asked_for(self) -> list[str]:
         """The environment variables that the settings name, and that a person has to fill."""
@@ -166,3 +168,21 @@ class Setup:
             with suppress(logs.exceptions.ResourceAlreadyExistsException):
                 logs.create_log_group(logGroupName=log_group(function, self.stage))
             logs.put_retention_policy(logGroupName=log_group(function, self.stage), retentionInDays=LOG_DAYS)
+
+
+def _switch_on(table: str) -> str:
+    how = "StreamEnabled=true,StreamViewType=NEW_AND_OLD_IMAGES"
+    return f"aws dynamodb update-table --table-name {table} --stream-specification {how}"
+
+
+def _too_little(settings: Settings, table: str, view: str) -> Iterator[str]:
+    """Rules that ask for what a table's stream does not tell. A stream keeps its view (Amazon DynamoDB developer guide,
+    "Change data capture for DynamoDB Streams"): it takes another stream.
+    """
+    off = f"aws dynamodb update-table --table-name {table} --stream-specification StreamEnabled=false"
+    for rule in settings.rules:
+        if rule.item and rule.item.table == table and (never := rule.item.unanswered(view)):
+            yield (
+                f"The rule {rule.name!r} never comes true: the stream of the table {table!r} tells {view}, which does not say "
+                f"{' and '.join(never)}. Make it another: {off}, and then {_switch_on(table)}"
+            )
