@@ -50,7 +50,8 @@ def stage(ministack: MiniStack, app: Any) -> Iterator[Stage]:
 
 def test_one_handler_a_bucket_and_the_others_are_bound(app: Any) -> None:
     assert set(app.app.handler_map) == {
-        "upload_acme_drops", "upload_events", "upload_queue", "count", "sweep", "watch", "send", "watch_now", "digest_now", "test", "resend", "redrive", "health",
+        "upload_acme_drops", "upload_events", "upload_queue", "count", "sweep", "watch", "send", "watch_now", "digest_now",
+        "test", "resend", "redrive", "health",
         "twilio_receipt",
     }  # fmt: skip
     assert app.buckets == ("acme-drops",)
