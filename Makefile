@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 CHAOS ?= --seed 1 --seed 2 --seed 3
 
-.PHONY: run demo test check prove chaos bench bench-storm rehearse package deploy setup setup-dev clean
+.PHONY: run demo test check prove chaos bench bench-storm bench-watch rehearse package deploy setup setup-dev clean
 
 run: setup         ## start the local world, and stay
 	@exec $(BIN)/dropnote up
@@ -26,6 +26,9 @@ bench:             ## what an upload costs, cold and warm, beside other bots: ab
 
 bench-storm: setup-dev  ## 1,000, 10,000 and 100,000 uploads in a minute, told as one: ten minutes; STORM="--uploads 1000" is quicker
 	@$(BIN)/python -m bench.storm $(STORM)
+
+bench-watch: setup-dev  ## 500 monitors in one run at 512 MB, time and memory: half a minute
+	@$(BIN)/python -m bench.watch $(WATCH)
 
 rehearse:          ## set up, deploy, use, change and remove a stage on a fresh local account: two minutes
 	@$(PYTHON) -m workbench.bootstrap dev runtime

@@ -17,13 +17,16 @@ RESULTS = PROJECT / "bench" / "RESULTS.md"
 COST = PROJECT / "docs" / "cost.md"
 BEGIN, END = "<!-- figures: made by make bench BENCH=--write -->", "<!-- end of figures -->"
 STORM_BEGIN, STORM_END = "<!-- storm: made by make bench-storm STORM=--write -->", "<!-- end of the storm -->"
+WATCH_BEGIN, WATCH_END = "<!-- watch: made by make bench-watch WATCH=--write -->", "<!-- end of the watch -->"
 WITHIN_MS = 300  # a warm upload, at the recommended memory
 
 
 def write(results: Results, rounds: int, warm: int) -> None:
-    """Write both files; of the first what the storm wrote stays."""
-    storm = between(RESULTS.read_text(), STORM_BEGIN, STORM_END)
-    RESULTS.write_text(put_between(_results(results, rounds, warm), storm, STORM_BEGIN, STORM_END))
+    """Write both files; of the first what the storm and the watch wrote stays."""
+    before, text = RESULTS.read_text(), _results(results, rounds, warm)
+    for begin, end in ((STORM_BEGIN, STORM_END), (WATCH_BEGIN, WATCH_END)):
+        text = put_between(text, between(before, begin, end), begin, end)
+    RESULTS.write_text(text)
     COST.write_text(put_between(COST.read_text(), figures(results, read_prices())))
 
 
@@ -111,6 +114,8 @@ def _results(results: Results, rounds: int, warm: int) -> str:
             ),
             STORM_BEGIN,
             f"{STORM_END}\n",
+            WATCH_BEGIN,
+            f"{WATCH_END}\n",
         ]
     )
 
