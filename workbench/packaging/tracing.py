@@ -35,7 +35,7 @@ def main() -> None:
     from chalicelib.message import Channel, Message
 
     bot = app.bot()
-    for rule in app.settings.rules:
+    for rule in (rule for rule in app.settings.rules if rule.on is Kind.UPLOAD):  # what others need is loaded when they come
         event = Event(Kind.UPLOAD, "0", datetime.now(UTC), upload=Upload(rule.bucket, f"in/{LONG_NAME}.txt", 1))
         bot.wanted(event)
         for notice in by_rule(event, rule):
