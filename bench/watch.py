@@ -168,7 +168,7 @@ def main(write: bool, json_: bool, child: tuple[str, str] | None) -> None:
         table(TARGET_COLUMNS, target_rows(held))
     if write:
         head = (
-            f"## 500 monitors in one run\n\nWritten by `make bench-watch WATCH=--write` on {utc_now():%Y-%m-%d}: 200 web servers, "
+            f"## 500 monitors in one run\n\nWritten by `make bench-watch WATCH=--write` on {utc_now():%Y-%m-%d}: 200 servers, "
             f"200 metrics, 100 feeds, in a process of their own. {machine()}."
         )
         text = f"{head}\n\n{markdown(COLUMNS, rows(found))}\n\n{markdown(TARGET_COLUMNS, target_rows(held))}"

@@ -40,11 +40,11 @@ def of_news(news: News) -> str:
 def in_words(span: timedelta) -> str:
     """A stretch of time: "43 minutes", "3 h 5 min", "2 days"."""
     seconds = int(span.total_seconds())
-    if seconds < 120:
+    if seconds < 120 and seconds != 60:
         return f"{seconds} second{'' if seconds == 1 else 's'}"
     minutes = round(seconds / 60)
     if minutes < 120:
-        return f"{minutes} minutes"
+        return f"{minutes} minute{'' if minutes == 1 else 's'}"
     hours, rest = divmod(minutes, 60)
     if hours < 48:
         return f"{hours} h {rest} min" if rest else f"{hours} hours"
