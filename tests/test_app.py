@@ -9,16 +9,19 @@ from typing import Any
 
 import pytest
 from chalice.test import Client
+from msgspec.structs import replace
 
-from chalicelib.bindings import function_name
+from chalicelib.bindings import function_name, stream_variable
 from chalicelib.channels import CONNECT_TIMEOUT_S, READ_TIMEOUT_S
 from chalicelib.channels.twilio import TIMEOUT_S
 from chalicelib.counting import Counting
 from chalicelib.deliver import LEASE, SEND_RESERVE
+from chalicelib.reacting import Reacting
 from chalicelib.settings import Settings
 from tests.builders import ENVIRON, NOON
 from tests.payloads import TEST_EVENT, bus_event, s3_notification, s3_record
 from tests.streams import batch, some_sent
+from tests.test_items import record
 from tests.worlds import Stage, plenty, real_stage
 from workbench.deployment.config import read_stage
 from workbench.ministack import MiniStack
@@ -26,12 +29,15 @@ from workbench.places import PROJECT
 
 STREAM = "arn:aws:dynamodb:us-east-1:000000000000:table/dropnote-prod-ledger/stream/2026-03-02T00:00:00.000"
 
+ITEMS_STREAM = "arn:aws:dynamodb:us-east-1:123456789012:table/orders/stream/2026-03-02T12:00:00.000"
+
 
 @pytest.fixture(scope="module")
 def app() -> Iterator[Any]:
     """The app, loaded with a stage's environment, as Lambda does."""
     before = dict(os.environ)
-    os.environ.update(ENVIRON, UPLOAD_QUEUE="dropnote-uploads", DROPNOTE_STREAM=STREAM)
+    streams = {"DROPNOTE_STREAM": STREAM, stream_variable("orders"): ITEMS_STREAM}
+    os.environ.update(ENVIRON, UPLOAD_QUEUE="dropnote-uploads", **streams)
     import app
 
     yield app
@@ -50,9 +56,8 @@ def stage(ministack: MiniStack, app: Any) -> Iterator[Stage]:
 
 def test_one_handler_a_bucket_and_the_others_are_bound(app: Any) -> None:
     assert set(app.app.handler_map) == {
-        "upload_acme_drops", "upload_events", "upload_queue", "count", "sweep", "watch", "send", "watch_now", "digest_now",
-        "test", "resend", "redrive", "health",
-        "twilio_receipt",
+        "upload_acme_drops", "upload_events", "upload_queue", "bus", "items_orders", "count", "sweep", "watch", "send",
+        "watch_now", "digest_now", "test", "resend", "redrive", "health", "twilio_receipt",
     }  # fmt: skip
     assert app.buckets == ("acme-drops",)
 
@@ -82,6 +87,19 @@ def test_stream_is_counted(app: Any, stage: Stage, ministack: MiniStack, monkeyp
     assert job.counters.sent_of("asha", NOON, NOON + timedelta(hours=1)) == {NOON: 2}
 
 
+def test_change_of_an_item_is_told_and_counted(
+    app: Any, stage: Stage, ministack: MiniStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environ = {"DROPNOTE_COUNTERS": "dropnote-prod-counters"}
+    job = Reacting(stage.bot, app.settings, environ, lambda service, config: ministack.client(service))
+    monkeypatch.setattr(app, "reacting", lambda: job)
+    refused = {"id": "17", "status": "refused"}
+    with Client(app.app) as client:
+        for payload in ({"Records": [record(refused, {**refused, "status": "paid"})]}, {"odd": 1}):
+            assert client.lambda_.invoke("items_orders", payload).payload == {"batchItemFailures": []}
+    assert "Order 17 is refused" in [message.subject for _, _, message in stage.sent]
+
+
 @pytest.mark.parametrize("payload", [TEST_EVENT, {}, {"Records": [{"odd": 1}]}])
 def test_odd_payloads_do_not_fail_the_function(app: Any, stage: Stage, payload: Any) -> None:
     with Client(app.app) as client:
@@ -95,6 +113,7 @@ def test_sweep_takes_an_empty_event(app: Any, stage: Stage) -> None:
 
 
 def test_watch_takes_an_empty_event_and_no_function_name(app: Any, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "settings", replace(app.settings, monitors=()))  # theirs are servers outside
     monkeypatch.setattr("chalicelib.selfwatch.SelfWatch.run_hourly", lambda watch, arn, time_left: [arn])
     with Client(app.app) as client:
         assert client.lambda_.invoke("watch", {}).payload == {"looked": 0, "told": 0, "left": 0, "troubles": 1}
