@@ -21,7 +21,7 @@ from chalicelib.settings import SettingsError
 app = Chalice(app_name="dropnote")
 function = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "").partition("-")[2].partition("-")[2]
 try:
-    settings = load_settings(os.environ, monitors=not function.startswith("upload"))  # the way of an upload pays nothing for them
+    settings = load_settings(os.environ, monitors=not function.startswith(("upload", "items")))  # neither pays for them
 except SettingsError as error:  # `chalice deploy` shows this without a traceback, and deploys nothing
     raise SystemExit(f"chalicelib/dropnote.toml is not in order:\n{error}") from None
 buckets = RuleIndex(settings.rules).buckets
@@ -34,7 +34,7 @@ def bot() -> Bot:
     return make_bot(settings, os.environ)
 
 
-if function.startswith(("upload", "bus", "sweep", "test")):
+if function.startswith(("upload", "bus", "items", "sweep", "test")):
     bot().prepare()  # a container's start has a whole processor, whatever its memory; the first message does not
     gc.freeze()  # what is loaded stays: the collector need not look through it for each upload
 
