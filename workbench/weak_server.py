@@ -1,6 +1,6 @@
 """A web server that can be broken and mended: what a monitor looks at in the demo and in tests.
 
-curl -X POST 'http://127.0.0.1:PORT/mode?be=failing'     well, failing, slow, drip, reset, half, loop, huge, silent, bomb
+curl -X POST 'http://127.0.0.1:PORT/mode?be=failing'     or GET, in a browser; the modes are those of WeakServer.MODES
 """
 
 import gzip
@@ -20,19 +20,25 @@ _LONGEST_S = 60.0  # a connection that is kept waiting ends by itself
 class WeakServer:
     """Serves on a port of 127.0.0.1 until it is closed. `mode` says how well it is; `asked` has paths and headers of requests."""
 
-    MODES: ClassVar = ("well", "failing", "slow", "drip", "reset", "half", "loop", "huge", "silent", "bomb")
+    MODES: ClassVar = ("well", "failing", "slow", "drip", "trickle", "reset", "half", "babble", "loop", "huge", "silent", "bomb")
 
     def __init__(self, tls: Any = None) -> None:
         """`tls` is an ssl.SSLContext of a server; without one it speaks plain HTTP."""
         self.mode = "well"
         self.asked: list[tuple[str, dict[str, str]]] = []
-        self.elsewhere = ""  # where /away redirects to
+        self.methods: list[str] = []
+        self.sent: list[str] = []  # by POST
+        self.elsewhere = ""  # where /away redirects to, by a status of its own: /away/307
+        self.slow_s = 3.0  # what "slow" waits; longer than the shipped settings like
+        self.content = ("application/json", WELL)  # of a server that is well
         self.closing = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"weak": self}))
         self._server.daemon_threads = True
         self._server.handle_error = lambda *_: None  # type: ignore[method-assign]  # who asks may go away
         if tls:
-            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+            self._server.socket = tls.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )  # the handshake is each connection's own business
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._server.server_port}"
@@ -57,9 +63,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer as well as the mode is."""
+        self.weak.methods.append(self.command)
         self.weak.asked.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
-        if self.path == "/away":
-            return self._redirect(self.weak.elsewhere)
+        if self.path.startswith("/away"):
+            return self._redirect(self.weak.elsewhere, int(self.path.partition("/away/")[2] or 302))
+        if urlsplit(self.path).path == "/mode":
+            return self._mode()
+        if self.path == "/form" and self.command == "POST":
+            return self._redirect("/form", 303)
         if self.path.startswith("/hop"):
             return self._redirect("/")
         answer = getattr(self, f"_{self.weak.mode}")
@@ -70,11 +81,13 @@ class _Handler(BaseHTTPRequestHandler):
     do_HEAD = do_GET  # noqa: N815  the names that http.server asks for
 
     def do_POST(self) -> None:
+        """Answer like GET, to what was sent."""
+        self.weak.sent.append(self.rfile.read(int(self.headers.get("Content-Length", 0))).decode())
+        self.do_GET()
+
+    def _mode(self) -> None:
         """Take another mode: /mode?be=failing."""
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        mode = parse_qs(urlsplit(self.path).query).get("be", [""])[0]
-        if urlsplit(self.path).path != "/mode":
-            return self.do_GET()
+        mode = parse_qs(urlsplit(self.path).query).get("be", [self.weak.mode])[0]
         if mode not in WeakServer.MODES:
             return self._send(400, f"modes: {', '.join(WeakServer.MODES)}\n".encode())
         self.weak.mode = mode
@@ -84,19 +97,29 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
     def _well(self) -> None:
-        self._send(200, WELL)
+        kind, body = self.weak.content
+        self._send(200, body, {"Content-Type": kind})
 
     def _failing(self) -> None:
         self._send(503, b'{"status": "down"}')
 
     def _slow(self) -> None:
-        self.weak.closing.wait(0.4)
-        self._send(200, WELL)
+        self.weak.closing.wait(self.weak.slow_s)
+        self._well()
 
     def _drip(self) -> None:
         self._begin(200, 100_000)
         while not self.weak.closing.wait(0.02):
             self.wfile.write(b".")
+
+    def _trickle(self) -> None:
+        self.wfile.write(b"HTTP/1.1 200 OK\r\n")
+        while not self.weak.closing.wait(0.02):
+            self.wfile.write(b"X")
+
+    def _babble(self) -> None:
+        self.wfile.write(b"SSH-2.0-OpenSSH_9.9\r\n")
+        self.close_connection = True
 
     def _reset(self) -> None:
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -125,8 +148,8 @@ class _Handler(BaseHTTPRequestHandler):
         self._begin(200, len(packed), {"Content-Encoding": "gzip"})
         self.wfile.write(packed)
 
-    def _redirect(self, target: str) -> None:
-        self._send(302, b"", {"Location": target})
+    def _redirect(self, target: str, status: int = 302) -> None:
+        self._send(status, b"", {"Location": target})
 
     def _send(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
         self._begin(status, len(body), headers)

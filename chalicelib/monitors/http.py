@@ -3,32 +3,27 @@
 Sources: RFC 9110, "HTTP Semantics" (status codes, redirects); RFC 5280 (notAfter).
 """
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from msgspec import Struct, field
 
 from ..events import Level
 from ..events.lines import in_words
 from ..policy.incident import Result
-from ..settings import values
-from ..settings.table import Table
-from ..settings.values import Wrong
-from .http_conditions import Condition, of_body, of_header
-from .model import Check, Defaults, Reach
-
-_SENT = ("url", "method", "send", "headers", "redirects", "timeout")
-_WANTED = ("status", "body", "header", "within", "certificate")
-FIELDS = {"http": (*_SENT, *_WANTED)}
+from . import http_status
+from .http_conditions import Condition, Page, Stalled
+from .model import Reach, Unreadable
 
 TIMEOUT = timedelta(seconds=10)
-LONGEST = timedelta(seconds=30)  # of a watch's minute
+ENDS_SOON = timedelta(days=14)  # of a certificate
 TOLD = 3  # wrong things in a message
-_STATUS = re.compile(r"!?([1-5]xx|[1-5]\d\d)")
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2, "token"
+_HIDDEN = "…"
+_SECRET = 6  # letters that a secret has at least: shorter ones are in every other text
+_NO_SECRETS = frozenset({"accept", "accept-encoding", "accept-language", "cache-control", "content-type", "host", "user-agent"})
 
 
 class Answer(Struct, frozen=True):
@@ -39,13 +34,17 @@ class Answer(Struct, frozen=True):
     body: str  # its beginning
     seconds: float
     redirects: int = 0
-    certificate_ends: datetime | None = None  # of the last server; None without TLS
+    url: str = ""  # who answered in the end, where that is another server; fit to show
+    certificate_ends: datetime | None = None  # of all servers on the way the first to end; None without TLS
+    cut: bool = False  # the body goes on
 
 
 class Failed(Struct, frozen=True):
-    """Why there is no answer: "refused the connection"."""
+    """Why there is no answer."""
 
-    says: str
+    says: str  # "refused the connection"
+    late: bool = False  # there was no more time
+    certificate_ends: datetime | None = None  # where its certificate, or one that it hangs on, has ended
 
 
 class Within(Struct, frozen=True):
@@ -71,12 +70,15 @@ class Http(Struct, frozen=True):
     status: tuple[str, ...] = ("2xx",)
     conditions: tuple[Condition, ...] = ()
     within: Within = Within()
-    certificate: timedelta | None = timedelta(days=14)
+    certificate: timedelta | None = ENDS_SOON
+
+    def __repr__(self) -> str:
+        return f"Http({shown(self.url)})"
 
     @property
     def what(self) -> str:
         """The URL, without what may be secret in it, and the status."""
-        return f"{shown(self.url)} answers {' or '.join(self.status)}"
+        return f"{shown(self.url)} answers {http_status.words(self.status)}"
 
     @property
     def asks(self) -> tuple[tuple[str, str], ...]:
@@ -84,15 +86,23 @@ class Http(Struct, frozen=True):
         return ()
 
     def look(self, reach: Reach, now: datetime, memory: Mapping[str, Any]) -> Answer | Failed:
-        """Ask the server."""
+        """Ask the server.
+
+        Raises:
+            Unreadable: the watch had less time than the server has, or trusts nobody that it could read.
+        """
         from .http_probe import ask  # TLS and all that: only where it is needed
 
-        return ask(self, min(self.timeout, reach.time_left()))
+        left = reach.time_left()
+        seen = ask(self, min(self.timeout, left)) if left > timedelta(0) else Failed("", late=True)
+        if isinstance(seen, Failed) and seen.late and left < self.timeout:
+            raise Unreadable("the watch had too little time left to wait for an answer")
+        return seen
 
     def judge(self, seen: Answer | Failed, now: datetime, memory: Mapping[str, Any]) -> Result:
         """What an answer amounts to: the worst first, and at most TOLD things."""
         if isinstance(seen, Failed):
-            return Result(Level.ERROR, seen.says)
+            return Result(Level.ERROR, self._hide(_ended(seen.certificate_ends, now) or seen.says))
         value = f"{seen.status}, {seen.seconds:.2f} s"
         found = sorted(self._wrong(seen, now), key=lambda each: -each[0].rank)
         if not found:
@@ -105,33 +115,45 @@ class Http(Struct, frozen=True):
         return iter(())
 
     def _wrong(self, seen: Answer, now: datetime) -> Iterator[tuple[Level, str]]:
-        if not status_fits(seen.status, self.status):
-            yield Level.ERROR, f"answered {seen.status}, not {' or '.join(self.status)}"
+        if wrong := http_status.wrong(seen.status, self.status):
+            yield Level.ERROR, self._hide(f"{wrong} ({seen.url})" if seen.url else wrong)
+        page = Page(seen.body, seen.headers, seen.cut, self._hide)
         for condition in self.conditions:
-            if wrong := condition.wrong(seen.body, seen.headers):
-                yield Level.ERROR, wrong
-        for level, most in ((Level.ERROR, self.within.error), (Level.WARNING, self.within.warn)):
-            if most and seen.seconds > most.total_seconds():
-                yield level, f"took {seen.seconds:.1f} s, more than {most.total_seconds():g} s"
-                break
+            try:
+                if wrong := condition.wrong(page):
+                    yield Level.ERROR, wrong
+            except Stalled as stalled:
+                yield Level.UNKNOWN, str(stalled)
+        yield from _too_slow(seen.seconds, self.within)
         if self.certificate and seen.certificate_ends and seen.certificate_ends - now < self.certificate:
-            left = seen.certificate_ends - now
-            ends = f"{seen.certificate_ends.day} {seen.certificate_ends:%b %Y}"
-            if left <= timedelta(0):
-                yield Level.ERROR, f"its certificate ended on {ends}"
-            else:
-                yield Level.WARNING, f"its certificate ends in {in_words(left)}, on {ends}"
+            soon = f"its certificate ends in {in_words(seen.certificate_ends - now)}, on {_day(seen.certificate_ends)}"
+            ended = _ended(seen.certificate_ends, now)
+            yield (Level.ERROR, ended) if ended else (Level.WARNING, soon)
+
+    def _hide(self, text: str) -> str:
+        """Take out what was sent: an answer, or where it redirects to, may repeat it."""
+        values = [value for name, value in self.headers.items() if name.lower() not in _NO_SECRETS]
+        values += [self.send, *(value for _, value in parse_qsl(urlsplit(self.url).query))]
+        secrets = {each for value in values for each in (value, *value.split()) if len(each) >= _SECRET}
+        for secret in sorted(secrets, key=len, reverse=True):
+            text = text.replace(secret, _HIDDEN)
+        return text
 
 
-def status_fits(status: int, wanted: Sequence[str]) -> bool:
-    """Whether a status is one of those: "200", "2xx"; "!5xx" is any but those."""
-    refused = [each[1:] for each in wanted if each.startswith("!")]
-    allowed = [each for each in wanted if not each.startswith("!")]
+def _too_slow(seconds: float, within: Within) -> Iterator[tuple[Level, str]]:
+    for level, most in ((Level.ERROR, within.error), (Level.WARNING, within.warn)):
+        if most and seconds > most.total_seconds():
+            took = math.ceil(seconds * 100) / 100  # never "took 2.00 s, more than 2 s"
+            yield level, f"took {took:.2f} s, more than {most.total_seconds():g} s"
+            return
 
-    def fits(each: str) -> bool:
-        return str(status)[0] == each[0] if each.endswith("xx") else str(status) == each
 
-    return not any(map(fits, refused)) and (not allowed or any(map(fits, allowed)))
+def _ended(at: datetime | None, now: datetime) -> str:
+    return f"its certificate ended {in_words(now - at)} ago, on {_day(at)}" if at and at <= now else ""
+
+
+def _day(at: datetime) -> str:
+    return f"{at.day} {at:%b %Y}"
 
 
 def shown(url: str) -> str:
@@ -140,85 +162,3 @@ def shown(url: str) -> str:
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     port = f":{parts.port}" if parts.port else ""
     return f"{parts.scheme}://{host}{port}{parts.path}" + ("?…" if parts.query else "")
-
-
-def read(table: Table, defaults: Defaults) -> Mapping[str, Check]:
-    """The check of a table; what is wrong with it is written down in the table."""
-    url = table.text("url", "http://localhost", _url, needed=True)
-    method = table.choice("method", "GET", ("GET", "HEAD", "POST"))
-    check = Http(
-        url=url,
-        method=method,
-        send=table.text("send"),
-        headers=_headers(table),
-        redirects=table.number("redirects", 5, 0, 20),
-        timeout=table.parsed("timeout", TIMEOUT, _timeout),
-        status=table.each_parsed("status", ("2xx",), _status),
-        conditions=(*table.each_parsed("body", (), of_body), *table.each_parsed("header", (), of_header)),
-        within=_within(table),
-        certificate=table.parsed("certificate", timedelta(days=14) if url.startswith("https") else None, _certificate),
-    )
-    if method == "HEAD" and table.has("body"):
-        table.wrong("body", "an answer to HEAD has none", 'leave out body, or method = "HEAD"')
-    if table.has("send") and method != "POST":
-        table.wrong("send", f"nothing is sent with {method}", 'add method = "POST"')
-    if table.has("certificate") and check.certificate and not url.startswith("https"):
-        table.wrong("certificate", "there is none without https", "leave it out, or write https:// in url")
-    return {"": check}
-
-
-def _url(text: str) -> str:
-    values.url(text)
-    parts = urlsplit(text)
-    if parts.username is not None:
-        raise Wrong("it has a user or a password in it", 'write headers = { Authorization = "${…}" }')
-    try:
-        _ = parts.port
-    except ValueError:
-        raise Wrong("its port is no number up to 65535") from None
-    return text
-
-
-def _status(text: str) -> str:
-    if not _STATUS.fullmatch(text):
-        raise Wrong(f"{text!r} is no status", 'write "200", "2xx", "!5xx" or a list of them')
-    return text
-
-
-def _headers(table: Table) -> Mapping[str, str]:
-    raw = table.raw("headers")
-    if raw is None:
-        return {}
-    inner = table.inner("headers", ())
-    found = {name: inner.text(name, "", _header_value) for name in raw} if isinstance(raw, dict) else {}
-    for name in found:
-        if not _HEADER_NAME.fullmatch(name):
-            table.wrong("headers", f"{name!r} is no name of a header", "letters, digits and '-'")
-    return found
-
-
-def _header_value(text: str) -> str:
-    if any(ord(letter) < 32 or ord(letter) > 255 for letter in text):
-        raise Wrong("it has a letter that no header may have", "plain letters in one line")
-    return text
-
-
-def _timeout(text: str) -> timedelta:
-    span = values.span(text)
-    if span > LONGEST:
-        raise Wrong(f"{text!r} is longer than a watch may wait", f'write "{LONGEST.seconds}s" or less')
-    return span
-
-
-def _certificate(text: str) -> timedelta | None:
-    return None if text == "off" else values.span(text)
-
-
-def _within(table: Table) -> Within:
-    if not isinstance(table.raw("within"), dict):
-        return Within(warn=table.parsed("within", None, values.span))
-    inner = table.inner("within", ("warn", "error"))
-    found = Within(inner.parsed("warn", None, values.span), inner.parsed("error", None, values.span))
-    if found.warn and found.error and found.warn >= found.error:
-        inner.wrong("warn", "the warning would never come before the error", "give warn the shorter one")
-    return found

@@ -10,7 +10,7 @@ from .model import Check, Defaults
 # put behind the table's name ("" for itself)
 _KINDS = {
     "freshness": ("freshness", "read"),
-    "http": ("http", "read"),
+    "http": ("http_settings", "read"),
     "metric": ("metric_settings", "read"),
     "instance": ("sets", "read_instance"),
     "database": ("sets", "read_database"),

@@ -1,10 +1,18 @@
 """Monitors of kind "http" against a real server: well, broken in every way, and under certificates of every kind."""
 
+import gzip
+import json
+import socket
 import ssl
+import subprocess
+import sys
+import threading
+import tracemalloc
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 import trustme
@@ -13,9 +21,10 @@ from hypothesis import strategies as some
 from msgspec.structs import replace
 
 from chalicelib.events import Level
-from chalicelib.monitors import Reach
-from chalicelib.monitors.http import Answer, Failed, Http, Within, shown, status_fits
-from chalicelib.monitors.http_conditions import of_body, of_header
+from chalicelib.monitors import Reach, Unreadable, certificate, http_status
+from chalicelib.monitors.http import Answer, Failed, Http, Within, shown
+from chalicelib.monitors.http_conditions import Page, Stalled, of_body, of_header
+from chalicelib.monitors.http_connection import Deadline, Stop, connect, is_inner
 from chalicelib.monitors.http_probe import MOST_BYTES, ask
 from chalicelib.policy.incident import Knobs, Standing, delivered, step
 from chalicelib.settings import SettingsError
@@ -33,13 +42,13 @@ def server() -> Iterator[WeakServer]:
         yield server
 
 
-def failed(check: Http, within: timedelta = LONG, ca: str | None = None) -> str:
+def failed(check: Http, within: timedelta = LONG, ca: str = "") -> str:
     found = ask(check, within, ca)
     assert isinstance(found, Failed), found
     return found.says
 
 
-def answered(check: Http, within: timedelta = LONG, ca: str | None = None) -> Answer:
+def answered(check: Http, within: timedelta = LONG, ca: str = "") -> Answer:
     found = ask(check, within, ca)
     assert isinstance(found, Answer), found
     return found
@@ -51,7 +60,7 @@ def test_server_that_is_well(server: WeakServer) -> None:
     assert Http(server.url, conditions=(of_body('json status is "up"'),)).judge(found, NOON, {}).level is Level.OK
 
 
-@pytest.mark.parametrize("mode", ["silent", "drip", "slow"])
+@pytest.mark.parametrize("mode", ["silent", "drip", "trickle", "slow"])
 def test_whatever_takes_too_long_is_given_up_in_time(server: WeakServer, mode: str) -> None:
     server.mode = mode
     assert failed(Http(server.url), SHORT) == "did not answer within 0.3 s"
@@ -109,8 +118,200 @@ def test_what_is_sent(server: WeakServer) -> None:
     assert (path, headers["x-key"], headers["content-length"]) == ("/health?deep=1", "k", "8")
 
 
-def test_head_has_no_body(server: WeakServer) -> None:
-    assert answered(Http(server.url, method="HEAD")).body == ""
+def test_head_has_no_body_and_stays_head(server: WeakServer) -> None:
+    server.elsewhere = "/"
+    assert answered(Http(server.url + "/away/303", method="HEAD")).body == ""
+    assert server.methods == ["HEAD", "HEAD"]
+
+
+def test_form_that_redirects_to_itself_is_no_loop(server: WeakServer) -> None:
+    answered(Http(server.url + "/form", method="POST", send="a", headers={"Content-Type": "text/plain", "X-Key": "k"}))
+    assert server.methods == ["POST", "GET"]
+    assert "content-type" not in server.asked[-1][1]  # there is nothing that it tells of any more
+    assert server.asked[-1][1]["x-key"] == "k"
+
+
+def test_redirect_that_keeps_the_method_keeps_what_is_sent_and_only_to_the_same_server(server: WeakServer) -> None:
+    server.elsewhere = "/other"
+    answered(Http(server.url + "/away/307", method="POST", send="token=abcdef"))
+    assert server.sent == ["token=abcdef", "token=abcdef"]
+    with WeakServer() as other:
+        server.elsewhere = other.url + "/x"
+        said = failed(Http(server.url + "/away/308", method="POST", send="token=abcdef"))
+        assert said == f"redirects what it is sent to another server: {other.url}/x"
+        assert other.asked == []
+
+
+def test_own_headers_take_the_place_of_ours(server: WeakServer) -> None:
+    server.content = ("text/plain", b"x")
+    answered(Http(server.url, headers={"user-agent": "shop-check", "ACCEPT-ENCODING": "gzip"}))
+    assert (server.asked[0][1]["user-agent"], server.asked[0][1]["accept-encoding"]) == ("shop-check", "gzip")
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("text/plain; charset=ISO-8859-1", "Grüße".encode("latin-1")),
+        ("text/plain", "Grüße".encode()),
+        ("text/plain", "\ufeffGrüße".encode()),
+        ("text/plain; charset=punycode", "Grüße".encode()),  # slow to read, and nobody writes so: taken for UTF-8
+    ],
+)
+def test_body_is_read_as_it_is_written(server: WeakServer, kind: str, body: bytes) -> None:
+    server.content = (kind, body)
+    assert answered(Http(server.url)).body == "Grüße"
+
+
+def test_failure_behind_a_redirect_names_the_server(server: WeakServer) -> None:
+    with WeakServer() as gone:
+        server.elsewhere = gone.url + "/login?next=secret"
+    assert failed(Http(server.url + "/away")) == f"refused the connection, after a redirect to {gone.url}/login?…"
+
+
+def test_answer_of_another_server_is_told_as_such(server: WeakServer) -> None:
+    with WeakServer() as other:
+        other.mode, server.elsewhere = "failing", other.url + "/login?next=secret"
+        check = Http(server.url + "/away")
+        assert check.judge(answered(check), NOON, {}).says == f"answered 503, not 2xx ({other.url}/login?…)"
+
+
+# servers that do not keep to the protocol
+
+Speak = Callable[[bytes], str]
+
+
+@pytest.fixture
+def speak() -> Iterator[Speak]:
+    """Starts servers that say the same bytes to everybody."""
+    listening: list[socket.socket] = []
+
+    def serve(server: socket.socket, answer: bytes) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = server.accept()
+                with client, suppress(OSError):
+                    client.recv(65_536)
+                    client.sendall(answer)
+
+    def start(answer: bytes) -> str:
+        listening.append(socket.create_server(("127.0.0.1", 0)))
+        threading.Thread(target=serve, args=(listening[-1], answer), daemon=True).start()
+        return f"http://127.0.0.1:{listening[-1].getsockname()[1]}"
+
+    yield start
+    for server in listening:
+        with suppress(OSError):
+            server.shutdown(socket.SHUT_RDWR)  # wakes who accepts
+        server.close()
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (b"SSH-2.0-OpenSSH_9.9\r\n", "answered what is no HTTP"),
+        (b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 200 + b"\r\n", "answered what is no HTTP"),
+        (b"", "closed the connection before it had answered"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", "closed the connection before it had answered"),
+        (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\nhello", "answered with a body that cannot be unpacked"),
+        (b"HTTP/1.1 302 Found\r\nLocation: http://[bad\r\n\r\n", "redirects to what is no URL of the web"),
+        (b"HTTP/1.1 302 Found\r\nLocation: http://a:99999/\r\n\r\n", "redirects to what is no URL of the web"),
+        (b"HTTP/1.1 302 Found\r\nLocation: http:///x\r\n\r\n", "redirects in a loop after 2 hops: / → /x → /x"),
+        (
+            b"HTTP/1.1 302 Found\r\nLocation: /gr\xc3\xbcn x\x1b\r\n\r\n",
+            "redirects in a loop after 2 hops: / → /gr%C3%BCn%20x%1B → ",
+        ),
+    ],
+)
+def test_server_that_talks_nonsense(speak: Speak, answer: bytes, says: str) -> None:
+    assert failed(Http(speak(answer))).startswith(says)
+
+
+def test_paths_that_a_server_chose_are_told_in_short(speak: Speak) -> None:
+    said = failed(Http(speak(b"HTTP/1.1 302 Found\r\nLocation: x" + b"x" * 9_000 + b"\r\n\r\n"), redirects=20))
+    assert len(said) < 300
+
+
+def test_header_that_comes_twice_is_one(speak: Speak) -> None:
+    found = answered(Http(speak(b"HTTP/1.1 200 OK\r\nX-A: one\r\nX-A: two\r\n\r\n")))
+    assert of_header('x-a contains "one"').wrong(Page("", found.headers)) == ""
+
+
+def test_broken_headers_are_not_logged_with_the_url(speak: Speak, caplog: pytest.LogCaptureFixture) -> None:
+    answered(Http(speak(b"HTTP/1.1 200 OK\r\nno header\r\nX-A: b\r\n\r\nhello") + "/?key=secret"))
+    assert "secret" not in caplog.text
+
+
+def test_bomb_takes_little_memory(speak: Speak) -> None:
+    url = speak(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(bytes(50 * 1024 * 1024)))
+    answered(Http(url))  # what is loaded at first does not count
+    tracemalloc.start()
+    try:
+        found = answered(Http(url))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (len(found.body), found.cut) == (MOST_BYTES, True)
+    assert peak < 4 * 1024 * 1024
+
+
+@given(some.binary(max_size=200) | some.lists(some.sampled_from([b"\x30", b"\x02", b"\x82\x00", b"\x17", b"\x06"])).map(b"".join))
+def test_certificate_that_cannot_be_read_ends_at_no_time(der: bytes) -> None:
+    assert certificate.ends(der) is None
+
+
+def test_redirect_does_not_reach_what_listens_beside_the_bot(server: WeakServer) -> None:
+    host, port = "127.0.0.1", int(server.url.rpartition(":")[2])
+    with pytest.raises(Stop, match="leads to the bot's own machine"):
+        connect(host, port, Deadline(LONG), tls=False, ca="", inner=False)
+
+
+@pytest.mark.parametrize(
+    ("address", "inner"),
+    [
+        ("127.0.0.1", True),
+        ("169.254.100.1", True),
+        ("::1", True),
+        ("::ffff:127.0.0.1", True),
+        ("fe80::1%eth0", True),
+        ("0.0.0.0", True),  # noqa: S104  an address to ask, not to listen on
+        ("10.0.0.7", False),
+        ("192.0.2.1", False),
+        ("2001:db8::1", False),
+    ],
+)
+def test_addresses_of_the_bots_own_machine(address: str, inner: bool) -> None:
+    assert is_inner(address) is inner
+
+
+def test_name_server_that_hangs_is_given_up_in_time() -> None:
+    hangs = threading.Event()
+    try:
+        with pytest.raises(Stop, match="did not answer"):
+            Deadline(timedelta(seconds=0.05)).bound(lambda: hangs.wait(60))
+    finally:
+        hangs.set()
+
+
+def test_watch_that_has_no_time_left_blames_nobody(server: WeakServer) -> None:
+    server.mode = "silent"
+    for left in (timedelta(0), SHORT):
+        with pytest.raises(Unreadable, match="too little time left"):
+            Http(server.url).look(Reach(lambda *_: None, lambda left=left: left), NOON, {})  # type: ignore[misc]
+
+
+def test_nothing_of_tls_is_loaded_before_somebody_asks() -> None:
+    script = "import sys, chalicelib.monitors.http_settings as _; print(sorted({'ssl', 'urllib3', 'regex'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_server_is_broken_and_mended_by_hand(server: WeakServer) -> None:
+    with urlopen(f"{server.url}/mode?be=failing") as answer:  # noqa: S310
+        assert answer.read() == b"failing\n"
+    assert answered(Http(server.url)).status == 503
+    assert "well, failing" in answered(Http(f"{server.url}/mode?be=gone", method="POST")).body
+    answered(Http(f"{server.url}/mode?be=well", method="POST"))
+    assert answered(Http(server.url)).status == 200
 
 
 # certificates
@@ -155,9 +356,55 @@ def test_certificate_that_is_near_its_end(serve: Serve, authority: tuple[trustme
     )
 
 
+def test_certificate_of_each_server_on_the_way_counts(serve: Serve, authority: tuple[trustme.CA, str]) -> None:
+    first, last = serve(lasts=timedelta(days=5, hours=1)), serve(lasts=timedelta(days=90))
+    first.elsewhere = last.url
+    check = Http(first.url + "/away")
+    assert "ends in 5 days" in check.judge(answered(check, ca=authority[1]), datetime.now(UTC), {}).says
+
+
+def test_certificate_that_has_ended(serve: Serve, authority: tuple[trustme.CA, str]) -> None:
+    check, ends = Http(serve(lasts=-timedelta(days=3, hours=1)).url), datetime.now(UTC) - timedelta(days=3, hours=1)
+    seen = ask(check, LONG, authority[1])
+    assert isinstance(seen, Failed)
+    assert seen.says == "its certificate has ended, or one that it is signed with"
+    result = check.judge(seen, datetime.now(UTC), {})
+    assert (result.level, result.says) == (Level.ERROR, f"its certificate ended 3 days ago, on {ends.day} {ends:%b %Y}")
+
+
+def test_end_of_a_certificate_is_read_as_python_reads_it(serve: Serve, authority: tuple[trustme.CA, str]) -> None:
+    for days in (20, 365 * 40):  # before and after 2050 the date is written in two ways
+        server = serve(lasts=timedelta(days=days))
+        context = ssl.create_default_context(cafile=authority[1])
+        with (
+            socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2]))) as plain,
+            context.wrap_socket(plain, server_hostname="127.0.0.1") as secure,
+        ):
+            told, der = secure.getpeercert() or {}, secure.getpeercert(binary_form=True) or b""
+        ends = certificate.ends(der)
+        assert ends is not None
+        assert ends.timestamp() == ssl.cert_time_to_seconds(str(told["notAfter"]))
+
+
+def test_trust_in_the_authority_that_the_environment_names(
+    serve: Serve, authority: tuple[trustme.CA, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve()
+    assert "not signed by anybody known" in failed(Http(server.url))
+    monkeypatch.setenv("AWS_CA_BUNDLE", authority[1])
+    assert answered(Http(server.url)).status == 200
+    monkeypatch.setenv("AWS_CA_BUNDLE", "/there/is/none")
+    with pytest.raises(Unreadable, match="AWS_CA_BUNDLE"):
+        ask(Http(server.url), LONG)
+
+
+def test_handshake_that_never_comes_is_given_up_in_time() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        assert failed(Http(f"https://127.0.0.1:{silent.getsockname()[1]}"), SHORT) == "did not answer within 0.3 s"
+
+
 def test_certificates_that_are_not_accepted(serve: Serve, authority: tuple[trustme.CA, str]) -> None:
-    ended, other, unknown = serve(lasts=-timedelta(days=1)), serve("shop.example.com"), serve(by=trustme.CA())
-    assert failed(Http(ended.url), ca=authority[1]) == "its certificate has ended"
+    other, unknown = serve("shop.example.com"), serve(by=trustme.CA())
     assert failed(Http(other.url), ca=authority[1]) == "its certificate is for another name"
     assert failed(Http(unknown.url), ca=authority[1]) == "its certificate is not signed by anybody known"
 
@@ -192,7 +439,8 @@ def test_redirect_from_https_to_http_is_not_followed(serve: Serve, authority: tu
     ],
 )
 def test_status(status: int, wanted: tuple[str, ...], fits: bool) -> None:
-    assert status_fits(status, wanted) is fits
+    assert http_status.fits(status, wanted) is fits
+    assert bool(http_status.wrong(status, wanted)) is not fits
 
 
 @pytest.mark.parametrize(
@@ -206,21 +454,69 @@ def test_status(status: int, wanted: tuple[str, ...], fits: bool) -> None:
         ('json status is "up"', ""),
         ('json status is "down"', 'json status is "up", not "down"'),
         ("json n < 10", ""),
-        ("json n < 5", "json n is 5: not < 5"),
+        ("json n < 5", "json n is 5, not < 5"),
         ("json list.0.a is true", ""),
         ("json list.1.a is true", "json list.1.a is missing"),
         ("json nothing exists", "json nothing is missing"),
         ("json nothing missing", ""),
-        ("json status < 5", 'json status is "up": not < 5'),
+        ("json status < 5", 'json status is "up", not < 5'),
         ('json status is not "down"', ""),
+        ('json status is not "up"', 'json status is "up", and must not be'),
+        ('json list contains "b"', 'json list is [{"a": true}], without "b"'),
+        ("json list.0.a is 1", "json list.0.a is true, not 1"),  # in Python they are the same
+        ("json n is true", "json n is 5, not true"),
+        ("json list.0.a >= 1", "json list.0.a is true, not >= 1"),
+        ('is "pong"', 'the body is "{"status": "up", "n": 5, "list": [{"a": …", not "pong"'),
     ],
 )
 def test_body_conditions(condition: str, wrong: str) -> None:
-    assert of_body(condition).wrong(FINE.body, {}) == wrong
+    assert of_body(condition).wrong(Page(FINE.body)) == wrong
+
+
+def test_json_that_is_cut_is_told_as_such() -> None:
+    said = of_body("json a exists").wrong(Page('{"a": ', cut=True))
+    assert said == "the body is longer than 256 KB: its JSON cannot be read"
+    assert "in its first 256 KB" in of_body('contains "z"').wrong(Page("y", cut=True))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "status", "says"),
+    [
+        (("2xx",), 503, "answered 503, not 2xx"),
+        (("200", "201", "204"), 202, "answered 202, not 200, 201 or 204"),
+        (("!5xx",), 503, "answered 503; wanted is anything but 5xx"),
+        (("4xx", "!404"), 404, "answered 404; wanted is 4xx but not 404"),
+    ],
+)
+def test_words_for_a_status(wanted: tuple[str, ...], status: int, says: str) -> None:
+    assert http_status.wrong(status, wanted) == says
+
+
+def test_server_that_repeats_what_it_was_sent_gives_nothing_away() -> None:
+    check = Http(
+        "https://a/health?key=urlsecret",
+        headers={"Authorization": "Bearer topsecret", "Accept": "application/json"},
+        conditions=(of_body('contains "ok"'), of_body('json a is "b"'), of_header('x-echo is "b"')),
+    )
+    echo = json.dumps({"a": "Bearer topsecret?key=urlsecret"})
+    result = check.judge(
+        replace(FINE, status=500, body=echo, headers={"x-echo": "topsecret"}, url="https://b/topsecret"), NOON, {}
+    )
+    assert "secret" not in result.says.replace("…", "")
+    assert result.says.endswith("and 1 more")
+    assert "secret" not in check.judge(Failed("redirects in a loop after 1 hop: /topsecret"), NOON, {}).says
+    assert "secret" not in repr(check)
+
+
+def test_what_is_worst_comes_first() -> None:
+    check = Http("https://a", within=Within(warn=SHORT), conditions=(of_body('contains "z"'),))
+    soon = NOON + timedelta(days=9)
+    says = check.judge(replace(FINE, seconds=1, certificate_ends=soon), NOON, {}).says
+    assert [part.split(" ")[0] for part in says.split("; ")] == ["the", "it", "took", "its"]
 
 
 def test_body_that_is_no_json() -> None:
-    assert of_body("json a exists").wrong("<html>", {}) == "the body is no JSON"
+    assert of_body("json a exists").wrong(Page("<html>")) == "the body is no JSON"
 
 
 @pytest.mark.parametrize(
@@ -234,11 +530,11 @@ def test_body_that_is_no_json() -> None:
     ],
 )
 def test_header_conditions(condition: str, wrong: str) -> None:
-    assert of_header(condition).wrong("", FINE.headers) == wrong
+    assert of_header(condition).wrong(Page("", FINE.headers)) == wrong
 
 
 def test_strangers_text_is_made_fit_to_show() -> None:
-    said = of_body('contains "ok"').wrong("\u202e\r\nBcc: eve <script>" + "x" * 500, {})
+    said = of_body('contains "ok"').wrong(Page("\u202e\r\nBcc: eve <script>" + "x" * 500))
     assert "\u202e" not in said
     assert "\n" not in said
     assert len(said) < 120
@@ -247,11 +543,15 @@ def test_strangers_text_is_made_fit_to_show() -> None:
 @given(some.text(max_size=200))
 def test_conditions_never_raise_on_a_body(body: str) -> None:
     for condition in ('contains "a"', 'matches "(a+)+$"', 'json a.b is "c"', "json a < 3", "json a missing"):
-        of_body(condition).wrong(body, {})
+        of_body(condition).wrong(Page(body))
 
 
-def test_pattern_that_would_take_for_ever_matches_nothing() -> None:
-    assert "does not match" in of_body('matches "^(a|aa)+$"').wrong("a" * 5_000 + "!", {})
+def test_pattern_that_would_take_for_ever_is_given_up_and_blames_nobody() -> None:
+    stalls, page = of_body('matches "^(a|aa)+$"'), Page("a" * 5_000 + "!")
+    with pytest.raises(Stalled):
+        stalls.wrong(page)
+    result = Http("http://a", conditions=(stalls,)).judge(replace(FINE, body=page.body), NOON, {})
+    assert (result.level, result.says) == (Level.UNKNOWN, "the pattern ^(a|aa)+$ takes more than 0.5 s on what it answered")
 
 
 @pytest.mark.parametrize(
@@ -260,13 +560,13 @@ def test_pattern_that_would_take_for_ever_matches_nothing() -> None:
         (Http("http://a"), FINE, Level.OK, "answered 200 in 0.12 s"),
         (Http("http://a"), replace(FINE, status=503), Level.ERROR, "answered 503, not 2xx"),
         (Http("http://a"), Failed("refused the connection"), Level.ERROR, "refused the connection"),
-        (Http("http://a", within=Within(warn=SHORT)), replace(FINE, seconds=1.5), Level.WARNING, "took 1.5 s, more than 0.3 s"),
-        (Http("http://a", within=Within(SHORT, LONG)), replace(FINE, seconds=11), Level.ERROR, "took 11.0 s, more than 10 s"),
+        (Http("http://a", within=Within(warn=SHORT)), replace(FINE, seconds=1.5), Level.WARNING, "took 1.50 s, more than 0.3 s"),
+        (Http("http://a", within=Within(SHORT, LONG)), replace(FINE, seconds=11), Level.ERROR, "took 11.00 s, more than 10 s"),
         (
             Http("http://a", conditions=(of_body('contains "yes"'),), within=Within(warn=SHORT)),
             replace(FINE, status=500, seconds=1, body=""),
             Level.ERROR,
-            'answered 500, not 2xx; the body is empty, without "yes"; took 1.0 s, more than 0.3 s',
+            'answered 500, not 2xx; the body is empty, without "yes"; took 1.00 s, more than 0.3 s',
         ),
     ],
 )
@@ -299,7 +599,7 @@ def settings_with(more: str) -> Any:
     return found
 
 
-def test_settings_of_a_shop(tmp_path: Path) -> None:
+def test_settings_of_a_shop() -> None:
     found = settings_with(
         """
         url = "https://shop.example.com/health?key=secret"
@@ -325,7 +625,7 @@ def test_settings_of_a_shop(tmp_path: Path) -> None:
         ("", "url: it is missing"),
         ('url = "shop.example.com"', "it is not a URL of the web"),
         ('url = "https://u:p@shop.example.com"', "it has a user or a password in it"),
-        ('url = "https://shop.example.com:99999"', "its port is no number"),
+        ('url = "https://shop.example.com:99999"', "its host or its port cannot be read"),
         ('url = "https://a"\nstatus = "fine"', "'fine' is no status"),
         ('url = "https://a"\nbody = "has ok"', "is no condition on a body"),
         ('url = "https://a"\nbody = \'matches "("\'', "is no regular expression"),
@@ -338,6 +638,20 @@ def test_settings_of_a_shop(tmp_path: Path) -> None:
         ('url = "http://a"\ncertificate = "9d"', "there is none without https"),
         ('url = "https://a"\nwithin = { warn = "5s", error = "1s" }', "never come before the error"),
         ('url = "https://a"\nurll = "b"', "did you mean 'url'?"),
+        ('url = "https://[::1"', "its host or its port cannot be read"),
+        ('url = "https://a/b c"', "write %20 for a space"),
+        ('url = "https://a"\nstatus = []', "status: it is empty"),
+        ('url = "https://a"\nstatus = [200, 999]', "'999' is no status"),
+        ('url = "https://a"\nbody = "json n is 007"', "is no condition on a body"),
+        ('url = "https://a"\nheaders = "Accept: x"', "write headers = {"),
+        ('url = "https://a"\nheaders = { Content-Length = "5" }', "follows from what is sent"),
+        ('url = "https://a"\nwithin = {}', "within: it is empty"),
+        ('url = "https://a"\nwithin = 2', 'write "2s"'),
+        ('url = "https://a"\nwithin = "15s"', "no answer is waited for so long"),
+        ('url = "https://a"\nwithin = "0s"', "no time at all"),
+        ('url = "https://a"\ncertificate = "soon"', 'write "14d", or "off"'),
+        ('url = "https://a"\nredirects = 99', "99 is not between 0 and 20"),
+        ('url = "https://a"\nmethod = "PUT"', "'PUT' is none of GET, HEAD, POST"),
     ],
 )
 def test_settings_that_are_wrong(more: str, told: str) -> None:
@@ -345,6 +659,21 @@ def test_settings_that_are_wrong(more: str, told: str) -> None:
         settings_with(more)
     assert told in str(refused.value)
     assert "u:p" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("more", "field", "value"),
+    [
+        ("status = 200", "status", ("200",)),
+        ("status = [200, 204]", "status", ("200", "204")),
+        ('within = "500ms"', "within", Within(timedelta(milliseconds=500))),
+        ('within = { error = "1.5s" }', "within", Within(error=timedelta(seconds=1.5))),
+        ('certificate = "off"', "certificate", None),
+        ('timeout = "2s"', "timeout", timedelta(seconds=2)),
+    ],
+)
+def test_what_people_write(more: str, field: str, value: object) -> None:
+    assert getattr(settings_with(f'url = "https://a"\n{more}').check, field) == value
 
 
 def test_shown_url_has_no_secret() -> None:
