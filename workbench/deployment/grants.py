@@ -12,7 +12,7 @@ from typing import Any
 from chalicelib.bindings import STREAM, function_name, stream_variable, tables_of
 from chalicelib.message import Channel
 from chalicelib.rules import RuleIndex
-from chalicelib.settings import Rule, Settings
+from chalicelib.settings import Settings
 
 APP = "dropnote"
 
@@ -67,9 +67,8 @@ class Grants:
         if "DROPNOTE_STREAM" in self.variables:
             functions["count"] = [rows, *self.mail(), *self.told_by_text(), *self.counted()]
         for table in tables_of(self.settings):
-            rules = [rule for rule in self.settings.rules if rule.item and rule.item.table == table]
             if stream := self.variables.get(stream_variable(table)):
-                functions[function_name("items", table)] = [*self.telling(rules), *self.counted_of(table), self.stream(stream)]
+                functions[function_name("items", table)] = [*deliver, *self.counted_of(table), self.stream(stream)]
         drained = ("sqs:DeleteMessage", "sqs:GetQueueUrl", "sqs:ReceiveMessage")
         functions |= {
             "sweep": [
@@ -144,13 +143,6 @@ class Grants:
         prefix = self.variables["DROPNOTE_SECRETS"]
         arns = tuple(self.place.arn("ssm", f"parameter{prefix}{name}") for name in names)
         return [Grant("Secrets", ("ssm:GetParameter",), arns)] if arns else []
-
-    def telling(self, rules: Iterable[Rule]) -> list[Grant]:
-        """Telling of what some rules want; secrets are for texts, and for mail that does not go by SES."""
-        some = list(rules)
-        texts = any(rule.fallback or any(each.channel is Channel.SMS for each in rule.recipients) for rule in some)
-        secrets = self.secrets() if texts else self.told_by_text()
-        return [self.ledger("GetItem", "PutItem", "UpdateItem"), *self.mail(), *secrets]
 
     def told_by_text(self) -> list[Grant]:
         """The secrets again, where the owner hears of trouble by text or by SMTP: by SES they are not read."""

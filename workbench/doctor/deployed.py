@@ -88,7 +88,7 @@ def environment(account: Account) -> Iterator[Trouble]:
     differ = set()
     for each in functions(account):
         seen = each.get("Environment", {}).get("Variables", {})
-        differ |= {name for name, value in wanted.items() if seen.get(name) != value}
+        differ |= {name for name, value in wanted.items() if seen.get(name, "") != value}
     if differ:
         what = f"The functions see other values than .chalice/config.json has of {', '.join(sorted(differ))}."
         yield Trouble("environment", "", what, deploy_again(account.stage))

@@ -16,7 +16,7 @@ from ..deployment.setup import LOG_DAYS
 from .script import Script
 
 NOT_HELD = ("TimeToLiveSpecification", "PointInTimeRecoverySpecification", "SSESpecification")
-ALARMS = ("sweep-stopped", "sweep-fails", "dead-events-wait")
+ALARMS = ("sweep-stopped", "sweep-fails", "watch-stopped", "watch-fails", "dead-events-wait")
 
 
 class Facts:
@@ -80,7 +80,7 @@ class Facts:
         entries = [each["LambdaFunctionArn"] for each in told.get("LambdaFunctionConfigurations", ())]
         fact("the bucket tells its function", entries and entries[0] in uploads)
         fact("the bucket still tells EventBridge", "EventBridgeConfiguration" in told)
-        for name, wanted in (("sweep", "rate(1 minute)"), ("watch", "rate(1 hour)"), ("upload_events", None)):
+        for name, wanted in (("sweep", "rate(1 minute)"), ("watch", "rate(1 minute)"), ("upload_events", None)):
             (rule,) = self._rules(functions[name]["FunctionArn"])
             fact(f"{name} is bound to the bus and on", (rule.get("ScheduleExpression"), rule["State"]), (wanted, "ENABLED"))
 
