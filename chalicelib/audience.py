@@ -79,8 +79,7 @@ def of_delivery(delivery: Delivery, settings: Settings) -> Notice | str:
     if rule is not None:
         return replace(of_rule(delivery.event, rule, recipient), instead_of=delivery.instead_of, waited=True)
     if delivery.event.kind is Kind.MESSAGE:
-        template = delivery.rule.removeprefix(_MESSAGE)
-        return replace(of_message(delivery.event, template, recipient), instead_of=delivery.instead_of)
+        return replace(of_message(delivery.event, template_of(delivery.rule), recipient), instead_of=delivery.instead_of)
     if delivery.event.kind in OF_RULES:
         return f"the rule {delivery.rule} is no longer in the settings"
     return of_kind(delivery.event, recipient)
@@ -112,6 +111,11 @@ def _template(event: Event, rule: Rule) -> str:
 def of_message(event: Event, template: str, recipient: Recipient) -> Notice:
     """The notice of a message that somebody asked for."""
     return Notice(event, f"{_MESSAGE}{template}", template, recipient, _A_DAY, _IN_TROUBLE, quiet=recipient.person.quiet)
+
+
+def template_of(rule: str) -> str:
+    """The template that a message's "rule" names."""
+    return rule.removeprefix(_MESSAGE)
 
 
 def of_kind(event: Event, recipient: Recipient) -> Notice:

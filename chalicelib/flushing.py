@@ -7,12 +7,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from . import log
-from .audience import Notice, by_rule, of_kind, of_rule
+from .audience import Notice, by_rule, of_kind, of_message, of_rule, template_of
 from .bundles import Bundles, Member, position_of
 from .collecting import reader_bundle
 from .deliver import Deliverer, TimeLeft
 from .delivery import Delivery
-from .events import Share, Upload
+from .events import Kind, Share, Upload
 from .manifest import MOST_BYTES, names_in
 from .message import Channel
 from .policy import bundle as policy
@@ -139,9 +139,10 @@ class Flusher:
         """A digest; one event alone reads like any other message."""
         rule_name, event = tallies.only or ("", None)
         rule = self._deliverer.settings.rule(rule_name)
-        if event and rule:
+        if event and (rule or event.kind is Kind.MESSAGE):
             alone = replace(event, identity=bundle.id, urgent=event.urgent or bool(bundle.sealed))
-            return replace(of_rule(alone, rule, recipient), waited=True)
+            notice = of_rule(alone, rule, recipient) if rule else of_message(alone, template_of(rule_name), recipient)
+            return replace(notice, waited=True)
         now = self._deliverer.clock()
         failures = self._outside.failures(recipient.person.name, bundle.created_at, now)
         failed = tuple(Share(f"{hour:%Y-%m-%dT%H}", count) for hour, count in sorted(failures.items()))

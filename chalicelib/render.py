@@ -174,6 +174,8 @@ class Renderer:
             },
             clean,
         )
+        if event.words:  # a text may have several lines
+            context["words"]["text"] = "\n".join(map(clean, event.words.get("text", "").replace("\r\n", "\n").split("\n")))
         context["bot"] = {"name": self._settings.bot.name}
         context["marks"] = self._stage_marks(event)
         self._add_words(context, self._settings.rule(rule))
