@@ -7,10 +7,10 @@ request id, and says nothing twice.
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Struct, ValidationError, field
+from msgspec import Meta, Struct, ValidationError, field
 
 from .audience import of_message
 from .bot import Bot
@@ -18,12 +18,15 @@ from .delivery import summary
 from .events import Event, Kind, Level, identity_of
 from .message import Channel
 from .policy.bundle import Bundle
+from .policy.incident import Result, Standing
 from .render import template_names
 from .settings import Recipient, Settings
+from .settings.monitors import Monitor
 from .settings.values import nearest
+from .show import fit_to_show, shortened
 
 TimeLeft = Callable[[], timedelta]
-MOST_WORDS, LONGEST_WORD = 20, 2_000
+MOST_WORDS, LONGEST_WORD, LONGEST_NAME = 20, 2_000, 100
 AHEAD = timedelta(days=9)  # what waits for a reader is due by then: digests are weekly at the most
 
 
@@ -31,26 +34,40 @@ class Refused(ValueError):
     """A task cannot be done as it was asked for; one sentence."""
 
 
+Name = Annotated[str, Meta(max_length=LONGEST_NAME)]
+Words = Annotated[Mapping[Name, Annotated[str, Meta(max_length=LONGEST_WORD)]], Meta(max_length=MOST_WORDS)]
+
+
 class Send(Struct, frozen=True, forbid_unknown_fields=True):
     """A message of a template to people."""
 
-    to: tuple[str, ...]  # people, groups, or one channel of theirs: "email:finance"
-    words: Mapping[str, str] = field(default_factory=dict)  # what the template may say: {{ words.title }}
-    template: str = "message"
+    to: Annotated[
+        tuple[Name, ...], Meta(min_length=1, max_length=100)
+    ]  # people, groups, or one channel of theirs: "email:finance"
+    words: Words = field(default_factory=dict)  # what the template may say: {{ words.title }}
+    template: Name = "message"
     urgent: bool = False  # waits for no quiet hours
-    id: str = ""  # the same one is sent once; the request's when left out
+    id: Annotated[str, Meta(max_length=1_000)] = ""  # the same one is sent once; the request's when left out
+
+    def __post_init__(self) -> None:
+        r"""JSON can write half of a letter ("\ud83c"); it is no text (RFC 8259, section 8.2), and no ledger takes it."""
+        for name, text in self.words.items():
+            try:
+                f"{name}{text}".encode()
+            except UnicodeEncodeError:
+                raise ValueError(f"words: {name!r} has half of a letter, a surrogate without its other half") from None
 
 
 class WatchNow(Struct, frozen=True, forbid_unknown_fields=True):
     """Look at a monitor, or at all of them."""
 
-    monitor: str = ""
+    monitor: Name = ""
 
 
 class DigestNow(Struct, frozen=True, forbid_unknown_fields=True):
     """Tell a person what waits for them."""
 
-    who: str
+    who: Name
 
 
 class Task(Struct, frozen=True):
@@ -80,17 +97,14 @@ def checked(name: str, payload: object) -> Any:
         return msgspec.convert(payload if payload is not None else {}, task.input)
     except ValidationError as error:
         known = ", ".join(task.input.__struct_fields__)
-        raise Refused(f"the input of {name} is not in order: {str(error).replace('`', '')}; its fields: {known}") from None
+        problem = shortened(fit_to_show(str(error).replace("`", "")), 300)
+        raise Refused(f"the input of {name} is not in order: {problem}; its fields: {known}") from None
 
 
 def _send(bot: Bot, settings: Settings, wanted: Send, request: str, time_left: TimeLeft) -> dict[str, Any]:
     if wanted.template not in template_names():
         raise Refused(f"there is no template {wanted.template!r}; {nearest(wanted.template, template_names())}")
-    if len(wanted.words) > MOST_WORDS or any(len(text) > LONGEST_WORD for text in wanted.words.values()):
-        raise Refused(f"words are {MOST_WORDS} at the most, of {LONGEST_WORD:,} letters each")
     recipients = [each for target in wanted.to for each in recipients_of(settings, target)]
-    if not recipients:
-        raise Refused('to names nobody: {"to": ["asha", "email:finance"]}')
     event = Event(
         Kind.MESSAGE,
         identity_of("message", wanted.id or request),
@@ -111,7 +125,7 @@ def recipients_of(settings: Settings, target: str) -> list[Recipient]:
     """Whom "asha", "finance" or "email:finance" means; every channel they have where it names none.
 
     Raises:
-        Refused: the settings have no such person, group or channel.
+        Refused: the settings have no such person, group or channel, or nobody of them can be reached.
     """
     word, colon, name = target.rpartition(":")
     channels = [channel.value for channel in Channel]
@@ -123,27 +137,36 @@ def recipients_of(settings: Settings, target: str) -> list[Recipient]:
         raise Refused(f"to: the settings have no person or group {name!r}; {nearest(name, known)}")
     wanted = (Channel(word),) if colon else tuple(filter(settings.sender, Channel))
     found = [Recipient(channel, settings.people[each]) for each in names for channel in wanted]
-    return [recipient for recipient in found if recipient.address]
+    if reached := [recipient for recipient in found if recipient.address and settings.sender(recipient.channel)]:
+        return reached
+    raise Refused(f"to: nobody can be reached by {target!r}: the settings have no address or no sender for it")
 
 
 def _watch_now(bot: Bot, settings: Settings, wanted: WatchNow, request: str, time_left: TimeLeft) -> dict[str, Any]:
-    names = [monitor.name for monitor in settings.monitors]
     some = [each for each in settings.monitors if not wanted.monitor or wanted.monitor in (each.name, each.table)]
-    if not some:
-        raise Refused(f"the settings have no monitor {wanted.monitor!r}; {nearest(wanted.monitor, names)}")
+    if not some and wanted.monitor:
+        names = dict.fromkeys(name for each in settings.monitors for name in (each.name, each.table))
+        hint = nearest(wanted.monitor, names) or "there are none" * (not names)
+        raise Refused(f"monitor: the settings have no monitor {wanted.monitor!r}; {hint}")
+    before = bot.watch.standings()
     watched = bot.watch.run(some, time_left, now_all=True)
-    standings = bot.watch.standings()
-    found = [
-        {
-            "name": each.name,
-            "level": (standing.level if standing else Level.UNKNOWN).value,
-            "says": standing.result.says if standing and standing.result else "",
-            "value": standing.result.value if standing and standing.result else "",
-        }
-        for each in some
-        for standing in [standings.get(each.name)]
-    ]
-    return {"monitors": found, "told": watched.told, "left": watched.left}
+    after = bot.watch.standings()
+    found = [_seen(each, before.get(each.name, Standing(each.name)), after.get(each.name, Standing(each.name))) for each in some]
+    says = {} if some else {"says": "the settings have no monitors"}
+    return {"monitors": found, "told": watched.told, "left": watched.left, **says}
+
+
+def _seen(monitor: Monitor, before: Standing, after: Standing) -> dict[str, Any]:
+    """How a monitor stands after a look, and how many changes of it were told."""
+    result = after.result or Result(Level.UNKNOWN, "nobody has looked at it yet")
+    return {
+        "name": monitor.name,
+        "level": (after.level if after.result else Level.UNKNOWN).value,
+        "says": result.says,
+        "value": result.value,
+        "told": after.notices - before.notices + (before.untold is not None) - (after.untold is not None),
+        "looked_at": after.checked_at.isoformat(timespec="seconds") if after.checked_at else "",
+    }
 
 
 def _digest_now(bot: Bot, settings: Settings, wanted: DigestNow, request: str, time_left: TimeLeft) -> dict[str, Any]:
@@ -152,12 +175,13 @@ def _digest_now(bot: Bot, settings: Settings, wanted: DigestNow, request: str, t
         raise Refused(f"who: the settings have no person {wanted.who!r}; {nearest(wanted.who, known)}")
     deliverer, until = bot.deliverer, bot.deliverer.clock() + AHEAD
     waiting = [row for row in deliverer.ledger.due(until) if isinstance(row, Bundle) and row.person == wanted.who]
-    sealed = [
-        row for row in waiting if not row.sealed and deliverer.collector.seal(row, f"asked for by {request}", deliverer.settle)
-    ]
     if not waiting:
-        return {"digests": 0, "says": f"nothing waits for {wanted.who}"}
-    return {"digests": len(sealed), "says": f"what waits for {wanted.who} is told within two minutes, by the sweep"}
+        return {"digests": 0, "channels": [], "says": f"nothing waits for {wanted.who}"}
+    why = f"asked for by {request}"
+    sealed = [row for row in waiting if not row.sealed and deliverer.collector.seal(row, why, deliverer.settle)]
+    # not here and now: another function may be writing to it still
+    says = f"what waits for {wanted.who} is told within two minutes, by the sweep"
+    return {"digests": len(sealed), "channels": sorted({row.channel for row in waiting}), "says": says}
 
 
 TASKS: Mapping[str, Task] = {

@@ -1,6 +1,5 @@
 """Deliberate tasks: checked input, a clear result, and the same promises as any message."""
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -53,31 +52,69 @@ def test_same_request_and_same_id_send_once() -> None:
         ("send", None, "required field to"),
         ("send", [], "Expected object"),
         ("send", {"to": "ben"}, "Expected array"),
-        ("send", {"to": []}, "to names nobody"),
+        ("send", {"to": []}, "Expected array of length >= 1 - at $.to"),
+        ("send", {"to": ["sms:ben"]}, "nobody can be reached by 'sms:ben'"),
+        ("send", {"to": [""]}, "no person or group ''"),
         ("send", {"to": ["bne"]}, "no person or group 'bne'; did you mean 'ben'?"),
         ("send", {"to": ["emial:ben"]}, "'emial' is no channel; did you mean 'email'?"),
         ("send", {"to": ["ben"], "template": "mesage"}, "no template 'mesage'; did you mean 'message'?"),
         ("send", {"to": ["ben"], "words": {"a": 1}}, "Expected str"),
-        ("send", {"to": ["ben"], "words": {"a": "x" * 2001}}, "words are 20 at the most"),
+        ("send", {"to": ["ben"], "words": {"a": "x" * 2001}}, "length <= 2000 - at $.words"),
+        ("send", {"to": ["ben"], "words": {"x" * 101: "a"}}, "length <= 100 - at key in $.words"),
+        ("send", {"to": ["ben"], "words": {str(each): "a" for each in range(21)}}, "length <= 20 - at $.words"),
+        ("send", {"to": ["ben"], "words": {"text": "\ud83c"}}, "words: 'text' has half of a letter"),
+        ("send", {"to": ["ben"], "words": {"\ud83c": "text"}}, "has half of a letter"),
         ("send", {"to": ["ben"], "urgnt": True}, "unknown field urgnt"),
-        ("watch_now", {"monitor": "shap"}, "no monitor 'shap'"),
+        ("send", {"to": ["ben"], "two\nlines" * 1000: True}, r"unknown field two\nlines"),
+        ("watch_now", {"monitor": "shap"}, "no monitor 'shap'; there are none"),
         ("digest_now", {}, "required field who"),
         ("digest_now", {"who": "ash"}, "did you mean 'asha'?"),
     ],
 )
 def test_mistakes_are_one_sentence(task: str, payload: Any, says: str) -> None:
     stage = memory_stage()
-    assert says in do(stage, task, payload)["error"]
+    error = do(stage, task, payload)["error"]
+    assert says in error
+    assert (len(error) < 600, "\n" in error) == (True, False)
     assert stage.sent == []
 
 
-def test_message_waits_for_quiet_hours_unless_it_is_urgent_and_survives_a_retry() -> None:
+def test_message_waits_for_quiet_hours_unless_it_is_urgent() -> None:
     stage = memory_stage(quiet_settings())
-    do(stage, "send", {"to": ["ben"], "words": {"text": "calm"}})
-    do(stage, "send", {"to": ["ben"], "words": {"text": "now"}, "urgent": True}, "r2")
-    assert [each.message.text.splitlines()[0] for each in stage.mail.taken] == ["now"]
+    do(stage, "send", {"to": ["ben"], "words": {"title": "Calm", "text": "later"}})
+    do(stage, "send", {"to": ["ben"], "words": {"title": "Fire", "text": "now"}, "urgent": True}, "r2")
+    assert [each.message.subject for each in stage.mail.taken] == ["Fire"]
     stage.sweep_for(hours=3)
-    assert "calm" in stage.mail.taken[-1].message.text
+    assert [each.message.subject for each in stage.mail.taken] == ["Fire", "Calm"]  # alone it reads as it would have
+
+
+def test_messages_that_waited_together_come_as_one() -> None:
+    stage = memory_stage(quiet_settings())
+    for request in ("r1", "r2"):
+        do(stage, "send", {"to": ["ben"], "words": {"text": f"hello {request}"}}, request)
+    stage.sweep_for(hours=3)
+    (mail,) = stage.mail.taken
+    assert all(f"hello {request}" in mail.message.text for request in ("r1", "r2"))
+
+
+def test_hostile_words_are_shown_and_do_nothing() -> None:
+    stage = memory_stage()
+    words = {"title": "hi\r\nBcc: eve@example.net", "text": "one\r\ntwo\u202e {{ 7 * 7 }}", "<b>x\n": "a\n<img src=x>"}
+    do(stage, "send", {"to": ["asha"], "words": words})
+    mail, text = stage.mail.taken[0].message, stage.text.taken[0].message
+    assert mail.subject == r"hi\r\nBcc: eve@example.net"
+    assert mail.text.startswith("one\ntwo\\u202e {{ 7 * 7 }}\n")
+    assert r"<b>x\n: a\n<img src=x>" in mail.text
+    assert "<img src=x>" not in mail.html
+    assert "one\ntwo" in text.text
+    assert "{{ 7 * 7 }}" in text.text
+
+
+def test_template_that_cannot_say_it_gives_way_to_the_plain_one() -> None:
+    stage = memory_stage()
+    told = do(stage, "send", {"to": ["sms:asha"], "template": "upload", "words": {"text": "hello"}})
+    assert [each["state"] for each in told["deliveries"]] == ["sent"]
+    assert stage.text.taken[0].message.text == "acme-drops: hello"
 
 
 def test_message_that_fails_for_now_is_sent_with_its_own_template_later() -> None:
@@ -93,16 +130,41 @@ def test_watch_now_looks_whatever_is_due_and_tells() -> None:
         stage = memory_stage(some_settings(MONITOR.format(url=server.url)))
         assert do(stage, "watch_now", {})["monitors"][0]["level"] == "ok"
         server.mode = "failing"
-        told = do(stage, "watch_now", {"monitor": "shop"})
-    assert told["told"] == 1
-    assert told["monitors"][0]["says"] == "answered 503, not 2xx"
+        told = [do(stage, "watch_now", {"monitor": "shop"}) for _ in range(2)]
+        error = do(stage, "watch_now", {"monitor": "shap"})["error"]
+    assert error == "monitor: the settings have no monitor 'shap'; did you mean 'shop'?"
+    assert [(each["told"], each["monitors"][0]["told"]) for each in told] == [(1, 1), (0, 0)]
+    shop = {"name": "shop", "level": "error", "says": "answered 503, not 2xx", "told": 1}
+    (found,) = told[0]["monitors"]
+    assert found == {**shop, "looked_at": "2026-03-02T12:00:00+00:00", "value": found["value"]}
+    assert found["value"].startswith("503")
+
+
+def test_watch_now_counts_what_it_could_not_tell_when_it_is_told() -> None:
+    with WeakServer() as server:
+        stage = memory_stage(some_settings(MONITOR.format(url=server.url)))
+        server.mode = "failing"
+        keep, stage.ledger.keep = stage.ledger.keep, _dies
+        told = [do(stage, "watch_now", {"monitor": "shop"})["monitors"][0]["told"]]
+        stage.ledger.keep = keep
+        told += [do(stage, "watch_now", {"monitor": "shop"})["monitors"][0]["told"] for _ in range(2)]
+    assert told == [0, 1, 0]
+
+
+def _dies(*_: object) -> Any:
+    raise RuntimeError("it was ended")
+
+
+def test_watch_now_without_monitors_says_so() -> None:
+    assert do(memory_stage(), "watch_now", {})["says"] == "the settings have no monitors"
 
 
 def test_digest_now_tells_what_waits_and_nothing_of_it_twice() -> None:
     stage = memory_stage(some_settings(**{"[people.ben]": f"[people.ben]\n{QUIET}", '"sms:asha"]': '"sms:asha", "email:ben"]'}))
     for number in range(3):
         stage.take(an_upload(f"in/{number}.csv", sequencer=f"0{number}"))
-    assert do(stage, "digest_now", {"who": "ben"})["digests"] == 1
+    assert do(stage, "digest_now", {"who": "ben"})["channels"] == ["email"]
+    assert do(stage, "digest_now", {"who": "ben"})["digests"] == 0  # on its way
     stage.take(an_upload("in/after.csv", sequencer="09"))
     assert do(stage, "digest_now", {"who": "asha"})["says"] == "nothing waits for asha"
     stage.sweep_for(minutes=5)
@@ -116,4 +178,3 @@ def test_digest_now_tells_what_waits_and_nothing_of_it_twice() -> None:
 
 def test_every_task_says_what_it_does() -> None:
     assert all(task.says and task.input.__doc__ for task in TASKS.values())
-    assert timedelta(0) < plenty()
