@@ -127,11 +127,32 @@ def test_test_function_says_who_was_told_and_who_there_is(app: Any, stage: Stage
         assert "say who" in client.lambda_.invoke("test", None).payload["error"]
 
 
+def test_tasks_are_done_by_their_functions(app: Any, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "settings", replace(app.settings, monitors=()))  # theirs are servers outside
+    with Client(app.app) as client:
+        (told,) = client.lambda_.invoke("send", {"to": ["email:ben"], "words": {"title": "Tonight"}}).payload["deliveries"]
+        assert (told["person"], told["state"]) == ("ben", "sent")
+        assert client.lambda_.invoke("watch_now", {}).payload["monitors"] == []
+        assert client.lambda_.invoke("digest_now", {"who": "ben"}).payload["says"] == "nothing waits for ben"
+    assert [message.subject for _, _, message in stage.sent] == ["Tonight"]
+
+
+@pytest.mark.parametrize("function", ["send", "watch_now", "digest_now"])
+@pytest.mark.parametrize("payload", [[], "text", 1, {"odd": {"odd": None}}, {"to": {}, "monitor": [], "who": 1}])
+def test_task_asked_for_with_nonsense_answers_in_one_sentence(app: Any, stage: Stage, function: str, payload: Any) -> None:
+    with Client(app.app) as client:
+        answer = client.lambda_.invoke(function, payload).payload
+    assert list(answer) == ["error"]
+    assert "\n" not in answer["error"]
+    assert stage.sent == []
+
+
 def test_request_asked_again_sends_once(app: Any, stage: Stage) -> None:
     context = SimpleNamespace(aws_request_id="1")
     for _ in range(2):
         app.test({"to": "ben"}, context)
-    assert len(stage.sent) == 1
+        app.send({"to": ["ben"], "words": {"text": "hello"}}, context)
+    assert len(stage.sent) == 2
 
 
 def test_health_answers(app: Any) -> None:
