@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -61,20 +60,6 @@ class Account:
     def bot(self) -> Bot:
         return self.stage_.bot
 
-    def client(self, service: str) -> Any:
-        if service == "lambda":
-            return self
-        raise LookupError(service)
-
-    def invoke(self, *, FunctionName: str, Payload: bytes) -> Any:  # noqa: N803  the names that boto3 asks for
-        from io import BytesIO
-
-        from chalicelib.tasks import asked
-
-        name = FunctionName.removeprefix("dropnote-local-")
-        told = asked(name, self.bot(), self.settings, json.loads(Payload), "r1", lambda: timedelta(minutes=1))
-        return {"Payload": BytesIO(json.dumps(told).encode())}
-
 
 @pytest.fixture
 def server() -> Iterator[WeakServer]:
@@ -89,8 +74,7 @@ def stage(server: WeakServer, monkeypatch: pytest.MonkeyPatch) -> Stage:
     stage = memory_stage(some_settings(MONITORS.format(url=server.url)))
     stage.now = utc_now()
     account = Account(stage, stage.settings)
-    for module in ("operate", "watching", "tasking"):
-        monkeypatch.setattr(f"workbench.{module}.find_account", lambda name: account, raising=False)
+    monkeypatch.setattr("workbench.operate.find_account", lambda name: account)
     monkeypatch.setattr("workbench.watching.incidents_of", lambda account: stage.incidents)
     monkeypatch.setattr("workbench.explaining_monitors.incidents_of", lambda account: stage.incidents)
     monkeypatch.setattr("workbench.explaining_monitors.find_account", lambda name: account)
@@ -160,31 +144,6 @@ def test_explain_a_rule_and_an_unknown_name(stage: Stage) -> None:
     assert "tells      asha by email, asha by sms" in run("explain", "uploads").output
     result = run("explain", "uplods")
     assert (result.exit_code, "did you mean 'uploads'?" in result.output) == (1, True)
-
-
-def test_tasks_are_listed_and_run(stage: Stage) -> None:
-    assert [line.split("\t")[0] for line in run("run").output.splitlines()] == ["task", "send", "watch_now", "digest_now"]
-    result = run("run", "send", "to=ben", "words.title=Hello", "words.text=Tonight")
-    assert (result.exit_code, "ben\temail\tsent" in result.output) == (0, True)
-    assert stage.mail.taken[0].message.subject == "Hello"
-    assert "shop\tok\tanswered 200" in run("run", "watch_now", "monitor=shop").output
-    assert "nothing waits for asha" in run("run", "digest_now", "who=asha").output
-
-
-@pytest.mark.parametrize(
-    ("arguments", "code", "says"),
-    [
-        (["nothing"], 2, "There is no task 'nothing'"),
-        (["send"], 2, "required field to"),
-        (["send", "to"], 2, "'to' is no KEY=VALUE"),
-        (["send", "to=ben", "urgent=perhaps"], 2, "Expected bool"),
-        (["send", "to=bne"], 1, "did you mean 'ben'?"),
-        (["watch_now", "monitor=x"], 1, "no monitor 'x'"),
-    ],
-)
-def test_mistakes_of_tasks(stage: Stage, arguments: list[str], code: int, says: str) -> None:
-    result = run("run", *arguments)
-    assert (result.exit_code, says in result.output, "Traceback" in result.output) == (code, True, False)
 
 
 def test_monitor_can_be_silenced_by_name(stage: Stage) -> None:
