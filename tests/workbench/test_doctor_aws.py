@@ -144,7 +144,7 @@ def listen(deployed: Patient, stream: str = "") -> str:
 
 def test_stream_that_nothing_reads_is_found(deployed: Patient) -> None:
     told = deployed.found("counting")
-    assert "no budget is held: nothing listens to the ledger's stream" in told
+    assert "no budget is held: nothing listens to its stream" in told
     assert "dropnote setup --stage prod, then chalice deploy --stage prod" in told
     listen(deployed)
     assert deployed.found("counting") == ""
