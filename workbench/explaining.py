@@ -54,10 +54,12 @@ class Explained(msgspec.Struct, frozen=True):
 
 
 def explain(settings: Settings, stage: str, uploads: Sequence[Event]) -> list[Explained]:
-    """What each rule makes of a burst of uploads like the first, in the order of the file."""
+    """What each rule on uploads makes of a burst of uploads like the first, in the order of the file."""
     renderer = Renderer(settings, stage=stage)
     matching = {match.rule.name for match in RuleIndex(settings.rules).match(uploads[0])}
-    return [_explained(settings, rule, uploads, renderer, rule.name in matching) for rule in settings.rules]
+    return [
+        _explained(settings, rule, uploads, renderer, rule.name in matching) for rule in settings.rules if rule.on is Kind.UPLOAD
+    ]
 
 
 def burst_of(upload: Upload, at: datetime, files: int, over: timedelta) -> list[Event]:
