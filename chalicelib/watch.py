@@ -34,6 +34,8 @@ from .settings.monitors import Monitor
 AT_ONCE = 32  # looks; they wait for answers and cost next to no processor
 RESERVE = timedelta(seconds=20)  # to judge, to write down and to tell what was seen
 
+Step = Callable[[Monitor, Result], object]
+
 
 class Watched(Struct, frozen=True):
     """What one run did."""
@@ -58,8 +60,10 @@ class Watch:
         """How everything stands, by its name."""
         return self._incidents.all()
 
-    def run(self, monitors: Sequence[Monitor], time_left: TimeLeft, *, now_all: bool = False) -> Watched:
-        """Look at those that are due (or at all of them), and tell what changed."""
+    def run(
+        self, monitors: Sequence[Monitor], time_left: TimeLeft, *, now_all: bool = False, step: Step = lambda *_: None
+    ) -> Watched:
+        """Look at those that are due (or at all of them), and tell what changed. `step` hears of each look what it gave."""
         standings = self._incidents.all()
         now = self._deliverer.clock()
         told = self._tell_again(monitors, standings, time_left)
@@ -73,6 +77,7 @@ class Watch:
             standing = standings.get(monitor.name, Standing(monitor.name))
             with _innocent_of(monitor.name):
                 result = _result(monitor, seen, self._deliverer.clock(), standing.memory)
+                step(monitor, result)
                 told += len(self._stand(monitor, standing, result, time_left))
             looked += 1
         if due:

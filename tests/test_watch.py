@@ -100,6 +100,14 @@ def test_change_is_told_once_however_often_it_is_looked_at() -> None:
     assert bench.stage.addresses() == ["ben@example.com"] * 2
 
 
+def test_each_look_is_told_as_it_comes() -> None:
+    bench = Bench({"web": Check(Level.WARNING), "gone": Check(Unreadable("AccessDenied"))})
+    steps: list[tuple[str, Level]] = []
+    step = lambda monitor, result: steps.append((monitor.name, result.level))  # noqa: E731
+    bench.stage.bot.watch.run(bench.stage.settings.monitors, plenty, step=step)
+    assert sorted(steps) == [("gone", Level.UNKNOWN), ("web", Level.WARNING)]
+
+
 def test_who_hears_only_of_errors_hears_their_end_too() -> None:
     bench = Bench({"web": Check(Level.WARNING)})
     bench.watch()
