@@ -1,16 +1,21 @@
 """`dropnote explain MONITOR` or `RULE`: what it looks at, what it waits for, who hears, and how it stands if that is known."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import islice
+from typing import Any
 from zoneinfo import ZoneInfo
 
+from msgspec import Struct
+
 from chalicelib.clock import utc_now
-from chalicelib.events import Kind
+from chalicelib.events import Kind, Severity
 from chalicelib.events.lines import in_words
 from chalicelib.filters import in_zone
+from chalicelib.policy.complete import Complete
 from chalicelib.policy.incident import Standing
+from chalicelib.policy.silence import Silence, silenced
 from chalicelib.settings import Recipient, Rule, Settings
 from chalicelib.settings.monitors import Monitor
 from chalicelib.settings.values import nearest
@@ -32,18 +37,57 @@ def explain_name(name: str, stage: str, json_: bool) -> None:
     found = [each for each in settings.monitors if name in (each.name, each.table)]
     rule = next((each for each in settings.rules if each.name == name), None)
     if not found and rule is None:
-        known = [*(each.name for each in settings.monitors), *(each.name for each in settings.rules)]
-        fail(f"The settings have no monitor or rule {name!r}; {nearest(name, known)}")
-    standings = _standings(stage)
+        names = [name for each in settings.monitors for name in (each.name, each.table)]
+        known = dict.fromkeys([*names, *(each.name for each in settings.rules)])
+        hint = "of an object write s3://bucket/folder/name" if "/" in name else nearest(name, known)
+        fail(f"The settings have no monitor or rule {name!r}; {hint or 'dropnote monitors lists the monitors'}")
+    here = _here(stage)
     if json_:
-        as_json([facts_of(each, standings.get(each.name), utc_now()) for each in found] or dict(of_rule(rule) if rule else ()))
+        as_json([_whole(each, here) for each in found] or dict(_of_named(rule, here) if rule else ()))
         return
     for each in found:
-        _say(each.name, [*of_monitor(each, settings), *_standing(standings.get(each.name))])
+        _say(each.name, [*of_monitor(each, settings), *_standing(here.standings.get(each.name)), *_silence(here, each)])
     if rule and not found:
-        _say(rule.name, of_rule(rule))
-    if not standings and found:
-        say("how it stands is not known here: no local world runs, and no --stage was named", "dim")
+        _say(rule.name, _of_named(rule, here))
+    if not here.known:
+        say("how it stands and what is silent is not known here: no local world runs, and no --stage was named", "dim")
+
+
+class Here(Struct, frozen=True):
+    """What an account knows, where there is one."""
+
+    known: bool = False
+    standings: Mapping[str, Standing] = {}
+    silences: Mapping[str, Silence] = {}
+
+
+def _here(stage: str) -> Here:
+    """How everything stands, and what is silent; nothing where nobody can say."""
+    with suppress(AccountError), telling():
+        account = find_account(stage)
+        return Here(True, incidents_of(account).all(), account.bot().deliverer.control.now().silences)
+    return Here()
+
+
+def _whole(monitor: Monitor, here: Here) -> dict[str, Any]:
+    """All there is to know of a monitor; spans are in seconds."""
+    knobs = monitor.knobs
+    facts = facts_of(monitor, here.standings.get(monitor.name), utc_now())
+    return {
+        **(facts if here.known else {**facts, "state": "not known here"}),
+        "every_s": int(knobs.every.total_seconds()),
+        "failures": knobs.failures,
+        "recoveries": knobs.recoveries,
+        "remind_s": int(knobs.remind.total_seconds()) if knobs.remind else None,
+        "urgent": knobs.urgent,
+        "tells": [f"{each.channel.value}:{each.person.name}" for each in monitor.rule.recipients],
+        "tells_of_errors": [f"{each.channel.value}:{each.person.name}" for each in monitor.on_error],
+        "silence": [str(silence) for silence in _silences(here, monitor.name, monitor.table)],
+    }
+
+
+def _of_named(rule: Rule, here: Here) -> Lines:
+    return [*of_rule(rule), *(("silent", str(silence)) for silence in _silences(here, rule.name))]
 
 
 def of_monitor(monitor: Monitor, settings: Settings) -> Lines:
@@ -52,16 +96,16 @@ def of_monitor(monitor: Monitor, settings: Settings) -> Lines:
     lines = [
         ("kind", monitor.kind),
         ("looks at", monitor.check.what),
-        ("how often", f"every {in_words(knobs.every)}, by the watch, which runs once a minute"),
+        ("how often", f"{_every(knobs.every)}, by the watch, which runs once a minute"),
         ("is trouble", f"after {_times(knobs.failures)} that fail{'s' if knobs.failures == 1 else ''}"),
         ("is over", f"after {_times(knobs.recoveries)} that {'is' if knobs.recoveries == 1 else 'are'} well"),
-        ("reminds", f"every {in_words(knobs.remind)} until `dropnote ack`, or its end" if knobs.remind else "never"),
+        ("reminds", f"{_every(knobs.remind)} until `dropnote ack`, or its end" if knobs.remind else "never"),
         ("tells", _who(monitor.rule.recipients)),
     ]
     if monitor.on_error:
         lines.append(("of errors", f"also {_who(monitor.on_error)}"))
     waits = "waits for quiet hours and digests" if not knobs.urgent else "an error waits for no quiet hours; a warning does"
-    lines.append(("urgency", waits))
+    lines += [("urgency", waits), *((name, says) for name, says in _when(monitor.rule) if says)]
     coming = list(islice(monitor.check.coming(utc_now()), COMING))
     lines += [("expected" if number == 0 else "", in_zone(at, _zone(monitor, zone))) for number, at in enumerate(coming)]
     return lines
@@ -70,10 +114,33 @@ def of_monitor(monitor: Monitor, settings: Settings) -> Lines:
 def of_rule(rule: Rule) -> Lines:
     """What a rule wants, and who hears, in words."""
     lines = [("on", rule.on.value), *_wanted(rule), ("tells", _who(rule.recipients) or "nobody: it only counts")]
-    for name, value in (("then", rule.then), ("digest", rule.digest), ("remind", rule.remind), ("fallback", rule.fallback)):
-        if value:
-            lines.append((name, in_words(value) if isinstance(value, timedelta) else str(value)))
-    return lines
+    return [*lines, *((name, says) for name, says in _when(rule) if says)]
+
+
+def _when(rule: Rule) -> Lines:
+    """When a rule tells; "" where it says nothing about that."""
+    limits = (*map(str, rule.budget),)
+    return [
+        ("severity", rule.severity.value if rule.severity is not Severity.INFO else ""),
+        ("urgency", "waits for nothing" if rule.urgent else ""),
+        ("bundles", f"after the first message, one of what comes in {in_words(rule.then)}" if rule.then else ""),
+        ("whole", _of_complete(rule.complete) if rule.complete else ""),
+        ("digest", str(rule.digest or "")),
+        ("quiet", ", ".join(map(str, rule.quiet))),
+        ("budget", f"{', '.join(limits)} at the most" if limits else ""),
+        ("reminds", f"{_every(rule.remind)}, until the alarm is over" if rule.remind else ""),
+        ("fallback", f"the other channel, where one keeps failing for {in_words(rule.fallback)}" if rule.fallback else ""),
+        ("gives up", f"after {in_words(rule.expires)}"),
+    ]
+
+
+def _of_complete(wanted: Complete) -> str:
+    ways = (
+        f"{wanted.marker} came" * bool(wanted.marker),
+        f"{wanted.files} files came" * bool(wanted.files),
+        f"none came for {in_words(wanted.quiet)}" if wanted.quiet else "",
+    )
+    return f"one message when {' or '.join(filter(None, ways))}, or after {in_words(wanted.within)}"
 
 
 def _wanted(rule: Rule) -> Lines:
@@ -97,21 +164,29 @@ def _standing(standing: Standing | None) -> Lines:
     if standing is None or standing.result is None:
         return []
     incident = standing.incident
+    since = f" since {_local(standing.since)}" if standing.since else ""
+    looked = f" ({_local(standing.checked_at)})" if standing.checked_at else ""
     lines = [
-        ("stands", f"{standing.level}{', flaps' if standing.flapping else ''}"),
-        ("said last", fit_to_show(standing.result.says)),
+        ("stands", f"{standing.level}{', flaps' if standing.flapping else ''}{since}"),
+        ("said last", fit_to_show(standing.result.says) + looked),
     ]
     if incident:
         known = f", known to {incident.acked_by}" if incident.acked_by else ""
-        lines.append(("incident", f"{incident.id} since {incident.opened_at.astimezone():%Y-%m-%d %H:%M %Z}{known}"))
+        lines.append(("incident", f"{incident.id} since {_local(incident.opened_at)}{known}"))
     return lines
 
 
-def _standings(stage: str) -> dict[str, Standing]:
-    """How everything stands; {} where nobody can say."""
-    with suppress(AccountError), telling():
-        return incidents_of(find_account(stage)).all()
-    return {}
+def _local(moment: datetime) -> str:
+    return f"{moment.astimezone():%Y-%m-%d %H:%M %Z}"
+
+
+def _silence(here: Here, monitor: Monitor) -> Lines:
+    return [("silent", str(silence)) for silence in _silences(here, monitor.name, monitor.table)]
+
+
+def _silences(here: Here, *names: str) -> list[Silence]:
+    found = (silenced(here.silences, name, utc_now()) for name in dict.fromkeys(names))
+    return [silence for silence in found if silence]
 
 
 def _zone(monitor: Monitor, default: str) -> str:
@@ -121,6 +196,10 @@ def _zone(monitor: Monitor, default: str) -> str:
         ZoneInfo(last)
         return last
     return default
+
+
+def _every(span: timedelta) -> str:
+    return f"every {in_words(span).removeprefix('1 ')}"
 
 
 def _times(count: int) -> str:

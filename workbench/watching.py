@@ -21,7 +21,7 @@ from chalicelib.show import fit_to_show
 from .account import Account, AccountError
 from .logbook import local
 from .operate import on_account
-from .output import as_json, out, say, table, working
+from .output import as_json, bar, out, say, table
 
 COMING = 5
 _COLUMNS = ("monitor", "state", "since", "what it said last", "looks next", "next expected")
@@ -39,8 +39,10 @@ def monitors(account: Account, names: tuple[str, ...], json_: bool) -> None:
     """How the monitors and the alarms of the bus stand, since when, and what comes next; what is not well comes first."""
     rows = list(facts(account.settings, incidents_of(account).all(), utc_now()))
     chosen = [row for row in rows if not names or row["monitor"] in names or row["table"] in names]
-    if unknown := [name for name in names if not any(name in (row["monitor"], row["table"]) for row in rows)]:
-        raise AccountError(f"There is no monitor {unknown[0]!r}; {nearest(unknown[0], [row['monitor'] for row in rows])}")
+    known = dict.fromkeys(name for row in rows for name in (row["monitor"], row["table"]) if name)
+    if unknown := [name for name in names if name not in known]:
+        hint = nearest(unknown[0], known) or "dropnote monitors lists them"
+        raise AccountError(f"There is no monitor {unknown[0]!r}; {hint}")
     if json_:
         as_json(chosen)
     elif chosen:
@@ -91,8 +93,14 @@ def facts_of(monitor: Monitor, standing: Standing | None, now: datetime) -> dict
 
 def _short(row: Mapping[str, Any]) -> list[str]:
     state = row["state"] + (", flaps" if row["flapping"] else "")
-    looks = "" if row["kind"] == "alarm" else row["looks_next"][11:16]
-    return [row["monitor"], state, row["since"][:16], row["says"], looks, row["expected"][0][:16] if row["expected"] else ""]
+    looks = "" if row["kind"] == "alarm" else row["looks_next"]  # nobody looks: an alarm tells
+    expected = row["expected"][0] if row["expected"] else ""
+    return [row["monitor"], state, _minute(row["since"]), row["says"], _minute(looks), _minute(expected)]
+
+
+def _minute(moment: str) -> str:
+    """A moment without its seconds."""
+    return moment[:16] + moment[19:]
 
 
 @click.command()
@@ -103,8 +111,13 @@ def _short(row: Mapping[str, Any]) -> list[str]:
 def watch(account: Account, once: bool, all_: bool, json_: bool) -> None:
     """Look at the monitors that are due, from here, and tell what changed as the function would."""
     settings, ends = account.settings, utc_now() + _PATIENCE
-    with working(f"looking at {len(settings.monitors)} monitors"):
-        done = account.bot().watch.run(settings.monitors, lambda: ends - utc_now(), now_all=all_)
+    with bar("looking", len(settings.monitors)) as step:
+        done = account.bot().watch.run(
+            settings.monitors,
+            lambda: ends - utc_now(),
+            now_all=all_,
+            step=lambda monitor, result: step(f"{monitor.name}: {result.level}"),
+        )
     rows = list(facts(settings, incidents_of(account).all(), utc_now()))
     if json_:
         as_json({"looked": done.looked, "told": done.told, "left": done.left, "monitors": rows})
@@ -132,13 +145,14 @@ def ack(account: Account, id_: str) -> None:
 
 def _incident(standings: Iterable[Standing], id_: str) -> Standing:
     open_ = [each for each in standings if each.incident]
-    found = [each for each in open_ if each.incident and each.incident.id.startswith(id_)]
+    found = [each for each in open_ if id_ and each.incident and each.incident.id.startswith(id_.lower())]
     if len(found) == 1:
         return found[0]
     if found:
         raise AccountError(f"{len(found)} incidents begin with {id_}: give more of it.")
     ids = ", ".join(f"{each.incident.id} ({each.shown or each.name})" for each in open_ if each.incident)
-    raise AccountError(f"No incident {id_} is open. " + (f"These are: {ids}." if ids else "None is."))
+    there = f"These are: {ids}." if ids else "None is."
+    raise AccountError(f"No incident {id_!r} is open: it is over, or there never was one. {there}")
 
 
 def incidents_of(account: Account) -> Incidents:

@@ -1,6 +1,7 @@
 """The operator's commands of monitors and tasks: on a bot in memory, with a real table where one is needed."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,9 @@ from chalicelib.clock import utc_now
 from chalicelib.settings import Settings
 from tests.builders import some_settings
 from tests.worlds import Stage, memory_stage
+from workbench.account import AccountError
 from workbench.cli import main
+from workbench.explaining_monitors import of_rule
 from workbench.weak_server import WeakServer
 
 MONITORS = """
@@ -33,6 +36,32 @@ bucket = "acme-drops"
 key = "feed/{{date:%Y-%m-%d}}.csv"
 expect = "weekdays by 06:00 Asia/Kolkata"
 notify = "email:ben"
+"""
+
+CALM = """
+[[rules]]
+name = "calm"
+bucket = "acme-drops"
+key = "x/**"
+notify = "email:ben"
+severity = "warning"
+quiet = "22:00-07:00"
+budget = "20 messages per hour"
+then = "10m"
+by = "folder"
+[[rules]]
+name = "whole"
+bucket = "acme-drops"
+key = "y/**"
+notify = "email:ben"
+by = "folder"
+complete = { marker = "_SUCCESS", within = "2h" }
+[[rules]]
+name = "fire"
+bucket = "acme-drops"
+key = "z/**"
+notify = "email:ben"
+urgent = true
 """
 
 
@@ -114,7 +143,51 @@ def test_incident_from_its_opening_to_its_ack(stage: Stage, server: WeakServer) 
 
 def test_ack_of_nothing_says_so(stage: Stage) -> None:
     result = run("ack", "123")
-    assert (result.exit_code, result.output) == (1, "No incident 123 is open. None is.\n")
+    assert (result.exit_code, result.output) == (1, "No incident '123' is open: it is over, or there never was one. None is.\n")
+
+
+def test_ack_that_the_watch_was_quicker_than_is_tried_again(stage: Stage, server: WeakServer) -> None:
+    server.mode = "failing"
+    for _ in range(2):
+        run("watch", "--once", "--all")
+    keep, tries = stage.incidents.keep, iter((False, False))
+    stage.incidents.keep = lambda old, new, now: next(tries, True) and keep(old, new, now)
+    id_ = stage.incidents.get("shop").incident.id
+    assert run("ack", id_.upper()).exit_code == 0
+    assert stage.incidents.get("shop").incident.acked_at
+    stage.incidents.keep = lambda *_: False
+    assert run("ack", id_).stderr == "The watch is busy with it: try again.\n"
+
+
+def test_acknowledged_incident_brings_no_reminder(stage: Stage, server: WeakServer) -> None:
+    server.mode = "failing"
+    for _ in range(2):
+        run("watch", "--once", "--all")
+    texts = [len(stage.text.taken)]  # only the shop's errors come by text
+    for acknowledged in (False, True):
+        if acknowledged:
+            run("ack", stage.incidents.get("shop").incident.id)
+        stage.later(hours=5)
+        run("watch", "--once", "--all")
+        texts.append(len(stage.text.taken))
+    assert texts == [1, 2, 2]
+
+
+def test_moments_have_their_zone(stage: Stage) -> None:
+    run("watch", "--once")
+    (_, shop, feed) = (line.split("\t") for line in run("monitors").stdout.splitlines())
+    if shop[0] == "feed":  # it comes first when its file is late
+        shop, feed = feed, shop
+    zone = f"{utc_now().astimezone():%Z}"
+    assert shop[2].endswith(zone)
+    assert shop[4].endswith(zone)
+    assert re.fullmatch(rf"\d{{4}}-\d\d-\d\d \d\d:\d\d {re.escape(zone)}", feed[5])
+
+
+def test_expected_times_are_five_for_scripts(stage: Stage) -> None:
+    (feed,) = json.loads(run("monitors", "feed", "--json").stdout)
+    assert len(feed["expected"]) == 5
+    assert feed["expected"] == sorted(feed["expected"])
 
 
 def test_unknown_monitor_names_the_nearest(stage: Stage) -> None:
@@ -130,7 +203,8 @@ def test_explain_a_monitor_in_words(stage: Stage) -> None:
         "reminds    every 4 hours until `dropnote ack`, or its end",
         "tells      ben by email",
         "of errors  also asha by sms",
-        "stands     ok",
+        "stands     ok since 20",
+        "gives up   after 24 hours",
     ):
         assert line in told
 
@@ -138,6 +212,34 @@ def test_explain_a_monitor_in_words(stage: Stage) -> None:
 def test_explain_shows_the_next_five_expected_times_in_their_zone(stage: Stage) -> None:
     told = run("explain", "feed").output
     assert told.count("06:00 IST") == 5
+
+
+def test_explain_says_who_silenced_it_and_why(stage: Stage) -> None:
+    run("silence", "shop", "2h", "--reason", "migration")
+    run("silence", "uploads", "2h", "--reason", "too many")
+    assert re.search("silent +until 20.* by .*: migration", run("explain", "shop").output)
+    assert ": too many" in run("explain", "uploads").output
+    assert json.loads(run("explain", "shop", "--json").stdout)[0]["silence"][0].endswith(": migration")
+    assert "silent" not in run("explain", "feed").output
+
+
+def test_explain_without_an_account_says_what_it_does_not_know(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(_: str) -> None:
+        raise AccountError("No local world runs here.")
+
+    monkeypatch.setattr("workbench.explaining_monitors.find_account", nobody)
+    told = run("explain", "shop")
+    assert (told.exit_code, "how it stands and what is silent is not known here" in told.output) == (0, True)
+    (shop,) = json.loads(run("explain", "shop", "--json").stdout)
+    assert (shop["state"], shop["failures"], shop["tells_of_errors"]) == ("not known here", 2, ["sms:asha"])
+
+
+def test_explain_has_every_word_of_a_calm_rule() -> None:
+    told = dict(pair for rule in some_settings(CALM).rules for pair in of_rule(rule))
+    assert told["bundles"] == "after the first message, one of what comes in 10 minutes"
+    assert told["whole"] == "one message when _SUCCESS came, or after 2 hours"
+    assert (told["quiet"], told["budget"]) == ("22:00-07:00", "20 messages per hour at the most")
+    assert (told["urgency"], told["severity"]) == ("waits for nothing", "warning")
 
 
 def test_explain_a_rule_and_an_unknown_name(stage: Stage) -> None:
