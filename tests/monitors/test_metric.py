@@ -601,7 +601,7 @@ ANY = 'metric = "A B"\n'
         (ANY + 'error = "cpu above 5"', "error: 'cpu' says what is measured twice"),
         (ANY + 'period = "7m"\nerror = "above 5 for 15 min"', "period: it does not go into the time"),
         (ANY + 'period = "1m"\nerror = "above 5 for 25 min 3 of 5"', "period: it does not go into the time"),
-        (OF + 'error = "cpu above 5 for 1 h 3 of 5"', "error: there are not so many values in that time, one each 60 seconds"),
+        (OF + 'error = "cpu above 5 for 1 h 3 of 5"', "error: there are not so many values in that time, one each 1 minute"),
         (ANY + 'error = "above 5 /s"', "error: only what is added up comes to so much in a second"),
         (OF + 'error = "cpu above 5 %/s"', "error: only what is added up comes to so much in a second"),
         (

@@ -69,7 +69,7 @@ def test_every_bucket_tells_its_function(packaged: tuple[Setup, dict[str, Any]])
 def test_every_schedule_bus_rule_and_mapping_is_there(packaged: tuple[Setup, dict[str, Any]]) -> None:
     _, written = packaged
     rules = written["resource"]["aws_cloudwatch_event_rule"].values()
-    assert {each["schedule_expression"] for each in rules if "schedule_expression" in each} == {"rate(1 minute)", "rate(1 hour)"}
+    assert {each["schedule_expression"] for each in rules if "schedule_expression" in each} == {"rate(1 minute)"}
     patterns = [json.loads(each["event_pattern"]) for each in rules if "event_pattern" in each]
     assert [each["detail-type"] for each in patterns] == [["Object Created"]]
     mappings = written["resource"]["aws_lambda_event_source_mapping"].values()
