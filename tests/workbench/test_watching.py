@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from msgspec.structs import replace
 
 from chalicelib.bot import Bot
 from chalicelib.clock import utc_now
@@ -246,6 +247,24 @@ def test_explain_a_rule_and_an_unknown_name(stage: Stage) -> None:
     assert "tells      asha by email, asha by sms" in run("explain", "uploads").output
     result = run("explain", "uplods")
     assert (result.exit_code, "did you mean 'uploads'?" in result.output) == (1, True)
+
+
+def test_table_of_several_monitors_is_silenced_and_explained_as_one(stage: Stage, server: WeakServer) -> None:
+    both = tuple(replace(each, table="all") for each in stage.settings.monitors)
+    stage.settings = replace(stage.settings, monitors=both)
+    account = Account(stage, stage.settings)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("workbench.operate.find_account", lambda name: account)
+        patch.setattr("workbench.explaining_monitors.settings_of", lambda name: (stage.settings, {}))
+        patch.setattr("workbench.explaining_monitors.find_account", lambda name: account)
+        assert run("silence", "all", "2h", "--reason", "migration").exit_code == 0
+        stage.now = utc_now()
+        server.mode = "failing"
+        for _ in range(2):
+            assert "0 messages told" in run("watch", "--once", "--all").output
+        told = run("explain", "all").output
+    assert [line for line in told.splitlines() if not line.startswith(" ")] == ["shop", "feed"]
+    assert told.count("migration") == 2
 
 
 def test_monitor_can_be_silenced_by_name(stage: Stage) -> None:
