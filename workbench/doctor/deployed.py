@@ -85,6 +85,8 @@ def package(account: Account) -> Iterator[Trouble]:
 def environment(account: Account) -> Iterator[Trouble]:
     """Do the functions see the environment of .chalice/config.json? Only names are told."""
     wanted = read_stage(PROJECT, account.stage)["environment_variables"]
+    if account.stage == "local":  # the world has addresses of its own
+        wanted = {name: account.variables.get(name, value) for name, value in wanted.items()}
     differ = set()
     for each in functions(account):
         seen = each.get("Environment", {}).get("Variables", {})
