@@ -36,7 +36,7 @@ def clients(data: Path = DATA) -> Clients:
     """What makes clients, by the environment's credentials and region; one session for all of a container's."""
     session = Session()
     session.set_default_client_config(_CONFIG)
-    if data.is_dir():
+    if all((data / service).is_dir() for service in SERVICES):  # what was packaged for an older version lacks some
         session.register_component("data_loader", Loader([str(data)], include_default_search_paths=False))
     return session.create_client
 

@@ -30,6 +30,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 PARTS = {Channel.SMS: ("sms.txt",), Channel.EMAIL: ("subject.txt", "email.txt", "email.html")}
 FALLBACK = "plain"
 REPLY = "Re: "
+LONGEST_SUBJECT = 190  # code points: a letter may have many
 MOST_SUBJECT = 150  # letters, those of an answer's REPLY too; mail clients show half of that
 
 _ERRORS = (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError, RecursionError)
@@ -116,7 +117,8 @@ class Renderer:
             most = self._settings.sms.max_segments if self._settings.sms else 1
             return fit(plain(marks + text), most)
         if part == "subject.txt":
-            return shortened(fit_to_show(marks + " ".join(text.split())), MOST_SUBJECT - len(REPLY))
+            subject = shortened(fit_to_show(marks + " ".join(text.split())), MOST_SUBJECT - len(REPLY))
+            return subject if len(subject) <= LONGEST_SUBJECT else f"{subject[: LONGEST_SUBJECT - 1]}…"
         return marks + text + "\n" if part == "email.txt" else text
 
     def _message(self, template: str, channel: Channel, event: Event, rule: str, person: Person) -> Message:
