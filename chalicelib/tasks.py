@@ -5,7 +5,7 @@ Source: AWS Lambda developer guide, "Invoking a function synchronously"; an asyn
 request id, and says nothing twice.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -14,7 +14,7 @@ from msgspec import Meta, Struct, ValidationError, field
 
 from .audience import of_message
 from .bot import Bot
-from .delivery import summary
+from .delivery import Delivery, summary
 from .events import Event, Kind, Level, identity_of
 from .message import Channel
 from .policy.bundle import Bundle
@@ -95,6 +95,9 @@ def checked(name: str, payload: object) -> Any:
     task = TASKS[name]
     try:
         return msgspec.convert(payload if payload is not None else {}, task.input)
+    except UnicodeEncodeError as error:
+        field_ = shortened(repr(error.object), LONGEST_NAME)
+        raise Refused(f"the input of {name} is not in order: the field {field_} has half of a letter in it") from None
     except ValidationError as error:
         known = ", ".join(task.input.__struct_fields__)
         problem = shortened(fit_to_show(str(error).replace("`", "")), 300)
@@ -109,7 +112,7 @@ def _send(bot: Bot, settings: Settings, wanted: Send, request: str, time_left: T
         Kind.MESSAGE,
         identity_of("message", wanted.id or request),
         bot.deliverer.clock(),
-        detail=wanted.words.get("text") or wanted.words.get("title") or "A message",
+        detail=": ".join(filter(None, map(wanted.words.get, ("title", "text")))) or "A message",
         urgent=wanted.urgent,
         words=wanted.words,
     )
@@ -118,7 +121,18 @@ def _send(bot: Bot, settings: Settings, wanted: Send, request: str, time_left: T
         for recipient in dict.fromkeys(recipients)
         for each in bot.deliverer.deliver(of_message(event, wanted.template, recipient), time_left)
     ]
-    return {"deliveries": [summary(each) for each in done]} | ({} if done else {"says": "it was sent before, under the same id"})
+    says = _instead(bot, settings, wanted.template, event, done) if done else "it was sent before, under the same id"
+    return {"deliveries": [summary(each) for each in done]} | ({"says": says} if says else {})
+
+
+def _instead(bot: Bot, settings: Settings, template: str, event: Event, done: Sequence[Delivery]) -> str:
+    """Why the plain template says it, where the one that was asked for cannot; "" where it can."""
+    troubles = []
+    for channel, person in {each.channel: settings.people[each.person] for each in done}.items():
+        notice = of_message(event, template, Recipient(channel, person))
+        made = bot.deliverer.renderer.render(template, channel=channel, event=event, rule=notice.rule, person=person)
+        troubles += [made.trouble] if made.trouble else []
+    return f"the plain template says it instead: {shortened(fit_to_show('; '.join(troubles)), 300)}" if troubles else ""
 
 
 def recipients_of(settings: Settings, target: str) -> list[Recipient]:

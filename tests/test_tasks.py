@@ -1,12 +1,14 @@
 """Deliberate tasks: checked input, a clear result, and the same promises as any message."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from chalicelib.policy.budget import Tripped, parse, scopes
 from chalicelib.settings import Settings
 from chalicelib.tasks import TASKS, asked
-from tests.builders import an_upload, some_settings
+from tests.builders import NOON, an_upload, some_settings
 from tests.providers import Answer
 from tests.worlds import Stage, memory_stage, plenty
 from workbench.weak_server import WeakServer
@@ -66,6 +68,8 @@ def test_same_request_and_same_id_send_once() -> None:
         ("send", {"to": ["ben"], "words": {"\ud83c": "text"}}, "has half of a letter"),
         ("send", {"to": ["ben"], "urgnt": True}, "unknown field urgnt"),
         ("send", {"to": ["ben"], "two\nlines" * 1000: True}, r"unknown field two\nlines"),
+        ("send", {"to": ["ben"], "\ud83c": True}, "half of a letter"),
+        ("watch_now", {"shop" * 1000 + "\ud83c": True}, "half of a letter"),
         ("watch_now", {"monitor": "shap"}, "no monitor 'shap'; there are none"),
         ("digest_now", {}, "required field who"),
         ("digest_now", {"who": "ash"}, "did you mean 'asha'?"),
@@ -91,10 +95,10 @@ def test_message_waits_for_quiet_hours_unless_it_is_urgent() -> None:
 def test_messages_that_waited_together_come_as_one() -> None:
     stage = memory_stage(quiet_settings())
     for request in ("r1", "r2"):
-        do(stage, "send", {"to": ["ben"], "words": {"text": f"hello {request}"}}, request)
+        do(stage, "send", {"to": ["ben"], "words": {"title": "News", "text": f"hello {request}"}}, request)
     stage.sweep_for(hours=3)
     (mail,) = stage.mail.taken
-    assert all(f"hello {request}" in mail.message.text for request in ("r1", "r2"))
+    assert all(f"News: hello {request}" in mail.message.text for request in ("r1", "r2"))
 
 
 def test_hostile_words_are_shown_and_do_nothing() -> None:
@@ -110,11 +114,25 @@ def test_hostile_words_are_shown_and_do_nothing() -> None:
     assert "{{ 7 * 7 }}" in text.text
 
 
-def test_template_that_cannot_say_it_gives_way_to_the_plain_one() -> None:
+def test_template_that_cannot_say_it_gives_way_to_the_plain_one_and_the_result_says_so() -> None:
     stage = memory_stage()
-    told = do(stage, "send", {"to": ["sms:asha"], "template": "upload", "words": {"text": "hello"}})
-    assert [each["state"] for each in told["deliveries"]] == ["sent"]
-    assert stage.text.taken[0].message.text == "acme-drops: hello"
+    words = {"title": "Maintenance", "text": "Tonight"}
+    told = do(stage, "send", {"to": ["sms:asha"], "template": "upload", "words": words})
+    assert [(each["channel"], each["state"]) for each in told["deliveries"]] == [("sms", "sent")]
+    assert told["says"].startswith("the plain template says it instead: template upload, sms.txt line 1: UndefinedError")
+    assert stage.text.taken[0].message.text == "acme-drops: Maintenance: Tonight"
+    assert "says" not in do(stage, "send", {"to": ["sms:asha"], "words": words}, "r2")
+
+
+def test_message_over_budget_waits_and_an_urgent_mail_does_not() -> None:
+    stage = memory_stage(some_settings(**{"[people.ben]": '[people.ben]\nbudget = "1 per hour"'}))
+    limit, until = parse("1 per hour"), NOON + timedelta(hours=1)
+    stage.deliverer.control.trip(Tripped(scopes("ben", "")[0], limit, NOON, until))
+    calm = do(stage, "send", {"to": ["ben"], "words": {"title": "Calm", "text": "later"}})
+    fire = do(stage, "send", {"to": ["ben"], "words": {"title": "Fire", "text": "now"}, "urgent": True}, "r2")
+    assert [each["deliveries"][0]["state"] for each in (calm, fire)] == ["bundled", "sent"]
+    stage.sweep_for(hours=2)
+    assert [each.message.subject for each in stage.mail.taken] == ["Fire", "Calm"]
 
 
 def test_message_that_fails_for_now_is_sent_with_its_own_template_later() -> None:
