@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,13 +19,11 @@ from chalicelib.policy.silence import Silence, silenced
 from chalicelib.settings import Recipient, Rule, Settings
 from chalicelib.settings.monitors import Monitor
 from chalicelib.settings.values import nearest
-from chalicelib.show import fit_to_show
 
 from .account import AccountError, find_account, settings_of, telling
 from .output import as_json, fail, say
+from .standings import Lines, of_standing
 from .watching import COMING, facts_of, incidents_of
-
-Lines = list[tuple[str, str]]
 
 
 def explain_name(name: str, stage: str, json_: bool) -> None:
@@ -46,7 +44,7 @@ def explain_name(name: str, stage: str, json_: bool) -> None:
         as_json([_whole(each, here) for each in found] or dict(_of_named(rule, here) if rule else ()))
         return
     for each in found:
-        _say(each.name, [*of_monitor(each, settings), *_standing(here.standings.get(each.name)), *_silence(here, each)])
+        _say(each.name, [*of_monitor(each, settings), *of_standing(each, here.standings.get(each.name)), *_silence(here, each)])
     if rule and not found:
         _say(rule.name, _of_named(rule, here))
     if not here.known:
@@ -72,6 +70,7 @@ def _here(stage: str) -> Here:
 def _whole(monitor: Monitor, here: Here) -> dict[str, Any]:
     """All there is to know of a monitor; spans are in seconds."""
     knobs = monitor.knobs
+    standing = here.standings.get(monitor.name, Standing(monitor.name))
     facts = facts_of(monitor, here.standings.get(monitor.name), utc_now())
     return {
         **(facts if here.known else {**facts, "state": "not known here"}),
@@ -82,6 +81,9 @@ def _whole(monitor: Monitor, here: Here) -> dict[str, Any]:
         "urgent": knobs.urgent,
         "tells": [f"{each.channel.value}:{each.person.name}" for each in monitor.rule.recipients],
         "tells_of_errors": [f"{each.channel.value}:{each.person.name}" for each in monitor.on_error],
+        "streak": standing.streak,
+        "streak_level": standing.streak_level.value if standing.streak else "",
+        "memory": dict(standing.result.memory) if standing.result else {},
         "silence": [str(silence) for silence in _silences(here, monitor.name, monitor.table)],
     }
 
@@ -158,26 +160,6 @@ def _wanted(rule: Rule) -> Lines:
         ]
         return [("table", rule.item.table), ("did", ", ".join(rule.item.did)), *changed, *fields, *counted]
     return []
-
-
-def _standing(standing: Standing | None) -> Lines:
-    if standing is None or standing.result is None:
-        return []
-    incident = standing.incident
-    since = f" since {_local(standing.since)}" if standing.since else ""
-    looked = f" ({_local(standing.checked_at)})" if standing.checked_at else ""
-    lines = [
-        ("stands", f"{standing.level}{', flaps' if standing.flapping else ''}{since}"),
-        ("said last", fit_to_show(standing.result.says) + looked),
-    ]
-    if incident:
-        known = f", known to {incident.acked_by}" if incident.acked_by else ""
-        lines.append(("incident", f"{incident.id} since {_local(incident.opened_at)}{known}"))
-    return lines
-
-
-def _local(moment: datetime) -> str:
-    return f"{moment.astimezone():%Y-%m-%d %H:%M %Z}"
 
 
 def _silence(here: Here, monitor: Monitor) -> Lines:

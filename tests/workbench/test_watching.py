@@ -2,8 +2,9 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,11 +14,13 @@ from msgspec.structs import replace
 from chalicelib.bot import Bot
 from chalicelib.clock import utc_now
 from chalicelib.settings import Settings
+from chalicelib.settings.monitors import Monitor
 from tests.builders import some_settings
 from tests.worlds import Stage, memory_stage
 from workbench.account import AccountError
 from workbench.cli import main
 from workbench.explaining_monitors import of_rule
+from workbench.standings import remembered
 from workbench.weak_server import WeakServer
 
 MONITORS = """
@@ -67,16 +70,18 @@ urgent = true
 
 
 class _S3:
-    """A bucket without a file."""
+    """A bucket with these files."""
+
+    contents: Sequence[Mapping[str, Any]] = ()
 
     def get_paginator(self, _: str) -> Any:
         return self
 
     def paginate(self, **_: Any) -> Any:
-        return [{"Contents": []}]
+        return [{"Contents": self.contents}]
 
     def list_objects_v2(self, **_: Any) -> Any:
-        return {"Contents": [], "IsTruncated": False}
+        return {"Contents": self.contents, "IsTruncated": False}
 
 
 @dataclass
@@ -213,6 +218,50 @@ def test_explain_a_monitor_in_words(stage: Stage) -> None:
 def test_explain_shows_the_next_five_expected_times_in_their_zone(stage: Stage) -> None:
     told = run("explain", "feed").output
     assert told.count("06:00 IST") == 5
+
+
+def test_explain_says_how_far_a_change_has_come_and_what_was_measured(stage: Stage, server: WeakServer) -> None:
+    assert "on its way" not in run("explain", "shop").output
+    server.mode = "failing"
+    for _ in range(2):
+        run("watch", "--once", "--all")
+    told = run("explain", "shop").output
+    assert "on its way" not in told
+    assert re.search(r"measured +503", told)
+    server.mode = "well"
+    stage.settings = replace(stage.settings, monitors=tuple(_calmer(each) for each in stage.settings.monitors))
+    with pytest.MonkeyPatch.context() as patch:
+        account = Account(stage, stage.settings)
+        for where in ("workbench.operate.find_account", "workbench.explaining_monitors.find_account"):
+            patch.setattr(where, lambda name: account)
+        patch.setattr("workbench.explaining_monitors.settings_of", lambda name: (stage.settings, {}))
+        run("watch", "--once", "--all")
+        assert "on its way 1 of the 3 looks in a row that make it ok" in run("explain", "shop").output
+        (shop,) = json.loads(run("explain", "shop", "--json").stdout)
+    assert (shop["streak"], shop["streak_level"]) == (1, "ok")
+
+
+def _calmer(monitor: Monitor) -> Monitor:
+    return replace(monitor, knobs=replace(monitor.knobs, recoveries=3))
+
+
+def test_explain_says_what_a_monitor_remembers(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    came = utc_now() - timedelta(minutes=1)
+    days = [f"{came - timedelta(days=day):feed/%Y-%m-%d.csv}" for day in range(-1, 9)]
+    monkeypatch.setattr(_S3, "contents", [{"Key": key, "Size": 2048, "LastModified": came} for key in days])
+    run("watch", "--once")
+    told = run("explain", "feed").output
+    assert re.search(rf"remembers +what was due .* came {came.astimezone():%Y-%m-%d %H:%M %Z}; the last size: 2 KB", told)
+    (feed,) = json.loads(run("explain", "feed", "--json").stdout)
+    assert feed["memory"]["sizes"] == [2048]
+    assert "remembers" not in run("explain", "shop").output
+
+
+def test_memory_of_a_metric_is_told_and_nonsense_in_it_is_not() -> None:
+    seen = utc_now().replace(microsecond=0)
+    known = remembered({"level": None, "seen": seen.isoformat(), "missed": 2})
+    assert known == f"2 in a row did not come in time; data until {seen.astimezone():%Y-%m-%d %H:%M %Z}"
+    assert remembered({"seen": "soon", "sizes": "many"}) == remembered({}) == ""
 
 
 def test_explain_says_who_silenced_it_and_why(stage: Stage) -> None:
