@@ -206,7 +206,7 @@ def test_settings_of_a_shop() -> None:
         ("", "url: it is missing"),
         ('url = "shop.example.com"', "it is not a URL of the web"),
         ('url = "https://u:p@shop.example.com"', "it has a user or a password in it"),
-        ('url = "https://shop.example.com:99999"', "it is not a URL of the web"),
+        ('url = "https://shop.example.com:99999"', "its host or its port cannot be read"),
         ('url = "https://a"\nstatus = "fine"', "'fine' is no status"),
         ('url = "https://a"\nbody = "has ok"', "is no condition on a body"),
         ('url = "https://a"\nbody = \'matches "("\'', "is no regular expression"),
