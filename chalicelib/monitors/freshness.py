@@ -30,7 +30,6 @@ FIELDS = {
 
 _PERCENT = re.compile(r"([0-9]{1,2}|100)\s*%")
 _METRIC = re.compile(r"([^:/][^/]*(?:/[^/]+)*)/([^/]+)")
-_TABLE = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 _EXPECT = 'such as "weekdays by 06:00 Asia/Kolkata", "monthly last by 18:00", "hourly by :15" or "cron 0 6 * * 1-5"'
 _BUSINESS = 'add holidays = ["12-25"], or the name of a list of [holidays]; without any, write "weekdays by …"'
 _HOLIDAY = 'write "2026-01-26", or "12-25" for each year'
@@ -95,7 +94,7 @@ def _key(text: str) -> str:
 
 
 def _item(table: Table) -> Item:
-    name = table.text("table", "", _table)
+    name = table.text("table", "", values.dynamodb_table)
     field = table.text("field", needed=True)
     if not table.has("item"):
         table.wrong("item", "it is missing", 'its key: item = { pk = "feed#orders" }')
@@ -120,12 +119,6 @@ def _metric(table: Table) -> Metric:
 def _metric_name(text: str) -> str:
     if not _METRIC.fullmatch(text):
         raise Wrong(f"{text!r} is no metric", 'its namespace and its name: "Acme/Feeds/Rows"')
-    return text
-
-
-def _table(text: str) -> str:
-    if not _TABLE.fullmatch(text):
-        raise Wrong(f"{text!r} is no name of a table", "3 to 255 of a-z, A-Z, 0-9, '-', '_' and '.'")
     return text
 
 

@@ -1,6 +1,5 @@
 """Reads the fields of a rule that is on a table's items: which of their changes it wants."""
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -8,10 +7,7 @@ from ..changes import DID, Condition, ItemFilter, parse_tests
 from ..policy.counts import parse_count
 from . import calm, values
 from .table import Table
-from .values import Wrong
 
-FIELDS = ("table", "did", "changed", "new", "old", "show", "title", "count")
-_TABLE = re.compile(r"[A-Za-z0-9_.-]{3,255}")  # Amazon DynamoDB developer guide, "Naming rules"
 _TESTS = 'write "refused", 5, "> 100", "!= paid", "exists", "in a, b", "glob EU-*", or a list of them'
 
 
@@ -33,7 +29,7 @@ def read(table: Table) -> Mapping[str, Any]:
     if new and not {"created", "updated"} & set(did):
         table.wrong("new", "what is deleted is nothing afterwards", 'add "created" or "updated" to did, or write old = {…}')
     found = ItemFilter(
-        table=table.text("table", "", _table, needed=True),
+        table=table.text("table", "", values.dynamodb_table, needed=True),
         did=did,
         changed=changed,
         new=new,
@@ -52,12 +48,6 @@ def _flat(raw: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
             yield from _flat(wanted, f"{path}{name}.")
         else:
             yield f"{path}{name}", wanted
-
-
-def _table(text: str) -> str:
-    if not _TABLE.fullmatch(text):
-        raise Wrong(f"{text!r} is no name of a table", "3 to 255 of a-z, A-Z, 0-9, '-', '_' and '.'")
-    return text
 
 
 def _conditions(table: Table, field: str) -> tuple[Condition, ...]:

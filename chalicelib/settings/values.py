@@ -21,6 +21,7 @@ _SPAN = re.compile(r"(\d+)\s*([smhd])")
 _SPAN_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _E164 = re.compile(r"\+[1-9]\d{6,14}")  # ITU-T E.164
 _EMAIL = re.compile(r"[^@\s<>\",;]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
+_TABLE = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 _BUCKET = re.compile(r"(?!xn--|sthree-)(?!\d+(\.\d+){3}$)[a-z0-9](?:[a-z0-9-]|\.(?!\.)){1,61}[a-z0-9]")
 
 
@@ -120,6 +121,13 @@ def url(text: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise Wrong("it is not a URL of the web", "such as https://example.com/health")
     return text
+
+
+def dynamodb_table(name: str) -> str:
+    """Check a table's name (Amazon DynamoDB developer guide, "Naming rules")."""
+    if not _TABLE.fullmatch(name):
+        raise Wrong(f"{name!r} is no name of a table", "3 to 255 of a-z, A-Z, 0-9, '-', '_' and '.'")
+    return name
 
 
 def bucket(name: str) -> str:
