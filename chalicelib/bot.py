@@ -21,7 +21,7 @@ from .flushing import NOTHING, Flusher, Outside
 from .heartbeat import beat
 from .parameters import Parameters
 from .rows import Parked
-from .rules import RuleIndex
+from .rules import Match, RuleIndex
 from .settings import Rule, Settings
 from .settings.values import nearest
 from .sweep import Sweeper
@@ -105,7 +105,11 @@ class Bot:
 
     def wanted(self, event: Event) -> bool:
         """Whether any rule wants an event."""
-        return bool(self._rules.match(event))
+        return bool(self.matches(event))
+
+    def matches(self, event: Event) -> list[Match]:
+        """The rules that want an event, in the order of the file."""
+        return self._rules.match(event)
 
     def hold(self, event: Event, reason: Reason) -> list[Delivery]:
         """Leave an event to the sweep: its messages are due at once, or its bundle has it; [] for what came before."""

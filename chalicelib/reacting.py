@@ -11,7 +11,6 @@ from .bot import Bot
 from .deliver import TimeLeft
 from .events.items import records_of, views_of
 from .ledger import LEDGER_CONFIG
-from .rules import RuleIndex
 from .settings import Settings
 
 
@@ -23,7 +22,6 @@ class Reacting:
         self._settings = settings
         self._environ = environ
         self._clients = clients or aws.clients()
-        self._rules = RuleIndex(settings.rules)
         self._counters: Any = None
 
     def take(self, payload: object, time_left: TimeLeft) -> dict[str, list[dict[str, str]]]:
@@ -45,7 +43,7 @@ class Reacting:
             (match.event, match.rule.name, count_by)
             for _, batch in records
             for event in batch.events
-            for match in self._rules.match(event)
+            for match in self._bot.matches(event)
             for count_by in (match.rule.item.count if match.rule.item else ())
         ]
         if not wanted:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
+from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct, field
@@ -171,8 +172,8 @@ class Settings(Struct, frozen=True):
 
     def rule(self, name: str) -> Rule | None:
         """The rule of that name, or the one that says who hears of the monitor of that name."""
-        named = (rule for rule in (*self.rules, *(monitor.rule for monitor in self.monitors)) if rule.name == name)
-        return next(named, None)
+        rules = chain(self.rules, (monitor.rule for monitor in self.monitors))  # no copy: an upload asks several times
+        return next((rule for rule in rules if rule.name == name), None)
 
     def zone(self, person: Person) -> str:
         """The zone that a person's times are told in."""

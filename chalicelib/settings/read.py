@@ -204,7 +204,8 @@ class _Reading:
         def recipients(table: Table, field: str) -> tuple[Recipient, ...]:
             return self._recipients(table, people, groups, field)
 
-        found = [each for one in raw for each in monitors.read(one, self._table, recipients, self._template, self._defaults())]
+        defaults = self._defaults()
+        found = (each for one in raw for each in monitors.read(one, self._table, recipients, self._template, defaults))
         return tuple(found)
 
     def _defaults(self) -> "Defaults":
