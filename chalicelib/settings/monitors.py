@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ..events import Kind
 from ..monitors import Check, Defaults
@@ -52,27 +53,28 @@ def read(
         table.wrong("kind", "it is missing", f"one of {', '.join(KINDS)}")
     if kind not in KINDS:
         return
+    patience = Knobs(remind=table.parsed("remind", None, values.span), urgent=table.yes("urgent", default=True))
+    rule = Rule(
+        name=name,
+        on=Kind.INCIDENT,
+        recipients=recipients(table, "notify"),
+        template=table.text("template", "incident", template),
+        expires=table.parsed("expires", timedelta(hours=24), values.span),
+        fallback=table.parsed("fallback", None, values.span),
+        digest=table.parsed("digest", None, calm.schedule),
+        quiet=table.each_parsed("quiet", (), calm.quiet),
+        budget=table.each_parsed("budget", (), calm.limit),
+    )
+    on_error = recipients(table, "on_error") if table.has("on_error") else ()
     for suffix, check in reader(kind)(table, defaults).items():
-        full = f"{name} {suffix}".strip()
-        knobs = Knobs(
+        knobs = replace(
+            patience,
             every=table.parsed("every", check.every, _every),
             failures=table.number("failures", check.failures, 1, 100),
             recoveries=table.number("recoveries", check.recoveries, 1, 100),
-            remind=table.parsed("remind", None, values.span),
-            urgent=table.yes("urgent", default=True),
         )
-        rule = Rule(
-            name=full,
-            on=Kind.INCIDENT,
-            recipients=recipients(table, "notify"),
-            template=table.text("template", "incident", template),
-            expires=table.parsed("expires", timedelta(hours=24), values.span),
-            fallback=table.parsed("fallback", None, values.span),
-            digest=table.parsed("digest", None, calm.schedule),
-            quiet=table.each_parsed("quiet", (), calm.quiet),
-            budget=table.each_parsed("budget", (), calm.limit),
-        )
-        yield Monitor(full, kind, check, knobs, rule, recipients(table, "on_error") if table.has("on_error") else (), name)
+        full = f"{name} {suffix}".strip()
+        yield Monitor(full, kind, check, knobs, replace(rule, name=full), on_error, name)
 
 
 def _every(text: str) -> timedelta:
