@@ -21,27 +21,20 @@ from chalicelib.policy.counts import Count, Counted
 from chalicelib.settings.analytics import Analytics
 from tests.builders import NOON
 from tests.streams import Record, a_delivery, batch, failed, record, sent
-from tests.worlds import memory_stage, plenty
+from tests.worlds import COUNTERS, counters_client, memory_stage, plenty
 from workbench.ministack import MiniStack, local_client
-from workbench.places import PROJECT
 from workbench.proxy import Answer, Fault, Proxy
-from workbench.resources import apply_stack
 
-TABLE = "dropnote-prod-counters"
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 @pytest.fixture
 def client(ministack: MiniStack) -> Any:
-    apply_stack(ministack, PROJECT / "resources.yaml", "prod")
-    client = ministack.client("dynamodb")
-    by_age = {"AttributeName": "ttl", "Enabled": False}  # the tests' clock is not the emulator's
-    client.update_time_to_live(TableName=TABLE, TimeToLiveSpecification=by_age)
-    return client
+    return counters_client(ministack)
 
 
 def counters(client: Any, **more: Any) -> Counters:
-    return Counters(client, TABLE, pause=lambda _: None, chance=lambda: 0.5, **more)
+    return Counters(client, COUNTERS, pause=lambda _: None, chance=lambda: 0.5, **more)
 
 
 def thing(mark: str, *counts: Count, at: datetime = NOON) -> Counted:
@@ -265,7 +258,7 @@ def test_ten_thousand_records_of_which_a_fifth_come_again_are_exact(ministack: M
             proxy.fail_while(lambda seen: seen.operation == "TransactWriteItems" and dice.random() < 0.05, trouble)
         impatient = local_client(proxy.url, "dynamodb", retries={"total_max_attempts": 1})
         deliverer, _ = stage.container()
-        job = Counting(deliverer, {"DROPNOTE_COUNTERS": TABLE}, lambda service, config: impatient)
+        job = Counting(deliverer, {"DROPNOTE_COUNTERS": COUNTERS}, lambda service, config: impatient)
         job.counters = counters(impatient)
         shard = Shard(job, dice)
         shard.hand_out(records)

@@ -26,24 +26,17 @@ from chalicelib.rows import item_of_delivery
 from chalicelib.settings.analytics import Analytics
 from tests.builders import NOON
 from tests.streams import Record, a_delivery, batch, failed, fresh_name, record, sent, some_sent, story
-from tests.worlds import Stage, memory_stage, plenty
+from tests.worlds import COUNTERS, Stage, counters_client, memory_stage, plenty
 from workbench.cli import main
 from workbench.counts import sparkline
 from workbench.ministack import MiniStack, local_client
-from workbench.places import PROJECT
-from workbench.resources import apply_stack
 
-TABLE = "dropnote-prod-counters"
-ENVIRON = {"DROPNOTE_COUNTERS": TABLE}
+ENVIRON = {"DROPNOTE_COUNTERS": COUNTERS}
 
 
 @pytest.fixture
 def client(ministack: MiniStack) -> Any:
-    apply_stack(ministack, PROJECT / "resources.yaml", "prod")
-    client = ministack.client("dynamodb")
-    by_age = {"AttributeName": "ttl", "Enabled": False}  # the tests' clock is not the emulator's
-    client.update_time_to_live(TableName=TABLE, TimeToLiveSpecification=by_age)
-    return client
+    return counters_client(ministack)
 
 
 @pytest.fixture
@@ -184,7 +177,7 @@ def test_digests_read_what_went_and_what_came_to_nothing_by_the_hour(client: Any
     lost = a_delivery("lost", NOON + timedelta(hours=2))
     job = counting(stage, client)
     job.take(batch(*some_sent(2), *some_sent(1, NOON + timedelta(hours=3)), record(lost, failed(lost))), plenty)
-    counters = Counters(client, TABLE)
+    counters = Counters(client, COUNTERS)
     assert counters.sent_of("asha", NOON, NOON + timedelta(hours=3)) == {NOON: 2}
     assert counters.sent_of("asha", NOON, NOON + timedelta(hours=4)) == {NOON: 2, NOON + timedelta(hours=3): 1}
     assert counters.failures_of("asha", NOON, NOON + timedelta(hours=4)) == {NOON + timedelta(hours=2): 1}
@@ -193,14 +186,14 @@ def test_digests_read_what_went_and_what_came_to_nothing_by_the_hour(client: Any
 
 def test_hours_are_forgotten_after_a_hundred_days_and_marks_after_two(client: Any, stage: Stage) -> None:
     counting(stage, client).take(batch(*some_sent(1)), plenty)
-    found = {item["pk"]["S"].partition("#")[0]: int(item["ttl"]["N"]) for item in client.scan(TableName=TABLE)["Items"]}
+    found = {item["pk"]["S"].partition("#")[0]: int(item["ttl"]["N"]) for item in client.scan(TableName=COUNTERS)["Items"]}
     days = {"count": 100, "mark": 2}
     assert found == {kind: (NOON + timedelta(days=many)).timestamp() for kind, many in days.items()}
 
 
 def test_items_of_the_first_counters_are_passed_over(client: Any, stage: Stage) -> None:
     sent_before = {"pk": {"S": "sent#person asha"}, "sk": {"S": "2026-03-02T12"}, "sent": {"SS": ["abc:0"]}}
-    client.put_item(TableName=TABLE, Item=sent_before)
+    client.put_item(TableName=COUNTERS, Item=sent_before)
     job = counting(stage, client)
     job.take(batch(*some_sent(1)), plenty)
     assert job.counters.sent_of("asha", NOON, NOON + timedelta(hours=1)) == {NOON: 1}
@@ -211,7 +204,7 @@ def test_message_that_counts_for_nothing_writes_nothing(client: Any, stage: Stag
     lost = a_delivery("lost")
     job = counting(stage, client)
     job.take(batch(*some_sent(3)), plenty)
-    assert client.scan(TableName=TABLE)["Items"] == []
+    assert client.scan(TableName=COUNTERS)["Items"] == []
     job.take(batch(record(lost, failed(lost))), plenty)
     assert job.counters.failures_of("asha", NOON, NOON + timedelta(hours=1)) == {NOON: 1}
 
@@ -256,7 +249,7 @@ def test_only_dimensions_that_the_settings_name_are_counted(client: Any, stage: 
     job = analysing(stage, client, "outcome")
     allow(stage, "asha")
     job.take(batch(record(None, replace(a_delivery("a"), state=State.DROPPED, reason=Reason.SILENCED))), plenty)
-    items = client.scan(TableName=TABLE)["Items"]
+    items = client.scan(TableName=COUNTERS)["Items"]
     assert {item["pk"]["S"] for item in items if item["sk"]["S"] != "mark"} == {"count#messages by outcome"}
     assert of_day(job, "messages by outcome") == {"dropped:silenced": 1}
 
@@ -264,7 +257,7 @@ def test_only_dimensions_that_the_settings_name_are_counted(client: Any, stage: 
 def test_days_are_kept_as_long_as_the_settings_say(client: Any, stage: Stage) -> None:
     stage.settings = replace(stage.settings, analytics=Analytics(keep=timedelta(days=30), by=("channel",)))
     counting(stage, client).take(batch(*some_sent(1)), plenty)
-    found = {item["sk"]["S"][:4]: int(item["ttl"]["N"]) for item in client.scan(TableName=TABLE)["Items"]}
+    found = {item["sk"]["S"][:4]: int(item["ttl"]["N"]) for item in client.scan(TableName=COUNTERS)["Items"]}
     day = NOON.replace(hour=0)
     assert (found["hour"], found["day#"]) == tuple((at + timedelta(days=30)).timestamp() for at in (NOON, day))
 

@@ -28,6 +28,7 @@ from workbench.places import PROJECT
 from workbench.resources import apply_stack
 
 TABLE = "dropnote-prod-ledger"
+COUNTERS = "dropnote-prod-counters"
 
 
 def plenty() -> timedelta:
@@ -142,3 +143,12 @@ def memory_stage(settings: Settings | None = None) -> Stage:
     """A stage in memory: thousands of them a second."""
     ledger = MemoryLedger()
     return Stage(ledger, MemoryStore(), MemoryBundles(ledger), settings or some_settings())
+
+
+def counters_client(ministack: MiniStack) -> Any:
+    """A client of DynamoDB where the stage's tables are, and counters stay however old they are."""
+    apply_stack(ministack, PROJECT / "resources.yaml", "prod")
+    client = ministack.client("dynamodb")
+    by_age = {"AttributeName": "ttl", "Enabled": False}  # the tests' clock is not the emulator's
+    client.update_time_to_live(TableName=COUNTERS, TimeToLiveSpecification=by_age)
+    return client
