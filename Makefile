@@ -15,7 +15,7 @@ test: setup-dev    ## run every test
 	@$(BIN)/pytest
 
 prove: setup-dev   ## 2,000 stories of crashes, repeats and failing providers against the promise
-	@$(BIN)/pytest tests/test_promise.py tests/test_promise_bundles.py tests/test_calm.py --hypothesis-profile=thorough --timeout=0
+	@$(BIN)/pytest tests/end_to_end/test_promise.py tests/end_to_end/test_promise_bundles.py tests/end_to_end/test_policy_model.py --hypothesis-profile=thorough --timeout=0
 
 chaos: setup-dev   ## kill the deployed bot 200 times over 2,000 uploads, three times, and count what people were told
 	@$(BIN)/python -m bench.chaos $(CHAOS)

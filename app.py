@@ -8,22 +8,29 @@ from uuid import uuid4
 
 from chalice.app import BaseLambdaEvent, Chalice, Rate, Response
 
-from chalicelib import __version__, log, receipts, redriving
+from chalicelib import __version__
 from chalicelib.assembly import load_settings, make_bot, time_left
-from chalicelib.bindings import function_name, stream_variable, tables_of, watch_every
 from chalicelib.bot import Bot, UnknownTarget
-from chalicelib.delivery import summary
-from chalicelib.events import envelope, s3
-from chalicelib.patterns import combined
-from chalicelib.rules import RuleIndex
-from chalicelib.settings import SettingsError
+from chalicelib.delivery import receipts
+from chalicelib.delivery import resend as resending
+from chalicelib.domain.delivery import summary
+from chalicelib.domain.settings import SettingsError, tables_of, watch_interval_minutes
+from chalicelib.platform import log
+from chalicelib.platform.function_names import function_name, stream_variable
+from chalicelib.rules.event_patterns import combined
+from chalicelib.rules.index import RuleIndex
+from chalicelib.sources import queues, s3
 
 app = Chalice(app_name="dropnote")
 function = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "").partition("-")[2].partition("-")[2]
+
+
 try:
     settings = load_settings(os.environ, monitors=not function.startswith(("upload", "items")))  # neither pays for them
 except SettingsError as error:  # `chalice deploy` shows this without a traceback, and deploys nothing
     raise SystemExit(f"chalicelib/dropnote.toml is not in order:\n{error}") from None
+
+
 buckets = RuleIndex(settings.rules).buckets
 
 
@@ -43,7 +50,7 @@ class Raw(BaseLambdaEvent):
     """The payload as it came: Chalice's own event classes raise on odd shapes before our code runs."""
 
     def _extract_attributes(self, event_dict: Any) -> None:
-        """Take nothing out; that is what chalicelib/events is for."""
+        """Take nothing out; that is what chalicelib/sources is for."""
 
 
 def raw(handler: Any) -> Any:
@@ -58,6 +65,8 @@ def on_upload(event: Raw) -> None:
 
 
 tell = on_upload
+
+
 for bucket in buckets:  # one function for each bucket; they share their code, and so the handler's name
     bind = app.on_s3_event(bucket=bucket, events=["s3:ObjectCreated:*"], name=function_name("upload", bucket))
     on_upload = raw(bind(tell))
@@ -78,7 +87,7 @@ if wanted := combined(rule.bus.pattern for rule in settings.rules if rule.bus):
     @app.on_cw_event(wanted)
     def bus(event: Raw) -> None:
         """EventBridge tells us what some rule on the bus may want; the rules look at it again."""
-        from chalicelib.events.bus import from_bus  # no other function pays for it
+        from chalicelib.sources.eventbridge import from_bus  # no other function pays for it
 
         bot().take(from_bus(event.to_dict()), time_left(event.context))
 
@@ -89,15 +98,15 @@ if queue := os.environ.get("UPLOAD_QUEUE"):
     @app.on_sqs_message(queue=queue, batch_size=10)
     def upload_queue(event: Raw) -> dict[str, Any]:
         """A queue that S3, or a topic that S3 tells, writes to: each message for itself."""
-        return bot().take_each(envelope.records_of_queue(event.to_dict()), time_left(event.context))
+        return bot().take_each(queues.records_of_queue(event.to_dict()), time_left(event.context))
 
 
 @cache
 def counting() -> Any:
     """What counts, made when the first record comes; no other function pays for it."""
-    from chalicelib.counting import Counting
+    from chalicelib.counting.deliveries import DeliveryCounter
 
-    return Counting(bot().deliverer, os.environ)
+    return DeliveryCounter(bot().deliverer, os.environ)
 
 
 if stream := os.environ.get("DROPNOTE_STREAM"):
@@ -113,9 +122,9 @@ if stream := os.environ.get("DROPNOTE_STREAM"):
 @cache
 def reacting() -> Any:
     """What takes changes of tables' items, made when the first one comes."""
-    from chalicelib.reacting import Reacting
+    from chalicelib.counting.item_changes import ItemChangeHandler
 
-    return Reacting(bot(), settings, os.environ)
+    return ItemChangeHandler(bot(), settings, os.environ)
 
 
 def on_items(event: Raw) -> dict[str, Any]:
@@ -125,6 +134,8 @@ def on_items(event: Raw) -> dict[str, Any]:
 
 
 react = on_items
+
+
 for table in tables_of(settings):  # one function for each table, as for buckets; set-up finds its stream
     if stream := os.environ.get(stream_variable(table)):
         binding = app.on_dynamodb_record(stream_arn=stream, batch_size=100, name=function_name("items", table))
@@ -139,14 +150,14 @@ def sweep(event: Raw) -> dict[str, int]:
 
 
 @raw
-@app.schedule(Rate(watch_every(settings), unit=Rate.MINUTES))
+@app.schedule(Rate(watch_interval_minutes(settings), unit=Rate.MINUTES))
 def watch(event: Raw) -> dict[str, int]:
     """Once a minute: look at the monitors that are due. Once an hour: is the bot itself well? Its owner hears what is not."""
-    from chalicelib.selfwatch import SelfWatch  # no other function pays for it
+    from chalicelib.health.check import HealthCheck  # no other function pays for it
 
     left, arn = time_left(event.context), getattr(event.context, "invoked_function_arn", "")
     watched = bot().watch.run(settings.monitors, left)
-    troubles = SelfWatch(bot(), settings, os.environ).run_hourly(arn, left)
+    troubles = HealthCheck(bot(), settings, os.environ).run_hourly(arn, left)
     return {"looked": watched.looked, "told": watched.told, "left": watched.left, "troubles": len(troubles)}
 
 
@@ -166,21 +177,21 @@ def test(event: Any, context: Any) -> dict[str, Any]:
 @app.lambda_function()
 def resend(event: Any, context: Any) -> dict[str, Any]:
     """Deliberately: {"id": "…", "who": "asha"} makes one delivery that ended unsent due at once."""
-    return redriving.asked_to_resend(bot(), event)
+    return resending.handle_resend(bot(), event)
 
 
 @app.lambda_function()
 def redrive(event: Any, context: Any) -> dict[str, Any]:
     """Deliberately: {"since": "24h", "who": "asha"} tells what ended unsent; with "yes": true it is sent again."""
-    return redriving.asked_to_redrive(bot(), event)
+    return resending.handle_redrive(bot(), event)
 
 
 def deliberate(name: str, event: Any, context: Any) -> dict[str, Any]:
-    """Do one of chalicelib/tasks.py."""
-    from chalicelib.tasks import asked  # no other function pays for it
+    """Do one of chalicelib/delivery/tasks.py."""
+    from chalicelib.delivery.tasks import run_task  # no other function pays for it
 
     request = getattr(context, "aws_request_id", None) or uuid4().hex
-    return asked(name, bot(), settings, event, request, time_left(context))
+    return run_task(name, bot(), settings, event, request, time_left(context))
 
 
 @app.lambda_function()
@@ -206,7 +217,7 @@ def twilio_receipt(delivery: str) -> Response:
     """Twilio tells how a text fared. Who cannot sign like Twilio gets 403 and learns nothing."""
     request: Any = app.current_request
     left = time_left(app.lambda_context)
-    return Response(body="", status_code=receipts.answer(bot(), delivery, request.raw_body, request.headers, left))
+    return Response(body="", status_code=receipts.handle_callback(bot(), delivery, request.raw_body, request.headers, left))
 
 
 @app.route("/health")

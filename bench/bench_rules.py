@@ -3,10 +3,10 @@
 import sys
 from time import perf_counter
 
-from chalicelib.events import Event
-from chalicelib.rules import RuleIndex
-from chalicelib.settings import Rule
-from tests.builders import an_upload
+from chalicelib.domain.event import Event
+from chalicelib.domain.rule import Rule
+from chalicelib.rules.index import RuleIndex
+from tests.support.builders import an_upload
 
 ROUNDS = 2_000
 

@@ -20,9 +20,9 @@ import psutil
 from rich.progress import Progress
 
 from bench.stand import Count, judge, judge_bundles, make_world, quiet, sweeping, upload, wait_for_room
+from workbench.local.environment import LocalEnvironment
 from workbench.output import as_json, err, table
 from workbench.waiting import wait_until
-from workbench.world import World
 
 # Leases and retries in seconds: everything that waits for a lapsed lease shrinks with it.
 ENVIRONMENT = {"DROPNOTE_LEASE_SECONDS": "8"}
@@ -56,7 +56,7 @@ def run(uploads: int, kills: int, seed: int, bundled: bool, on_progress: Callabl
         return judge_bundles(world, uploads) if bundled else judge(world, uploads)
 
 
-def _kill_one(world: World, dice: random.Random) -> bool:
+def _kill_one(world: LocalEnvironment, dice: random.Random) -> bool:
     """SIGKILL one of the processes that run functions, any of them; False when it ended by itself just before."""
     workers = psutil.Process(world.ministack.pid).children()
     try:

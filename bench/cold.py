@@ -25,13 +25,13 @@ import click
 from bench import report, written
 from bench.measuring import Sample, Uploads, Used, Variant, count, measure
 from bench.packages import RIVALS, Package, dropnote, plain, settings_of, tutorial
-from chalicelib.bindings import function_name
-from workbench.desk import create_app, listening, serving
-from workbench.ministack import MiniStack
+from chalicelib.platform.function_names import function_name
+from workbench.local.local_server import create_app, listening, serving
+from workbench.local.ministack import MiniStack
+from workbench.local.resources import apply_stack, put_secrets, verify_sender
+from workbench.local.twilio.double import TwilioDouble
 from workbench.output import bar, fail, working
-from workbench.places import BENCH, PROJECT, RUNTIME_EMULATOR
-from workbench.resources import apply_stack, put_secrets, verify_sender
-from workbench.twilio.double import TwilioDouble
+from workbench.paths import BENCH, PROJECT, RUNTIME_EMULATOR
 
 STAGE = "local"
 BUCKET = "acme-drops"  # of the payloads

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from statistics import mean
 from typing import Any
 
-from tests.payloads import s3_notification, s3_record
-from workbench.ministack import MiniStack
-from workbench.proxy import Proxy, Seen
-from workbench.runtime import Call, LambdaRuntime
-
-from .packages import Package
+from bench.packages import Package
+from tests.support.payloads import s3_notification, s3_record
+from workbench.local.lambda_runtime import Call, LambdaRuntime
+from workbench.local.ministack import MiniStack
+from workbench.local.proxy.proxy import Proxy
+from workbench.local.proxy.server import Seen
 
 _METHODS = {"PutItem": "put_item", "UpdateItem": "update_item", "GetItem": "get_item"}
 _WRITES, _READS = {"PutItem", "UpdateItem"}, {"GetItem"}

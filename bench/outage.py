@@ -14,9 +14,9 @@ from time import monotonic, sleep
 import click
 
 from bench.stand import dead_events, judge, make_world, quiet, sweeping, upload
-from workbench.ministack import free_port
+from workbench.local.ministack import free_port
+from workbench.local.proxy.proxy import Proxy
 from workbench.output import err, table, working
-from workbench.proxy import Proxy
 from workbench.waiting import wait_until
 
 QUIET_S = 900.0

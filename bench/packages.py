@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from workbench.local.local_deploy import Target, make_folder
 from workbench.packaging.build import build
-from workbench.places import BENCH, PROJECT, WHEELS
-from workbench.stage import Target, make_folder
+from workbench.paths import BENCH, PROJECT, WHEELS
 
 STAGE = "local"
 RIVALS = Path(__file__).parent / "rivals"

@@ -12,16 +12,16 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.clock import utc_now
-from chalicelib.delivery import FINAL, Delivery, State
-from chalicelib.ledger import Ledger
-from chalicelib.message import Channel
-from chalicelib.policy.bundle import Bundle
-from chalicelib.rows import Parked
-from workbench.mailbox import Mailbox
-from workbench.places import PROJECT
+from chalicelib.domain.bundle import Bundle
+from chalicelib.domain.delivery import FINAL, Delivery, State
+from chalicelib.domain.people import Channel
+from chalicelib.platform.clock import utc_now
+from chalicelib.store.ledger import Ledger
+from chalicelib.store.rows import Parked
+from workbench.local.environment import LocalEnvironment
+from workbench.local.mailbox import Mailbox
+from workbench.paths import PROJECT
 from workbench.waiting import wait_until
-from workbench.world import World
 
 AT_ONCE = 40  # uploads under way: the workers keep up, and are busy
 SETTINGS = """
@@ -68,7 +68,7 @@ class Count:
 
 def make_world(
     folder: Path, environment: Mapping[str, str], ministack: Mapping[str, str], port: int = 0, knobs: str = ""
-) -> World:
+) -> LocalEnvironment:
     """A world that runs the project with the settings above, and more knobs of their rule."""
     project = folder / "project"
     project.mkdir()
@@ -78,21 +78,23 @@ def make_world(
         if (PROJECT / name).is_dir():
             shutil.copytree(PROJECT / name, project / name)
     (project / "chalicelib" / "dropnote.toml").write_text(SETTINGS.replace("[people.asha]", PEOPLE) + knobs)
-    return World(port=port, desk_port=0, project=project, state=folder / "state", environment=environment, ministack=ministack)
+    return LocalEnvironment(
+        port=port, desk_port=0, project=project, state=folder / "state", environment=environment, ministack=ministack
+    )
 
 
-def wait_for_room(world: World, uploaded: int) -> None:
+def wait_for_room(world: LocalEnvironment, uploaded: int) -> None:
     """Keep to the pace of the workers; a text that is held up holds nobody up for long."""
     wait_until(lambda: uploaded - len(world.twilio.messages()) < AT_ONCE, within_s=10)
 
 
-def upload(world: World, number: int) -> None:
+def upload(world: LocalEnvironment, number: int) -> None:
     """Upload one file."""
     world.ministack.client("s3").put_object(Bucket=world.running.bucket, Key=f"in/upload-{number:06}.txt", Body=b"some words")
 
 
 @contextmanager
-def sweeping(world: World, every_s: float) -> Iterator[None]:
+def sweeping(world: LocalEnvironment, every_s: float) -> Iterator[None]:
     """Sweep all the time, as the schedule does once a minute. A sweep that is killed is just another one."""
     over = threading.Event()
 
@@ -110,12 +112,12 @@ def sweeping(world: World, every_s: float) -> Iterator[None]:
         thread.join()
 
 
-def quiet(world: World) -> bool:
+def quiet(world: LocalEnvironment) -> bool:
     """Nothing waits in the ledger or in the dead-event queue."""
     return not dead_events(world) and not any(row.due_at for row in _all_rows(world) if not isinstance(row, Parked))
 
 
-def dead_events(world: World) -> int:
+def dead_events(world: LocalEnvironment) -> int:
     """How many events wait in the dead-event queue."""
     queues = world.ministack.client("sqs")
     url = queues.get_queue_url(QueueName="dropnote-local-dead-events")["QueueUrl"]
@@ -123,7 +125,7 @@ def dead_events(world: World) -> int:
     return int(told["ApproximateNumberOfMessages"]) + int(told["ApproximateNumberOfMessagesNotVisible"])
 
 
-def judge(world: World, uploads: int) -> Count:
+def judge(world: LocalEnvironment, uploads: int) -> Count:
     """Count what came of that many uploads."""
     count = Count()
     mails = Mailbox(world.ministack.endpoint).read().mails
@@ -147,7 +149,7 @@ def judge(world: World, uploads: int) -> Count:
     return count
 
 
-def judge_bundles(world: World, uploads: int) -> Count:
+def judge_bundles(world: LocalEnvironment, uploads: int) -> Count:
     """Count what came of that many uploads which are told as one: by what the messages say, and how many of them there are."""
     count, rows = Count(), [row for row in _rows(world) if row.rule == "all"]
     mails = [mail for mail in Mailbox(world.ministack.endpoint).read().mails if "trouble" not in mail.subject]
@@ -166,10 +168,10 @@ def judge_bundles(world: World, uploads: int) -> Count:
     return count
 
 
-def _rows(world: World) -> list[Delivery]:
+def _rows(world: LocalEnvironment) -> list[Delivery]:
     return [row for row in _all_rows(world) if isinstance(row, Delivery)]
 
 
-def _all_rows(world: World) -> list[Delivery | Bundle | Parked]:
+def _all_rows(world: LocalEnvironment) -> list[Delivery | Bundle | Parked]:
     ledger, now = Ledger(world.ministack.client("dynamodb"), world.running.ledger), utc_now()
     return list(ledger.newest(now - timedelta(hours=6), now))

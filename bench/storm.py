@@ -21,11 +21,11 @@ from rich.progress import Progress
 from bench.report import TARGET_COLUMNS, Target, target_rows
 from bench.storming import AGAIN, CONTAINERS, LATE, STAGES, Measured
 from bench.written import RESULTS, STORM_BEGIN, STORM_END, machine, markdown, put_between
-from chalicelib.clock import utc_now
-from workbench.ministack import MiniStack
+from chalicelib.platform.clock import utc_now
+from workbench.local.ministack import MiniStack
+from workbench.local.resources import apply_stack
 from workbench.output import as_json, err, fail, say, table
-from workbench.places import PROJECT
-from workbench.resources import apply_stack
+from workbench.paths import PROJECT
 
 SIZES = (1_000, 10_000, 100_000)
 READERS = ("asha email", "asha sms", "ben email")

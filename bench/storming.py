@@ -27,15 +27,15 @@ from typing import Any
 
 from bench.units import Meter
 from chalicelib.bot import Bot
-from chalicelib.bundles import Bundles
-from chalicelib.control import TableStore
-from chalicelib.delivery import Delivery
-from chalicelib.events import s3
-from chalicelib.ledger import LEDGER_CONFIG, NEW, Ledger
-from tests.builders import NOON, some_settings
-from tests.payloads import s3_notification, s3_record
-from tests.worlds import Stage, plenty
-from workbench.ministack import local_client
+from chalicelib.domain.delivery import Delivery
+from chalicelib.sources import s3
+from chalicelib.store.bundles import Bundles
+from chalicelib.store.control import TableStore
+from chalicelib.store.ledger import LEDGER_CONFIG, NEW, Ledger
+from tests.support.builders import NOON, some_settings
+from tests.support.payloads import s3_notification, s3_record
+from tests.support.stages import Stage, plenty
+from workbench.local.ministack import local_client
 
 CONTAINERS = 8
 AGAIN = 5  # one upload in so many is told to us twice

@@ -21,14 +21,14 @@ import click
 from bench.report import TARGET_COLUMNS, Target, target_rows
 from bench.written import RESULTS, WATCH_BEGIN, WATCH_END, machine, markdown, put_between
 from chalicelib.assembly import make_bot
-from chalicelib.clock import utc_now
-from chalicelib.render import template_names
-from chalicelib.settings import read
-from workbench.ministack import MiniStack, local_client
+from chalicelib.platform.clock import utc_now
+from chalicelib.rendering.renderer import template_names
+from chalicelib.settings.reader import read
+from workbench.local.demo.faulty_server import FaultyServer
+from workbench.local.ministack import MiniStack, local_client
+from workbench.local.resources import apply_stack, make_bucket
 from workbench.output import as_json, fail, say, table
-from workbench.places import PROJECT
-from workbench.resources import apply_stack, make_bucket
-from workbench.weak_server import WeakServer
+from workbench.paths import PROJECT
 
 MB, FULL_MB = 512, 1769  # a whole processor
 BUCKET, STAGE = "bench-watch", "watch"
@@ -87,7 +87,7 @@ def child(endpoint: str, url: str) -> None:
 
 def run(say_step: Callable[[str], object]) -> list[dict[str, Any]]:
     """The three runs, in a world of their own."""
-    with MiniStack() as ministack, WeakServer() as server:
+    with MiniStack() as ministack, FaultyServer() as server:
         apply_stack(ministack, PROJECT / "resources.yaml", STAGE)
         _furnish(ministack)
         command = [sys.executable, "-m", "bench.watch", "--child", ministack.endpoint, server.url]
@@ -179,6 +179,7 @@ def main(write: bool, json_: bool, child: tuple[str, str] | None) -> None:
 
 
 _child = child
+
 
 if __name__ == "__main__":
     main()

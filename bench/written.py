@@ -8,10 +8,10 @@ from pathlib import Path
 
 from bench.measuring import Sample, Used
 from bench.report import COLUMNS, TARGET_COLUMNS, Results, cold_ms, rows, target_rows, targets
-from chalicelib.clock import utc_now
-from workbench.bootstrap import SAM
-from workbench.costs import SIZES_MB, Prices, Work, cost_per_million, modelled_ms, read_prices, recommended_mb
-from workbench.places import BENCH, PROJECT, RUNTIME
+from chalicelib.platform.clock import utc_now
+from workbench.bootstrap.setup import SAM
+from workbench.paths import BENCH, PROJECT, RUNTIME
+from workbench.reports.cost import SIZES_MB, Prices, Work, cost_per_million, modelled_ms, read_prices, recommended_mb
 
 RESULTS = PROJECT / "bench" / "RESULTS.md"
 COST = PROJECT / "docs" / "cost.md"

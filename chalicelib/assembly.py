@@ -8,27 +8,28 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from . import aws, log
-from .aws import Clients
 from .bot import Bot
-from .bundles import Bundles
-from .channels import Transport
 from .channels.registry import transport_of
-from .clock import Clock, utc_now
-from .collecting import Collector
-from .control import Control, TableStore
-from .dead_events import DeadEvents
-from .deliver import LEASE, Deliverer
-from .events import Upload
-from .flushing import Outside
-from .ledger import LEDGER_CONFIG, Ledger
-from .message import Channel
-from .parameters import PARAMETERS_CONFIG, Parameters
-from .render import TEMPLATES, Renderer, template_names
-from .settings import Settings, load
+from .channels.transport import Transport
+from .delivery.defer import Deferrer
+from .delivery.deliver import LEASE, Deliverer
+from .delivery.flush import FlushInputs
+from .domain.event import Upload
+from .domain.people import Channel
+from .domain.settings import Settings
+from .platform import aws, log
+from .platform.aws import Clients
+from .platform.clock import Clock, utc_now
+from .platform.secrets import CLIENT_CONFIG, Secrets
+from .rendering.renderer import TEMPLATES, Renderer, template_names
+from .settings.reader import load
+from .store.bundles import Bundles
+from .store.control import Control, TableStore
+from .store.dead_letters import DeadLetterQueue
+from .store.ledger import LEDGER_CONFIG, Ledger
 
 if TYPE_CHECKING:
-    from .watch import Watch
+    from .monitors.runner import Watch
 
 SETTINGS_FILE = Path(__file__).parent / "dropnote.toml"
 
@@ -49,8 +50,8 @@ def make_bot(settings: Settings, environ: Mapping[str, str], clients: Clients | 
         KeyError: the environment lacks DROPNOTE_LEDGER or DROPNOTE_STAGE.
     """
     clients = clients or aws.clients()
-    parameters = Parameters(
-        lambda: clients("ssm", config=PARAMETERS_CONFIG), environ.get("DROPNOTE_SECRETS", "/dropnote/"), environ, clock
+    parameters = Secrets(
+        lambda: clients("ssm", config=CLIENT_CONFIG), environ.get("DROPNOTE_SECRETS", "/dropnote/"), environ, clock
     )
 
     dynamodb, table = clients("dynamodb", config=LEDGER_CONFIG), environ["DROPNOTE_LEDGER"]
@@ -72,17 +73,17 @@ def make_bot(settings: Settings, environ: Mapping[str, str], clients: Clients | 
         settings=settings,
         ledger=ledger,
         control=Control(TableStore(dynamodb, table), clock),
-        collector=Collector(ledger, Bundles(dynamodb, table), clock),
+        collector=Deferrer(ledger, Bundles(dynamodb, table), clock),
         renderer=Renderer(settings, stage=environ["DROPNOTE_STAGE"]),
         transport=transport,
         clock=clock,
         lease=timedelta(seconds=float(environ.get("DROPNOTE_LEASE_SECONDS", LEASE.total_seconds()))),
     )
     queue = environ.get("DROPNOTE_DEAD_EVENTS")
-    dead_events = DeadEvents(lambda: clients("sqs"), queue, deliverer.lease) if queue else None
+    dead_events = DeadLetterQueue(lambda: clients("sqs"), queue, deliverer.lease) if queue else None
 
     def failures(person: str, since: datetime, until: datetime) -> Mapping[datetime, int]:
-        from .counters import Counters  # only a digest asks for it
+        from .store.counters import Counters  # only a digest asks for it
 
         counters = environ.get("DROPNOTE_COUNTERS")
         return Counters(dynamodb, counters).failures_of(person, since, until) if counters else {}
@@ -96,12 +97,12 @@ def make_bot(settings: Settings, environ: Mapping[str, str], clients: Clients | 
             return b""
 
     def watch() -> "Watch":
-        from .incidents import Incidents
-        from .watch import Watch
+        from .monitors.runner import Watch
+        from .store.incidents import Incidents
 
         return Watch(deliverer, Incidents(dynamodb, table), clients)
 
-    return Bot(settings, deliverer, dead_events, parameters, outside=Outside(failures, content), make_watch=watch)
+    return Bot(settings, deliverer, dead_events, parameters, outside=FlushInputs(failures, content), make_watch=watch)
 
 
 def time_left(context: Any) -> Callable[[], timedelta]:

@@ -6,28 +6,29 @@ from datetime import timedelta
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from . import log, upkeep
-from .audience import Notice, by_person, by_rule
-from .bindings import watch_every
-from .bundling import Bundler, Tell
-from .channels import DeliveryError
-from .dead_events import DeadEvents
-from .deliver import A_DAY, Deliverer, TimeLeft
-from .delivery import Delivery, Reason
-from .events import Batch, Event, Kind, Unknown, Upload, identity_of
-from .events.envelope import unwrap
-from .fanout import AT_ONCE, each
-from .flushing import NOTHING, Flusher, Outside
-from .heartbeat import beat
-from .parameters import Parameters
-from .rows import Parked
-from .rules import Match, RuleIndex
-from .settings import Rule, Settings
-from .settings.values import nearest
-from .sweep import Sweeper
+from .delivery.bundle import Bundler, Send
+from .delivery.deliver import ONCE_A_DAY, Deliverer, TimeLeft
+from .delivery.flush import NO_INPUTS, Flusher, FlushInputs
+from .delivery.sweep import Sweeper
+from .domain.delivery import Delivery, DeliveryError, Reason
+from .domain.event import Batch, Event, Kind, Unknown, Upload, identity_of
+from .domain.message import Notice
+from .domain.rule import Rule
+from .domain.settings import Settings, watch_interval_minutes
+from .health import rules as health_rules
+from .health.heartbeat import beat
+from .platform import log
+from .platform.parallel import MAX_CONCURRENCY, map_isolated
+from .platform.phrases import did_you_mean
+from .platform.secrets import Secrets
+from .rules.index import Match, RuleIndex
+from .rules.recipients import notices_for_person, notices_for_rule
+from .sources.queues import unwrap
+from .store.dead_letters import DeadLetterQueue
+from .store.rows import Parked
 
 if TYPE_CHECKING:
-    from .watch import Watch
+    from .monitors.runner import Watch
 
 DRAIN_RESERVE = timedelta(seconds=20)  # a dead event brings a send, and then there is the queue to tell
 POISON = 5  # a dead event that failed so often would fail for ever
@@ -47,10 +48,10 @@ class Bot:
         self,
         settings: Settings,
         deliverer: Deliverer,
-        dead_events: DeadEvents | None = None,
-        parameters: Parameters | None = None,
-        at_once: int = AT_ONCE,
-        outside: Outside = NOTHING,
+        dead_events: DeadLetterQueue | None = None,
+        parameters: Secrets | None = None,
+        at_once: int = MAX_CONCURRENCY,
+        outside: FlushInputs = NO_INPUTS,
         make_watch: "Callable[[], Watch] | None" = None,
         beat: Callable[[str], None] = beat,
     ) -> None:
@@ -95,10 +96,10 @@ class Bot:
         """
         for name in batch.ignored:
             log.info("ignored", what=name)
-        _, not_parked = each(lambda unknown: self.park(unknown, time_left), batch.unknown, at_once=1)
+        _, not_parked = map_isolated(lambda unknown: self.park(unknown, time_left), batch.unknown, at_once=1)
         tell = partial(self.deliverer.deliver, time_left=time_left)
         told = [each_ for event in batch.events for each_ in self._to_tell(event, tell, time_left)]
-        done, failures = each(lambda tell_it: tell_it(), told, self._at_once)
+        done, failures = map_isolated(lambda tell_it: tell_it(), told, self._at_once)
         if failures or not_parked:
             raise ExceptionGroup("some records could not be dealt with", [*not_parked, *failures])
         return done
@@ -115,7 +116,7 @@ class Bot:
         """Leave an event to the sweep: its messages are due at once, or its bundle has it; [] for what came before."""
         return [done for tell in self._to_tell(event, partial(self.deliverer.hold, reason=reason), _a_minute) for done in tell()]
 
-    def _to_tell(self, event: Event, tell: Tell, time_left: TimeLeft) -> list[Callable[[], list[Delivery]]]:
+    def _to_tell(self, event: Event, tell: Send, time_left: TimeLeft) -> list[Callable[[], list[Delivery]]]:
         """What is to be done with an event, by the rules: each for itself."""
         matches = self._rules.match(event)
         if not matches:
@@ -123,7 +124,9 @@ class Bot:
         if event.bus and event.bus.is_alarm:
             return [partial(self.watch.heard, event, match.rule, time_left) for match in matches]
         bundled = [partial(self._bundler.take, match.event, match.rule, tell) for match in matches if match.rule.bundles]
-        by_themselves = [notice for match in matches if not match.rule.bundles for notice in by_rule(match.event, match.rule)]
+        by_themselves = [
+            notice for match in matches if not match.rule.bundles for notice in notices_for_rule(match.event, match.rule)
+        ]
         return [*bundled, *(partial(tell, notice) for notice in by_themselves)]
 
     def park(self, unknown: Unknown, time_left: TimeLeft) -> list[Parked]:
@@ -168,10 +171,10 @@ class Bot:
     def _look_at_the_watch(self, time_left: TimeLeft) -> None:
         """Who watches the watch: the sweep, and outside of AWS whoever waits for the heartbeat of both."""
         deliverer = self.deliverer
-        every = timedelta(minutes=watch_every(self._settings))
-        found = upkeep.watch(deliverer.control.now().watched, deliverer.clock(), every, deliverer.renderer.stage)
+        every = timedelta(minutes=watch_interval_minutes(self._settings))
+        found = health_rules.watch(deliverer.control.now().watched, deliverer.clock(), every, deliverer.renderer.stage)
         for trouble in found:
-            deliverer.tell_owner("watch stopped", str(trouble), time_left, once=A_DAY)
+            deliverer.tell_owner("watch stopped", str(trouble), time_left, once=ONCE_A_DAY)
         if self._settings.bot.ping and not found:
             self._beat(self._settings.bot.ping)
 
@@ -215,13 +218,13 @@ class Bot:
 
     def _notices_of_test(self, event: Event, rule: Rule | None, target: str) -> list[Notice]:
         if rule is not None:
-            return by_rule(event, rule)
+            return notices_for_rule(event, rule)
         people = self._settings.people
         names = self._settings.groups.get(target, (target,) if target in people else ())
         if not names:
             known = [*people, *self._settings.groups, *(rule.name for rule in self._settings.rules)]
-            raise UnknownTarget(f"the settings have no person, group or rule {target!r}; {nearest(target, known)}")
-        return [notice for name in names for notice in by_person(event, people[name])]
+            raise UnknownTarget(f"the settings have no person, group or rule {target!r}; {did_you_mean(target, known)}")
+        return [notice for name in names for notice in notices_for_person(event, people[name])]
 
 
 def _a_minute() -> timedelta:

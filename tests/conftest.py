@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-from workbench.ministack import MiniStack
+from workbench.local.ministack import MiniStack
 
 
 @pytest.fixture(scope="session")
@@ -22,5 +22,9 @@ def ministack(ministack_process: MiniStack) -> MiniStack:
 
 
 settings.register_profile("default", deadline=None, max_examples=100)
+
+
 settings.register_profile("thorough", deadline=None, max_examples=2_000)  # `make prove`
+
+
 settings.load_profile("default")

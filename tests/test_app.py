@@ -11,21 +11,21 @@ import pytest
 from chalice.test import Client
 from msgspec.structs import replace
 
-from chalicelib.bindings import function_name, stream_variable
-from chalicelib.channels import CONNECT_TIMEOUT_S, READ_TIMEOUT_S
+from chalicelib.channels.transport import CONNECT_TIMEOUT_S, READ_TIMEOUT_S
 from chalicelib.channels.twilio import TIMEOUT_S
-from chalicelib.counting import Counting
-from chalicelib.deliver import LEASE, SEND_RESERVE
-from chalicelib.reacting import Reacting
-from chalicelib.settings import Settings
-from tests.builders import ENVIRON, NOON
-from tests.payloads import TEST_EVENT, bus_event, s3_notification, s3_record
-from tests.streams import batch, some_sent
-from tests.test_items import record
-from tests.worlds import Stage, plenty, real_stage
+from chalicelib.counting.deliveries import DeliveryCounter
+from chalicelib.counting.item_changes import ItemChangeHandler
+from chalicelib.delivery.deliver import LEASE, SEND_RESERVE
+from chalicelib.domain.settings import Settings
+from chalicelib.platform.function_names import function_name, stream_variable
+from tests.sources.test_dynamodb_stream import record
+from tests.support.builders import ENVIRON, NOON
+from tests.support.payloads import TEST_EVENT, bus_event, s3_notification, s3_record
+from tests.support.stages import Stage, plenty, real_stage
+from tests.support.streams import batch, some_sent
 from workbench.deployment.config import read_stage
-from workbench.ministack import MiniStack
-from workbench.places import PROJECT
+from workbench.local.ministack import MiniStack
+from workbench.paths import PROJECT
 
 STREAM = "arn:aws:dynamodb:us-east-1:000000000000:table/dropnote-prod-ledger/stream/2026-03-02T00:00:00.000"
 
@@ -79,7 +79,7 @@ def test_queue_gives_each_message_a_fate_of_its_own(app: Any, stage: Stage) -> N
 
 def test_stream_is_counted(app: Any, stage: Stage, ministack: MiniStack, monkeypatch: pytest.MonkeyPatch) -> None:
     environ = {"DROPNOTE_COUNTERS": "dropnote-prod-counters"}
-    job = Counting(stage.deliverer, environ, lambda service, config: ministack.client(service))
+    job = DeliveryCounter(stage.deliverer, environ, lambda service, config: ministack.client(service))
     monkeypatch.setattr(app, "counting", lambda: job)
     with Client(app.app) as client:
         assert client.lambda_.invoke("count", batch(*some_sent(2))).payload == {"batchItemFailures": []}
@@ -91,7 +91,7 @@ def test_change_of_an_item_is_told_and_counted(
     app: Any, stage: Stage, ministack: MiniStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     environ = {"DROPNOTE_COUNTERS": "dropnote-prod-counters"}
-    job = Reacting(stage.bot, app.settings, environ, lambda service, config: ministack.client(service))
+    job = ItemChangeHandler(stage.bot, app.settings, environ, lambda service, config: ministack.client(service))
     monkeypatch.setattr(app, "reacting", lambda: job)
     refused = {"id": "17", "status": "refused"}
     with Client(app.app) as client:
@@ -114,7 +114,7 @@ def test_sweep_takes_an_empty_event(app: Any, stage: Stage) -> None:
 
 def test_watch_takes_an_empty_event_and_no_function_name(app: Any, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(app, "settings", replace(app.settings, monitors=()))  # theirs are servers outside
-    monkeypatch.setattr("chalicelib.selfwatch.SelfWatch.run_hourly", lambda watch, arn, time_left: [arn])
+    monkeypatch.setattr("chalicelib.health.check.HealthCheck.run_hourly", lambda watch, arn, time_left: [arn])
     with Client(app.app) as client:
         assert client.lambda_.invoke("watch", {}).payload == {"looked": 0, "told": 0, "left": 0, "troubles": 1}
 

@@ -6,13 +6,14 @@ import pytest
 from flask import Flask
 
 from chalicelib.assembly import make_bot
-from chalicelib.channels import DeliveryError
-from chalicelib.message import Channel, Message
-from chalicelib.parameters import KEPT
-from tests.builders import ENVIRON, NOON, some_settings
-from tests.workbench.serving import serving
-from workbench.ministack import MiniStack
-from workbench.twilio.double import TwilioDouble
+from chalicelib.domain.delivery import DeliveryError
+from chalicelib.domain.message import Message
+from chalicelib.domain.people import Channel
+from chalicelib.platform.secrets import CACHE_TIME
+from tests.support.builders import ENVIRON, NOON, some_settings
+from tests.support.serving import serving
+from workbench.local.ministack import MiniStack
+from workbench.local.twilio.double import TwilioDouble
 
 SECRET = "/dropnote/prod/twilio-auth-token"
 TEXT = Message(Channel.SMS, "hello")
@@ -31,7 +32,7 @@ def test_text_goes_out_with_the_token_of_today(ministack: MiniStack) -> None:
         with pytest.raises(DeliveryError, match="20003"):
             bot.deliverer.connected(Channel.SMS).send(TEXT, to="+919812345678", delivery_id="0")
         ssm.put_parameter(Name=SECRET, Value="new", Type="SecureString", Overwrite=True)
-        now[0] += KEPT + timedelta(seconds=1)
+        now[0] += CACHE_TIME + timedelta(seconds=1)
         assert bot.deliverer.connected(Channel.SMS).send(TEXT, to="+919812345678", delivery_id="0").id
 
 

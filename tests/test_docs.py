@@ -5,14 +5,16 @@ import re
 import pytest
 from msgspec import Struct
 
-from chalicelib.events import Event, Upload
-from chalicelib.filters import FILTERS
+from chalicelib.delivery.tasks import TASKS
+from chalicelib.domain.event import Event, Upload
+from chalicelib.domain.people import Person
+from chalicelib.domain.rule import Rule
+from chalicelib.domain.settings import BotSettings, EmailSettings, SmsSettings
 from chalicelib.monitors.registry import KINDS, fields
-from chalicelib.settings import Bot, Email, Person, Rule, Sms
-from chalicelib.settings.bus import EVENTS
+from chalicelib.rendering.filters import FILTERS
+from chalicelib.settings.bus_rules import EVENTS
 from chalicelib.settings.monitors import COMMON
-from chalicelib.tasks import TASKS
-from workbench.places import PROJECT
+from workbench.paths import PROJECT
 
 MONITORS = (PROJECT / "docs" / "monitors.md").read_text()
 TEXT = (PROJECT / "docs" / "settings.md").read_text()
@@ -26,7 +28,7 @@ def words(heading: str) -> set[str]:
 
 @pytest.mark.parametrize(
     ("heading", "model"),
-    [("[bot]", Bot), ("[email]", Email), ("[sms]", Sms), ("[people.NAME]", Person), ("[[rules]]", Rule)],
+    [("[bot]", BotSettings), ("[email]", EmailSettings), ("[sms]", SmsSettings), ("[people.NAME]", Person), ("[[rules]]", Rule)],
 )
 def test_every_field_of_the_settings_is_documented(heading: str, model: type[Struct]) -> None:
     unwritten = {"recipients", "bus", "item"}  # other fields are read into these

@@ -12,11 +12,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.assembly import load_settings, make_bot
 from chalicelib.bot import Bot
-from chalicelib.settings import Settings, SettingsError
+from chalicelib.domain.settings import Settings, SettingsError
 
 from .deployment.config import read_stage
-from .places import PROJECT
-from .running import read_world
+from .local.running import read_running
+from .paths import PROJECT
 
 _LOG_IN = "Log in with `aws configure` or `aws sso login`, or name who you are with AWS_PROFILE."
 _HINTS = {
@@ -82,7 +82,7 @@ def find_account(stage: str) -> Account:
         import boto3  # a third of a second that the local world does not need
 
         return Account(stage, settings, variables, boto3.client, PROJECT / ".chalice" / "deployed" / f"{stage}.json")
-    world = read_world()
+    world = read_running()
     if world is None:
         raise AccountError("No local world runs here: start one with `make run` in another terminal, or name a --stage.")
     settings, variables = settings_of(stage, {"TWILIO_BASE_URL": world.desk, "SHOP_URL": world.shop})

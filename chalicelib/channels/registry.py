@@ -2,17 +2,17 @@
 
 from collections.abc import Mapping
 
-from ..aws import Clients
-from ..message import Channel
-from ..parameters import Parameters
-from ..settings import Settings
-from . import Transport
+from ..domain.people import Channel
+from ..domain.settings import Settings
+from ..platform.aws import Clients
+from ..platform.secrets import Secrets
+from .transport import Transport
 
 RECEIPTS = "/receipts/twilio/"  # and the delivery's id: API Gateway hands on no raw query, so nothing of ours is in one
 
 
 def transport_of(
-    channel: Channel, settings: Settings, parameters: Parameters, clients: Clients, environ: Mapping[str, str]
+    channel: Channel, settings: Settings, parameters: Secrets, clients: Clients, environ: Mapping[str, str]
 ) -> Transport:
     """Make the transport of a channel; each imports its own library, so that only what is used is paid for.
 

@@ -21,11 +21,11 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from ..clock import Clock, utc_now
-from ..delivery import Reason
-from ..message import Message
-from . import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, DeliveryError, OutcomeUnknown, Receipt
-from .headers import headers_of
+from ..domain.delivery import DeliveryError, OutcomeUnknown, Reason, Receipt
+from ..domain.message import Message
+from ..platform.clock import Clock, utc_now
+from .mail_headers import headers_of
+from .transport import CONNECT_TIMEOUT_S, READ_TIMEOUT_S
 
 # One attempt: botocore repeats a request whose answer was lost, and SES would send the mail twice.
 CLIENT_CONFIG = Config(connect_timeout=CONNECT_TIMEOUT_S, read_timeout=READ_TIMEOUT_S, retries={"total_max_attempts": 1})

@@ -20,11 +20,11 @@ from functools import cache
 from time import monotonic
 from typing import Any
 
-from ..delivery import Reason
-from ..message import Message
-from ..settings import Email
-from . import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, DeliveryError, OutcomeUnknown, Receipt
-from .headers import domain_of, headers_of
+from ..domain.delivery import DeliveryError, OutcomeUnknown, Reason, Receipt
+from ..domain.message import Message
+from ..domain.settings import EmailSettings
+from .mail_headers import domain_of, headers_of
+from .transport import CONNECT_TIMEOUT_S, READ_TIMEOUT_S
 
 _DEFAULT_PORT = {"starttls": 587, "tls": 465}
 TIMEOUT_S = CONNECT_TIMEOUT_S + READ_TIMEOUT_S  # for a mail from greeting to the last reply, however many there are
@@ -49,7 +49,9 @@ def _policy() -> "EmailPolicy[EmailMessage]":
 class Smtp:
     """Sends mails through the server that the settings name. `tls` is handed in by tests that run a server."""
 
-    def __init__(self, email: Email, password: str, tls: ssl.SSLContext | None = None, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(
+        self, email: EmailSettings, password: str, tls: ssl.SSLContext | None = None, timeout_s: float = TIMEOUT_S
+    ) -> None:
         self._email = email
         self._password = password
         self._timeout_s = timeout_s

@@ -9,15 +9,14 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from ..delivery import Reason
-from ..message import Message, body_hash
-from ..settings import Sms
-from . import Candidate, DeliveryError, OutcomeUnknown, Receipt
+from ..domain.delivery import Candidate, DeliveryError, OutcomeUnknown, Reason, Receipt
+from ..domain.message import Message, body_hash
+from ..domain.settings import SmsSettings
 
 if TYPE_CHECKING:
     from twilio.rest import Client
 
-    from .connection import Connection
+    from .twilio_connection import Connection
 
 _PERMANENT = {
     20003: Reason.AUTH,  # authenticate
@@ -53,7 +52,9 @@ _TRANSIENT = {20429: Reason.RATE, 21611: Reason.RATE, 30001: Reason.RATE}
 class Twilio:
     """Sends texts from one account. `base_url` is Twilio's own unless a test or the local world says otherwise."""
 
-    def __init__(self, sms: Sms, token: str, base_url: str = "", receipts: str = "", timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(
+        self, sms: SmsSettings, token: str, base_url: str = "", receipts: str = "", timeout_s: float = TIMEOUT_S
+    ) -> None:
         """`receipts` is the public URL that hears how a text fared, without the delivery's id; "" for nobody."""
         self._sms = sms
         self._token = token
@@ -112,7 +113,7 @@ class Twilio:
         from twilio.http.http_client import TwilioHttpClient
         from twilio.rest import Client
 
-        from .connection import Connection
+        from .twilio_connection import Connection
 
         http_client = TwilioHttpClient(timeout=self._timeout_s)  # its own default is none at all
         connection = Connection()

@@ -3,19 +3,19 @@
 from collections.abc import Callable, Mapping
 from importlib import import_module
 
-from ..settings.table import Table
-from .model import Check, Defaults
+from ..domain.monitor import Check, Defaults
+from ..fields.table import Table
 
 # kind -> module and function: takes the fields of a [[monitors]] table, gives a check for each monitor it stands for, by what is
 # put behind the table's name ("" for itself)
 _KINDS = {
-    "freshness": ("freshness", "read"),
-    "http": ("http_settings", "read"),
-    "metric": ("metric_settings", "read"),
-    "instance": ("sets", "read_instance"),
-    "database": ("sets", "read_database"),
-    "lambda": ("sets", "read_lambda"),
-    "bill": ("sets", "read_bill"),
+    "freshness": ("freshness.settings", "read"),
+    "http": ("http.settings", "read"),
+    "metric": ("metric.settings", "read"),
+    "instance": ("metric.ready_made", "read_instance"),
+    "database": ("metric.ready_made", "read_database"),
+    "lambda": ("metric.ready_made", "read_lambda"),
+    "bill": ("metric.ready_made", "read_bill"),
 }
 KINDS = tuple(_KINDS)
 

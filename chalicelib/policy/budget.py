@@ -9,52 +9,17 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
-from msgspec import Struct
-
-from ..message import Channel
+from ..domain.budget import ExhaustedBudget, Limit, Per
+from ..domain.people import Channel
 
 if TYPE_CHECKING:
-    from ..settings import Settings
+    from ..domain.settings import Settings
 
-What = Literal["messages", "segments"]
-Per = Literal["hour", "day"]
 Verdict = Literal["ok", "near", "over"]
 
 ALL = "all"  # the scope of everything the bot sends
 _LIMIT = re.compile(r"([1-9]\d*)(?: (messages|segments))? per (hour|day)")
 _LENGTHS: dict[Per, timedelta] = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
-
-
-class Limit(Struct, frozen=True):
-    """So many of what, in each hour or each day."""
-
-    amount: int
-    what: What
-    per: Per
-
-    def __str__(self) -> str:
-        return f"{self.amount} {self.what} per {self.per}"
-
-
-# What a person has where the settings say nothing: far above what anybody reads, and far below what a runaway sends.
-PERSON_DEFAULT = (Limit(100, "messages", "hour"), Limit(500, "messages", "day"), Limit(200, "segments", "day"))
-
-
-class Tripped(Struct, frozen=True):
-    """A limit that was reached, and the hour or day that it is reached for."""
-
-    scope: str
-    limit: Limit
-    since: datetime
-    until: datetime
-
-    def __str__(self) -> str:
-        return f"{self.limit} for {self.scope}, until {self.until:%H:%M} UTC"
-
-    @property
-    def key(self) -> str:
-        """Its name among what has tripped: a scope may be over two limits, each until a time of its own."""
-        return f"{self.scope}: {self.limit.what} per {self.limit.per}"
 
 
 def parse(text: str) -> Limit:
@@ -84,7 +49,7 @@ def limits_of(settings: "Settings") -> dict[str, tuple[Limit, ...]]:
     return {**people, **rules, ALL: settings.bot.budget}
 
 
-def span(per: Per, moment: datetime) -> tuple[datetime, datetime]:
+def period_of(per: Per, moment: datetime) -> tuple[datetime, datetime]:
     """The hour or day that a moment is in: its beginning, and the beginning of the next."""
     begin = moment.replace(minute=0, second=0, microsecond=0)
     if per == "day":
@@ -92,21 +57,21 @@ def span(per: Per, moment: datetime) -> tuple[datetime, datetime]:
     return begin, begin + _LENGTHS[per]
 
 
-def judge(limit: Limit, used: int) -> Verdict:
+def evaluate(limit: Limit, used: int) -> Verdict:
     """How a limit stands: near from 80 % on, and over from the last message that it allows."""
     if used >= limit.amount:
         return "over"
     return "near" if used * 5 >= limit.amount * 4 else "ok"
 
 
-def over(
-    tripped: Mapping[str, Tripped],
+def exhausted(
+    tripped: Mapping[str, ExhaustedBudget],
     person: str,
     rule: str,
     channel: Channel,
     now: datetime,
     limits: Mapping[str, Collection[Limit]] | None = None,
-) -> Tripped | None:
+) -> ExhaustedBudget | None:
     """What stands in a message's way now; of several the one that ends last. Segments stop texts alone.
 
     `limits` are those of today's settings: what has tripped a limit that is no longer there, or was raised, stops nothing.
@@ -123,12 +88,12 @@ def over(
     return max(in_the_way, key=lambda each: (each.until, each.key), default=None)
 
 
-def past(tripped: Iterable[Tripped], now: datetime) -> list[Tripped]:
+def expired(tripped: Iterable[ExhaustedBudget], now: datetime) -> list[ExhaustedBudget]:
     """What has tripped for an hour or day that is over."""
     return [each for each in tripped if each.until <= now]
 
 
-def in_words(tripped: Tripped, used: int, verdict: Verdict) -> str:
+def describe(tripped: ExhaustedBudget, used: int, verdict: Verdict) -> str:
     """What the owner is told of a budget that is near its end, or at it: what becomes of messages, and which setting it is."""
     kind, _, name = tripped.scope.partition(" ")
     whose, where = {

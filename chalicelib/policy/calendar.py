@@ -14,7 +14,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-from .hours import DAYS, clock_words, day_words, days_named, moment_of, shown_at, words_and_zone, zone_of
+from ..domain.schedule import DAYS, clock_words, day_words
+from .quiet_hours import days_named, moment_of, shown_at, words_and_zone, zone_of
 
 _EVERY, _WORK = tuple(range(7)), tuple(range(5))
 _AT = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")

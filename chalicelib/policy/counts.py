@@ -8,26 +8,27 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 from msgspec import Struct
 
-from ..events import Event, Kind, Summary, identity_of
+from ..domain.conditions import CountBy
+from ..domain.event import Event, Kind, identity_of
+from ..domain.payloads import Summary
+from ..domain.settings import DIMENSIONS
 
 if TYPE_CHECKING:
-    from ..delivery import Delivery
-    from ..settings import Rule
+    from ..domain.delivery import Delivery
+    from ..domain.rule import Rule
 
 Per = Literal["hour", "day"]
 BOTH: tuple[Per, ...] = ("hour", "day")
 OWN = ("messages", "files")  # what the bot counts of itself; a rule's counter has another name
-DIMENSIONS = ("bucket", "folder", "rule", "channel", "outcome", "uploader", "person")
 FOLDERS = 2  # how many levels of a key's folders are told apart
 LONGEST = 100  # letters of a value
-KEEP = timedelta(days=400)  # the days of a counter, where the settings say nothing
 NONE = "(none)"  # an item without the field
 OTHER = "other"  # what is not told apart any more
 
@@ -58,17 +59,6 @@ class Counted(Struct, frozen=True):
     mark: str
     at: datetime  # aware; it is counted for the hour and the day (UTC) of this moment
     counts: tuple[Count, ...]
-
-
-class CountBy(Struct, frozen=True):
-    """What a rule counts of a table's items."""
-
-    name: str
-    by: tuple[str, ...] = ()  # fields of an item, at most two; none: all together
-    sum: str = ""  # the field whose numbers are added up; "": the items are counted
-
-    def __str__(self) -> str:
-        return (f"sum {self.sum} of " if self.sum else "") + self.name + (f" by {' and '.join(self.by)}" if self.by else "")
 
 
 def parse_count(text: str) -> CountBy:

@@ -8,85 +8,22 @@
 is told afterwards if it is still so, and never when it is over by then.
 """
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
 
-from msgspec import Struct, field
 from msgspec.structs import replace
 
-from ..events import Event, Kind, Severity, identity_of
-from ..events.incident import Change, Level, News
+from ..domain.event import Event, Kind, identity_of, severity_of
+from ..domain.monitor import AlertPolicy, CheckResult, Incident, MonitorState
+from ..domain.payloads import IncidentChange, IncidentUpdate, Level
 
 FLAPS = 4  # changes within FLAPPING, or within eight looks where those take longer, are flapping
 FLAPPING = timedelta(hours=1)
-LOOKS = 8
+CHECKS = 8
 
 
-class Result(Struct, frozen=True, omit_defaults=True):
-    """What one look of a monitor gave."""
-
-    level: Level
-    says: str  # what is so; reads on after the monitor's name: "answered 503, not 200"
-    value: str = ""  # what was measured, short: "503", "87 %"
-    since: datetime | None = None  # since when it is so, where that is known better than by when it was looked at
-    look_at: datetime | None = None  # when to look next; None: after the monitor's `every`
-    memory: Mapping[str, Any] = field(default_factory=dict)  # what the next look is to know; JSON
-
-
-class Knobs(Struct, frozen=True):
-    """How patient a monitor is."""
-
-    every: timedelta = timedelta(minutes=5)
-    failures: int = 1  # results in a row that make it worse
-    recoveries: int = 1  # and better
-    remind: timedelta | None = None
-    urgent: bool = True  # an error waits for nothing
-
-
-class Incident(Struct, frozen=True, omit_defaults=True):
-    """A monitor's open alarm."""
-
-    id: str
-    opened_at: datetime
-    title: str
-    first: Level  # as which it was opened
-    worst: Level
-    told_at: datetime | None = None  # when people last heard of it
-    acked_by: str = ""
-    acked_at: datetime | None = None
-
-
-class Standing(Struct, frozen=True, omit_defaults=True):
-    """How a monitor stands: a row of the ledger's table, changed only by `step`, `acknowledge` and `delivered`."""
-
-    name: str
-    shown: str = ""  # what people call it, where that is another name
-    rule: str = ""  # which rule is told of it, where no monitor is: an alarm of the bus
-    level: Level = Level.OK
-    since: datetime | None = None  # since when it has this level
-    told: Level = Level.OK  # what people were told last
-    streak: int = 0  # results in a row that say otherwise
-    streak_level: Level = Level.OK  # what all of them say at least (or at most, where it gets better)
-    streak_since: datetime | None = None
-    incident: Incident | None = None
-    changes: tuple[datetime, ...] = ()  # of the level, of late
-    flapping: bool = False
-    flapping_told: bool = False
-    result: Result | None = None  # the last one
-    checked_at: datetime | None = None
-    look_at: datetime | None = None
-    notices: int = 0  # told so far: each has a number
-    untold: Event | None = None  # is to be delivered; told again it says nothing twice
-    version: int = 0
-
-    @property
-    def memory(self) -> Mapping[str, Any]:
-        """What the last look left for the next."""
-        return self.result.memory if self.result else {}
-
-
-def step(standing: Standing, result: Result, knobs: Knobs, now: datetime, what: str = "", *, silenced: bool = False) -> Standing:
+def step(
+    standing: MonitorState, result: CheckResult, knobs: AlertPolicy, now: datetime, what: str = "", *, silenced: bool = False
+) -> MonitorState:
     """How a monitor stands after a result. What is to be told of it is in `untold`.
 
     `what` says what the monitor looks at. While it is silenced nothing is told; afterwards what is still so.
@@ -99,14 +36,14 @@ def step(standing: Standing, result: Result, knobs: Knobs, now: datetime, what: 
         version=standing.version + 1,
     )
     after = _flapped(after, knobs, now)
-    change = None if silenced or after.untold else _to_tell(after, knobs, now)  # one after the other
+    change = None if silenced or after.untold else _change_to_send(after, knobs, now)  # one after the other
     if change and after.incident:
-        after = _told(after, change, knobs, now, what)
+        after = _announced(after, change, knobs, now, what)
     over = after.level is Level.OK and after.told is Level.OK and not (after.flapping or after.flapping_told)
     return replace(after, incident=None) if over else after
 
 
-def acknowledge(standing: Standing, by: str, now: datetime) -> Standing:
+def acknowledge(standing: MonitorState, by: str, now: datetime) -> MonitorState:
     """Somebody knows: no reminder comes any more, until it gets worse."""
     if standing.incident is None:
         return standing
@@ -114,12 +51,12 @@ def acknowledge(standing: Standing, by: str, now: datetime) -> Standing:
     return replace(standing, incident=incident, version=standing.version + 1)
 
 
-def delivered(standing: Standing) -> Standing:
+def delivered(standing: MonitorState) -> MonitorState:
     """What was to be told is in the ledger."""
     return replace(standing, untold=None, version=standing.version + 1)
 
 
-def _levelled(standing: Standing, result: Result, knobs: Knobs, now: datetime) -> Standing:
+def _levelled(standing: MonitorState, result: CheckResult, knobs: AlertPolicy, now: datetime) -> MonitorState:
     """The level after a result: changed where enough of them in a row say so."""
     level = standing.level
     if result.level is level or (result.level is Level.UNKNOWN and level is not Level.OK):  # not to know is no evidence
@@ -135,7 +72,7 @@ def _levelled(standing: Standing, result: Result, knobs: Knobs, now: datetime) -
     return _changed(replace(standing, streak=0, streak_since=None), agreed, since or now, result, now)
 
 
-def _changed(standing: Standing, level: Level, since: datetime, result: Result, now: datetime) -> Standing:
+def _changed(standing: MonitorState, level: Level, since: datetime, result: CheckResult, now: datetime) -> MonitorState:
     incident = standing.incident
     if incident is None:
         id_ = identity_of("incident", standing.name, since.isoformat(), str(standing.version))[:6]
@@ -145,40 +82,40 @@ def _changed(standing: Standing, level: Level, since: datetime, result: Result, 
     return replace(standing, level=level, since=since, changes=(*standing.changes, now), incident=incident)
 
 
-def _flapped(standing: Standing, knobs: Knobs, now: datetime) -> Standing:
-    span = max(FLAPPING, LOOKS * knobs.every)
+def _flapped(standing: MonitorState, knobs: AlertPolicy, now: datetime) -> MonitorState:
+    span = max(FLAPPING, CHECKS * knobs.every)
     changes = tuple(at for at in standing.changes if now - at < span)
     if standing.flapping and (not changes or now - changes[-1] >= span / 2):
         return replace(standing, changes=(), flapping=False)
     return replace(standing, changes=changes, flapping=standing.flapping or len(changes) >= FLAPS)
 
 
-def _to_tell(standing: Standing, knobs: Knobs, now: datetime) -> Change | None:
+def _change_to_send(standing: MonitorState, knobs: AlertPolicy, now: datetime) -> IncidentChange | None:
     if standing.incident is None:
         return None
     if standing.flapping:
-        return None if standing.flapping_told else Change.FLAPPING
+        return None if standing.flapping_told else IncidentChange.FLAPPING
     if standing.flapping_told:
-        return Change.SETTLED
+        return IncidentChange.SETTLED
     level, told = standing.level, standing.told
     if level is not told:
         if told is Level.OK:
-            return Change.OPENED
+            return IncidentChange.OPENED
         if level is Level.OK:
-            return Change.RESOLVED
-        return Change.WORSENED if level.rank > told.rank else Change.EASED
+            return IncidentChange.RESOLVED
+        return IncidentChange.WORSENED if level.rank > told.rank else IncidentChange.EASED
     incident = standing.incident
     due = knobs.remind and level is not Level.OK and not incident.acked_at
-    return Change.REMINDER if due and knobs.remind and now - (incident.told_at or now) >= knobs.remind else None
+    return IncidentChange.REMINDER if due and knobs.remind and now - (incident.told_at or now) >= knobs.remind else None
 
 
-def _told(standing: Standing, change: Change, knobs: Knobs, now: datetime, what: str) -> Standing:
+def _announced(standing: MonitorState, change: IncidentChange, knobs: AlertPolicy, now: datetime, what: str) -> MonitorState:
     incident, result = standing.incident, standing.result
     if incident is None or result is None:
         return standing
     number = standing.notices + 1
-    ended = standing.level is Level.OK and change is not Change.FLAPPING
-    news = News(
+    ended = standing.level is Level.OK and change is not IncidentChange.FLAPPING
+    news = IncidentUpdate(
         monitor=standing.shown or standing.name,
         id=incident.id,
         change=change,
@@ -190,7 +127,7 @@ def _told(standing: Standing, change: Change, knobs: Knobs, now: datetime, what:
         value=result.value,
         what=what,
         until=standing.since if ended else None,
-        remind_s=int(knobs.remind.total_seconds()) if knobs.remind and not ended and change is not Change.FLAPPING else 0,
+        remind_s=int(knobs.remind.total_seconds()) if knobs.remind and not ended and change is not IncidentChange.FLAPPING else 0,
         changes=len(standing.changes),
         worst=incident.worst,
         first=incident.first,
@@ -207,15 +144,8 @@ def _told(standing: Standing, change: Change, knobs: Knobs, now: datetime, what:
     return replace(
         standing,
         told=standing.level,
-        flapping_told=change is Change.FLAPPING,
+        flapping_told=change is IncidentChange.FLAPPING,
         notices=number,
         incident=replace(incident, told_at=now),
         untold=event,
     )
-
-
-def severity_of(level: Level) -> Severity:
-    """How much a level matters."""
-    if level is Level.ERROR:
-        return Severity.CRITICAL
-    return Severity.INFO if level is Level.OK else Severity.WARNING

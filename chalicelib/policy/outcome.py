@@ -9,9 +9,8 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from ..channels import DeliveryError, OutcomeUnknown, Receipt
-from ..delivery import Delivery, Reason, State, Step
-from .waiting import Wait
+from ..domain.delivery import Delivery, DeliveryError, OutcomeUnknown, Reason, Receipt, State, Step
+from .send_gate import Deferral
 
 FIRST_RETRY = timedelta(minutes=1)  # the sweep runs once a minute
 LONGEST_WAIT = timedelta(hours=1)
@@ -104,7 +103,7 @@ def look_up_later(delivery: Delivery, now: datetime, settle: timedelta, why: str
     return _moved(delivery, now, State.UNKNOWN, Reason.UNREACHABLE, why, due_at=now + settle)
 
 
-def held(delivery: Delivery, now: datetime, wait: Wait) -> Delivery:
+def held(delivery: Delivery, now: datetime, wait: Deferral) -> Delivery:
     """Waiting, and due at a moment that does not suit: it waits until another."""
     return _moved(delivery, now, State.HELD, wait.reason, wait.why, due_at=wait.until)
 

@@ -2,21 +2,13 @@
 
 from datetime import timedelta
 
-from msgspec import Struct
-
-from ..policy.counts import DIMENSIONS, KEEP
-from . import values
-from .table import Table
+from ..domain.settings import COUNTER_RETENTION, DIMENSIONS, Analytics, FieldError
+from ..fields import values
+from ..fields.table import Table
+from ..platform.phrases import did_you_mean
 
 FIELDS = ("keep", "by")
 SHORTEST = timedelta(days=2)  # as long as a thing that comes again is known
-
-
-class Analytics(Struct, frozen=True):
-    """What is counted, and how long it is kept: days so long, hours 100 days at the most."""
-
-    keep: timedelta = KEEP
-    by: tuple[str, ...] = DIMENSIONS
 
 
 def read(table: Table) -> Analytics:
@@ -24,14 +16,14 @@ def read(table: Table) -> Analytics:
     by = table.texts("by", DIMENSIONS)
     for word in by:
         if word not in DIMENSIONS:
-            table.wrong("by", f"{word!r} is nothing to count by", values.nearest(word, DIMENSIONS))
+            table.wrong("by", f"{word!r} is nothing to count by", did_you_mean(word, DIMENSIONS))
     if not by:
         table.wrong("by", "it names nothing", "leave it out for all of them, or leave out [analytics]")
-    return Analytics(table.parsed("keep", KEEP, _kept), tuple(dict.fromkeys(by)))
+    return Analytics(table.parsed("keep", COUNTER_RETENTION, _kept), tuple(dict.fromkeys(by)))
 
 
 def _kept(text: str) -> timedelta:
     span = values.span(text)
     if span < SHORTEST:
-        raise values.Wrong(f"{text!r} is too short to count anything in", 'write "2d" or more, such as "400d"')
+        raise FieldError(f"{text!r} is too short to count anything in", 'write "2d" or more, such as "400d"')
     return span

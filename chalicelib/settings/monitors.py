@@ -4,34 +4,21 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
-from msgspec import Struct
 from msgspec.structs import replace
 
-from ..events import Kind
-from ..monitors import Check, Defaults
+from ..domain.event import Kind
+from ..domain.monitor import AlertPolicy, Defaults, Monitor
+from ..domain.people import Recipient
+from ..domain.rule import Rule
+from ..domain.settings import FieldError
+from ..fields import values
+from ..fields.table import Table
 from ..monitors.registry import KINDS, fields, reader
-from ..policy.incident import Knobs
-from . import calm, values
-from .model import Recipient, Rule
-from .table import Table
+from . import policy_fields
 
 COMMON = ("name", "kind", "every", "failures", "recoveries", "remind", "urgent", "notify", "on_error", "template")
 _CALM = ("expires", "fallback", "quiet", "digest", "budget")
 SHORTEST_EVERY = timedelta(minutes=1)
-
-
-class Monitor(Struct, frozen=True):
-    """What is looked at now and then, and who hears when it is not as it should be."""
-
-    name: str
-    kind: str
-    check: Check
-    knobs: Knobs
-    rule: Rule  # of the same name: who hears, and when
-    on_error: tuple[Recipient, ...] = ()  # hear too, of errors
-    table: str = ""  # the name of the [[monitors]] table, where that stands for several
-
-
 Recipients = Callable[[Table, str], tuple[Recipient, ...]]  # of a field
 
 
@@ -53,7 +40,7 @@ def read(
         table.wrong("kind", "it is missing", f"one of {', '.join(KINDS)}")
     if kind not in KINDS:
         return
-    patience = Knobs(remind=table.parsed("remind", None, values.span), urgent=table.yes("urgent", default=True))
+    patience = AlertPolicy(remind=table.parsed("remind", None, values.span), urgent=table.yes("urgent", default=True))
     rule = Rule(
         name=name,
         on=Kind.INCIDENT,
@@ -61,9 +48,9 @@ def read(
         template=table.text("template", "incident", template),
         expires=table.parsed("expires", timedelta(hours=24), values.span),
         fallback=table.parsed("fallback", None, values.span),
-        digest=table.parsed("digest", None, calm.schedule),
-        quiet=table.each_parsed("quiet", (), calm.quiet),
-        budget=table.each_parsed("budget", (), calm.limit),
+        digest=table.parsed("digest", None, policy_fields.schedule),
+        quiet=table.each_parsed("quiet", (), policy_fields.quiet),
+        budget=table.each_parsed("budget", (), policy_fields.limit),
     )
     on_error = recipients(table, "on_error") if table.has("on_error") else ()
     for suffix, check in reader(kind)(table, defaults).items():
@@ -80,5 +67,5 @@ def read(
 def _every(text: str) -> timedelta:
     span = values.span(text)
     if span < SHORTEST_EVERY:
-        raise values.Wrong(f"{text!r} is too short: the watch runs once a minute", 'write "1m" or more')
+        raise FieldError(f"{text!r} is too short: the watch runs once a minute", 'write "1m" or more')
     return span

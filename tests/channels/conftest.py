@@ -7,9 +7,9 @@ from flask import Flask
 
 from chalicelib.channels.twilio import Twilio
 from tests.channels.parts import ACCOUNT, twilio_at
-from tests.workbench.serving import serving
-from workbench.proxy import Proxy
-from workbench.twilio.double import TwilioDouble
+from tests.support.serving import serving
+from workbench.local.proxy.proxy import Proxy
+from workbench.local.twilio.double import TwilioDouble
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ from contextlib import contextmanager, suppress
 
 from msgspec.structs import replace
 
-from chalicelib.channels import DeliveryError, OutcomeUnknown
 from chalicelib.channels.twilio import Twilio
-from chalicelib.delivery import Reason
-from chalicelib.message import Channel, Message
-from chalicelib.settings import Sms
+from chalicelib.domain.delivery import DeliveryError, OutcomeUnknown, Reason
+from chalicelib.domain.message import Message
+from chalicelib.domain.people import Channel
+from chalicelib.domain.settings import SmsSettings
 
 MAIL = Message(Channel.EMAIL, "It arrived: résumé 🎉\n", "résumé 🎉 arrived", "<p>It arrived</p>")
 IN_A_THREAD = replace(MAIL, thread="fedcba9876543210fedcba9876543210")
@@ -29,7 +29,7 @@ def refused(error: DeliveryError) -> tuple[Reason, bool, bool]:
 
 def twilio_at(url: str) -> Twilio:
     """As Lambda makes it, but that it waits a second only."""
-    return Twilio(Sms(ACCOUNT, "+15005550006"), "secret-token", url, timeout_s=1)
+    return Twilio(SmsSettings(ACCOUNT, "+15005550006"), "secret-token", url, timeout_s=1)
 
 
 @contextmanager

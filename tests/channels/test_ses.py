@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from chalicelib.channels import DeliveryError
 from chalicelib.channels.ses import _PERMANENT, _TRANSIENT, CLIENT_CONFIG, FRESH, Ses
-from chalicelib.delivery import Reason
-from tests.builders import NOON
+from chalicelib.domain.delivery import DeliveryError, Reason
 from tests.channels.parts import FROM, ID, IN_A_THREAD, MAIL, ROOT, refused
-from workbench.mailbox import Mailbox
-from workbench.ministack import MiniStack, free_port, local_client
-from workbench.proxy import Answer, Fault, Proxy
+from tests.support.builders import NOON
+from workbench.local.mailbox import Mailbox
+from workbench.local.ministack import MiniStack, free_port, local_client
+from workbench.local.proxy.proxy import Proxy
+from workbench.local.proxy.server import Answer, Fault
 
 
 @pytest.fixture

@@ -16,12 +16,11 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 from msgspec.structs import replace
 
-from chalicelib.channels import DeliveryError, OutcomeUnknown
 from chalicelib.channels.smtp import Smtp
-from chalicelib.delivery import Reason
-from chalicelib.settings import Email
+from chalicelib.domain.delivery import DeliveryError, OutcomeUnknown, Reason
+from chalicelib.domain.settings import EmailSettings
 from tests.channels.parts import FROM, ID, IN_A_THREAD, MAIL, ROOT, listening, refused
-from workbench.ministack import free_port
+from workbench.local.ministack import free_port
 
 SILENCE = b"(nothing)"
 
@@ -108,7 +107,7 @@ def smtp(authority: trustme.CA, handler: Server, security: str, password: str = 
     controller = Controller(handler, hostname="127.0.0.1", port=free_port(), **options)
     controller.start()
     try:
-        email = Email(FROM, "smtp", "127.0.0.1", controller.port, security, "drops")  # type: ignore[arg-type]
+        email = EmailSettings(FROM, "smtp", "127.0.0.1", controller.port, security, "drops")  # type: ignore[arg-type]
         yield Smtp(email, password, trusting)
     finally:
         controller.stop()
@@ -138,7 +137,7 @@ def test_mails_of_a_thread_refer_to_the_same_message(authority: trustme.CA) -> N
 
 def test_thread_of_a_sender_with_a_long_domain_is_told_as_it_is() -> None:
     domain = "notifications.of-a-company-with-a-very-long-name.example.com"
-    transport = Smtp(Email(f"Acme drops <drops@{domain}>", "smtp", "127.0.0.1"), "")
+    transport = Smtp(EmailSettings(f"Acme drops <drops@{domain}>", "smtp", "127.0.0.1"), "")
     mail = transport._compose(IN_A_THREAD, "asha@example.com", ID).as_bytes()
     assert mail.count(f"<{IN_A_THREAD.thread}.dropnote@{domain}>".encode()) == 2
 
@@ -176,7 +175,7 @@ def test_wrong_password_is_told_without_telling_it(authority: trustme.CA) -> Non
 
 
 def test_smtp_out_of_reach_is_surely_not_sent() -> None:
-    email = Email(FROM, "smtp", "127.0.0.1", free_port())
+    email = EmailSettings(FROM, "smtp", "127.0.0.1", free_port())
     with pytest.raises(DeliveryError) as caught:
         Smtp(email, "").send(MAIL, to="asha@example.com", delivery_id=ID)
     assert refused(caught.value) == (Reason.UNREACHABLE, False, False)
@@ -207,7 +206,7 @@ def test_connection_lost_after_the_final_dot_leaves_the_outcome_unknown(authorit
 )
 def test_server_that_does_not_greet_surely_took_nothing(words: bytes, meaning: tuple[Reason, bool, bool]) -> None:
     with talking(words) as port, pytest.raises(DeliveryError) as caught:
-        Smtp(Email(FROM, "smtp", "127.0.0.1", port), "", timeout_s=0.5).send(MAIL, to="asha@example.com", delivery_id=ID)
+        Smtp(EmailSettings(FROM, "smtp", "127.0.0.1", port), "", timeout_s=0.5).send(MAIL, to="asha@example.com", delivery_id=ID)
     assert refused(caught.value) == meaning
 
 
@@ -240,7 +239,7 @@ def test_only_past_the_final_dot_the_outcome_is_unknown(
 ) -> None:
     serving, trusting = contexts(authority)
     with talking(*replies, tls=serving) as port, pytest.raises(DeliveryError) as caught:
-        Smtp(Email(FROM, "smtp", "127.0.0.1", port, "tls", "drops"), "s3cret", trusting, 0.5).send(
+        Smtp(EmailSettings(FROM, "smtp", "127.0.0.1", port, "tls", "drops"), "s3cret", trusting, 0.5).send(
             MAIL, to="asha@example.com", delivery_id=ID
         )
     assert refused(caught.value) == meaning
@@ -260,7 +259,7 @@ def test_server_without_starttls_gets_no_password_and_no_mail(authority: trustme
     controller = Controller(server, hostname="127.0.0.1", port=free_port())
     controller.start()
     try:
-        email = Email(FROM, "smtp", "127.0.0.1", controller.port, "starttls", "drops")
+        email = EmailSettings(FROM, "smtp", "127.0.0.1", controller.port, "starttls", "drops")
         with pytest.raises(DeliveryError) as caught:
             Smtp(email, "right").send(MAIL, to="asha@example.com", delivery_id=ID)
     finally:

@@ -12,14 +12,14 @@ import pytest
 import trustme
 from msgspec.structs import replace
 
-from chalicelib.channels import DeliveryError, OutcomeUnknown
 from chalicelib.channels.twilio import _PERMANENT, _TRANSIENT, Twilio
-from chalicelib.delivery import Reason
+from chalicelib.domain.delivery import DeliveryError, OutcomeUnknown, Reason
 from tests.channels.parts import ID, TEXT, listening, refused, twilio_at
-from workbench.ministack import free_port
-from workbench.proxy import Answer, Fault, Proxy
-from workbench.twilio.double import TwilioDouble
-from workbench.twilio.rules import refusal
+from workbench.local.ministack import free_port
+from workbench.local.proxy.proxy import Proxy
+from workbench.local.proxy.server import Answer, Fault
+from workbench.local.twilio.double import TwilioDouble
+from workbench.local.twilio.rules import refusal
 
 
 def send(transport: Twilio) -> DeliveryError:

@@ -5,12 +5,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from chalicelib.channels import DeliveryError, OutcomeUnknown
 from chalicelib.channels.twilio import _MOST_LISTED, Twilio
+from chalicelib.domain.delivery import DeliveryError, OutcomeUnknown
 from tests.channels.parts import ID, TEXT, twilio_at
-from workbench.ministack import free_port
-from workbench.proxy import Answer, Fault, Proxy
-from workbench.twilio.double import TwilioDouble
+from workbench.local.ministack import free_port
+from workbench.local.proxy.proxy import Proxy
+from workbench.local.proxy.server import Answer, Fault
+from workbench.local.twilio.double import TwilioDouble
 
 ASHA = "+919812345678"
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)

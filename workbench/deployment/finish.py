@@ -16,10 +16,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from chalicelib.changes import EXPIRED
-from chalicelib.events import Did
-from chalicelib.events.stream import TOLD
-from chalicelib.settings import Rule
+from chalicelib.counting.ledger_stream import COUNTED_STATES
+from chalicelib.domain.payloads import ChangeType
+from chalicelib.domain.rule import Rule
+from chalicelib.rules.item_conditions import EXPIRED
 
 from ..waiting import wait_until
 from .setup import Client, Setup, SetupError
@@ -44,7 +44,7 @@ RETRIES = {"upload": UPLOADS, "bus": UPLOADS, "sweep": ON_SCHEDULE, "watch": ON_
 QUEUE: dict[str, Any] = {"FunctionResponseTypes": ["ReportBatchItemFailures"]}  # of every queue's mapping
 
 # Which writes of the ledger are told: without a filter each of them would invoke the function, also those it makes itself.
-_COUNTED = {"sk": {"S": ["delivery"]}, "state": {"S": sorted(TOLD)}}
+_COUNTED = {"sk": {"S": ["delivery"]}, "state": {"S": sorted(COUNTED_STATES)}}
 # Ten tries for what fails, and then it is let go: a count that is lost makes a budget a little more generous, a shard that is
 # held up for a day makes it blind. No queue gets what is let go: AWS would put the records' numbers there and not what they say,
 # so that nobody could do anything with them; the function's own log has why.
@@ -60,9 +60,9 @@ STREAM: dict[str, Any] = {
 # Of a table that rules are on. Ten tries, then it is let go: what holds up a shard holds up all that comes after it.
 ITEMS: dict[str, Any] = {name: value for name, value in STREAM.items() if name != "FilterCriteria"}
 _NAMES: dict[str, set[str]] = {
-    "INSERT": {Did.CREATED},
-    "MODIFY": {Did.UPDATED},
-    "REMOVE": {Did.DELETED, EXPIRED},
+    "INSERT": {ChangeType.CREATED},
+    "MODIFY": {ChangeType.UPDATED},
+    "REMOVE": {ChangeType.DELETED, EXPIRED},
 }  # as a stream calls it
 
 

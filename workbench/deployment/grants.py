@@ -1,7 +1,7 @@
 """Which function may do what: one IAM policy a function, no more in it than the function uses, no resource but the stage's.
 
 Source: AWS Service Authorization Reference, "Actions, resources, and condition keys" for DynamoDB, SES v2, SQS, Systems
-Manager, S3 and CloudWatch Logs. tests/test_grants.py fails for an action that no run of the function used.
+Manager, S3 and CloudWatch Logs. tests/end_to_end/test_grants.py fails for an action that no run of the function used.
 """
 
 from collections.abc import Iterable, Mapping
@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from email.utils import parseaddr
 from typing import Any
 
-from chalicelib.bindings import STREAM, function_name, stream_variable, tables_of
-from chalicelib.message import Channel
-from chalicelib.rules import RuleIndex
-from chalicelib.settings import Settings
+from chalicelib.domain.people import Channel
+from chalicelib.domain.settings import Settings, tables_of
+from chalicelib.platform.function_names import STREAM, function_name, stream_variable
+from chalicelib.rules.index import RuleIndex
 
 APP = "dropnote"
 

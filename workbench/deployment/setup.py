@@ -11,9 +11,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from chalicelib.bindings import STREAM, stream_variable, tables_of
-from chalicelib.render import template_names
-from chalicelib.settings import Settings, SettingsError, load
+from chalicelib.domain.settings import Settings, SettingsError, tables_of
+from chalicelib.platform.function_names import STREAM, stream_variable
+from chalicelib.rendering.renderer import template_names
+from chalicelib.settings.reader import load
 
 from .config import read_stage, stages, write_stage
 from .grants import Place, log_group, policies, secret_names

@@ -10,28 +10,29 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from chalicelib import selfwatch, upkeep
-from chalicelib.bindings import function_name
 from chalicelib.channels.registry import RECEIPTS
-from chalicelib.rules import RuleIndex
-from chalicelib.settings import Settings
-from chalicelib.upkeep import Trouble, on_stage
+from chalicelib.domain.settings import Settings
+from chalicelib.health import check
+from chalicelib.health import rules as health_rules
+from chalicelib.health.rules import Problem, on_stage
+from chalicelib.platform.function_names import function_name
+from chalicelib.rules.index import RuleIndex
 
 from ..account import Account
 from ..deployment.grants import secret_names
 from .deployed import functions, name_of
 
 
-def buckets(account: Account) -> Iterator[Trouble]:
+def buckets(account: Account) -> Iterator[Problem]:
     """Does each bucket of a rule tell its function?"""
     client, there = account.client("s3"), {each["FunctionName"]: each["FunctionArn"] for each in functions(account)}
     for bucket in RuleIndex(account.settings.rules).buckets:
         name = name_of(account, function_name("upload", bucket))
-        told = selfwatch.notifications(client, bucket)
-        yield from upkeep.bucket(bucket, told, there.get(name, f"arn:aws:lambda:::function:{name}"), account.stage)
+        told = check.notifications(client, bucket)
+        yield from health_rules.bucket(bucket, told, there.get(name, f"arn:aws:lambda:::function:{name}"), account.stage)
 
 
-def sweep(account: Account) -> Iterator[Trouble]:
+def sweep(account: Account) -> Iterator[Problem]:
     """When did a sweep last end?"""
     deliverer = account.bot().deliverer
     try:
@@ -40,26 +41,26 @@ def sweep(account: Account) -> Iterator[Trouble]:
         if error.response["Error"]["Code"] != "ResourceNotFoundException":
             raise
         what = f"The table {account.variables.get('DROPNOTE_LEDGER')} does not exist."
-        yield Trouble("sweep", "ledger", what, f"dropnote setup --stage {account.stage}")
+        yield Problem("sweep", "ledger", what, f"dropnote setup --stage {account.stage}")
     else:
-        yield from upkeep.sweep(swept, deliverer.clock(), account.stage)
+        yield from health_rules.sweep(swept, deliverer.clock(), account.stage)
 
 
-def dead_events(account: Account) -> Iterator[Trouble]:
+def dead_events(account: Account) -> Iterator[Problem]:
     """Does anything wait that the functions failed at?"""
     queue = account.variables.get("DROPNOTE_DEAD_EVENTS", "")
     try:
-        waiting = selfwatch.dead_events(account.client("sqs"), queue)
+        waiting = check.dead_letter_count(account.client("sqs"), queue)
     except ClientError as error:
         if "NonExistentQueue" not in error.response["Error"]["Code"] and "QueueDoesNotExist" not in str(type(error)):
             raise
         what = f"The dead-event queue {queue} does not exist: what fails for good is lost."
-        yield Trouble("dead-events", "", what, f"dropnote setup --stage {account.stage}")
+        yield Problem("dead-events", "", what, f"dropnote setup --stage {account.stage}")
     else:
-        yield from upkeep.dead_events(waiting, account.stage, _oldest(account, queue) if waiting else None)
+        yield from health_rules.dead_letters(waiting, account.stage, _oldest(account, queue) if waiting else None)
 
 
-def secrets(account: Account) -> Iterator[Trouble]:
+def secrets(account: Account) -> Iterator[Problem]:
     """Are the secrets there, and kept as secrets? None is read."""
     prefix = account.variables.get("DROPNOTE_SECRETS", "/dropnote/")
     names = secret_names(account.settings)
@@ -67,11 +68,11 @@ def secrets(account: Account) -> Iterator[Trouble]:
     for name in names:
         kind = kinds.get(prefix + name)
         if kind is None:
-            yield Trouble("secrets", name, f"The secret {prefix}{name} is not there.", f"dropnote setup --stage {account.stage}")
+            yield Problem("secrets", name, f"The secret {prefix}{name} is not there.", f"dropnote setup --stage {account.stage}")
         elif kind != "SecureString":
             what = f"The secret {prefix}{name} is kept in the clear ({kind})."
             how = f"aws ssm delete-parameter --name {prefix}{name}, then dropnote setup --stage {account.stage}"
-            yield Trouble("secrets", name, what, how)
+            yield Problem("secrets", name, what, how)
 
 
 def has_secrets(settings: Settings) -> bool:
@@ -79,19 +80,19 @@ def has_secrets(settings: Settings) -> bool:
     return bool(secret_names(settings))
 
 
-def receipts(account: Account) -> Iterator[Trouble]:
+def receipts(account: Account) -> Iterator[Problem]:
     """Does Twilio know where to tell how a text fared?"""
     parameters = account.bot().parameters
     url = parameters.public_url() if parameters else ""
     finish = on_stage("finish", account.stage)
     if not url:
         what = "Twilio is not told where our receipts go: a text stays `sent`, and nobody learns that it did not arrive."
-        yield Trouble("receipts", "", what, finish)
+        yield Problem("receipts", "", what, finish)
         return
     resources = account.resources() or [] if account.stage != "local" else []  # the local world has a URL of its own
     deployed = next((str(each["rest_api_url"]).rstrip("/") for each in resources if each["resource_type"] == "rest_api"), url)
     if deployed != url and "execute-api" in url:  # a domain of one's own is nobody else's business
-        yield Trouble("receipts", "", f"Twilio tells receipts to {url}{RECEIPTS}…, and the stage is at {deployed}.", finish)
+        yield Problem("receipts", "", f"Twilio tells receipts to {url}{RECEIPTS}…, and the stage is at {deployed}.", finish)
 
 
 def _kinds(client: Any, names: list[str]) -> dict[str, str]:

@@ -13,12 +13,12 @@ from typing import Any
 import requests
 from botocore.exceptions import ClientError
 
-from chalicelib.upkeep import Trouble, deploy_again
+from chalicelib.health.rules import Problem, redeploy_hint
 
 from ..account import Account
 from ..deployment.config import read_stage
 from ..deployment.finish import is_finished, retries_of, source_of
-from ..places import PROJECT
+from ..paths import PROJECT
 
 _TIMEOUT_S = 60
 _SHOWN = 5
@@ -38,51 +38,51 @@ def functions(account: Account) -> list[dict[str, Any]]:
     return [each for each in every if each["FunctionName"] == whole or each["FunctionName"].startswith(beginning)]
 
 
-def present(account: Account) -> Iterator[Trouble]:
+def present(account: Account) -> Iterator[Problem]:
     """Is the stage deployed at all, and has each function that Chalice made stayed?"""
     there = {each["FunctionArn"] for each in functions(account)}
     if not there:
         what = f"Stage {account.stage} has no functions in this account and region."
-        how = deploy_again("local") if account.stage == "local" else f"make deploy STAGE={account.stage}"
-        yield Trouble("functions", "", what, f"{how}; or look whether this is the right account and region")
+        how = redeploy_hint("local") if account.stage == "local" else f"make deploy STAGE={account.stage}"
+        yield Problem("functions", "", what, f"{how}; or look whether this is the right account and region")
         return
     gone = [str(each["name"]) for each in _functions_of(account.resources() or ()) if each["lambda_arn"] not in there]
     if gone:
         what = f"Functions that were deployed are no longer there: {', '.join(gone)}."
-        yield Trouble("functions", "gone", what, deploy_again(account.stage))
+        yield Problem("functions", "gone", what, redeploy_hint(account.stage))
 
 
-def orphans(account: Account) -> Iterator[Trouble]:
+def orphans(account: Account) -> Iterator[Problem]:
     """Functions that a deploy left behind: a renamed handler's old one keeps its bindings, and keeps firing."""
     resources = account.resources()
     if resources is None:
         what = f"Functions left behind cannot be told from the others here: {account.listed.name} is not in .chalice/deployed/."
         how = "another machine deployed this stage: run the doctor there, or bring that file here"
-        yield Trouble("orphans", "", what, how)
+        yield Problem("orphans", "", what, how)
         return
     ours = {each["lambda_arn"] for each in _functions_of(resources)}
     for each in functions(account):
         if each["FunctionArn"] not in ours:
             name = each["FunctionName"]
             what = f"The function {name} is of no handler any more, and what fires it still does."
-            yield Trouble("orphans", name, what, f"aws lambda delete-function --function-name {name}")
+            yield Problem("orphans", name, what, f"aws lambda delete-function --function-name {name}")
 
 
-def package(account: Account) -> Iterator[Trouble]:
+def package(account: Account) -> Iterator[Problem]:
     """Do the functions run what this checkout has?"""
     there = functions(account)
     if len({each["CodeSha256"] for each in there}) > 1:
         what = "The functions do not all run the same package: a deploy broke off."
-        yield Trouble("package", "mixed", what, deploy_again(account.stage))
+        yield Problem("package", "mixed", what, redeploy_hint(account.stage))
     for each in there[:1]:
         differ = differing(PROJECT, _download(account, each["FunctionName"]))
         if differ:
             more = f" and {len(differ) - _SHOWN} more" if len(differ) > _SHOWN else ""
             what = f"The functions run another version than this checkout has of {', '.join(differ[:_SHOWN])}{more}."
-            yield Trouble("package", "", what, deploy_again(account.stage))
+            yield Problem("package", "", what, redeploy_hint(account.stage))
 
 
-def environment(account: Account) -> Iterator[Trouble]:
+def environment(account: Account) -> Iterator[Problem]:
     """Do the functions see the environment of .chalice/config.json? Only names are told."""
     wanted = read_stage(PROJECT, account.stage)["environment_variables"]
     if account.stage == "local":  # the world has addresses of its own
@@ -93,10 +93,10 @@ def environment(account: Account) -> Iterator[Trouble]:
         differ |= {name for name, value in wanted.items() if seen.get(name, "") != value}
     if differ:
         what = f"The functions see other values than .chalice/config.json has of {', '.join(sorted(differ))}."
-        yield Trouble("environment", "", what, deploy_again(account.stage))
+        yield Problem("environment", "", what, redeploy_hint(account.stage))
 
 
-def retries(account: Account) -> Iterator[Trouble]:
+def retries(account: Account) -> Iterator[Problem]:
     """Is set what Chalice cannot set: retries, where dead events go, and that a queue's records have fates of their own?"""
     client, there = account.client("lambda"), functions(account)
     unset = []
@@ -110,8 +110,10 @@ def retries(account: Account) -> Iterator[Trouble]:
     unset += [f"the {kinds[source_of(mapping)]} of {mapping['FunctionArn'].rpartition(':')[2]}" for mapping in left]
     if unset:
         what = f"What Chalice cannot set is not set on {', '.join(unset)}: an event that fails for good would be lost."
-        how = deploy_again("local") if account.stage == "local" else f"dropnote finish --stage {account.stage}, after each deploy"
-        yield Trouble("retries", "", what, how)
+        how = (
+            redeploy_hint("local") if account.stage == "local" else f"dropnote finish --stage {account.stage}, after each deploy"
+        )
+        yield Problem("retries", "", what, how)
 
 
 def mappings(client: Any, functions: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:

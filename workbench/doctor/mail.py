@@ -11,9 +11,9 @@ from typing import Any
 from botocore.exceptions import ClientError
 from botocore.session import Session
 
-from chalicelib import upkeep
-from chalicelib.settings import Settings
-from chalicelib.upkeep import Trouble
+from chalicelib.domain.settings import Settings
+from chalicelib.health import rules as health_rules
+from chalicelib.health.rules import Problem
 
 from ..account import Account
 
@@ -23,22 +23,22 @@ def by_ses(settings: Settings) -> bool:
     return settings.email is not None and settings.email.transport == "ses"
 
 
-def region(account: Account) -> Iterator[Trouble]:
+def region(account: Account) -> Iterator[Problem]:
     """Is there an SES where the functions are?"""
     here = account.client("sesv2").meta.region_name
     known = Session().get_available_regions("sesv2")
     if here not in known and not any(here in Session().get_available_regions("sesv2", name) for name in ("aws-us-gov", "aws-cn")):
         what = f"Amazon SES is not in {here}, as far as this machine's botocore knows."
-        yield Trouble("mail", "region", what, f'deploy to {known[0]} or another of its regions, or say transport = "smtp"')
+        yield Problem("mail", "region", what, f'deploy to {known[0]} or another of its regions, or say transport = "smtp"')
 
 
-def sending(account: Account) -> Iterator[Trouble]:
+def sending(account: Account) -> Iterator[Problem]:
     """May the account send, and more today?"""
     client = account.client("sesv2")
-    yield from upkeep.mail(client.get_account(), client.meta.region_name)
+    yield from health_rules.mail(client.get_account(), client.meta.region_name)
 
 
-def sender(account: Account) -> Iterator[Trouble]:
+def sender(account: Account) -> Iterator[Problem]:
     """Is the sender's address verified here, by itself or by its domain?"""
     client, address = account.client("sesv2"), _sender(account.settings)
     here, domain = client.meta.region_name, address.rpartition("@")[2]
@@ -49,21 +49,21 @@ def sender(account: Account) -> Iterator[Trouble]:
             f"aws sesv2 create-email-identity --email-identity {domain}, and publish the three DKIM records it answers with; "
             f"or {address} instead of {domain}, and follow the link in the mail that comes"
         )
-        yield Trouble("mail", "sender", what, how)
+        yield Problem("mail", "sender", what, how)
         return
     if not any(told["VerifiedForSendingStatus"] for told in found.values()):
         named = " and ".join(found)
         how = "publish the DKIM records of the domain, or follow the link in the mail to the address (it is good for 24 hours)"
-        yield Trouble("mail", "sender", f"{named} in {here}: not verified yet, and no mail goes out as {address}.", how)
+        yield Problem("mail", "sender", f"{named} in {here}: not verified yet, and no mail goes out as {address}.", how)
     dkim = found.get(domain, {}).get("DkimAttributes", {}).get("Status", "SUCCESS")
     if dkim != "SUCCESS":
         what = f"The DKIM records of {domain} are not in order (SES says {dkim}): mail may land in the junk folder."
         tokens = f"aws sesv2 get-email-identity --email-identity {domain} shows three tokens"
         how = f"{tokens}; publish a CNAME TOKEN._domainkey.{domain} for each, to TOKEN.dkim.amazonses.com"
-        yield Trouble("mail", "dkim", what, how)
+        yield Problem("mail", "dkim", what, how)
 
 
-def recipients(account: Account) -> Iterator[Trouble]:
+def recipients(account: Account) -> Iterator[Problem]:
     """In the sandbox only verified addresses get mail."""
     client = account.client("sesv2")
     if client.get_account().get("ProductionAccessEnabled", False):
@@ -77,7 +77,7 @@ def recipients(account: Account) -> Iterator[Trouble]:
         "(Amazon answers within a day); until then, for each of them: aws sesv2 create-email-identity --email-identity ADDRESS"
     )
     what = f"SES is in its sandbox in {here}: only verified addresses get mail, 200 a day; {who}."
-    yield Trouble("mail", "sandbox", what, how)
+    yield Problem("mail", "sandbox", what, how)
 
 
 def _sender(settings: Settings) -> str:

@@ -19,9 +19,9 @@ from botocore.exceptions import (
 from requests.exceptions import RequestException
 from twilio.base.exceptions import TwilioException
 
-from chalicelib.parameters import MissingSecret
-from chalicelib.settings import Settings
-from chalicelib.upkeep import Trouble
+from chalicelib.domain.settings import Settings
+from chalicelib.health.rules import Problem
+from chalicelib.platform.secrets import MissingSecret
 
 from ..account import Account
 
@@ -57,7 +57,7 @@ class Check:
     name: str
     asks: str  # what it looks at: "the quota of SES"
     fine: str  # what is so when it finds nothing
-    look: Callable[[Account], Iterable[Trouble]]
+    look: Callable[[Account], Iterable[Problem]]
     wanted: Callable[[Settings], bool] = lambda settings: True
     needs: str = ""  # the check without which this one has nobody to ask
 

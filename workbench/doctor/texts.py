@@ -11,8 +11,8 @@ from typing import Any
 
 from twilio.base.exceptions import TwilioRestException
 
-from chalicelib.settings import Settings
-from chalicelib.upkeep import Trouble
+from chalicelib.domain.settings import Settings
+from chalicelib.health.rules import Problem
 
 from ..account import Account
 from .twilio_client import twilio_client
@@ -28,7 +28,7 @@ def with_texts(settings: Settings) -> bool:
     return settings.sms is not None
 
 
-def login(account: Account) -> Iterator[Trouble]:
+def login(account: Account) -> Iterator[Problem]:
     """Does the account let us in, and is it one that sends to anybody?"""
     with _client(account) as client:
         try:
@@ -45,7 +45,7 @@ def login(account: Account) -> Iterator[Trouble]:
             yield _trial(account, client)
 
 
-def sender(account: Account) -> Iterator[Trouble]:
+def sender(account: Account) -> Iterator[Problem]:
     """Is the sender ours, and can it text?"""
     sms = _sms(account)
     with _client(account) as client:
@@ -57,13 +57,13 @@ def sender(account: Account) -> Iterator[Trouble]:
                 how = (
                     "write one of the account's numbers into [sms] from, or buy one: https://console.twilio.com/ > Phone Numbers"
                 )
-                yield Trouble("texts", "sender", f"The number {sms.from_} is not one of the Twilio account's.", how)
+                yield Problem("texts", "sender", f"The number {sms.from_} is not one of the Twilio account's.", how)
             elif not _can_text(owned[0].capabilities):
                 how = "take another number of the account, or buy one with SMS among its capabilities"
-                yield Trouble("texts", "sender", f"The number {sms.from_} can call, and cannot text.", how)
+                yield Problem("texts", "sender", f"The number {sms.from_} can call, and cannot text.", how)
 
 
-def us_registration(account: Account) -> Iterator[Trouble]:
+def us_registration(account: Account) -> Iterator[Problem]:
     """Texts to the United States from a long code there are blocked until its campaign is registered (10DLC)."""
     sms = _sms(account)
     with _client(account) as client:
@@ -84,10 +84,10 @@ def us_registration(account: Account) -> Iterator[Trouble]:
                 "register brand and campaign, and put the number into the campaign's messaging service: "
                 "https://console.twilio.com/us1/develop/sms/regulatory-compliance/a2p-10dlc"
             )
-            yield Trouble("texts", "10dlc", what, how)
+            yield Problem("texts", "10dlc", what, how)
 
 
-def countries(account: Account) -> Iterator[Trouble]:
+def countries(account: Account) -> Iterator[Problem]:
     """Is each person's country one that the account may text?"""
     with _client(account) as client:
         told = client.accounts.v1.messaging_geopermissions.fetch().permissions or ()
@@ -96,13 +96,13 @@ def countries(account: Account) -> Iterator[Trouble]:
         for name, country in _countries(account, client):
             if not country:
                 how = f"correct [people.{name}] sms in chalicelib/dropnote.toml"
-                yield Trouble("texts", name, f"The number of {name} is no phone number that Twilio knows.", how)
+                yield Problem("texts", name, f"The number of {name} is no phone number that Twilio knows.", how)
             else:
                 people.setdefault(country, []).append(name)
     for country, names in people.items():
         if not open_.get(country):
             what = f"The Twilio account may not text to {country}: {', '.join(names)} will get none (error 21408)."
-            yield Trouble("texts", country, what, f"tick {country} at {_PERMISSIONS}")
+            yield Problem("texts", country, what, f"tick {country} at {_PERMISSIONS}")
 
 
 @contextmanager
@@ -117,46 +117,46 @@ def _sms(account: Account) -> Any:
     return account.settings.sms
 
 
-def _no_login(account: Account, error: TwilioRestException) -> Trouble | None:
+def _no_login(account: Account, error: TwilioRestException) -> Problem | None:
     sid = _sms(account).account
     if error.code in _CLOSED:
         return _not_active("not active")
     if error.status == 401 or error.code == 20003:
         what = f"Twilio refuses the login: {sid} and its Auth Token do not belong together (error 20003)."
         how = f"copy the Auth Token from https://console.twilio.com/ and run: dropnote setup --stage {account.stage} --rotate"
-        return Trouble("texts", "login", what, how)
+        return Problem("texts", "login", what, how)
     if error.status == 404:
-        return Trouble("texts", "login", f"Twilio has no account {sid}.", "correct TWILIO_ACCOUNT_SID in .chalice/config.json")
+        return Problem("texts", "login", f"Twilio has no account {sid}.", "correct TWILIO_ACCOUNT_SID in .chalice/config.json")
     return None
 
 
-def _not_active(status: str) -> Trouble:
+def _not_active(status: str) -> Problem:
     how = "look at the balance and at Twilio's mails: https://console.twilio.com/us1/billing"
-    return Trouble("texts", "login", f"The Twilio account is {status}: no text goes out.", how)
+    return Problem("texts", "login", f"The Twilio account is {status}: no text goes out.", how)
 
 
-def _trial(account: Account, client: Any) -> Trouble:
+def _trial(account: Account, client: Any) -> Problem:
     verified = {each.phone_number for each in client.outgoing_caller_ids.list(limit=_MOST)}
     unknown = [person.name for person in account.settings.people.values() if person.sms and person.sms not in verified]
     who = f"{', '.join(unknown)} will get none" if unknown else "of your people all are"
     what = f"The Twilio account is on trial: only numbers that were verified there get texts; {who}."
     how = "upgrade it at https://console.twilio.com/us1/billing, or verify each number: Phone Numbers > Verified Caller IDs"
-    return Trouble("texts", "trial", what, how)
+    return Problem("texts", "trial", what, how)
 
 
-def _service(client: Any, sid: str) -> Iterator[Trouble]:
+def _service(client: Any, sid: str) -> Iterator[Problem]:
     try:
         client.messaging.v1.services(sid).fetch()
     except TwilioRestException as error:
         if error.status != 404:
             raise
         how = "correct [sms] messaging_service in chalicelib/dropnote.toml"
-        yield Trouble("texts", "sender", f"The Twilio account has no messaging service {sid}.", how)
+        yield Problem("texts", "sender", f"The Twilio account has no messaging service {sid}.", how)
         return
     service = client.messaging.v1.services(sid)
     if not any(senders.list(limit=1) for senders in (service.phone_numbers, service.short_codes, service.alpha_senders)):
         how = "add a number to its sender pool: https://console.twilio.com/us1/develop/sms/services"
-        yield Trouble("texts", "sender", f"The messaging service {sid} has no sender (error 21703).", how)
+        yield Problem("texts", "sender", f"The messaging service {sid} has no sender (error 21703).", how)
 
 
 def _can_text(capabilities: Any) -> bool:

@@ -21,9 +21,9 @@ from pathlib import Path
 
 from jinja2 import TemplateError
 
-from chalicelib import aws
-from chalicelib.compiled import COMPILED, Compiled
-from chalicelib.render import environment
+from chalicelib.platform import aws
+from chalicelib.rendering.renderer import environment
+from chalicelib.rendering.template_cache import CACHE_FOLDER, TemplateCache
 
 from ..deployment.config import read_stage
 from . import descriptions
@@ -67,7 +67,7 @@ def build(project: Path, wheels: Path, arch: str) -> Built:
         ours = ["app.py", *(str(file.relative_to(project)) for file in sorted((project / "chalicelib").rglob("*.py")))]
         for name in ours:
             _compile(project / name, made / name, name)
-        _compile_templates(project / "chalicelib" / "templates", made / COMPILED.name)
+        _compile_templates(project / "chalicelib" / "templates", made / CACHE_FOLDER.name)
         descriptions.write(made / aws.DATA.name)
         (made / STAMP).write_text(json.dumps({"python": list(sys.version_info[:2]), "arch": arch}) + "\n")
         size = sum(file.stat().st_size for file in made.rglob("*") if file.is_file())
@@ -134,7 +134,7 @@ def _compile_chalice(made: Path) -> int:
 
 
 def _compile_templates(templates: Path, into: Path) -> None:
-    jinja = environment(templates, compiled=Compiled(into, fill=True))
+    jinja = environment(templates, compiled=TemplateCache(into, fill=True))
     try:
         for name in jinja.list_templates():
             jinja.get_template(name)

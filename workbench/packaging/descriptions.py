@@ -7,7 +7,7 @@ from typing import Any
 
 import botocore
 
-from chalicelib.aws import SERVICES
+from chalicelib.platform.aws import SERVICES
 
 _OF_ALL = ("partitions", "sdk-default-configuration", "_retry")
 _KINDS = ("service-2", "service-2.sdk-extras", "endpoint-rule-set-1", "paginators-1", "waiters-2")

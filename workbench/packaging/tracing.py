@@ -10,6 +10,8 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from chalicelib.channels.receipts import is_signed_by_twilio
+
 NOBODY = "http://127.0.0.1:9"
 LONG_NAME = "long-" * 60  # what has to be cut needs one library more
 SETTINGS = {
@@ -28,22 +30,22 @@ def main() -> None:
     """Load the app, take an upload as far as the ledger, send by each channel, check a signature."""
     os.environ.update(SETTINGS)
     import app
-    from chalicelib import receipts
-    from chalicelib.audience import by_rule
-    from chalicelib.channels import DeliveryError
-    from chalicelib.events import Event, Kind, Upload
-    from chalicelib.message import Channel, Message
+    from chalicelib.domain.delivery import DeliveryError
+    from chalicelib.domain.event import Event, Kind, Upload
+    from chalicelib.domain.message import Message
+    from chalicelib.domain.people import Channel
+    from chalicelib.rules.recipients import notices_for_rule
 
     bot = app.bot()
     for rule in (rule for rule in app.settings.rules if rule.on is Kind.UPLOAD):  # what others need is loaded when they come
         event = Event(Kind.UPLOAD, "0", datetime.now(UTC), upload=Upload(rule.bucket, f"in/{LONG_NAME}.txt", 1))
         bot.wanted(event)
-        for notice in by_rule(event, rule):
+        for notice in notices_for_rule(event, rule):
             bot.deliverer.render(notice, lambda: timedelta(minutes=1))
     for channel in filter(app.settings.sender, Channel):
         with contextlib.suppress(DeliveryError):
             bot.deliverer.connected(channel).send(Message(channel, "text", "subject", "html"), to="+15005550006", delivery_id="0")
-    receipts.is_genuine(NOBODY, b"", "signature", "none")
+    is_signed_by_twilio(NOBODY, b"", "signature", "none")
     files = [Path(file) for module in list(sys.modules.values()) if (file := getattr(module, "__file__", None))]
     below = [file.parts[file.parts.index("site-packages") + 1 :] for file in files if "site-packages" in file.parts]
     sys.stdout.write("\n" + json.dumps(sorted("/".join(parts) for parts in below)))

@@ -12,17 +12,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from chalicelib.channels import Receipt
-from chalicelib.clock import utc_now
-from chalicelib.delivery import Delivery
-from chalicelib.events import Event, Kind
-from chalicelib.message import Channel
+from chalicelib.domain.delivery import Delivery, Receipt
+from chalicelib.domain.event import Event, Kind
+from chalicelib.domain.people import Channel
+from chalicelib.platform.clock import utc_now
 from chalicelib.policy import outcome
-from chalicelib.rows import Item, item_of_delivery
+from chalicelib.store.rows import Item, item_of_delivery
 
-from ..costs import Work, billed_ms, cost_per_million, read_prices
-from ..local_account import LocalAccount
-from ..runtime import Call, LambdaRuntime
+from ..local.lambda_runtime import Call, LambdaRuntime
+from ..local.local_account import LocalAccount
+from ..reports.cost import Work, billed_ms, cost_per_million, read_prices
 from .script import Script
 
 WARM = 5  # calls after the first

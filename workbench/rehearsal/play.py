@@ -9,19 +9,19 @@ from typing import Any
 
 import requests
 
-from chalicelib.clock import utc_now
-from chalicelib.control import TableStore
-from chalicelib.counters import Counters
-from chalicelib.delivery import Delivery, State
-from chalicelib.ledger import Ledger
-from chalicelib.message import Channel
-from chalicelib.settings import Settings
+from chalicelib.domain.delivery import Delivery, State
+from chalicelib.domain.people import Channel
+from chalicelib.domain.settings import Settings
+from chalicelib.platform.clock import utc_now
+from chalicelib.store.control import TableStore
+from chalicelib.store.counters import Counters
+from chalicelib.store.ledger import Ledger
 
 from ..deployment.config import read_stage, stages
 from ..deployment.setup import Setup
-from ..local_account import LocalAccount
-from ..places import PROJECT, STATE
-from ..stage import deploy, fast_waiters
+from ..local.local_account import LocalAccount
+from ..local.local_deploy import deploy, fast_waiters
+from ..paths import PROJECT, STATE
 from ..waiting import wait_until
 from .account_facts import Facts
 from .in_runtime import Measured, measure

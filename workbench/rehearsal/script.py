@@ -49,7 +49,7 @@ class Script:
             Stopped: it ended otherwise than with `status`.
         """
         self.tell(f"  $ {' '.join(command)}", "dim")
-        program = [sys.executable, "-m", "workbench.cli"] if command[0] == "dropnote" else [_beside_python(command[0])]
+        program = [sys.executable, "-m", "workbench.cli.main"] if command[0] == "dropnote" else [_beside_python(command[0])]
         try:
             done = subprocess.run(
                 [*program, *command[1:]],

@@ -1,0 +1,1 @@
+"""What DynamoDB streams are counted into. May import delivery and everything below."""

@@ -1,0 +1,160 @@
+"""Batches: each record has a fate of its own; what cannot be understood is parked, what fails comes again, poison ends."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from chalicelib.domain.delivery import Delivery
+from chalicelib.domain.event import Batch
+from chalicelib.sources.queues import records_of_queue, unwrap
+from chalicelib.store.dead_letters import DeadLetterQueue
+from chalicelib.store.rows import Parked
+from tests.support.payloads import TEST_EVENT, bus_event, s3_notification, s3_record
+from tests.support.stages import Stage, memory_stage, plenty
+from workbench.local.ministack import MiniStack
+from workbench.local.resources import apply_stack
+from workbench.paths import PROJECT
+
+UPLOAD = s3_notification(s3_record("in/a b.txt"))
+
+
+def topic_message(payload: object) -> dict[str, Any]:
+    """Amazon SNS developer guide, "HTTP/HTTPS notification JSON format", also what a subscribed queue gets."""
+    return {"Type": "Notification", "TopicArn": "arn:aws:sns:us-east-1:1:t", "Message": json.dumps(payload)}
+
+
+def topic_event(payload: object) -> dict[str, Any]:
+    return {"Records": [{"EventSource": "aws:sns", "EventVersion": "1.0", "Sns": {"Message": json.dumps(payload)}}]}
+
+
+def queue_event(*bodies: str) -> dict[str, Any]:
+    return {"Records": [{"messageId": f"m{n}", "eventSource": "aws:sqs", "body": body} for n, body in enumerate(bodies)]}
+
+
+def failure_record(payload: object) -> dict[str, Any]:
+    """AWS Lambda developer guide, "Adding a destination"."""
+    return {
+        "version": "1.0",
+        "timestamp": "2026-03-02T12:06:00.000Z",
+        "requestContext": {"requestId": "e4b46cbf", "condition": "RetriesExhausted", "approximateInvokeCount": 3},
+        "requestPayload": payload,
+        "responseContext": {"statusCode": 200, "functionError": "Unhandled"},
+        "responsePayload": {"errorMessage": "it failed"},
+    }
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        UPLOAD,
+        json.dumps(UPLOAD),
+        topic_message(UPLOAD),
+        topic_event(UPLOAD),
+        queue_event(json.dumps(UPLOAD)),
+        queue_event(json.dumps(topic_message(UPLOAD))),
+        failure_record(UPLOAD),
+        failure_record(queue_event(json.dumps(topic_message(UPLOAD)))),
+        UPLOAD["Records"][0],
+    ],
+)
+def test_upload_is_found_in_every_envelope(payload: object) -> None:
+    batch = unwrap(payload)
+    assert [event.upload.key for event in batch.events if event.upload] == ["in/a b.txt"]
+    assert batch.unknown == ()
+
+
+def test_bus_event_in_a_queue_keeps_its_key_as_it_is() -> None:
+    batch = unwrap(queue_event(json.dumps(bus_event("in/a+b%20c.txt"))))
+    assert [event.upload.key for event in batch.events if event.upload] == ["in/a+b%20c.txt"]
+
+
+def test_test_event_in_a_queue_is_no_upload_and_no_mistake() -> None:
+    assert unwrap(queue_event(json.dumps(TEST_EVENT))) == Batch(ignored=("s3:TestEvent",))
+
+
+@pytest.mark.parametrize("payload", ["", "{", None, 7, [], {"Records": [7]}, {"requestContext": {}, "requestPayload": 1}])
+def test_what_is_none_of_ours_is_kept_and_not_raised(payload: object) -> None:
+    assert len(unwrap(payload).unknown) == 1
+
+
+def test_envelopes_without_end_are_not_followed() -> None:
+    payload: object = UPLOAD
+    for _ in range(9):
+        payload = failure_record(payload)
+    assert "envelopes" in unwrap(payload).unknown[0].why
+
+
+def test_failing_record_comes_again_and_the_others_do_not() -> None:
+    stage = memory_stage()
+    keep = stage.ledger.keep
+
+    def refuse_b(delivery: Delivery) -> Delivery:
+        if delivery.event.upload and delivery.event.upload.key == "in/b.txt":
+            raise ConnectionError("DynamoDB is out of reach")
+        return keep(delivery)  # type: ignore[no-any-return]
+
+    stage.ledger.keep = refuse_b
+    bodies = [json.dumps(s3_notification(s3_record(f"in/{name}.txt", sequencer=name))) for name in "abc"]
+    records = records_of_queue(queue_event(*bodies, "poison"))
+    assert stage.bot.take_each(records, plenty) == {"batchItemFailures": [{"itemIdentifier": "m1"}]}
+    stage.ledger.keep = keep
+    assert stage.bot.take_each(records, plenty) == {"batchItemFailures": []}
+    assert sorted(text.message.text[12:17] for text in stage.text.taken) == ["a.txt", "b.txt", "c.txt"]
+    (parked,) = [row for row in stage.everything() if isinstance(row, Parked)]
+    assert (b"poison" in parked.payload, parked.why) == (True, "its text is not JSON")
+
+
+@pytest.fixture
+def queue(ministack: MiniStack) -> DeadLetterQueue:
+    apply_stack(ministack, PROJECT / "resources.yaml", "prod")
+    return DeadLetterQueue(lambda: ministack.client("sqs"), "dropnote-prod-dead-events", timedelta(minutes=2))
+
+
+def put(queue: DeadLetterQueue, *texts: str) -> None:
+    for text in texts:
+        queue._client.send_message(QueueUrl=queue._url, MessageBody=text)
+
+
+def left_in(queue: DeadLetterQueue) -> int:
+    told = queue._client.get_queue_attributes(QueueUrl=queue._url, AttributeNames=["All"])["Attributes"]
+    return int(told["ApproximateNumberOfMessages"]) + int(told["ApproximateNumberOfMessagesNotVisible"])
+
+
+def stage_with(queue: DeadLetterQueue) -> Stage:
+    stage = memory_stage()
+    stage.bot._dead_events = queue
+    return stage
+
+
+def test_sweep_brings_dead_events_back(queue: DeadLetterQueue) -> None:
+    stage = stage_with(queue)
+    put(queue, json.dumps(failure_record(UPLOAD)), json.dumps(failure_record(bus_event("in/a b.txt"))), "not ours")
+    stage.sweep()
+    assert sorted(stage.addresses()) == ["+919812345678", "asha@example.com", "ben@example.com"]  # and the owner of the odd one
+    assert left_in(queue) == 0
+
+
+def test_dead_event_that_fails_stays_and_is_parked_in_the_end(queue: DeadLetterQueue) -> None:
+    queue._visibility_s = 0
+    stage = stage_with(queue)
+    put(queue, json.dumps(failure_record(UPLOAD)))
+    keep = stage.ledger.keep
+
+    def refuse_uploads(delivery: Delivery) -> Delivery:
+        if delivery.rule == "uploads":
+            raise RuntimeError("poison")
+        return keep(delivery)  # type: ignore[no-any-return]
+
+    stage.ledger.keep = refuse_uploads
+    stage.sweep()
+    (parked,) = [row for row in stage.everything() if isinstance(row, Parked)]
+    assert ("failed 5 times" in parked.why, left_in(queue)) == (True, 0)
+
+
+def test_queue_is_left_alone_when_time_is_short(queue: DeadLetterQueue) -> None:
+    stage = stage_with(queue)
+    put(queue, json.dumps(failure_record(UPLOAD)))
+    stage.sweep(lambda: timedelta(seconds=16))
+    assert (stage.sent, left_in(queue)) == ([], 1)

@@ -1,0 +1,117 @@
+"""Receipts: what Twilio says later is believed when it is signed, whatever the order it comes in; final is final."""
+
+from itertools import permutations
+from urllib.parse import urlencode
+
+import pytest
+from twilio.request_validator import RequestValidator
+
+from chalicelib.channels.receipts import StatusUpdate
+from chalicelib.delivery import receipts
+from chalicelib.domain.delivery import Reason, State
+from chalicelib.platform.secrets import Secrets
+from tests.support.builders import an_upload, some_settings
+from tests.support.providers import Answer
+from tests.support.stages import Stage, memory_stage, plenty
+
+PUBLIC, TOKEN = "https://abc.execute-api.eu-west-1.amazonaws.com/api", "secret-token"
+ENVIRON = {"DROPNOTE_SECRET_TWILIO_AUTH_TOKEN": TOKEN, "DROPNOTE_SECRET_PUBLIC_URL": PUBLIC + "/"}
+
+
+@pytest.fixture
+def stage() -> Stage:
+    """A text was accepted."""
+    return a_stage()
+
+
+def a_stage(fallback: bool = False) -> Stage:
+    words = {'notify = ["email:asha", "sms:asha"]': 'notify = ["sms:asha"]\nfallback = "10m"'} if fallback else {}
+    stage = memory_stage(some_settings(**words))
+    stage.bot.parameters = Secrets(lambda: None, "", ENVIRON, stage.clock)
+    stage.take(an_upload())
+    return stage
+
+
+def tell(stage: Stage, status: str, code: str = "", sid: str = "sms-1", token: str = TOKEN, url: str = PUBLIC) -> int:
+    """A receipt over HTTP; the status it was answered with."""
+    id_ = stage.rows()["sms"].id
+    fields = {"MessageSid": sid, "MessageStatus": status, "To": "+919812345678", **({"ErrorCode": code} if code else {})}
+    signature = RequestValidator(token).compute_signature(f"{url}/receipts/twilio/{id_}", fields)
+    return receipts.handle_callback(stage.bot, id_, urlencode(fields).encode(), {"X-Twilio-Signature": signature}, plenty)
+
+
+def test_delivered_text_is_delivered(stage: Stage) -> None:
+    assert (tell(stage, "sent"), stage.states()["sms"]) == (204, "sent")
+    assert (tell(stage, "delivered"), stage.states()["sms"]) == (204, "delivered")
+
+
+@pytest.mark.parametrize("order", list(permutations(["sent", "delivered", "undelivered", "queued"])))
+def test_final_is_final_in_any_order(order: tuple[str, ...]) -> None:
+    stage = a_stage()
+    for status in [*order, *order]:
+        tell(stage, status)
+    first_end = next(status for status in order if status in ("delivered", "undelivered"))
+    assert stage.states()["sms"] == first_end
+
+
+def test_undelivered_text_says_why_and_the_owner_hears(stage: Stage) -> None:
+    tell(stage, "undelivered", "30006")
+    row = stage.rows()["sms"]
+    assert (row.state, row.detail) == (State.UNDELIVERED, "Twilio says undelivered 30006")
+    assert stage.states("trouble") == {"email": "sent"}
+    stage.take(an_upload("in/next.pdf", sequencer="01"))
+    assert (stage.states()["sms"], stage.rows()["sms"].reason) == ("dropped", Reason.BAD_ADDRESS)  # a landline stays one
+
+
+def test_undelivered_text_goes_by_mail_where_the_rule_says_so() -> None:
+    stage = a_stage(fallback=True)
+    tell(stage, "undelivered", "30003")
+    tell(stage, "undelivered", "30003")
+    assert stage.addresses().count("asha@example.com") == 1
+    assert stage.rows()["email"].instead_of == "sms"
+
+
+def test_receipt_that_is_quicker_than_the_mark_settles_it() -> None:
+    stage = memory_stage()
+    stage.bot.parameters = Secrets(lambda: None, "", ENVIRON, stage.clock)
+    stage.text.answers.append(Answer.LOST_AFTER)
+    stage.take(an_upload())
+    assert stage.states()["sms"] == "unknown"
+    tell(stage, "delivered")
+    assert (stage.states()["sms"], stage.rows()["sms"].receipt) == ("delivered", "sms-1")
+    assert stage.sweep_for(minutes=10) == []
+
+
+def test_mark_after_the_receipt_changes_nothing(stage: Stage) -> None:
+    send = stage.text.send
+
+    def send_and_hear(*arguments: object, **named: object) -> object:
+        receipt = send(*arguments, **named)  # type: ignore[arg-type]
+        tell(stage, "delivered", sid="sms-2")
+        return receipt
+
+    stage.text.send = send_and_hear  # type: ignore[method-assign, assignment]
+    stage.take(an_upload("in/next.pdf", sequencer="01"))
+    assert (stage.states()["sms"], len(stage.text.taken)) == ("delivered", 2)
+
+
+@pytest.mark.parametrize("forged", [{"token": "another"}, {"url": "https://evil.example.net"}, {"token": ""}])
+def test_receipt_of_a_stranger_is_refused(stage: Stage, forged: dict[str, str]) -> None:
+    assert (tell(stage, "undelivered", "30006", **forged), stage.states()["sms"]) == (403, "sent")
+    assert receipts.handle_callback(stage.bot, stage.rows()["sms"].id, b"MessageStatus=failed", {}, plenty) == 403
+
+
+def test_receipt_of_another_message_changes_nothing(stage: Stage) -> None:
+    assert (tell(stage, "undelivered", sid="SM-other"), stage.states()["sms"]) == (204, "sent")
+
+
+def test_odd_receipts_are_refused(stage: Stage) -> None:
+    signature = RequestValidator(TOKEN).compute_signature(f"{PUBLIC}/receipts/twilio/x", {"a": "b"})
+    assert receipts.handle_callback(stage.bot, "x", b"a=b", {"X-Twilio-Signature": signature}, plenty) == 400
+    assert receipts.handle_callback(stage.bot, "x", b"\xff%ff", {"X-Twilio-Signature": signature}, plenty) == 403
+    assert receipts.apply_status_update(stage.bot, "f" * 32, StatusUpdate("SM1", "delivered"), plenty) == ""
+
+
+def test_without_a_public_url_nobody_is_asked_and_nobody_believed(stage: Stage) -> None:
+    stage.bot.parameters = Secrets(lambda: None, "", {**ENVIRON, "DROPNOTE_SECRET_PUBLIC_URL": ""}, stage.clock)
+    assert tell(stage, "delivered") == 403

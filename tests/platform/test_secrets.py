@@ -1,0 +1,67 @@
+"""Secrets: read from SSM when first needed, kept a while, read anew after a rotation, never told."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from chalicelib.platform.secrets import CACHE_TIME, MissingSecret, Secrets
+from tests.support.builders import NOON
+from workbench.local.ministack import MiniStack
+from workbench.local.resources import put_secrets
+
+
+class Reader:
+    """Parameters on a local AWS, with a clock that a test moves."""
+
+    def __init__(self, ministack: MiniStack, environ: dict[str, str]) -> None:
+        self.now: datetime = NOON
+        self.clients = 0
+        self._ministack = ministack
+        self.parameters = Secrets(self._client, "/dropnote/prod/", environ, lambda: self.now)
+
+    def _client(self) -> Any:
+        self.clients += 1
+        return self._ministack.client("ssm")
+
+    def token(self) -> str:
+        return self.parameters.secret("twilio-auth-token")
+
+
+def rotate(ministack: MiniStack, value: str) -> None:
+    ministack.client("ssm").put_parameter(
+        Name="/dropnote/prod/twilio-auth-token", Value=value, Type="SecureString", Overwrite=True
+    )
+
+
+def test_secret_is_decrypted_and_read_once(ministack: MiniStack) -> None:
+    put_secrets(ministack, "/dropnote/prod/", {"twilio-auth-token": "first"})
+    reader = Reader(ministack, {})
+    assert [reader.token(), reader.token()] == ["first", "first"]
+    assert reader.clients == 1
+
+
+def test_rotated_secret_is_picked_up(ministack: MiniStack) -> None:
+    put_secrets(ministack, "/dropnote/prod/", {"twilio-auth-token": "first"})
+    reader = Reader(ministack, {})
+    reader.token()
+    rotate(ministack, "second")
+    reader.now += CACHE_TIME - timedelta(seconds=1)
+    assert reader.token() == "first"
+    reader.now += timedelta(seconds=1)
+    assert reader.token() == "second"
+
+
+def test_environment_goes_before_and_needs_no_account(ministack: MiniStack) -> None:
+    reader = Reader(ministack, {"DROPNOTE_SECRET_TWILIO_AUTH_TOKEN": "mine"})
+    assert (reader.token(), reader.clients) == ("mine", 0)
+
+
+def test_missing_secret_says_how_to_put_it_there(ministack: MiniStack) -> None:
+    with pytest.raises(MissingSecret, match=r"/dropnote/prod/twilio-auth-token .*ParameterNotFound.*put-parameter --type Secure"):
+        Reader(ministack, {}).token()
+
+
+def test_public_url_that_nobody_has_set_yet_is_none(ministack: MiniStack) -> None:
+    ministack.client("ssm").put_parameter(Name="/dropnote/prod/public-url", Value="unset", Type="String")
+    assert Reader(ministack, {}).parameters.public_url() == ""

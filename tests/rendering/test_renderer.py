@@ -1,0 +1,172 @@
+"""Messages: any name renders, in the limits of its medium, without header tricks, markup or links."""
+
+import re
+import unicodedata
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from chalicelib.domain.event import Event, Kind
+from chalicelib.domain.message import Message
+from chalicelib.domain.people import Channel
+from chalicelib.platform.sanitize import defuse_links, sanitize
+from chalicelib.platform.sms_text import count_segments, fit
+from chalicelib.rendering.renderer import Renderer
+from tests.support.builders import NOON, an_upload, some_settings
+
+SETTINGS = some_settings()
+ASHA = SETTINGS.people["asha"]
+RENDERER = Renderer(SETTINGS, stage="prod")
+keys = st.text(min_size=1, max_size=400)
+
+
+def rendered(event: Event, channel: Channel, template: str = "upload", renderer: Renderer = RENDERER) -> Message:
+    result = renderer.render(template, channel=channel, event=event, rule="uploads", person=ASHA)
+    assert result.trouble == ""
+    return result.message
+
+
+class Tags(HTMLParser):
+    """The markup of a page, without its text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append(repr((tag, attrs)))
+
+
+@given(keys)
+def test_any_key_makes_a_mail_without_control_character_in_its_subject(key: str) -> None:
+    subject = rendered(an_upload(key), Channel.EMAIL).subject
+    assert not [letter for letter in subject if unicodedata.category(letter) in ("Cc", "Zl", "Zp", "Cs")]
+    assert len(subject) <= 200
+
+
+@given(keys)
+def test_any_key_leaves_the_markup_of_the_mail_as_it_is(key: str) -> None:
+    harmless = Tags(rendered(an_upload("x"), Channel.EMAIL).html).seen
+    hostile = Tags(rendered(an_upload(key), Channel.EMAIL).html).seen
+    without_command = harmless[:-4] + harmless[-2:]  # a key that cannot be typed has no command to fetch it
+    assert hostile in (harmless, without_command)
+
+
+@given(keys)
+def test_any_key_fits_the_segments_of_a_text(key: str) -> None:
+    assert count_segments(rendered(an_upload(key), Channel.SMS).text).segments <= 2
+
+
+@given(keys)
+def test_event_keeps_the_key_it_came_with(key: str) -> None:
+    event = an_upload(key)
+    rendered(event, Channel.EMAIL)
+    assert event.upload is not None
+    assert event.upload.key == key
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("evil.com/x", "evil .com/x"),
+        ("report.zip", "report .zip"),
+        ("report.pdf", "report.pdf"),
+        ("http://evil.com", "http: //evil .com"),
+        ("evil.com.pdf", "evil .com.pdf"),
+        ("report.pdf.zip", "report .pdf .zip"),
+        ("v1.2.csv", "v1.2.csv"),
+        ("münchen.рф", "münchen .рф"),
+    ],
+)
+def test_names_in_texts_become_no_links(name: str, shown: str) -> None:
+    assert defuse_links(name) == shown
+
+
+def test_bidi_and_line_tricks_are_made_visible() -> None:
+    assert sanitize("a\u202eb\r\nc\u2028") == r"a\u202eb\r\nc\u2028"
+    assert sanitize("👨‍👩‍👧 é 名前") == "👨‍👩‍👧 é 名前"
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "segments"),
+    [
+        ("a" * 160, "GSM-7", 1),
+        ("a" * 161, "GSM-7", 2),
+        ("€" * 80, "GSM-7", 1),
+        ("€" * 81, "GSM-7", 2),
+        ("a" * 152 + "€" + "a" * 152, "GSM-7", 3),  # the euro's two septets are not split
+        ("ж" * 70, "UCS-2", 1),
+        ("ж" * 71, "UCS-2", 2),
+        ("🎉" * 35, "UCS-2", 1),
+        ("🎉" * 67, "UCS-2", 3),  # 33 to a segment: a surrogate pair is not split
+        ("", "GSM-7", 1),
+    ],
+)
+def test_segments_are_counted_as_networks_do(text: str, encoding: str, segments: int) -> None:
+    assert (count_segments(text).encoding, count_segments(text).segments) == (encoding, segments)
+
+
+@given(st.text(max_size=500), st.integers(1, 4))
+def test_cut_text_fits_and_is_its_beginning(text: str, most: int) -> None:
+    cut = fit(text, most)
+    assert count_segments(cut).segments <= most
+    assert cut == text or text.startswith(re.sub(r"(\.\.\.|…)$", "", cut))
+
+
+def test_cut_falls_between_graphemes() -> None:
+    family = "👨‍👩‍👧"
+    cut = fit(family * 40, 1)
+    assert set(cut.removesuffix("…").split(family)) == {""}
+
+
+def test_stage_and_test_are_marked() -> None:
+    event = replace(an_upload(), kind=Kind.TEST)
+    message = rendered(event, Channel.EMAIL, renderer=Renderer(SETTINGS, stage="dev"))
+    assert message.subject.startswith("[dev] [TEST] report.pdf")
+    assert message.text.startswith("[dev] [TEST] ")
+
+
+def test_times_are_in_the_readers_zone() -> None:
+    assert "2 Mar 2026, 17:30 IST" in rendered(an_upload(), Channel.EMAIL).text
+
+
+@pytest.mark.parametrize("template", ["upload", "plain"])
+@pytest.mark.parametrize("size", [None, 0, 1, 5 * 1024**4])
+def test_every_size_has_words(template: str, size: int | None) -> None:
+    assert rendered(an_upload(size=size), Channel.SMS, template).text
+
+
+def test_plain_template_tells_of_trouble() -> None:
+    event = Event(Kind.TROUBLE, "0" * 32, NOON, detail="Twilio does not accept our credentials.")
+    assert "Twilio does not accept" in rendered(event, Channel.SMS, "plain").text
+
+
+@pytest.mark.parametrize("body", ["{{ upload.nothing }}", "{% if %}", "{{ ''.__class__.__mro__ }}", "{{ upload.key | nope }}"])
+def test_broken_template_gives_way_to_the_plain_one(tmp_path: Path, body: str) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "sms.txt").write_text(body)
+    result = Renderer(SETTINGS, stage="prod", folder=tmp_path).render(
+        "mine", channel=Channel.SMS, event=an_upload(), rule="uploads", person=ASHA
+    )
+    assert "report.pdf arrived" in result.message.text
+    assert result.trouble.startswith("template mine, sms.txt")
+
+
+def test_empty_text_is_no_message(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "sms.txt").write_text("{% if false %}never{% endif %}\n")
+    result = Renderer(SETTINGS, stage="dev", folder=tmp_path).render(
+        "mine", channel=Channel.SMS, event=an_upload(), rule="uploads", person=ASHA
+    )
+    assert "report.pdf arrived" in result.message.text
+    assert result.trouble == "template mine, sms.txt: it is empty"
+
+
+def test_fetch_command_is_left_out_where_a_key_cannot_be_typed() -> None:
+    assert "aws s3 cp" not in rendered(an_upload("a\u202eb"), Channel.EMAIL).text
+    assert "aws s3 cp 's3://acme-drops/it'\"'\"'s' ." in rendered(an_upload("it's"), Channel.EMAIL).text

@@ -1,0 +1,42 @@
+"""Compiled templates: taken where they fit their source, passed over where they do not, and never written in Lambda."""
+
+from pathlib import Path
+
+import pytest
+
+from chalicelib.rendering.renderer import environment
+from chalicelib.rendering.template_cache import TemplateCache
+
+
+@pytest.fixture
+def templates(tmp_path: Path) -> Path:
+    folder = tmp_path / "templates"
+    (folder / "upload").mkdir(parents=True)
+    (folder / "upload/sms.txt").write_text("{{ 1 + 1 }} files")
+    environment(folder, compiled=TemplateCache(tmp_path / "compiled", fill=True)).get_template("upload/sms.txt")
+    return folder
+
+
+def rendered(templates: Path) -> str:
+    return environment(templates, compiled=TemplateCache(templates.parent / "compiled")).get_template("upload/sms.txt").render()
+
+
+def test_compiled_template_is_taken(templates: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "jinja2.sandbox.ImmutableSandboxedEnvironment.compile", lambda *given: pytest.fail("it was compiled again")
+    )
+    assert rendered(templates) == "2 files"
+
+
+def test_changed_template_is_compiled_again_and_nothing_is_written(templates: Path) -> None:
+    (templates / "upload/sms.txt").write_text("{{ 2 + 2 }} files")
+    (compiled,) = (templates.parent / "compiled").iterdir()
+    before = compiled.read_bytes()
+    assert rendered(templates) == "4 files"
+    assert compiled.read_bytes() == before
+
+
+def test_compiled_template_that_is_broken_is_passed_over(templates: Path) -> None:
+    (compiled,) = (templates.parent / "compiled").iterdir()
+    compiled.write_bytes(b"rubbish")
+    assert rendered(templates) == "2 files"

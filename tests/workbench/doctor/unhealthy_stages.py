@@ -1,0 +1,108 @@
+"""An account for the doctor to look at: a MiniStack, a Twilio double behind a real server, and what a test puts there."""
+
+import io
+import sys
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+
+from chalicelib.domain.settings import Settings
+from tests.support.builders import ENVIRON, some_settings
+from tests.support.serving import serving
+from workbench.account import Account
+from workbench.doctor.checks import CHECKS
+from workbench.doctor.model import Result, examine
+from workbench.local.ministack import MiniStack
+from workbench.local.resources import apply_stack
+from workbench.local.twilio.account import TwilioAccount
+from workbench.local.twilio.double import TwilioDouble
+from workbench.paths import PROJECT
+
+SID, TOKEN = ENVIRON["TWILIO_ACCOUNT_SID"], "invented-token"
+PREFIX = "/dropnote/prod/"
+
+
+def package(changed: Mapping[str, str] | None = None, project: Path = PROJECT) -> bytes:
+    """A package as Chalice makes it, of what is ours; `changed` are files with another text."""
+    files = {str(file.relative_to(project)): file.read_bytes() for file in (project / "chalicelib").rglob("*") if file.is_file()}
+    files["app.py"] = (project / "app.py").read_bytes()
+    files = {name: text for name, text in files.items() if "__pycache__" not in name} | {"vendored/some.py": b""}
+    files |= {name: text.encode() for name, text in (changed or {}).items()}
+    zipped = io.BytesIO()
+    with zipfile.ZipFile(zipped, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return zipped.getvalue()
+
+
+@dataclass
+class Patient:
+    """A stage's account in a test's hands."""
+
+    ministack: MiniStack
+    twilio: TwilioAccount
+    account: Account
+
+    def with_settings(self, settings: Settings) -> None:
+        """Other settings from now on."""
+        old = self.account
+        self.account = Account(old.stage, settings, old.variables, old.client, old.listed)
+
+    def look(self, name: str) -> Result:
+        """Run one check."""
+        (result,) = examine(self.account, [check for check in CHECKS if check.name == name])
+        return result
+
+    def found(self, name: str) -> str:
+        """What one check finds and advises, as one text; "" when all is well."""
+        return " ".join(f"{finding.what} {finding.next}" for finding in self.look(name).findings)
+
+    def function(self, handler: str, zipped: bytes, variables: dict[str, str] | None = None) -> dict[str, Any]:
+        """Deploy one function."""
+        made: dict[str, Any] = self.ministack.client("lambda").create_function(
+            FunctionName=f"dropnote-prod-{handler}",
+            Runtime=f"python{sys.version_info[0]}.{sys.version_info[1]}",
+            Role="arn:aws:iam::000000000000:role/any",
+            Handler="app.handler",
+            Code={"ZipFile": zipped},
+            Environment={"Variables": variables or {}},
+        )
+        return made
+
+    def queue(self) -> str:
+        """The URL of the dead-event queue."""
+        return str(self.ministack.client("sqs").get_queue_url(QueueName="dropnote-prod-dead-events")["QueueUrl"])
+
+    def secret(self, name: str, kind: str = "SecureString", value: str = TOKEN) -> None:
+        """Put a parameter there."""
+        self.ministack.client("ssm").put_parameter(Name=PREFIX + name, Value=value, Type=kind, Overwrite=True)
+
+
+@contextmanager
+def a_patient(ministack: MiniStack, folder: Path) -> Iterator[Patient]:
+    """An account where the stack is made, the secrets are there and the sender is verified; nothing is deployed."""
+    apply_stack(ministack, PROJECT / "resources.yaml", "prod")
+    ministack.client("iam").create_role(RoleName="any", AssumeRolePolicyDocument="{}")
+    ministack.client("sesv2").create_email_identity(EmailIdentity="drops@example.com")
+    app, double = Flask("twilio"), TwilioDouble(SID, TOKEN)
+    twilio = TwilioAccount(double)
+    app.register_blueprint(double.blueprint)
+    app.register_blueprint(twilio.blueprint)
+    with serving(app) as url:
+        variables = {
+            **ENVIRON,
+            "DROPNOTE_DEAD_EVENTS": "dropnote-prod-dead-events",
+            "DROPNOTE_SECRETS": PREFIX,
+            "TWILIO_BASE_URL": url,
+        }
+        account = Account(
+            "prod", some_settings(), variables, lambda service, config=None: ministack.client(service), folder / "prod.json"
+        )
+        patient = Patient(ministack, twilio, account)
+        patient.secret("twilio-auth-token")
+        yield patient

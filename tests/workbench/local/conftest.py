@@ -1,0 +1,95 @@
+"""What the tests of the inbox share: a stand-in for MiniStack's mail list, a Twilio double, and a browser."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask, Response, jsonify
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.support.serving import serving
+from workbench.local.inbox import create_inbox
+from workbench.local.twilio.double import TwilioDouble
+
+ACCOUNT, TOKEN = "AC" + "0" * 31 + "1", "invented-token"
+ASHA = "+919812345678"
+_CHROMIUM = Path("/usr/bin/chromium")
+_QUIET = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync"),
+]
+
+
+@dataclass
+class MailList:
+    """MiniStack's list of mails; `broken` lets it answer something else."""
+
+    accounts: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    broken: bool = False
+
+    def add(self, subject: str = "hello", *, account: str = "000000000000", **given: Any) -> None:
+        count = sum(map(len, self.accounts.values()))
+        mail = {
+            "MessageId": f"mail-{count}@email.amazonses.com",
+            "Source": "Acme drops <drops@example.com>",
+            "To": ["asha@example.com"],
+            "CC": [],
+            "BCC": [],
+            "Subject": subject,
+            "BodyText": "plain words",
+            "BodyHtml": "<p>rendered words</p>",
+            "Timestamp": 1_795_426_200.5 + count,
+            "Type": "v2.SendEmail",
+        }
+        self.accounts.setdefault(account, []).append({**mail, **given})
+
+    def app(self) -> Flask:
+        app = Flask("mail-list")
+
+        @app.get("/_ministack/ses/messages")
+        def messages() -> Response:
+            return Response("<h1>oops</h1>") if self.broken else jsonify({"messages": self.accounts})
+
+        return app
+
+
+@dataclass
+class Desk:
+    """The inbox, and the two places its messages come from."""
+
+    app: Flask
+    twilio: TwilioDouble
+    mails: MailList
+
+    def text(self, body: str, to: str = ASHA) -> None:
+        """Send a text as a client of Twilio would."""
+        form = {"To": to, "From": "+15005550006", "Body": body}
+        path = f"/2010-04-01/Accounts/{ACCOUNT}/Messages.json"
+        answer = self.app.test_client().post(path, data=form, auth=(ACCOUNT, TOKEN))
+        assert answer.status_code == 201, answer.text
+
+
+@pytest.fixture
+def desk() -> Iterator[Desk]:
+    mails, twilio, app = MailList(), TwilioDouble(ACCOUNT, TOKEN), Flask("desk")
+    with serving(mails.app()) as endpoint:
+        app.register_blueprint(twilio.blueprint)
+        app.register_blueprint(create_inbox(twilio, endpoint, people={ASHA: "asha", "asha@example.com": "asha"}))
+        yield Desk(app, twilio, mails)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's headless Chromium. Without it its tests are skipped, or fail where it is required."""
+    if not _CHROMIUM.exists():
+        missing = f"{_CHROMIUM} is missing: install it with `apt-get install chromium` to run the tests of the page"
+        if os.environ.get("DROPNOTE_REQUIRE_BROWSER") == "1":
+            pytest.fail(missing)
+        pytest.skip(missing)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=_CHROMIUM, headless=True, args=_QUIET)
+        yield chromium
+        chromium.close()

@@ -1,0 +1,166 @@
+"""The inbox page in a real browser: live, usable by keyboard, deaf to strangers' names and mails."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from flask import Flask, request
+from playwright.sync_api import Browser, Page, expect
+
+from tests.support.serving import serving
+from tests.workbench.local.conftest import Desk
+
+pytestmark = pytest.mark.browser
+
+ATTACK = """<script>parent.document.title = 'owned'; top.location = '{tracker}/owned'</script>
+<meta http-equiv="refresh" content="0; url={tracker}/refresh"><link rel="stylesheet" href="{tracker}/sheet">
+<img src="{tracker}/pixel" onerror="top.document.title = 'owned'"></iframe><b id="inside">still inside</b>
+<a id="link" href="javascript:top.document.title = 'owned'">press</a>
+<a id="away" href="{tracker}/link">go</a>"""
+
+
+@dataclass
+class Tracker:
+    """Another site, which a mail would like to tell that it was read."""
+
+    url: str
+    visits: list[str]
+
+
+@pytest.fixture
+def tracker() -> Iterator[Tracker]:
+    app, visits = Flask("tracker"), list[str]()
+
+    @app.before_request
+    def note() -> str:
+        visits.append(request.path)
+        return "seen"
+
+    with serving(app) as base:
+        yield Tracker(base, visits)
+
+
+@pytest.fixture
+def url(desk: Desk) -> Iterator[str]:
+    with serving(desk.app) as base:
+        yield base
+
+
+@pytest.fixture
+def page(browser: Browser, url: str) -> Iterator[Page]:
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(10_000)
+    yield page
+    page.close()
+
+
+def test_messages_appear_without_a_reload(desk: Desk, page: Page, url: str) -> None:
+    page.goto(url)
+    expect(page.get_by_role("heading", name="Nothing has landed yet")).to_be_visible()
+    desk.text("report.pdf arrived")
+    desk.mails.add("report.pdf arrived")
+    expect(page.locator(".bubble")).to_have_text("report.pdf arrived")
+    expect(page.locator(".mail .subject")).to_have_text("report.pdf arrived")
+    expect(page.frame_locator(".mail iframe").locator("p")).to_have_text("rendered words")
+
+
+def test_a_newer_message_comes_on_top_and_leaves_the_open_tab_alone(desk: Desk, page: Page, url: str) -> None:
+    desk.mails.add("first")
+    page.goto(url)
+    page.get_by_text("Plain text").click()
+    desk.mails.add("second")
+    expect(page.locator(".mail .subject")).to_have_text(["second", "first"])
+    expect(page.locator("#mail-mail-0 .as-text")).to_be_visible()
+    expect(page.get_by_role("heading", name="Mails 2")).to_be_visible()
+
+
+def test_a_number_is_masked_and_the_segments_are_told(desk: Desk, page: Page, url: str) -> None:
+    desk.text("☕")
+    page.goto(url)
+    facts = page.locator(".facts")
+    expect(facts).to_contain_text("asha · +••••••••5678")
+    expect(facts).to_contain_text("1 segment · UCS-2 · 1 unit")
+    assert "919812345678" not in page.locator("body").inner_text()
+
+
+def test_a_hostile_mail_runs_nothing_and_asks_for_nothing(desk: Desk, page: Page, url: str, tracker: Tracker) -> None:
+    desk.mails.add("<img src=x onerror=\"document.title='owned'\">", BodyHtml=ATTACK.format(tracker=tracker.url))
+    desk.text("</iframe><script>document.title='owned'</script>")
+    page.goto(url)
+    inside = page.frame_locator(".mail iframe")
+    expect(inside.locator("#inside")).to_have_text("still inside")
+    inside.locator("#link").click()
+    inside.locator("#away").click()
+    expect(page).to_have_title("Inbox · Dropnote")
+    assert page.url.startswith(url)
+    assert tracker.visits == []
+
+
+def test_a_hostile_mail_opened_alone_runs_nothing_either(desk: Desk, page: Page, url: str) -> None:
+    desk.mails.add(BodyHtml="<title>calm</title><script>document.title = 'owned'</script><b>read me</b>")
+    page.goto(f"{url}/inbox/mails/mail-0.html")
+    expect(page.locator("b")).to_have_text("read me")
+    expect(page).to_have_title("calm")
+
+
+def test_a_mail_can_be_read_by_keyboard_alone(desk: Desk, page: Page, url: str) -> None:
+    desk.mails.add("by keyboard")
+    page.goto(url)
+    page.locator("summary").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("details")).not_to_have_attribute("open", "")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".as-text")).to_be_visible()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".as-headers")).to_contain_text("<mail-0@email.amazonses.com>")
+
+
+def test_clearing_leads_back_to_the_empty_page(desk: Desk, page: Page, url: str) -> None:
+    desk.text("gone soon")
+    page.goto(url)
+    page.get_by_role("button", name="Clear").click()
+    expect(page.get_by_role("heading", name="Nothing has landed yet")).to_be_visible()
+
+
+def test_the_page_says_when_mails_cannot_be_read_and_when_they_can_again(desk: Desk, page: Page, url: str) -> None:
+    desk.mails.add("known")
+    page.goto(url)
+    desk.mails.broken = True
+    expect(page.locator("main > .trouble")).to_be_visible()
+    expect(page.locator(".mail")).to_have_count(1)
+    desk.mails.broken = False
+    expect(page.locator("main > .trouble")).to_have_count(0)
+
+
+def test_the_page_says_when_the_local_world_stopped(desk: Desk, page: Page) -> None:
+    with serving(desk.app) as base:
+        page.goto(base)
+        expect(page.locator(".live")).to_have_text("Live")
+    expect(page.get_by_role("alert")).to_contain_text("The local world has stopped")
+
+
+@pytest.mark.parametrize("width", [320, 390, 768])
+def test_nothing_is_wider_than_a_phone(desk: Desk, page: Page, url: str, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    for step in ("empty", "full"):
+        if step == "full":
+            desk.text("x" * 300)
+            desk.mails.add("y" * 200, BodyText="z" * 500, To=["w" * 90 + "@example.com"])
+        page.goto(url)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, step
+
+
+def test_a_hidden_page_stops_asking(desk: Desk, page: Page, url: str) -> None:
+    page.goto(url)
+    expect(page.locator(".live")).to_have_text("Live")
+    page.evaluate(
+        "Object.defineProperty(document, 'hidden', {configurable: true, get: () => true});"
+        "document.dispatchEvent(new Event('visibilitychange'))"
+    )
+    expect(page.locator(".live")).to_have_text("Paused")
+    desk.text("while away")
+    page.evaluate("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page.locator(".bubble")).to_have_text("while away")
+    expect(page.locator(".live")).to_have_text("Live")

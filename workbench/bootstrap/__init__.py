@@ -1,0 +1,1 @@
+"""Sets up virtual environments and tools, with nothing but a Python."""

@@ -1,0 +1,1 @@
+"""The dropnote command: one module a command group, no logic."""

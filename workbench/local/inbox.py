@@ -1,0 +1,206 @@
+"""The inbox page: each text as on a phone, each mail as rendered, live, without any outside request.
+
+What it shows holds names that strangers chose. Templates autoescape; a mail's own HTML is never part of
+the page but a document of its own, in a frame without scripts, origin, forms or outside requests.
+"""
+
+import hashlib
+import json
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from flask import Blueprint, Response, abort, render_template, request
+
+from chalicelib.platform.sms_text import count_segments
+
+from .mailbox import Mail, Mailbox
+from .twilio.double import TwilioDouble
+from .twilio.store import Row
+
+NEWEST = 50  # how many of each the page shows; the JSON has all unless it is asked for fewer
+
+_PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_MAIL_POLICY = (
+    "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'self'"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Uploads:
+    """What the empty page needs to spell out the commands that upload a file."""
+
+    endpoint: str
+    bucket: str = "dropnote-uploads"
+    access_key: str = "test"
+    secret_key: str = "test"
+    region: str = "us-east-1"
+
+    def commands(self) -> list[tuple[str, str]]:
+        """Label and command, the shortest way first; `FILE` is for the user to replace."""
+        keys = f"AWS_ACCESS_KEY_ID={self.access_key} AWS_SECRET_ACCESS_KEY={self.secret_key}"
+        remote = (
+            f":s3,provider=Other,endpoint='{self.endpoint}',region={self.region},"
+            f"access_key_id={self.access_key},secret_access_key={self.secret_key}:{self.bucket}/FILE"
+        )
+        return [
+            ("dropnote", ".venv/bin/dropnote put FILE"),
+            ("rclone", f'.venv/bin/rclone copyto FILE "{remote}"'),
+            (
+                "the AWS CLI",
+                f"{keys} AWS_DEFAULT_REGION={self.region} aws --endpoint-url {self.endpoint} s3 cp FILE s3://{self.bucket}/",
+            ),
+        ]
+
+
+@dataclass(slots=True)
+class _Inbox:
+    """What is shown: everything the two sources have, less what the user cleared away."""
+
+    twilio: TwilioDouble
+    mailbox: Mailbox
+    people: Mapping[str, str]
+    _cleared: set[str] = field(default_factory=set)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def shape(self, limit: int | None = None) -> dict[str, object]:
+        texts = [row for row in self.twilio.messages() if row.sid not in self._cleared]
+        reading = self.mailbox.read()
+        mails = [mail for mail in reading.mails if mail.id not in self._cleared]
+        return {
+            "texts": [_text(row, self.people) for row in texts[:limit]],
+            "mails": [_mail(mail, self.people) for mail in mails[:limit]],
+            "counts": {"texts": len(texts), "mails": len(mails)},
+            "trouble": reading.trouble,
+        }
+
+    def mail(self, id_: str) -> Mail | None:
+        return next((mail for mail in self.mailbox.read().mails if mail.id == id_), None)
+
+    def clear(self) -> None:
+        """Hide what is there now. The double and MiniStack keep it, as Twilio and SES would."""
+        gone = {row.sid for row in self.twilio.messages()} | {mail.id for mail in self.mailbox.read().mails}
+        with self._lock:
+            self._cleared = self._cleared | gone
+
+
+def create_inbox(
+    twilio: TwilioDouble,
+    ministack_endpoint: str,
+    *,
+    people: Mapping[str, str] | None = None,
+    uploads: Uploads | None = None,
+) -> Blueprint:
+    """Make the inbox: `/` for people, `/inbox.json` for programs.
+
+    `people` maps an address or number to a person's name. `GET /inbox.json[?limit=N]` answers, newest first:
+        {"texts": [{"id", "person", "from", "to", "to_shown", "body", "encoding", "segments", "units",
+                    "status", "error_code", "at"}, …],
+         "mails": [{"id", "person", "from", "to": […], "subject", "text", "html", "html_url",
+                    "headers": [[name, value], …], "at"}, …],
+         "counts": {"texts": n, "mails": n},   all there are, also those a limit leaves out
+         "trouble": ""}                        or one sentence: MiniStack does not answer
+    Times are ISO 8601 in UTC. An ETag tells an unchanged inbox (304); `DELETE /inbox.json` empties it (204).
+    """
+    inbox = _Inbox(twilio, Mailbox(ministack_endpoint), people or {})
+    commands = (uploads or Uploads(ministack_endpoint)).commands()
+    blueprint = Blueprint(
+        "inbox",
+        __name__,
+        template_folder="pages",
+        static_folder="pages/static",
+        static_url_path="/inbox/static",
+    )
+
+    def page() -> Response:
+        shape = inbox.shape(NEWEST)
+        return _guard(Response(render_template("inbox.html", commands=commands, **shape)), _PAGE_POLICY)
+
+    def cards() -> Response:
+        """What the page's script puts in place when something changed."""
+        shape = inbox.shape(NEWEST)
+        return _guard(Response(render_template("cards.html", commands=commands, **shape)), _PAGE_POLICY)
+
+    def listing() -> Response:
+        if request.method == "DELETE":
+            return _clear(inbox)
+        body = json.dumps(inbox.shape(request.args.get("limit", type=int)))
+        answer = _guard(Response(body, mimetype="application/json"), _PAGE_POLICY)
+        answer.headers["Cache-Control"] = "no-cache"
+        answer.set_etag(hashlib.sha256(body.encode()).hexdigest()[:32])
+        answer.make_conditional(request)
+        return answer
+
+    def mail_html(id_: str) -> Response:
+        mail = inbox.mail(id_)
+        if mail is None or not mail.html:
+            abort(404)
+        return _guard(Response(mail.html, mimetype="text/html"), _MAIL_POLICY)
+
+    blueprint.add_url_rule("/", "page", page)
+    blueprint.add_url_rule("/inbox/cards", "cards", cards)
+    blueprint.add_url_rule("/inbox.json", "listing", listing, methods=["GET", "DELETE"])
+    blueprint.add_url_rule("/inbox/mails/<id_>.html", "mail_html", mail_html)
+    return blueprint
+
+
+def mask(number: str) -> str:
+    """A phone number of which only the last four digits can be read: "+•••••••3210"."""
+    plus = "+" if number.startswith("+") else ""
+    digits = number.removeprefix("+")
+    return plus + "•" * max(len(digits) - 4, 0) + digits[-4:]
+
+
+def _text(row: Row, people: Mapping[str, str]) -> dict[str, object]:
+    counted = count_segments(row.body)
+    return {
+        "id": row.sid,
+        "person": people.get(row.to, ""),
+        "from": row.from_,
+        "to": row.to,
+        "to_shown": mask(row.to),
+        "body": row.body,
+        "encoding": str(counted.encoding),
+        "segments": counted.segments,
+        "units": counted.units,
+        "status": row.status,
+        "error_code": row.error_code,
+        "at": row.date_created.isoformat(),
+    }
+
+
+def _mail(mail: Mail, people: Mapping[str, str]) -> dict[str, object]:
+    return {
+        "id": mail.id,
+        "person": ", ".join(people[address] for address in mail.to if address in people),
+        "from": mail.from_,
+        "to": list(mail.to),
+        "subject": mail.subject,
+        "text": mail.text,
+        "html": mail.html,
+        "html_url": f"/inbox/mails/{mail.id}.html" if mail.html else "",
+        "headers": [list(header) for header in mail.headers],
+        "at": mail.at.isoformat(),
+    }
+
+
+def _clear(inbox: _Inbox) -> Response:
+    """Another site's page cannot ask for this without saying where it comes from."""
+    origin = request.headers.get("Origin")
+    if origin and urlsplit(origin).netloc != request.host:
+        abort(403)
+    inbox.clear()
+    return Response(status=204)
+
+
+def _guard(answer: Response, policy: str) -> Response:
+    answer.headers["Content-Security-Policy"] = policy
+    answer.headers["X-Content-Type-Options"] = "nosniff"
+    answer.headers["Referrer-Policy"] = "no-referrer"
+    answer.headers["Cache-Control"] = "no-store"
+    return answer

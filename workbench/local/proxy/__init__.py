@@ -1,0 +1,1 @@
+"""A proxy on this machine that records requests and injects faults."""

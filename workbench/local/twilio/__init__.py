@@ -1,0 +1,1 @@
+"""A double of Twilio over HTTP that follows its documentation, errors included."""

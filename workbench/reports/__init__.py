@@ -1,0 +1,1 @@
+"""What the commands show: the log, explanations, checks and costs."""

@@ -1,0 +1,1 @@
+"""Sample events to try templates on."""
