@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -16,7 +17,7 @@ from .delivery.deliver import LEASE, Deliverer
 from .delivery.flush import FlushInputs
 from .domain.event import Upload
 from .domain.people import Channel
-from .domain.settings import Settings
+from .domain.settings import Settings, SettingsError
 from .platform import aws, log
 from .platform.aws import Clients
 from .platform.clock import Clock, utc_now
@@ -43,6 +44,14 @@ def load_settings(environ: Mapping[str, str], path: Path = SETTINGS_FILE, *, mon
     return load(path, environ=environ, templates=template_names(TEMPLATES), monitors=monitors)
 
 
+def load_settings_or_exit(environ: Mapping[str, str], *, monitors: bool) -> Settings:
+    """The settings; SystemExit with every error otherwise, so that `chalice deploy` prints no traceback and deploys nothing."""
+    try:
+        return load_settings(environ, monitors=monitors)
+    except SettingsError as error:
+        raise SystemExit(f"chalicelib/dropnote.toml is not in order:\n{error}") from None
+
+
 def make_bot(settings: Settings, environ: Mapping[str, str], clients: Clients | None = None, clock: Clock = utc_now) -> Bot:
     """Put a bot together. `clients` makes AWS clients; a test hands in one that points at an emulator.
 
@@ -50,9 +59,7 @@ def make_bot(settings: Settings, environ: Mapping[str, str], clients: Clients | 
         KeyError: the environment lacks DROPNOTE_LEDGER or DROPNOTE_STAGE.
     """
     clients = clients or aws.clients()
-    parameters = Secrets(
-        lambda: clients("ssm", config=CLIENT_CONFIG), environ.get("DROPNOTE_SECRETS", "/dropnote/"), environ, clock
-    )
+    secrets = Secrets(lambda: clients("ssm", config=CLIENT_CONFIG), environ.get("DROPNOTE_SECRETS", "/dropnote/"), environ, clock)
 
     dynamodb, table = clients("dynamodb", config=LEDGER_CONFIG), environ["DROPNOTE_LEDGER"]
 
@@ -63,7 +70,7 @@ def make_bot(settings: Settings, environ: Mapping[str, str], clients: Clients | 
         with making:  # several threads send, and botocore makes clients in one thread at a time
             if channel in made:
                 return made[channel]
-            transport = transport_of(channel, settings, parameters, clients, environ)
+            transport = transport_of(channel, settings, secrets, clients, environ)
             if channel is Channel.EMAIL and settings.email and settings.email.transport == "ses":
                 made[channel] = transport  # it has connections; the others have a secret, which may be another tomorrow
             return transport
@@ -80,7 +87,7 @@ def make_bot(settings: Settings, environ: Mapping[str, str], clients: Clients | 
         lease=timedelta(seconds=float(environ.get("DROPNOTE_LEASE_SECONDS", LEASE.total_seconds()))),
     )
     queue = environ.get("DROPNOTE_DEAD_EVENTS")
-    dead_events = DeadLetterQueue(lambda: clients("sqs"), queue, deliverer.lease) if queue else None
+    dead_letters = DeadLetterQueue(lambda: clients("sqs"), queue, deliverer.lease) if queue else None
 
     def failures(person: str, since: datetime, until: datetime) -> Mapping[datetime, int]:
         from .store.counters import Counters  # only a digest asks for it
@@ -102,7 +109,8 @@ def make_bot(settings: Settings, environ: Mapping[str, str], clients: Clients | 
 
         return Watch(deliverer, Incidents(dynamodb, table), clients)
 
-    return Bot(settings, deliverer, dead_events, parameters, outside=FlushInputs(failures, content), make_watch=watch)
+    inputs = FlushInputs(failures, content)
+    return Bot(deliverer, environ, clients, dead_letters, secrets, flush_inputs=inputs, make_watch=watch)
 
 
 def time_left(context: Any) -> Callable[[], timedelta]:
@@ -110,3 +118,8 @@ def time_left(context: Any) -> Callable[[], timedelta]:
     if context is None:
         return lambda: timedelta(minutes=1)
     return lambda: timedelta(milliseconds=context.get_remaining_time_in_millis())
+
+
+def request_id(context: Any) -> str:
+    """The id of the invocation: a repeated one has the same id."""
+    return getattr(context, "aws_request_id", None) or uuid4().hex

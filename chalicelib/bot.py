@@ -1,75 +1,132 @@
-"""The bot: settings, rules and deliverer put together; what each binding of app.py calls."""
+"""The bot: what app.py calls, one method a trigger. It only hands on; each decision is in the package it belongs to."""
 
-from collections.abc import Callable, Sequence
+import gc
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from datetime import timedelta
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from .delivery.bundle import Bundler, Send
-from .delivery.deliver import ONCE_A_DAY, Deliverer, TimeLeft
+from .delivery import drain, receipts, resend, send_test
+from .delivery.deliver import Deliverer, TimeLeft
 from .delivery.flush import NO_INPUTS, Flusher, FlushInputs
+from .delivery.intake import Intake
 from .delivery.sweep import Sweeper
-from .domain.delivery import Delivery, DeliveryError, Reason
-from .domain.event import Batch, Event, Kind, Unknown, Upload, identity_of
-from .domain.message import Notice
+from .domain.delivery import Delivery, DeliveryError
+from .domain.event import Batch, Event
 from .domain.rule import Rule
-from .domain.settings import Settings, watch_interval_minutes
-from .health import rules as health_rules
-from .health.heartbeat import beat
-from .platform import log
-from .platform.parallel import MAX_CONCURRENCY, map_isolated
-from .platform.phrases import did_you_mean
+from .health import heartbeat
+from .platform.aws import Clients
+from .platform.parallel import MAX_CONCURRENCY
 from .platform.secrets import Secrets
-from .rules.index import Match, RuleIndex
-from .rules.recipients import notices_for_person, notices_for_rule
-from .sources.queues import unwrap
 from .store.dead_letters import DeadLetterQueue
-from .store.rows import Parked
 
 if TYPE_CHECKING:
+    from .counting.deliveries import DeliveryCounter
+    from .counting.item_changes import ItemChangeHandler
     from .monitors.runner import Watch
-
-DRAIN_RESERVE = timedelta(seconds=20)  # a dead event brings a send, and then there is the queue to tell
-POISON = 5  # a dead event that failed so often would fail for ever
-
-_TEST_KEY = "example/test-upload.txt"
-_TEST_SIZE = 12_345
-
-
-class UnknownTarget(ValueError):
-    """A test was asked for somebody or something the settings do not have; the text says what they do have."""
 
 
 class Bot:
-    """One container's bot. A payload may come again, to every method: what was done is not done twice."""
+    """One container's bot. Every method may be called again with the same payload: nothing is sent or counted twice."""
 
     def __init__(
         self,
-        settings: Settings,
         deliverer: Deliverer,
-        dead_events: DeadLetterQueue | None = None,
-        parameters: Secrets | None = None,
-        at_once: int = MAX_CONCURRENCY,
-        outside: FlushInputs = NO_INPUTS,
+        environ: Mapping[str, str] | None = None,
+        clients: Clients | None = None,
+        dead_letters: DeadLetterQueue | None = None,
+        secrets: Secrets | None = None,
+        concurrency: int = MAX_CONCURRENCY,
+        flush_inputs: FlushInputs = NO_INPUTS,
         make_watch: "Callable[[], Watch] | None" = None,
-        beat: Callable[[str], None] = beat,
+        beat: Callable[[str], None] = heartbeat.beat,
     ) -> None:
-        self._settings = settings
         self.deliverer = deliverer
-        self._rules = RuleIndex(settings.rules)
-        self._bundler = Bundler(deliverer, deliverer.collector.bundles)
-        self.flusher = Flusher(deliverer, deliverer.collector.bundles, outside)
-        self._sweeper = Sweeper(deliverer, self.flusher, at_once)
-        self._dead_events = dead_events
-        self.parameters = parameters
-        self._at_once = at_once
+        self.intake = Intake(deliverer.settings.rules, deliverer, self._on_alarm, concurrency)
+        self.flusher = Flusher(deliverer, deliverer.collector.bundles, flush_inputs)
+        self.secrets = secrets
+        self._environ = environ or {}
+        self._clients = clients
+        self._sweeper = Sweeper(deliverer, self.flusher, concurrency)
+        self._dead_letters = dead_letters
         self._make_watch = make_watch
         self._beat = beat
 
+    def prepare(self) -> None:
+        """Load what the first message needs while the container starts. What fails now is retried, and reported, later."""
+        rules = self.deliverer.settings.rules
+        used = {(rule.template, recipient.channel) for rule in rules for recipient in rule.recipients}
+        for template, channel in used:
+            self.deliverer.renderer.prepare(template, channel)
+        for channel in {channel for _, channel in used}:
+            with suppress(DeliveryError):
+                self.deliverer.connected(channel)
+        gc.freeze()  # what is loaded stays: the collector need not look through it for each upload
+
+    def take(self, batch: Batch, time_left: TimeLeft) -> list[Delivery]:
+        """Uploads and events of the bus. See Intake.take."""
+        return self.intake.take(batch, time_left)
+
+    def take_records(self, records: Sequence[tuple[str, Batch]], time_left: TimeLeft) -> dict[str, Any]:
+        """Records of a queue. See Intake.take_records."""
+        return self.intake.take_records(records, time_left)
+
+    def take_item_changes(self, payload: object, time_left: TimeLeft) -> dict[str, Any]:
+        """A batch of a table's stream. See ItemChangeHandler.take."""
+        return self._item_changes.take(payload, time_left)
+
+    def count(self, payload: object, time_left: TimeLeft) -> dict[str, Any]:
+        """A batch of the ledger's stream. See DeliveryCounter.take."""
+        return self._delivery_counter.take(payload, time_left)
+
+    def sweep(self, time_left: TimeLeft) -> list[Delivery]:
+        """Advance due deliveries, then handle dead-lettered events while time remains. A successful sweep is noted in the
+        control item, where the watch and the doctor find it.
+
+        Raises:
+            ExceptionGroup: some deliveries failed; they stay due.
+        """
+        try:
+            deliveries = self._sweeper.sweep(time_left)
+        finally:  # a failing delivery does not keep the queue waiting
+            drained = drain.drain(self._dead_letters, self.intake, time_left)
+        if self.deliverer.control.ended("swept", self.deliverer.clock()):
+            heartbeat.check_watch(self.deliverer, time_left, self._beat)
+        return deliveries + drained
+
+    def run_watch(self, function_arn: str, time_left: TimeLeft) -> dict[str, int]:
+        """Check the due monitors and, once an hour, the bot's own health."""
+        from .health.check import HealthCheck  # no other function pays for it
+
+        watched = self.watch.run(self.deliverer.settings.monitors, time_left)
+        problems = HealthCheck(self.deliverer, self._environ, self._clients).run_hourly(function_arn, time_left)
+        return {"looked": watched.looked, "told": watched.told, "left": watched.left, "troubles": len(problems)}
+
+    def test(self, payload: object, request: str, time_left: TimeLeft) -> dict[str, Any]:
+        """Send a test message. See send_test.handle_test."""
+        return send_test.handle_test(self.deliverer, payload, request, time_left)
+
+    def resend(self, request: object) -> dict[str, Any]:
+        """See resend.handle_resend."""
+        return resend.handle_resend(self.intake, request)
+
+    def redrive(self, request: object) -> dict[str, Any]:
+        """See resend.handle_redrive."""
+        return resend.handle_redrive(self.intake, request)
+
+    def run_task(self, name: str, payload: object, request: str, time_left: TimeLeft) -> dict[str, Any]:
+        """See tasks.run_task."""
+        from .delivery.tasks import Context, run_task  # no other function pays for it
+
+        return run_task(name, Context(self.deliverer, lambda: self.watch, request, time_left), payload)
+
+    def take_receipt(self, id_: str, body: bytes, headers: Mapping[str, str], time_left: TimeLeft) -> int:
+        """A delivery receipt over HTTP; returns the status to answer with. See receipts.handle_callback."""
+        return receipts.handle_callback(self.deliverer, self.secrets, id_, body, headers, time_left)
+
     @cached_property
     def watch(self) -> "Watch":
-        """What looks at monitors, made when it is first needed: the way of an upload pays nothing for it.
+        """The runner of monitors, created when first needed: monitors add no cost to the upload path.
 
         Raises:
             LookupError: this bot was made without one.
@@ -78,154 +135,17 @@ class Bot:
             raise LookupError("this bot has no watch")
         return self._make_watch()
 
-    def prepare(self) -> None:
-        """Make ready what the first message will need. What is not to be had now is asked for again then, and told."""
-        wanted = {(rule.template, recipient.channel) for rule in self._settings.rules for recipient in rule.recipients}
-        for template, channel in wanted:
-            self.deliverer.renderer.prepare(template, channel)
-        for channel in {channel for _, channel in wanted}:
-            with suppress(DeliveryError):
-                self.deliverer.connected(channel)
+    @cached_property
+    def _item_changes(self) -> "ItemChangeHandler":
+        from .counting.item_changes import ItemChangeHandler
 
-    def take(self, batch: Batch, time_left: TimeLeft) -> list[Delivery]:
-        """Announce every event of a batch and park what was not understood; gives the deliveries that this call made.
+        return ItemChangeHandler(self.intake, self._environ, self._clients)
 
-        Raises:
-            ExceptionGroup: some record failed, the ledger being out of reach, say. The others are done; AWS sends the
-                batch again, and then only what is missing is done.
-        """
-        for name in batch.ignored:
-            log.info("ignored", what=name)
-        _, not_parked = map_isolated(lambda unknown: self.park(unknown, time_left), batch.unknown, at_once=1)
-        tell = partial(self.deliverer.deliver, time_left=time_left)
-        told = [each_ for event in batch.events for each_ in self._to_tell(event, tell, time_left)]
-        done, failures = map_isolated(lambda tell_it: tell_it(), told, self._at_once)
-        if failures or not_parked:
-            raise ExceptionGroup("some records could not be dealt with", [*not_parked, *failures])
-        return done
+    @cached_property
+    def _delivery_counter(self) -> "DeliveryCounter":
+        from .counting.deliveries import DeliveryCounter
 
-    def wanted(self, event: Event) -> bool:
-        """Whether any rule wants an event."""
-        return bool(self.matches(event))
+        return DeliveryCounter(self.deliverer, self._environ, self._clients)
 
-    def matches(self, event: Event) -> list[Match]:
-        """The rules that want an event, in the order of the file."""
-        return self._rules.match(event)
-
-    def hold(self, event: Event, reason: Reason) -> list[Delivery]:
-        """Leave an event to the sweep: its messages are due at once, or its bundle has it; [] for what came before."""
-        return [done for tell in self._to_tell(event, partial(self.deliverer.hold, reason=reason), _a_minute) for done in tell()]
-
-    def _to_tell(self, event: Event, tell: Send, time_left: TimeLeft) -> list[Callable[[], list[Delivery]]]:
-        """What is to be done with an event, by the rules: each for itself."""
-        matches = self._rules.match(event)
-        if not matches:
-            log.info("no-rule", event=event.identity, bucket=event.upload and event.upload.bucket)
-        if event.bus and event.bus.is_alarm:
-            return [partial(self.watch.heard, event, match.rule, time_left) for match in matches]
-        bundled = [partial(self._bundler.take, match.event, match.rule, tell) for match in matches if match.rule.bundles]
-        by_themselves = [
-            notice for match in matches if not match.rule.bundles for notice in notices_for_rule(match.event, match.rule)
-        ]
-        return [*bundled, *(partial(tell, notice) for notice in by_themselves)]
-
-    def park(self, unknown: Unknown, time_left: TimeLeft) -> list[Parked]:
-        """Keep what was not understood, and tell the owner; [] when it was kept before."""
-        parked = Parked.of(unknown, self.deliverer.clock())
-        if not self.deliverer.ledger.park(parked):
-            return []
-        log.warning("parked", parked=parked.id, source=unknown.source, why=unknown.why)
-        sentence = f"A payload from {unknown.source} was not understood and is kept as {parked.id}: {unknown.why}."
-        self.deliverer.tell_owner(f"parked {unknown.source}", sentence, time_left)
-        return [parked]
-
-    def take_each(self, records: Sequence[tuple[str, Batch]], time_left: TimeLeft) -> dict[str, Any]:
-        """Take the records of a queue, each for itself, and tell AWS which of them are to come again.
-
-        The answer is Lambda's for ReportBatchItemFailures: a record that fails does not repeat the others.
-        """
-        failed = []
-        for name, batch in records:
-            try:
-                self.take(batch, time_left)
-            except ExceptionGroup as error:
-                log.warning("record-failed", record=name, detail=str(error))
-                failed.append({"itemIdentifier": name})
-        return {"batchItemFailures": failed}
-
-    def sweep(self, time_left: TimeLeft) -> list[Delivery]:
-        """Take further what is due, then what Lambda had given up on, for as long as there is time. That it ended well is
-        noted in the control item: the watch and the doctor look there.
-
-        Raises:
-            ExceptionGroup: some deliveries could not be taken further; they stay due.
-        """
-        try:
-            done = self._sweeper.sweep(time_left)
-        finally:  # a delivery that fails does not keep the queue waiting
-            drained = self._drain(time_left)
-        if self.deliverer.control.ended("swept", self.deliverer.clock()):
-            self._look_at_the_watch(time_left)
-        return done + drained
-
-    def _look_at_the_watch(self, time_left: TimeLeft) -> None:
-        """Who watches the watch: the sweep, and outside of AWS whoever waits for the heartbeat of both."""
-        deliverer = self.deliverer
-        every = timedelta(minutes=watch_interval_minutes(self._settings))
-        found = health_rules.watch(deliverer.control.now().watched, deliverer.clock(), every, deliverer.renderer.stage)
-        for trouble in found:
-            deliverer.tell_owner("watch stopped", str(trouble), time_left, once=ONCE_A_DAY)
-        if self._settings.bot.ping and not found:
-            self._beat(self._settings.bot.ping)
-
-    def _drain(self, time_left: TimeLeft) -> list[Delivery]:
-        """Take dead events as if they had just come. One that fails here too, time and again, is parked: it is poison."""
-        done: list[Delivery] = []
-        queue = self._dead_events
-        for dead in queue.take() if queue else ():
-            if time_left() < DRAIN_RESERVE:
-                break
-            try:
-                done += self.take(unwrap(dead.text), time_left)
-            except ExceptionGroup as error:
-                log.warning("dead-event-failed", times=dead.times, detail=str(error))
-                if dead.times < POISON:
-                    continue
-                self.park(Unknown("dead-events", f"it failed {dead.times} times: {error.exceptions[0]!r}", dead.text), time_left)
-            if queue:
-                queue.done(dead)
-        return done
-
-    def test(self, target: str, request: str, time_left: TimeLeft) -> list[Delivery]:
-        """Send a message marked [TEST] to a person, a group, or everybody a rule names, the way a real one goes.
-
-        `request` is the id of the request: asked again under the same id, nothing more is sent.
-
-        Raises:
-            UnknownTarget: the settings have no such person, group or rule.
-        """
-        rule = next((rule for rule in self._settings.rules if rule.name == target), None)
-        now = self.deliverer.clock()
-        event = Event(
-            Kind.TEST,
-            identity_of("test", target, request),
-            now,
-            upload=Upload(rule.bucket, _TEST_KEY, _TEST_SIZE) if rule else None,
-            detail=f"asked for with: test {target}",
-        )
-        notices = self._notices_of_test(event, rule, target)
-        return [delivery for notice in notices for delivery in self.deliverer.deliver(notice, time_left)]
-
-    def _notices_of_test(self, event: Event, rule: Rule | None, target: str) -> list[Notice]:
-        if rule is not None:
-            return notices_for_rule(event, rule)
-        people = self._settings.people
-        names = self._settings.groups.get(target, (target,) if target in people else ())
-        if not names:
-            known = [*people, *self._settings.groups, *(rule.name for rule in self._settings.rules)]
-            raise UnknownTarget(f"the settings have no person, group or rule {target!r}; {did_you_mean(target, known)}")
-        return [notice for name in names for notice in notices_for_person(event, people[name])]
-
-
-def _a_minute() -> timedelta:
-    return timedelta(minutes=1)
+    def _on_alarm(self, event: Event, rule: Rule, time_left: TimeLeft) -> list[Delivery]:
+        return self.watch.heard(event, rule, time_left)

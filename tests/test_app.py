@@ -13,8 +13,6 @@ from msgspec.structs import replace
 
 from chalicelib.channels.transport import CONNECT_TIMEOUT_S, READ_TIMEOUT_S
 from chalicelib.channels.twilio import TIMEOUT_S
-from chalicelib.counting.deliveries import DeliveryCounter
-from chalicelib.counting.item_changes import ItemChangeHandler
 from chalicelib.delivery.deliver import LEASE, SEND_RESERVE
 from chalicelib.domain.settings import Settings
 from chalicelib.platform.function_names import function_name, stream_variable
@@ -59,7 +57,7 @@ def test_one_handler_a_bucket_and_the_others_are_bound(app: Any) -> None:
         "upload_acme_drops", "upload_events", "upload_queue", "bus", "items_orders", "count", "sweep", "watch", "send",
         "watch_now", "digest_now", "test", "resend", "redrive", "health", "twilio_receipt",
     }  # fmt: skip
-    assert app.buckets == ("acme-drops",)
+    assert app.settings.buckets == ("acme-drops",)
 
 
 def test_upload_told_both_ways_is_announced_once(app: Any, stage: Stage) -> None:
@@ -79,20 +77,20 @@ def test_queue_gives_each_message_a_fate_of_its_own(app: Any, stage: Stage) -> N
 
 def test_stream_is_counted(app: Any, stage: Stage, ministack: MiniStack, monkeypatch: pytest.MonkeyPatch) -> None:
     environ = {"DROPNOTE_COUNTERS": "dropnote-prod-counters"}
-    job = DeliveryCounter(stage.deliverer, environ, lambda service, config: ministack.client(service))
-    monkeypatch.setattr(app, "counting", lambda: job)
+    monkeypatch.setattr(stage.bot, "_environ", environ)
+    monkeypatch.setattr(stage.bot, "_clients", lambda service, config: ministack.client(service))
     with Client(app.app) as client:
         assert client.lambda_.invoke("count", batch(*some_sent(2))).payload == {"batchItemFailures": []}
         assert client.lambda_.invoke("count", {"odd": 1}).payload == {"batchItemFailures": []}
-    assert job.counters.sent_of("asha", NOON, NOON + timedelta(hours=1)) == {NOON: 2}
+    assert stage.bot._delivery_counter.counters.sent_of("asha", NOON, NOON + timedelta(hours=1)) == {NOON: 2}
 
 
 def test_change_of_an_item_is_told_and_counted(
     app: Any, stage: Stage, ministack: MiniStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     environ = {"DROPNOTE_COUNTERS": "dropnote-prod-counters"}
-    job = ItemChangeHandler(stage.bot, app.settings, environ, lambda service, config: ministack.client(service))
-    monkeypatch.setattr(app, "reacting", lambda: job)
+    monkeypatch.setattr(stage.bot, "_environ", environ)
+    monkeypatch.setattr(stage.bot, "_clients", lambda service, config: ministack.client(service))
     refused = {"id": "17", "status": "refused"}
     with Client(app.app) as client:
         for payload in ({"Records": [record(refused, {**refused, "status": "paid"})]}, {"odd": 1}):
@@ -113,7 +111,7 @@ def test_sweep_takes_an_empty_event(app: Any, stage: Stage) -> None:
 
 
 def test_watch_takes_an_empty_event_and_no_function_name(app: Any, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app, "settings", replace(app.settings, monitors=()))  # theirs are servers outside
+    monkeypatch.setattr(stage.deliverer, "settings", replace(app.settings, monitors=()))  # theirs are servers outside
     monkeypatch.setattr("chalicelib.health.check.HealthCheck.run_hourly", lambda watch, arn, time_left: [arn])
     with Client(app.app) as client:
         assert client.lambda_.invoke("watch", {}).payload == {"looked": 0, "told": 0, "left": 0, "troubles": 1}
@@ -128,7 +126,7 @@ def test_test_function_says_who_was_told_and_who_there_is(app: Any, stage: Stage
 
 
 def test_tasks_are_done_by_their_functions(app: Any, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app, "settings", replace(app.settings, monitors=()))  # theirs are servers outside
+    monkeypatch.setattr(stage.deliverer, "settings", replace(app.settings, monitors=()))  # theirs are servers outside
     with Client(app.app) as client:
         (told,) = client.lambda_.invoke("send", {"to": ["email:ben"], "words": {"title": "Tonight"}}).payload["deliveries"]
         assert (told["person"], told["state"]) == ("ben", "sent")

@@ -5,11 +5,11 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ..bot import Bot
 from ..delivery.deliver import TimeLeft
-from ..domain.settings import Settings
+from ..delivery.intake import Intake
 from ..platform import aws, log
 from ..platform.aws import Clients
+from ..rules.item_conditions import unanswerable
 from ..sources.dynamodb_stream import records_of, views_of
 from ..store.ledger import LEDGER_CONFIG
 
@@ -17,9 +17,9 @@ from ..store.ledger import LEDGER_CONFIG
 class ItemChangeHandler:
     """Takes batches of a table's stream."""
 
-    def __init__(self, bot: Bot, settings: Settings, environ: Mapping[str, str], clients: Clients | None = None) -> None:
-        self._bot = bot
-        self._settings = settings
+    def __init__(self, intake: Intake, environ: Mapping[str, str], clients: Clients | None = None) -> None:
+        self._intake = intake
+        self._settings = intake.deliverer.settings
         self._environ = environ
         self._clients = clients or aws.clients()
         self._counters: Any = None
@@ -32,7 +32,7 @@ class ItemChangeHandler:
         """
         records = records_of(payload)
         self._warn_of_missing_images(payload)
-        failed = {each["itemIdentifier"] for each in self._bot.take_each(records, time_left)["batchItemFailures"]}
+        failed = {each["itemIdentifier"] for each in self._intake.take_records(records, time_left)["batchItemFailures"]}
         numbers = {event.identity: number for number, batch in records for event in batch.events}
         failed |= {numbers[identity] for identity in self._count(records)}
         return {"batchItemFailures": [{"itemIdentifier": number} for number, _ in records if number in failed]}
@@ -43,7 +43,7 @@ class ItemChangeHandler:
             (match.event, match.rule.name, count_by)
             for _, batch in records
             for event in batch.events
-            for match in self._bot.matches(event)
+            for match in self._intake.matches(event)
             for count_by in (match.rule.item.count if match.rule.item else ())
         ]
         if not wanted:
@@ -55,7 +55,7 @@ class ItemChangeHandler:
                 client, table = self._clients("dynamodb", config=LEDGER_CONFIG), self._environ["DROPNOTE_COUNTERS"]
                 analytics = self._settings.analytics
                 self._counters = Counters(client, table, keep=analytics.keep) if analytics else Counters(client, table)
-            return count_items(self._counters, wanted, self._bot.deliverer.clock())
+            return count_items(self._counters, wanted, self._intake.deliverer.clock())
         except (ClientError, BotoCoreError) as error:
             log.warning("not-counted", detail=str(error))
             return {event.identity for event, *_ in wanted}
@@ -65,6 +65,6 @@ class ItemChangeHandler:
         for table, view in views_of(payload):
             of_table = (rule for rule in self._settings.rules if rule.item and rule.item.table == table)
             for rule in of_table:
-                if open_ := rule.item.unanswered(view) if rule.item else ():
+                if open_ := unanswerable(rule.item, view) if rule.item else ():
                     how = "switch the stream to StreamViewType=NEW_AND_OLD_IMAGES"
                     log.warning("no-images", rule=rule.name, table=table, view=view, never_hold=list(open_), next=how)

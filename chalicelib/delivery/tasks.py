@@ -7,12 +7,11 @@ request id, and says nothing twice.
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 import msgspec
 from msgspec import Meta, Struct, ValidationError, field
 
-from ..bot import Bot
 from ..domain.bundle import Bundle
 from ..domain.delivery import Delivery, summary
 from ..domain.event import Event, Kind, identity_of
@@ -24,8 +23,8 @@ from ..platform.phrases import did_you_mean
 from ..platform.sanitize import sanitize, shorten
 from ..rendering.renderer import template_names
 from ..rules.recipients import message_notice
+from .deliver import Deliverer, TimeLeft
 
-TimeLeft = Callable[[], timedelta]
 MOST_WORDS, LONGEST_WORD, LONGEST_NAME = 20, 2_000, 100
 AHEAD = timedelta(days=9)  # what waits for a reader is due by then: digests are weekly at the most
 
@@ -70,18 +69,42 @@ class DigestNow(Struct, frozen=True, forbid_unknown_fields=True):
     who: Name
 
 
+class Watcher(Protocol):
+    """What a task needs of the monitors' runner."""
+
+    def standings(self) -> Mapping[str, MonitorState]:
+        """The state of every monitor, by name."""
+
+    def run(self, monitors: Sequence[Monitor], time_left: TimeLeft, *, now_all: bool = False) -> Any:
+        """Check monitors; the result has `told` and `left`."""
+
+
+class Context(Struct, frozen=True):
+    """What a task works with. `request` is the id of the request: the same one sends once."""
+
+    deliverer: Deliverer
+    watch: Callable[[], Watcher]
+    request: str
+    time_left: TimeLeft
+
+    @property
+    def settings(self) -> Settings:
+        """The bot's settings."""
+        return self.deliverer.settings
+
+
 class Task(Struct, frozen=True):
-    """What can be asked for."""
+    """One task: its input, its function, and one line for `dropnote run`."""
 
     input: type[Struct]
-    do: Callable[[Bot, Settings, Any, str, TimeLeft], dict[str, Any]]
+    do: Callable[[Context, Any], dict[str, Any]]
     says: str  # what it does, in one line
 
 
-def run_task(name: str, bot: Bot, settings: Settings, payload: object, request: str, time_left: TimeLeft) -> dict[str, Any]:
-    """Do a task. `request` is the id of the request. What is wrong is {"error": one sentence}."""
+def run_task(name: str, context: Context, payload: object) -> dict[str, Any]:
+    """Run a task. A mistake in the input is answered with {"error": one sentence}."""
     try:
-        return TASKS[name].do(bot, settings, parse_input(name, payload), request, time_left)
+        return TASKS[name].do(context, parse_input(name, payload))
     except TaskError as refused:
         return {"error": str(refused)}
 
@@ -104,14 +127,14 @@ def parse_input(name: str, payload: object) -> Any:
         raise TaskError(f"the input of {name} is not in order: {problem}; its fields: {known}") from None
 
 
-def _send(bot: Bot, settings: Settings, wanted: Send, request: str, time_left: TimeLeft) -> dict[str, Any]:
+def _send(context: Context, wanted: Send) -> dict[str, Any]:
     if wanted.template not in template_names():
         raise TaskError(f"there is no template {wanted.template!r}; {did_you_mean(wanted.template, template_names())}")
-    recipients = [each for target in wanted.to for each in recipients_of(settings, target)]
+    recipients = [each for target in wanted.to for each in recipients_of(context.settings, target)]
     event = Event(
         Kind.MESSAGE,
-        identity_of("message", wanted.id or request),
-        bot.deliverer.clock(),
+        identity_of("message", wanted.id or context.request),
+        context.deliverer.clock(),
         detail=": ".join(filter(None, map(wanted.words.get, ("title", "text")))) or "A message",
         urgent=wanted.urgent,
         words=wanted.words,
@@ -119,18 +142,18 @@ def _send(bot: Bot, settings: Settings, wanted: Send, request: str, time_left: T
     done = [
         each
         for recipient in dict.fromkeys(recipients)
-        for each in bot.deliverer.deliver(message_notice(event, wanted.template, recipient), time_left)
+        for each in context.deliverer.deliver(message_notice(event, wanted.template, recipient), context.time_left)
     ]
-    says = _instead(bot, settings, wanted.template, event, done) if done else "it was sent before, under the same id"
+    says = _instead(context, wanted.template, event, done) if done else "it was sent before, under the same id"
     return {"deliveries": [summary(each) for each in done]} | ({"says": says} if says else {})
 
 
-def _instead(bot: Bot, settings: Settings, template: str, event: Event, done: Sequence[Delivery]) -> str:
+def _instead(context: Context, template: str, event: Event, done: Sequence[Delivery]) -> str:
     """Why the plain template says it, where the one that was asked for cannot; "" where it can."""
     troubles = []
-    for channel, person in {each.channel: settings.people[each.person] for each in done}.items():
+    for channel, person in {each.channel: context.settings.people[each.person] for each in done}.items():
         notice = message_notice(event, template, Recipient(channel, person))
-        made = bot.deliverer.renderer.render(template, channel=channel, event=event, rule=notice.rule, person=person)
+        made = context.deliverer.renderer.render(template, channel=channel, event=event, rule=notice.rule, person=person)
         troubles += [made.trouble] if made.trouble else []
     return f"the plain template says it instead: {shorten(sanitize('; '.join(troubles)), 300)}" if troubles else ""
 
@@ -156,15 +179,16 @@ def recipients_of(settings: Settings, target: str) -> list[Recipient]:
     raise TaskError(f"to: nobody can be reached by {target!r}: the settings have no address or no sender for it")
 
 
-def _watch_now(bot: Bot, settings: Settings, wanted: WatchNow, request: str, time_left: TimeLeft) -> dict[str, Any]:
-    some = [each for each in settings.monitors if not wanted.monitor or wanted.monitor in (each.name, each.table)]
+def _watch_now(context: Context, wanted: WatchNow) -> dict[str, Any]:
+    some = [each for each in context.settings.monitors if not wanted.monitor or wanted.monitor in (each.name, each.table)]
     if not some and wanted.monitor:
-        names = dict.fromkeys(name for each in settings.monitors for name in (each.name, each.table))
+        names = dict.fromkeys(name for each in context.settings.monitors for name in (each.name, each.table))
         hint = did_you_mean(wanted.monitor, names) or "there are none" * (not names)
         raise TaskError(f"monitor: the settings have no monitor {wanted.monitor!r}; {hint}")
-    before = bot.watch.standings()
-    watched = bot.watch.run(some, time_left, now_all=True)
-    after = bot.watch.standings()
+    watch = context.watch()
+    before = watch.standings()
+    watched = watch.run(some, context.time_left, now_all=True)
+    after = watch.standings()
     found = [
         _seen(each, before.get(each.name, MonitorState(each.name)), after.get(each.name, MonitorState(each.name)))
         for each in some
@@ -186,15 +210,15 @@ def _seen(monitor: Monitor, before: MonitorState, after: MonitorState) -> dict[s
     }
 
 
-def _digest_now(bot: Bot, settings: Settings, wanted: DigestNow, request: str, time_left: TimeLeft) -> dict[str, Any]:
-    if wanted.who not in settings.people:
-        known = list(settings.people)
+def _digest_now(context: Context, wanted: DigestNow) -> dict[str, Any]:
+    if wanted.who not in context.settings.people:
+        known = list(context.settings.people)
         raise TaskError(f"who: the settings have no person {wanted.who!r}; {did_you_mean(wanted.who, known)}")
-    deliverer, until = bot.deliverer, bot.deliverer.clock() + AHEAD
+    deliverer, until = context.deliverer, context.deliverer.clock() + AHEAD
     waiting = [row for row in deliverer.ledger.due(until) if isinstance(row, Bundle) and row.person == wanted.who]
     if not waiting:
         return {"digests": 0, "channels": [], "says": f"nothing waits for {wanted.who}"}
-    why = f"asked for by {request}"
+    why = f"asked for by {context.request}"
     sealed = [row for row in waiting if not row.sealed and deliverer.collector.seal(row, why, deliverer.settle)]
     # not here and now: another function may be writing to it still
     says = f"what waits for {wanted.who} is told within two minutes, by the sweep"

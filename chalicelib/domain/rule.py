@@ -1,15 +1,16 @@
 """A rule: which events match, and who is notified."""
 
+import re
 from datetime import timedelta
 from typing import Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..rules.item_conditions import ItemFilter
+from ..platform.fields.table import FieldError
 from .budget import Limit
 from .bundle import By, CompletionRule
-from .conditions import BusFilter
+from .conditions import BusFilter, ItemFilter
 from .event import Creation, Event, Kind, Severity
 from .people import Recipient
 from .schedule import Quiet, Schedule
@@ -34,6 +35,14 @@ DEFAULT_IGNORE = (
 )
 
 
+_UNITS = {"": 1, "b": 1} | {
+    name: 1024**power
+    for power, letter in enumerate("kmgt", start=1)
+    for name in (f"{letter}b", f"{letter}ib")  # as the S3 console counts: 1 KB is 1,024 bytes
+}
+_SIZE = re.compile(r"\s*(>=|<=|>|<|=)\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*")
+
+
 class SizeRange(Struct, frozen=True):
     """A range of bytes, both ends inside; None leaves that end open."""
 
@@ -43,6 +52,24 @@ class SizeRange(Struct, frozen=True):
     def holds(self, size: int) -> bool:
         """Whether a size is inside."""
         return (self.least is None or size >= self.least) and (self.most is None or size <= self.most)
+
+
+def size_range(conditions: tuple[str, ...]) -> SizeRange:
+    """Read conditions such as ">= 1 KB" and "< 5 GB" into one range of bytes."""
+    least, most = 0, None
+    for condition in conditions:
+        found = _SIZE.fullmatch(condition)
+        if not found or found[3].lower() not in _UNITS:
+            raise FieldError(f"{condition!r} is not a size condition", 'write ">= 1 KB", "< 5 GB" or "= 0"')
+        number = int(float(found[2]) * _UNITS[found[3].lower()])
+        if found[1] in (">=", ">", "="):
+            least = max(least, number + (found[1] == ">"))
+        if found[1] in ("<=", "<", "="):
+            top = number - (found[1] == "<")
+            most = top if most is None else min(most, top)
+    if most is not None and most < least:
+        raise FieldError("no size can fulfil all of these conditions")
+    return SizeRange(least or None, most)
 
 
 class Rule(Struct, frozen=True):

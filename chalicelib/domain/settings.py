@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct, field
 
+from ..platform.fields.table import Finding
 from .budget import Limit
+from .event import Kind
 from .people import Channel, Person
 from .rule import Rule
 
@@ -69,6 +71,21 @@ class Settings(Struct, frozen=True):
     monitors: "tuple[Monitor, ...]" = ()
     analytics: "Analytics | None" = None  # without it only what budgets and digests need is counted
 
+    @property
+    def buckets(self) -> tuple[str, ...]:
+        """The buckets that some rule on uploads is on, in file order."""
+        return tuple(dict.fromkeys(rule.bucket for rule in self.rules if rule.on is Kind.UPLOAD))
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The DynamoDB tables that some rule is on."""
+        return tuple(dict.fromkeys(rule.item.table for rule in self.rules if rule.item))
+
+    @property
+    def watch_interval_minutes(self) -> int:
+        """Minutes between two runs of the watch: every hour when only the bot's own health is checked."""
+        return 1 if self.monitors or any(rule.remind for rule in self.rules) else 60
+
     def sender(self, channel: Channel) -> str:
         """Whom a message of that channel comes from: an opt-out is from a sender. "" where the channel is not set up."""
         if channel is Channel.EMAIL:
@@ -90,44 +107,9 @@ class Settings(Struct, frozen=True):
         return way.unknown if way else "give-up"
 
 
-class Finding(Struct, frozen=True):
-    """One thing that is wrong: where, which field, what, and the nearest that would be right."""
-
-    where: str  # 'rules[3] "invoices"'
-    field: str
-    problem: str
-    hint: str = ""
-
-    def __str__(self) -> str:
-        place = f"{self.where}, {self.field}" if self.field else self.where
-        return f"{place}: {self.problem}" + (f"; {self.hint}" if self.hint else "")
-
-
 class SettingsError(Exception):
     """The settings cannot be used; `findings` has everything that is wrong, in the order of the file."""
 
     def __init__(self, findings: tuple[Finding, ...]) -> None:
         super().__init__("\n".join(map(str, findings)))
         self.findings = findings
-
-
-class FieldError(ValueError):
-    """A value that cannot be used; `hint` says what could."""
-
-    def __init__(self, problem: str, hint: str = "") -> None:
-        super().__init__(problem)
-        self.problem = problem
-        self.hint = hint
-
-
-def tables_of(settings: Settings) -> list[str]:
-    """The tables whose items some rule is on."""
-    return list(dict.fromkeys(rule.item.table for rule in settings.rules if rule.item))
-
-
-A_MINUTE, AN_HOUR = 1, 60  # minutes between two watches
-
-
-def watch_interval_minutes(settings: Settings) -> int:
-    """Minutes between two runs of the watch: without anything to look at but the bot itself it runs once an hour."""
-    return A_MINUTE if settings.monitors or any(rule.remind for rule in settings.rules) else AN_HOUR

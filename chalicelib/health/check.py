@@ -11,13 +11,10 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ..bot import Bot
-from ..delivery.deliver import ONCE_A_DAY, TimeLeft
-from ..domain.settings import Settings
+from ..delivery.deliver import ONCE_A_DAY, Deliverer, TimeLeft
 from ..platform import aws, log
 from ..platform.aws import Clients
 from ..platform.function_names import function_name
-from ..rules.index import RuleIndex
 from . import rules as health_rules
 from .rules import Problem
 
@@ -29,17 +26,17 @@ RESERVE = timedelta(seconds=20)  # to tell the owner takes a send
 class HealthCheck:
     """Looks at the bot's own surroundings. `clients` makes AWS clients, called for what is looked at and no sooner."""
 
-    def __init__(self, bot: Bot, settings: Settings, environ: Mapping[str, str], clients: Clients | None = None) -> None:
-        self._bot = bot
-        self._settings = settings
-        self._stage = environ["DROPNOTE_STAGE"]
+    def __init__(self, deliverer: Deliverer, environ: Mapping[str, str], clients: Clients | None = None) -> None:
+        self._deliverer = deliverer
+        self._settings = deliverer.settings
+        self._stage = deliverer.renderer.stage
         self._queue = environ.get("DROPNOTE_DEAD_EVENTS", "")
         self._client = clients or aws.clients()
         self._unanswered: list[str] = []
 
     def run_hourly(self, arn: str, time_left: TimeLeft) -> list[Problem]:
         """Look, where that was not done within the hour, and note that the watch runs."""
-        deliverer = self._bot.deliverer
+        deliverer = self._deliverer
         now, controls = deliverer.clock(), deliverer.control.now()
         found: list[Problem] = []
         if controls.checked and now - controls.checked >= HOURLY:
@@ -51,7 +48,7 @@ class HealthCheck:
 
     def run(self, arn: str, time_left: TimeLeft) -> list[Problem]:
         """Look at everything once, tell the owner and the log. `arn` is that of the function that runs this."""
-        deliverer, told = self._bot.deliverer, 0
+        deliverer, told = self._deliverer, 0
         found = [*self._buckets(arn), *self._sweeping(), *self._mail()]
         for kind in dict.fromkeys(trouble.kind for trouble in found):  # ten buckets are one message
             some = [trouble for trouble in found if trouble.kind == kind]
@@ -69,7 +66,7 @@ class HealthCheck:
         ours = ":".join(arn.split(":")[:7])  # without a version
         if not ours.endswith(f"-{NAME}"):  # `chalice local` has none
             return
-        for name in RuleIndex(self._settings.rules).buckets:
+        for name in self._settings.buckets:
             with self._asking(f"the notifications of {name}"):
                 yield from health_rules.bucket(
                     name,
@@ -79,7 +76,7 @@ class HealthCheck:
                 )
 
     def _sweeping(self) -> Iterator[Problem]:
-        swept, now = self._bot.deliverer.control.now().swept, self._bot.deliverer.clock()
+        swept, now = self._deliverer.control.now().swept, self._deliverer.clock()
         yield from health_rules.sweep(swept, now, self._stage)
         if self._queue:
             with self._asking("the dead-event queue"):

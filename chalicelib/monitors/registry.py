@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 
 from ..domain.monitor import Check, Defaults
-from ..fields.table import Table
+from ..platform.fields.table import Table
 
 # kind -> module and function: takes the fields of a [[monitors]] table, gives a check for each monitor it stands for, by what is
 # put behind the table's name ("" for itself)

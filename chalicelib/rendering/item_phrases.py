@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from ..domain.conditions import ItemFilter
 from ..domain.payloads import ChangeType, Item
-from ..rules.item_conditions import EXPIRED, ItemFilter, display_text, fields_in, fill_title, value_of
+from ..rules.item_conditions import EXPIRED, display_text, fields_in, fill_title, value_of
 
 MOST_FIELDS = 20
 MOST_BRIEF = 4

@@ -28,7 +28,6 @@ class RuleIndex:
 
     def __init__(self, rules: Iterable[Rule]) -> None:
         self._candidates: defaultdict[tuple[str, str, str], list[tuple[int, Rule]]] = defaultdict(list)
-        self.buckets: tuple[str, ...] = ()
         self._on_bus: list[Rule] = []
         self._on_items: defaultdict[str, list[Rule]] = defaultdict(list)
         for position, rule in enumerate(rules):
@@ -38,7 +37,6 @@ class RuleIndex:
                 self._on_items[rule.item.table].append(rule)
             if rule.on is not Kind.UPLOAD:
                 continue
-            self.buckets += () if rule.bucket in self.buckets else (rule.bucket,)
             wanted = [glob for glob in rule.key if not glob.startswith("!")] or ["**"]
             for place in {(rule.bucket, globs.literal_folder(glob), globs.literal_ending(glob)) for glob in wanted}:
                 self._candidates[place].append((position, rule))
@@ -64,7 +62,13 @@ def mismatch_reason(rule: Rule, event: Event) -> str:
     if rule.on is Kind.BUS:
         return _why_not_of_bus(rule, event)
     if rule.item:
-        return rule.item.why_not(event.item) if event.item else f"it is not about the table {rule.item.table}"
+        from . import item_conditions  # uploads do not pay for it
+
+        return (
+            item_conditions.mismatch_reason(rule.item, event.item)
+            if event.item
+            else f"it is not about the table {rule.item.table}"
+        )
     if event.upload is None:
         return f"it is not about the bucket {rule.bucket}"
     return next((why for _, why in conditions(rule, event.upload) if why), "")
@@ -120,10 +124,10 @@ def _why_not_of_bus(rule: Rule, event: Event) -> str:
 
 
 def _matches_of_items(rules: Iterable[Rule], event: Event) -> list[Match]:
-    from .item_conditions import trimmed  # the way of an upload pays nothing for it
+    from .item_conditions import fields_of, mismatch_reason, trimmed  # uploads do not pay for it
 
     return [
-        Match(rule, rule.judged(replace(event, item=trimmed(event.item, rule.item.fields, MOST_ITEM))))
+        Match(rule, rule.judged(replace(event, item=trimmed(event.item, fields_of(rule.item), MOST_ITEM))))
         for rule in rules
-        if event.item and rule.item and not rule.item.why_not(event.item)
+        if event.item and rule.item and not mismatch_reason(rule.item, event.item)
     ]

@@ -2,16 +2,13 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from msgspec import Struct
 from msgspec.structs import replace
 
+from ..domain.conditions import Condition, ItemFilter, ValueTest
 from ..domain.payloads import ChangeType, Item
 from . import globs
-
-if TYPE_CHECKING:
-    from ..domain.conditions import CountBy
 
 EXPIRED = "expired"
 CHANGE_TYPES = (*(did.value for did in ChangeType), EXPIRED)
@@ -23,97 +20,77 @@ LONGEST_KEPT = 200  # letters of a value of such an item
 _OPERATOR = re.compile(r"(>=|<=|!=|>|<|=)\s*(.*)", re.DOTALL)
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 _FIELD = re.compile(r"\{([^{}]+)\}")
-_NOTHING: Any = object()
+_NOTHING: Any = object()  # the value of a missing field
 
 # Which images a stream tells (Amazon DynamoDB API reference, "StreamSpecification", StreamViewType).
-_TELLS = {"KEYS_ONLY": (), "NEW_IMAGE": ("new",), "OLD_IMAGE": ("old",)}
+_IMAGES = {"KEYS_ONLY": (), "NEW_IMAGE": ("new",), "OLD_IMAGE": ("old",)}
 
 
-class Test(Struct, frozen=True):
-    """One test of a value. `how`: is, not, >, >=, <, <=, exists, missing, in, glob."""
-
-    how: str
-    wanted: Any = None
-
-    def holds(self, found: Any) -> bool:
-        """Whether a value, or _NOTHING where there is none, is as wanted."""
-        if self.how in ("exists", "missing"):
-            return (found is not _NOTHING) is (self.how == "exists")
-        if found is _NOTHING:
-            return self.how == "not"
-        if self.how in ("is", "not"):
-            return same(found, self.wanted) is (self.how == "is")
-        if self.how == "in":
-            return any(same(found, each) for each in self.wanted)
-        if self.how == "glob":
-            short = isinstance(found, str) and len(found) <= LONGEST_NAME
-            return short and globs.compiled(self.wanted).fullmatch(found) is not None
-        number = _number(found)
-        return number is not None and _compare(number, self.how, self.wanted)
+def value_passes(test: ValueTest, value: Any) -> bool:
+    """Whether a value, or _NOTHING for a missing field, passes a test."""
+    if test.how in ("exists", "missing"):
+        return (value is not _NOTHING) is (test.how == "exists")
+    if value is _NOTHING:
+        return test.how == "not"
+    if test.how in ("is", "not"):
+        return same(value, test.wanted) is (test.how == "is")
+    if test.how == "in":
+        return any(same(value, wanted) for wanted in test.wanted)
+    if test.how == "glob":
+        short = isinstance(value, str) and len(value) <= LONGEST_NAME
+        return short and globs.compiled(test.wanted).fullmatch(value) is not None
+    number = _number(value)
+    return number is not None and _compare(number, test.how, test.wanted)
 
 
-class Condition(Struct, frozen=True):
-    """A field, by its name or its path ("address.city"), and tests of which one has to hold."""
-
-    field: str
-    tests: tuple[Test, ...]
-
-    def holds(self, image: Mapping[str, Any]) -> bool:
-        """Whether an item is as wanted."""
-        found = value_of(image, self.field)
-        return any(test.holds(found) for test in self.tests)
+def condition_holds(condition: Condition, image: Mapping[str, Any]) -> bool:
+    """Whether an item's image meets a condition."""
+    value = value_of(image, condition.field)
+    return any(value_passes(test, value) for test in condition.tests)
 
 
-class ItemFilter(Struct, frozen=True):
-    """Which changes of a table's items a rule wants, what is shown of them, and what is counted."""
+def conditions(item_filter: ItemFilter, item: Item) -> Iterator[tuple[str, str]]:
+    """Each condition by its name in the settings, with why a change fails it; "" where it passes."""
+    change = EXPIRED if item.expired else item.did.value
+    yield "table", "" if item.table == item_filter.table else f"it is not of the table {item_filter.table}"
+    yield "did", "" if change in item_filter.did else f"it was {change}, not {' or '.join(item_filter.did)}"
+    yield "changed", _why_unchanged(item_filter, item)
+    for name, wanted, image in (("new", item_filter.new, item.new), ("old", item_filter.old, item.old)):
+        for condition in wanted:
+            passes = image and condition_holds(condition, image)
+            yield name, "" if passes else f"{condition.field} is not as the rule asks for"
 
-    table: str
-    did: tuple[str, ...] = ("created", "updated")
-    changed: tuple[str, ...] = ()  # one of these fields is another than before
-    new: tuple[Condition, ...] = ()
-    old: tuple[Condition, ...] = ()
-    show: tuple[str, ...] = ()
-    title: str = ""
-    count: "tuple[CountBy, ...]" = ()
 
-    def conditions(self, item: Item) -> Iterator[tuple[str, str]]:
-        """Each condition by its name in the settings, and why a change does not fulfil it; "" where it does."""
-        did = EXPIRED if item.expired else item.did.value
-        yield "table", "" if item.table == self.table else f"it is not of the table {self.table}"
-        yield "did", "" if did in self.did else f"it was {did}, not {' or '.join(self.did)}"
-        yield "changed", self._unchanged(item)
-        for name, wanted, image in (("new", self.new, item.new), ("old", self.old, item.old)):
-            for condition in wanted:
-                yield name, "" if image and condition.holds(image) else f"{condition.field} is not as the rule asks for"
+def mismatch_reason(item_filter: ItemFilter, item: Item) -> str:
+    """The first condition that a change fails, in words; "" when it matches."""
+    return next((why for _, why in conditions(item_filter, item) if why), "")
 
-    def why_not(self, item: Item) -> str:
-        """The first condition that a change does not fulfil, in words; "" when it matches."""
-        return next((why for _, why in self.conditions(item) if why), "")
 
-    @property
-    def fields(self) -> tuple[str, ...]:
-        """Every field that this names."""
-        counted = (name for each in self.count for name in (*each.by, each.sum) if name)
-        asked = (each.field for each in (*self.new, *self.old))
-        return tuple(dict.fromkeys((*self.changed, *self.show, *asked, *fields_in(self.title), *counted)))
+def fields_of(item_filter: ItemFilter) -> tuple[str, ...]:
+    """Every field that a filter names."""
+    counted = (name for count in item_filter.count for name in (*count.by, count.sum) if name)
+    tested = (condition.field for condition in (*item_filter.new, *item_filter.old))
+    return tuple(dict.fromkeys((*item_filter.changed, *item_filter.show, *tested, *fields_in(item_filter.title), *counted)))
 
-    def unanswered(self, view: str) -> tuple[str, ...]:
-        """Which conditions can never hold on a stream that tells only so much, by their names in the settings."""
-        display_text = _TELLS.get(view, ("new", "old"))
-        needs = {"changed": ("new", "old"), "new": ("new",), "old": ("old",)}
-        return tuple(name for name, images in needs.items() if getattr(self, name) and not set(images) <= set(display_text))
 
-    def _unchanged(self, item: Item) -> str:
-        if item.did is not ChangeType.UPDATED:
-            return ""
-        both = item.new and item.old
-        if both and not item.changed:
-            return "nothing of it changed"
-        if self.changed and not both:
-            return "its stream does not tell what changed"
-        if not self.changed or any(_changed(item, field) for field in self.changed):
-            return ""
-        return f"{' and '.join(self.changed)} did not change"
+def unanswerable(item_filter: ItemFilter, view: str) -> tuple[str, ...]:
+    """The conditions that never hold on a stream of this StreamViewType, by their names in the settings."""
+    images = _IMAGES.get(view, ("new", "old"))
+    needs = {"changed": ("new", "old"), "new": ("new",), "old": ("old",)}
+    return tuple(name for name, needed in needs.items() if getattr(item_filter, name) and not set(needed) <= set(images))
+
+
+def _why_unchanged(item_filter: ItemFilter, item: Item) -> str:
+    if item.did is not ChangeType.UPDATED:
+        return ""
+    both = item.new and item.old
+    if both and not item.changed:
+        return "nothing of it changed"
+    if item_filter.changed and not both:
+        return "its stream does not tell what changed"
+    if not item_filter.changed or any(_changed(item, field) for field in item_filter.changed):
+        return ""
+    return f"{' and '.join(item_filter.changed)} did not change"
 
 
 def value_of(image: Mapping[str, Any], field: str) -> Any:
@@ -161,7 +138,7 @@ def fill_title(title: str, image: Mapping[str, Any]) -> str:
     return _FIELD.sub(put_in, title)
 
 
-def parse_tests(raw: Any) -> tuple[Test, ...]:
+def parse_tests(raw: Any) -> tuple[ValueTest, ...]:
     """Read what a field is to be: a value, a text such as "> 100", or a list of them.
 
     Raises:
@@ -172,38 +149,38 @@ def parse_tests(raw: Any) -> tuple[Test, ...]:
             raise ValueError("an empty list is fulfilled by nothing")
         return tuple(test for each in raw for test in parse_tests(each))
     if isinstance(raw, bool | int | float):
-        return (Test("is", raw),)
+        return (ValueTest("is", raw),)
     if not isinstance(raw, str):
         raise ValueError("it is neither text, nor a number, nor true or false")  # noqa: TRY004  read from a file, not called
     return (_parsed(raw.strip()),)
 
 
-def _parsed(text: str) -> Test:
+def _parsed(text: str) -> ValueTest:
     word, _, rest = text.partition(" ")
     if text in ("exists", "missing"):
-        return Test(text)
+        return ValueTest(text)
     if found := _OPERATOR.fullmatch(text):
         return _compared(text, found[1], found[2])
     if word == "in" and "," in rest:  # "in transit" is a text
-        return Test("in", tuple(each.strip() for each in rest.split(",")))
+        return ValueTest("in", tuple(each.strip() for each in rest.split(",")))
     if word == "glob" and rest:
         glob = rest.strip().strip('"')
         try:
             globs.compiled(glob)
         except globs.BadGlob as error:
             raise ValueError(f"{glob!r}: {error}") from error
-        return Test("glob", glob)
-    return Test("is", text)
+        return ValueTest("glob", glob)
+    return ValueTest("is", text)
 
 
-def _compared(text: str, how: str, limit: str) -> Test:
+def _compared(text: str, how: str, limit: str) -> ValueTest:
     if how == "!=":
-        return Test("not", limit)
+        return ValueTest("not", limit)
     if how == "=":
         raise ValueError(f"{text!r}: what it is to be stands there by itself")
     if not _NUMBER.fullmatch(limit):
         raise ValueError(f"{text!r} compares with no number")
-    return Test(how, float(limit))
+    return ValueTest(how, float(limit))
 
 
 def same(one: Any, other: Any) -> bool:

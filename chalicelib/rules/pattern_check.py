@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import date, time
 from typing import Any
 
-from ..domain.settings import FieldError
+from ..platform.fields.table import FieldError
 from ..platform.phrases import did_you_mean
 from .event_patterns import LONGEST, OPERATORS, OR, fits
 

@@ -2,9 +2,9 @@
 
 from datetime import timedelta
 
-from ..domain.settings import COUNTER_RETENTION, DIMENSIONS, Analytics, FieldError
-from ..fields import values
-from ..fields.table import Table
+from ..domain.settings import COUNTER_RETENTION, DIMENSIONS, Analytics
+from ..platform.fields import values
+from ..platform.fields.table import FieldError, Table
 from ..platform.phrases import did_you_mean
 
 FIELDS = ("keep", "by")

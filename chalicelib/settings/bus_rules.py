@@ -21,8 +21,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..domain.conditions import BusFilter, Pattern
-from ..fields import values
-from ..fields.table import Table
+from ..platform.fields import values
+from ..platform.fields.table import Table
 from ..platform.phrases import did_you_mean
 from ..rules.event_patterns import OR
 from ..rules.pattern_check import check

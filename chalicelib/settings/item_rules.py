@@ -3,12 +3,13 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..fields import values
-from ..fields.table import Table
-from ..fields.values import of_text
+from ..domain.conditions import Condition, ItemFilter
+from ..platform.fields import values
+from ..platform.fields.table import Table
+from ..platform.fields.values import of_text
 from ..platform.phrases import did_you_mean
 from ..policy.counts import parse_count
-from ..rules.item_conditions import CHANGE_TYPES, Condition, ItemFilter, parse_tests
+from ..rules.item_conditions import CHANGE_TYPES, parse_tests
 
 _TESTS = 'write "refused", 5, "> 100", "!= paid", "exists", "in a, b", "glob EU-*", or a list of them'
 

@@ -10,10 +10,9 @@ from ..domain.event import Kind
 from ..domain.monitor import AlertPolicy, Defaults, Monitor
 from ..domain.people import Recipient
 from ..domain.rule import Rule
-from ..domain.settings import FieldError
-from ..fields import values
-from ..fields.table import Table
 from ..monitors.registry import KINDS, fields, reader
+from ..platform.fields import values
+from ..platform.fields.table import FieldError, Table
 from . import policy_fields
 
 COMMON = ("name", "kind", "every", "failures", "recoveries", "remind", "urgent", "notify", "on_error", "template")

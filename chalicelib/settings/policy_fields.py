@@ -9,10 +9,9 @@ from ..domain.bundle import WITHIN, By, CompletionRule
 from ..domain.people import Person
 from ..domain.rule import Rule
 from ..domain.schedule import Quiet, Schedule
-from ..domain.settings import FieldError
-from ..fields import values
-from ..fields.table import Table
-from ..fields.values import of_text
+from ..platform.fields import values
+from ..platform.fields.table import FieldError, Table
+from ..platform.fields.values import of_text
 from ..policy import budget, quiet_hours
 from ..rules import globs
 

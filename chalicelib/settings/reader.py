@@ -11,9 +11,9 @@ from msgspec import Struct
 from ..domain.event import Kind, Severity
 from ..domain.people import Channel, Person, Recipient
 from ..domain.rule import Rule
-from ..domain.settings import BotSettings, EmailSettings, FieldError, Finding, Settings, SettingsError, SmsSettings
-from ..fields import values
-from ..fields.table import Table
+from ..domain.settings import BotSettings, EmailSettings, Settings, SettingsError, SmsSettings
+from ..platform.fields import values
+from ..platform.fields.table import FieldError, Finding, Table
 from ..platform.phrases import did_you_mean
 from . import policy_fields, rule_sources
 

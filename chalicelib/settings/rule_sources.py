@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import Struct
 
 from ..domain.event import Kind
-from ..fields.table import Table
+from ..platform.fields.table import Table
 from . import upload_rules
 
 

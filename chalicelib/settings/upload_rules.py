@@ -5,9 +5,9 @@ from typing import Any
 
 from ..domain.bundle import FOLDER, By
 from ..domain.event import Creation
-from ..domain.rule import DEFAULT_IGNORE, SizeRange
-from ..fields import values
-from ..fields.table import Table
+from ..domain.rule import DEFAULT_IGNORE, SizeRange, size_range
+from ..platform.fields import values
+from ..platform.fields.table import Table
 from ..platform.phrases import did_you_mean
 from ..rules import globs
 from . import policy_fields
@@ -25,7 +25,7 @@ def read(table: Table) -> Mapping[str, Any]:
             table.wrong(field, str(error))
     if not key:
         table.wrong("key", "it names nothing", 'leave it out for every key, or write such as "in/**"')
-    size = table.attempt("size", SizeRange(), lambda: values.size_range(table.texts("size")))
+    size = table.attempt("size", SizeRange(), lambda: size_range(table.texts("size")))
     empty = table.choice("empty", "ignore", ("ignore", "notify", "warn"))
     if size.most == 0 and empty == "ignore":
         table.wrong("size", "this rule wants empty files and ignores them", 'add empty = "notify"')

@@ -297,7 +297,7 @@ def test_over_budget_a_text_becomes_a_mail_and_mails_come_as_one_when_the_hour_i
 def test_what_was_left_to_the_sweep_waits_for_a_used_up_budget_too() -> None:
     there = memory_stage(bundled(""))
     there.bot.deliverer.control.trip(ExhaustedBudget("person asha", DEFAULT_PERSON_LIMITS[0], NOON, NOON + timedelta(hours=1)))
-    there.bot.hold(an_upload(), Reason.LATE)
+    there.bot.intake.hold(an_upload(), Reason.LATE)
     there.sweep_for(minutes=30)
     assert [(row.state, row.reason) for row in there.ledger.rows.values()] == [(State.HELD, Reason.OVER_BUDGET)]
     there.sweep_for(minutes=31)
@@ -309,7 +309,7 @@ def test_an_upload_that_a_backfill_found_is_not_counted_again_when_its_event_com
     assert event.upload
     found = Event(Kind.UPLOAD, late_identity(event.upload), event.at - timedelta(hours=3), upload=event.upload)
     there.bot.deliverer.control.looked("acme-drops", NOON)
-    there.bot.hold(found, Reason.LATE)
+    there.bot.intake.hold(found, Reason.LATE)
     there.take(event)
     there.sweep_for(minutes=30)
     assert counts(there) == [1]

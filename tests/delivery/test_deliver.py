@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from chalicelib.delivery.send_test import send_test
 from chalicelib.domain.delivery import Delivery, Reason, State
 from chalicelib.domain.event import Batch, Unknown
 from chalicelib.domain.people import Channel
@@ -62,7 +63,7 @@ bucket = "${UPLOAD_BUCKET}"
 notify = ["email:finance"]
 """)
     _, bot = stage.container()
-    bot._at_once = at_once
+    bot.intake._concurrency = at_once
     keep: Callable[[Delivery], Delivery] = stage.ledger.keep
     refused: list[object] = []
 
@@ -138,7 +139,7 @@ def test_opt_out_is_from_one_sender(stage: Stage) -> None:
 def test_test_that_gets_through_revives_a_dead_address(stage: Stage) -> None:
     stage.text.answers.append(Answer.DEAD)
     stage.take(an_upload("in/a.pdf"))
-    stage.bot.test("asha", "1", plenty)
+    send_test(stage.deliverer, "asha", "1", plenty)
     assert stage.deliverer.control.now().dead == {}
     stage.take(an_upload("in/b.pdf", sequencer="01"))
     assert stage.states()["sms"] == "sent"
@@ -154,15 +155,15 @@ def test_unknown_payload_is_parked_once_and_the_owner_told_once(stage: Stage) ->
 
 
 def test_test_reaches_a_person_a_group_or_a_rule_once_for_each_request(stage: Stage) -> None:
-    assert [delivery.person for delivery in stage.bot.test("finance", "1", plenty)] == ["asha", "asha", "ben"]
-    assert stage.bot.test("finance", "1", plenty) == []
-    assert [delivery.rule for delivery in stage.bot.test("uploads", "2", plenty)] == ["uploads", "uploads"]
+    assert [delivery.person for delivery in send_test(stage.deliverer, "finance", "1", plenty)] == ["asha", "asha", "ben"]
+    assert send_test(stage.deliverer, "finance", "1", plenty) == []
+    assert [delivery.rule for delivery in send_test(stage.deliverer, "uploads", "2", plenty)] == ["uploads", "uploads"]
     assert all("[TEST]" in message.text for _, _, message in stage.sent)
 
 
 def test_test_of_nobody_says_who_there_is(stage: Stage) -> None:
     with pytest.raises(ValueError, match="did you mean 'asha'"):
-        stage.bot.test("ahsa", "1", plenty)
+        send_test(stage.deliverer, "ahsa", "1", plenty)
 
 
 def test_owner_hears_of_a_broken_template_once_and_the_message_goes_out_plain(stage: Stage, tmp_path: Path) -> None:
@@ -187,7 +188,7 @@ def test_log_and_ledger_have_no_address_in_them(ministack: MiniStack, capsys: py
         stage.answer(Answer.LATER, Answer.LOST_BEFORE, Answer.DEAD)
         stage.bot.take(Batch(events=(an_upload(),), unknown=(Unknown("s3", "it has no Records", {"odd": True}),)), plenty)
         stage.sweep_for(minutes=5)
-        stage.bot.test("finance", "1", plenty)
+        send_test(stage.deliverer, "finance", "1", plenty)
     finally:
         logging.getLogger("chalicelib").removeHandler(handler)
     told = capsys.readouterr().out + json.dumps(stage.ledger._client.scan(TableName=TABLE)["Items"], default=repr)

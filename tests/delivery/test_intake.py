@@ -98,9 +98,9 @@ def test_failing_record_comes_again_and_the_others_do_not() -> None:
     stage.ledger.keep = refuse_b
     bodies = [json.dumps(s3_notification(s3_record(f"in/{name}.txt", sequencer=name))) for name in "abc"]
     records = records_of_queue(queue_event(*bodies, "poison"))
-    assert stage.bot.take_each(records, plenty) == {"batchItemFailures": [{"itemIdentifier": "m1"}]}
+    assert stage.bot.take_records(records, plenty) == {"batchItemFailures": [{"itemIdentifier": "m1"}]}
     stage.ledger.keep = keep
-    assert stage.bot.take_each(records, plenty) == {"batchItemFailures": []}
+    assert stage.bot.take_records(records, plenty) == {"batchItemFailures": []}
     assert sorted(text.message.text[12:17] for text in stage.text.taken) == ["a.txt", "b.txt", "c.txt"]
     (parked,) = [row for row in stage.everything() if isinstance(row, Parked)]
     assert (b"poison" in parked.payload, parked.why) == (True, "its text is not JSON")
@@ -124,11 +124,11 @@ def left_in(queue: DeadLetterQueue) -> int:
 
 def stage_with(queue: DeadLetterQueue) -> Stage:
     stage = memory_stage()
-    stage.bot._dead_events = queue
+    stage.bot._dead_letters = queue
     return stage
 
 
-def test_sweep_brings_dead_events_back(queue: DeadLetterQueue) -> None:
+def test_sweep_brings_dead_letters_back(queue: DeadLetterQueue) -> None:
     stage = stage_with(queue)
     put(queue, json.dumps(failure_record(UPLOAD)), json.dumps(failure_record(bus_event("in/a b.txt"))), "not ours")
     stage.sweep()

@@ -27,7 +27,7 @@ def stage() -> Stage:
 def a_stage(fallback: bool = False) -> Stage:
     words = {'notify = ["email:asha", "sms:asha"]': 'notify = ["sms:asha"]\nfallback = "10m"'} if fallback else {}
     stage = memory_stage(some_settings(**words))
-    stage.bot.parameters = Secrets(lambda: None, "", ENVIRON, stage.clock)
+    stage.bot.secrets = Secrets(lambda: None, "", ENVIRON, stage.clock)
     stage.take(an_upload())
     return stage
 
@@ -37,7 +37,9 @@ def tell(stage: Stage, status: str, code: str = "", sid: str = "sms-1", token: s
     id_ = stage.rows()["sms"].id
     fields = {"MessageSid": sid, "MessageStatus": status, "To": "+919812345678", **({"ErrorCode": code} if code else {})}
     signature = RequestValidator(token).compute_signature(f"{url}/receipts/twilio/{id_}", fields)
-    return receipts.handle_callback(stage.bot, id_, urlencode(fields).encode(), {"X-Twilio-Signature": signature}, plenty)
+    return receipts.handle_callback(
+        stage.deliverer, stage.bot.secrets, id_, urlencode(fields).encode(), {"X-Twilio-Signature": signature}, plenty
+    )
 
 
 def test_delivered_text_is_delivered(stage: Stage) -> None:
@@ -73,7 +75,7 @@ def test_undelivered_text_goes_by_mail_where_the_rule_says_so() -> None:
 
 def test_receipt_that_is_quicker_than_the_mark_settles_it() -> None:
     stage = memory_stage()
-    stage.bot.parameters = Secrets(lambda: None, "", ENVIRON, stage.clock)
+    stage.bot.secrets = Secrets(lambda: None, "", ENVIRON, stage.clock)
     stage.text.answers.append(Answer.LOST_AFTER)
     stage.take(an_upload())
     assert stage.states()["sms"] == "unknown"
@@ -98,7 +100,10 @@ def test_mark_after_the_receipt_changes_nothing(stage: Stage) -> None:
 @pytest.mark.parametrize("forged", [{"token": "another"}, {"url": "https://evil.example.net"}, {"token": ""}])
 def test_receipt_of_a_stranger_is_refused(stage: Stage, forged: dict[str, str]) -> None:
     assert (tell(stage, "undelivered", "30006", **forged), stage.states()["sms"]) == (403, "sent")
-    assert receipts.handle_callback(stage.bot, stage.rows()["sms"].id, b"MessageStatus=failed", {}, plenty) == 403
+    assert (
+        receipts.handle_callback(stage.deliverer, stage.bot.secrets, stage.rows()["sms"].id, b"MessageStatus=failed", {}, plenty)
+        == 403
+    )
 
 
 def test_receipt_of_another_message_changes_nothing(stage: Stage) -> None:
@@ -107,11 +112,17 @@ def test_receipt_of_another_message_changes_nothing(stage: Stage) -> None:
 
 def test_odd_receipts_are_refused(stage: Stage) -> None:
     signature = RequestValidator(TOKEN).compute_signature(f"{PUBLIC}/receipts/twilio/x", {"a": "b"})
-    assert receipts.handle_callback(stage.bot, "x", b"a=b", {"X-Twilio-Signature": signature}, plenty) == 400
-    assert receipts.handle_callback(stage.bot, "x", b"\xff%ff", {"X-Twilio-Signature": signature}, plenty) == 403
-    assert receipts.apply_status_update(stage.bot, "f" * 32, StatusUpdate("SM1", "delivered"), plenty) == ""
+    assert (
+        receipts.handle_callback(stage.deliverer, stage.bot.secrets, "x", b"a=b", {"X-Twilio-Signature": signature}, plenty)
+        == 400
+    )
+    assert (
+        receipts.handle_callback(stage.deliverer, stage.bot.secrets, "x", b"\xff%ff", {"X-Twilio-Signature": signature}, plenty)
+        == 403
+    )
+    assert receipts.apply_status_update(stage.deliverer, "f" * 32, StatusUpdate("SM1", "delivered"), plenty) == ""
 
 
 def test_without_a_public_url_nobody_is_asked_and_nobody_believed(stage: Stage) -> None:
-    stage.bot.parameters = Secrets(lambda: None, "", {**ENVIRON, "DROPNOTE_SECRET_PUBLIC_URL": ""}, stage.clock)
+    stage.bot.secrets = Secrets(lambda: None, "", {**ENVIRON, "DROPNOTE_SECRET_PUBLIC_URL": ""}, stage.clock)
     assert tell(stage, "delivered") == 403

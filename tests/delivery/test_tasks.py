@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.delivery.tasks import TASKS, run_task
+from chalicelib.delivery.tasks import TASKS
 from chalicelib.domain.budget import ExhaustedBudget
 from chalicelib.domain.settings import Settings
 from chalicelib.policy.budget import parse, scopes
@@ -23,7 +23,7 @@ def quiet_settings() -> Settings:
 
 
 def do(stage: Stage, task: str, payload: Any, request: str = "r1") -> dict[str, Any]:
-    return run_task(task, stage.bot, stage.settings, payload, request, plenty)
+    return stage.bot.run_task(task, payload, request, plenty)
 
 
 def test_message_goes_to_every_channel_of_a_person_and_to_one_of_a_group() -> None:

@@ -152,7 +152,7 @@ def wait_for_a_digest(scene: Scene) -> None:
 
 def schedules(scene: Scene) -> None:
     """A sweep with something due, a digest and a dead event; a watch that finds the bucket's notifications overwritten."""
-    scene.bot.hold(an_event(scene, "in/held.txt"), Reason.OPERATOR)
+    scene.bot.intake.hold(an_event(scene, "in/held.txt"), Reason.OPERATOR)
     wait_for_a_digest(scene)
     client = scene.world.ministack.client
     url = client("sqs").get_queue_url(QueueName=scene.variables["DROPNOTE_DEAD_EVENTS"])["QueueUrl"]

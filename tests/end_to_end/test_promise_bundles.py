@@ -51,7 +51,7 @@ class Bundling(Story):
         collector: Any = bot.deliverer.collector
         collector._ledger = bot.deliverer.ledger
         collector._clock = bot.deliverer.clock
-        collector.bundles = bot._bundler._bundles = bot.flusher._bundles = TroubledBundles(collector.bundles, self)  # type: ignore[assignment]
+        collector.bundles = bot.intake._bundler._bundles = bot.flusher._bundles = TroubledBundles(collector.bundles, self)  # type: ignore[assignment]
         return bot
 
     def _rows(self) -> list[Any]:

@@ -143,7 +143,7 @@ def overwrite(ministack: MiniStack, told: Any) -> None:
 
 def watch(stage: Stage, clients: Any, *, arn: str = ARN + "watch") -> list[str]:
     environ = {**ENVIRON, "DROPNOTE_DEAD_EVENTS": "dropnote-prod-dead-events"}
-    return [trouble.kind for trouble in HealthCheck(stage.bot, stage.settings, environ, clients).run(arn, plenty)]
+    return [trouble.kind for trouble in HealthCheck(stage.deliverer, environ, clients).run(arn, plenty)]
 
 
 def test_bot_that_is_well_tells_nobody(stage: Stage, ministack: MiniStack) -> None:

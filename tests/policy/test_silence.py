@@ -8,6 +8,7 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as some
 
+from chalicelib.delivery.send_test import send_test
 from chalicelib.domain.delivery import Delivery, Reason, State
 from chalicelib.policy.controls import LONGEST_SILENCE, active_silence, new_silence
 from chalicelib.store.control import FRESH
@@ -59,7 +60,7 @@ def test_other_containers_know_within_half_a_minute(stage: Stage) -> None:
 
 def test_test_of_a_silenced_rule_is_sent(stage: Stage) -> None:
     mute(stage, hours=2)
-    assert {delivery.state for delivery in stage.bot.test(RULE, "r1", plenty)} == {State.SENT}
+    assert {delivery.state for delivery in send_test(stage.deliverer, RULE, "r1", plenty)} == {State.SENT}
 
 
 def test_silence_that_was_ended_is_over(stage: Stage) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from chalicelib.domain.settings import FieldError
+from chalicelib.platform.fields.table import FieldError
 from chalicelib.rules.event_patterns import LONGEST, combined, matches, mismatch
 from chalicelib.rules.pattern_check import check
 from chalicelib.settings.bus_rules import EVENTS

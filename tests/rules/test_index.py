@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from chalicelib.domain.event import Creation
 from chalicelib.domain.rule import Rule, SizeRange
+from chalicelib.domain.settings import BotSettings, Settings
 from chalicelib.rules import globs
 from chalicelib.rules.index import RuleIndex, mismatch_reason
 from tests.support.builders import an_upload
@@ -96,4 +97,4 @@ def test_index_finds_what_trying_every_rule_finds(all_patterns: list[list[str]],
 
 def test_buckets_are_named_once_in_order() -> None:
     rules = [Rule("1", "b"), Rule("2", "a"), Rule("3", "b")]
-    assert RuleIndex(rules).buckets == ("b", "a")
+    assert Settings(BotSettings("bot"), rules=tuple(rules)).buckets == ("b", "a")

@@ -7,9 +7,10 @@ import pytest
 
 from chalicelib.assembly import SETTINGS_FILE, load_settings
 from chalicelib.domain.people import Channel
-from chalicelib.domain.rule import SizeRange
-from chalicelib.domain.settings import FieldError, SettingsError
-from chalicelib.fields.values import size_range, span
+from chalicelib.domain.rule import SizeRange, size_range
+from chalicelib.domain.settings import SettingsError
+from chalicelib.platform.fields.table import FieldError
+from chalicelib.platform.fields.values import span
 from chalicelib.settings.reader import read
 from tests.support.builders import ENVIRON, SETTINGS, some_settings
 

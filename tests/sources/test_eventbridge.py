@@ -295,11 +295,12 @@ def test_payload_is_as_it_was_delivered() -> None:
 
 
 def test_why_a_rule_does_not_want_an_event_is_told() -> None:
-    uploads, cloud = settings_with('event = "instance stopped"\n').rules
+    settings = settings_with('event = "instance stopped"\n')
+    uploads, cloud = settings.rules
     assert mismatch_reason(cloud, converted(instance("running"))) == "its detail.state is not what the rule asks for"
     assert mismatch_reason(cloud, converted(instance("stopped"))) == ""
     assert mismatch_reason(uploads, converted(instance("stopped"))) == "it is not about the bucket acme-drops"
-    assert RuleIndex((uploads, cloud)).buckets == ("acme-drops",)
+    assert settings.buckets == ("acme-drops",)
 
 
 def test_alarm_says_its_state_as_a_result() -> None:

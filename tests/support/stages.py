@@ -68,7 +68,7 @@ class Stage:
             token=lambda: f"t{next(self._tokens)}",
         )
         watch = Watch(deliverer, self.incidents, self.clients)
-        return deliverer, Bot(self.settings, deliverer, at_once=1, make_watch=lambda: watch, beat=self.beats.append)
+        return deliverer, Bot(deliverer, concurrency=1, make_watch=lambda: watch, beat=self.beats.append)
 
     def clients(self, service: str, **_: Any) -> Any:
         """Clients of AWS: a test that needs one gives it."""

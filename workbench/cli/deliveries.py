@@ -150,7 +150,7 @@ def resend(account: Account, id_: str) -> None:
     if not isinstance(row, Delivery):
         raise AccountError("That is no delivery: redrive has parked payloads converted again, and bundles are told when due.")
     try:
-        again = resending.resend(account.bot(), row.id, getpass.getuser())
+        again = resending.resend(account.bot().intake, row.id, getpass.getuser())
     except resending.ResendError as error:
         raise AccountError(f"Not sent again: {error}.") from error
     say(f"{again.id} to {again.person} by {again.channel} is due at once")
@@ -168,11 +168,11 @@ def redrive(account: Account, since: str, rule: str, reason: str, yes: bool, jso
     bot = account.bot()
     wanted = resending.Filter(ledger_log.moment(since, utc_now()), rule, reason)
     done = []
-    for row in list(resending.redrivable(bot, wanted)):
+    for row in list(resending.redrivable(bot.intake, wanted)):
         becomes = "would be sent again"
         if yes:
             try:
-                becomes = resending.redrive(bot, row, getpass.getuser())
+                becomes = resending.redrive(bot.intake, row, getpass.getuser())
             except resending.ResendError as error:
                 becomes = f"stays: {error}"
         done.append({**ledger_log.told(row), "becomes": becomes})

@@ -8,10 +8,11 @@ import msgspec
 
 from chalicelib.domain.event import Creation, Event, Kind, Upload, identity_of
 from chalicelib.domain.people import Channel
-from chalicelib.domain.rule import Rule
-from chalicelib.domain.settings import FieldError, Settings
-from chalicelib.fields.values import size_range, span
+from chalicelib.domain.rule import Rule, size_range
+from chalicelib.domain.settings import Settings
 from chalicelib.platform.clock import utc_now
+from chalicelib.platform.fields.table import FieldError
+from chalicelib.platform.fields.values import span
 from chalicelib.platform.sanitize import sanitize
 from chalicelib.platform.sms_text import count_segments
 from chalicelib.rendering.renderer import Renderer

@@ -4,9 +4,9 @@ import getpass
 
 import click
 
-from chalicelib.domain.settings import FieldError
-from chalicelib.fields.values import span
 from chalicelib.platform.clock import utc_now
+from chalicelib.platform.fields.table import FieldError
+from chalicelib.platform.fields.values import span
 from chalicelib.platform.phrases import did_you_mean
 from chalicelib.policy import controls
 from chalicelib.store.control import FRESH

@@ -10,9 +10,8 @@ from email.utils import parseaddr
 from typing import Any
 
 from chalicelib.domain.people import Channel
-from chalicelib.domain.settings import Settings, tables_of
+from chalicelib.domain.settings import Settings
 from chalicelib.platform.function_names import STREAM, function_name, stream_variable
-from chalicelib.rules.index import RuleIndex
 
 APP = "dropnote"
 
@@ -55,7 +54,7 @@ class Grants:
         rows = self.ledger("GetItem", "PutItem", "UpdateItem")
         deliver = [rows, *self.mail(), *self.secrets()]
         dead = Grant("DeadEvents", ("sqs:SendMessage",), (self.queue("DROPNOTE_DEAD_EVENTS"),), by="lambda")
-        buckets = RuleIndex(self.settings.rules).buckets
+        buckets = self.settings.buckets
         functions = {function_name("upload", bucket): [*deliver, dead] for bucket in buckets}
         if buckets:
             functions["upload_events"] = [*deliver, dead]
@@ -66,7 +65,7 @@ class Grants:
             functions["upload_queue"] = [*deliver, Grant("Uploads", taken, (self.queue("UPLOAD_QUEUE"),), by="lambda")]
         if "DROPNOTE_STREAM" in self.variables:
             functions["count"] = [rows, *self.mail(), *self.told_by_text(), *self.counted()]
-        for table in tables_of(self.settings):
+        for table in self.settings.tables:
             if stream := self.variables.get(stream_variable(table)):
                 functions[function_name("items", table)] = [*deliver, *self.counted_of(table), self.stream(stream)]
         drained = ("sqs:DeleteMessage", "sqs:GetQueueUrl", "sqs:ReceiveMessage")

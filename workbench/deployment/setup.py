@@ -11,9 +11,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from chalicelib.domain.settings import Settings, SettingsError, tables_of
+from chalicelib.domain.settings import Settings, SettingsError
 from chalicelib.platform.function_names import STREAM, stream_variable
 from chalicelib.rendering.renderer import template_names
+from chalicelib.rules.item_conditions import unanswerable
 from chalicelib.settings.reader import load
 
 from .config import read_stage, stages, write_stage
@@ -66,7 +67,7 @@ class Setup:
         ("" where there is none, so that one of before is forgotten); and a sentence for each that does not say enough.
         """
         found, deaf = {STREAM: self._stream_of(f"dropnote-{self.stage}-ledger")[0]}, []
-        for table in tables_of(settings):
+        for table in settings.tables:
             found[stream_variable(table)] = ""
             try:
                 found[stream_variable(table)], view = self._stream_of(table)
@@ -182,7 +183,7 @@ def _too_little(settings: Settings, table: str, view: str) -> Iterator[str]:
     """
     off = f"aws dynamodb update-table --table-name {table} --stream-specification StreamEnabled=false"
     for rule in settings.rules:
-        if rule.item and rule.item.table == table and (never := rule.item.unanswered(view)):
+        if rule.item and rule.item.table == table and (never := unanswerable(rule.item, view)):
             yield (
                 f"The rule {rule.name!r} never comes true: the stream of the table {table!r} tells {view}, which does not say "
                 f"{' and '.join(never)}. Make it another: {off}, and then {_switch_on(table)}"

@@ -16,7 +16,6 @@ from chalicelib.health import check
 from chalicelib.health import rules as health_rules
 from chalicelib.health.rules import Problem, on_stage
 from chalicelib.platform.function_names import function_name
-from chalicelib.rules.index import RuleIndex
 
 from ..account import Account
 from ..deployment.grants import secret_names
@@ -26,7 +25,7 @@ from .deployed import functions, name_of
 def buckets(account: Account) -> Iterator[Problem]:
     """Does each bucket of a rule tell its function?"""
     client, there = account.client("s3"), {each["FunctionName"]: each["FunctionArn"] for each in functions(account)}
-    for bucket in RuleIndex(account.settings.rules).buckets:
+    for bucket in account.settings.buckets:
         name = name_of(account, function_name("upload", bucket))
         told = check.notifications(client, bucket)
         yield from health_rules.bucket(bucket, told, there.get(name, f"arn:aws:lambda:::function:{name}"), account.stage)
@@ -82,8 +81,8 @@ def has_secrets(settings: Settings) -> bool:
 
 def receipts(account: Account) -> Iterator[Problem]:
     """Does Twilio know where to tell how a text fared?"""
-    parameters = account.bot().parameters
-    url = parameters.public_url() if parameters else ""
+    secrets = account.bot().secrets
+    url = secrets.public_url() if secrets else ""
     finish = on_stage("finish", account.stage)
     if not url:
         what = "Twilio is not told where our receipts go: a text stays `sent`, and nobody learns that it did not arrive."

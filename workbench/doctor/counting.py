@@ -6,7 +6,6 @@ Source: AWS Lambda API reference, "EventSourceMappingConfiguration" (State, Last
 from collections.abc import Iterator
 from typing import Any
 
-from chalicelib.domain.settings import tables_of
 from chalicelib.health.rules import Problem, on_stage, redeploy_hint
 from chalicelib.platform.function_names import function_name
 
@@ -22,7 +21,7 @@ def stream(account: Account) -> Iterator[Problem]:
     """Is the ledger's stream read, and is it the one of the table that is there? And the streams of tables that rules are on?"""
     there = [each for each in mappings(account.client("lambda"), functions(account)) if source_of(each) == "dynamodb"]
     yield from _of_table(account, "count", account.variables["DROPNOTE_LEDGER"], there, _COUNTING)
-    for table in tables_of(account.settings):
+    for table in account.settings.tables:
         lost = f"Nothing is heard of changes in the table {table}"
         yield from _of_table(account, function_name("items", table), table, there, lost)
 

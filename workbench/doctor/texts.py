@@ -107,8 +107,8 @@ def countries(account: Account) -> Iterator[Problem]:
 
 @contextmanager
 def _client(account: Account) -> Iterator[Any]:
-    parameters = account.bot().parameters
-    token = parameters.secret("twilio-auth-token") if parameters else ""
+    secrets = account.bot().secrets
+    token = secrets.secret("twilio-auth-token") if secrets else ""
     with twilio_client(_sms(account).account, token, account.variables.get("TWILIO_BASE_URL", "")) as client:
         yield client
 

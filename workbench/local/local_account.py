@@ -12,8 +12,7 @@ from socket import socket
 from types import TracebackType
 from typing import Any, Self
 
-from chalicelib.domain.settings import Settings, tables_of
-from chalicelib.rules.index import RuleIndex
+from chalicelib.domain.settings import Settings
 
 from .inbox import Uploads
 from .local_deploy import Target
@@ -85,9 +84,9 @@ class LocalAccount:
         numbers = [sms.from_] if sms and sms.from_ else []
         self.twilio = TwilioDouble(sms.account if sms else ACCOUNT_SID, self.token, numbers=numbers)
         bucket = variables.get("UPLOAD_BUCKET", BUCKET)
-        for name in dict.fromkeys((bucket, *RuleIndex(settings.rules).buckets)):
+        for name in dict.fromkeys((bucket, *settings.buckets)):
             make_bucket(self.ministack, name)
-        for table in tables_of(settings):
+        for table in settings.tables:
             make_table(self.ministack, table)
         if queue := variables.get("UPLOAD_QUEUE"):
             self.client("sqs").create_queue(QueueName=queue, Attributes={"VisibilityTimeout": "360"})

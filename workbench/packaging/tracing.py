@@ -39,7 +39,7 @@ def main() -> None:
     bot = app.bot()
     for rule in (rule for rule in app.settings.rules if rule.on is Kind.UPLOAD):  # what others need is loaded when they come
         event = Event(Kind.UPLOAD, "0", datetime.now(UTC), upload=Upload(rule.bucket, f"in/{LONG_NAME}.txt", 1))
-        bot.wanted(event)
+        bot.intake.matches(event)
         for notice in notices_for_rule(event, rule):
             bot.deliverer.render(notice, lambda: timedelta(minutes=1))
     for channel in filter(app.settings.sender, Channel):

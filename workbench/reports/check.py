@@ -11,7 +11,8 @@ from msgspec.structs import asdict
 from chalicelib.assembly import SETTINGS_FILE
 from chalicelib.domain.event import Event, Kind
 from chalicelib.domain.people import Channel, Person
-from chalicelib.domain.settings import Finding, Settings, SettingsError
+from chalicelib.domain.settings import Settings, SettingsError
+from chalicelib.platform.fields.table import Finding
 from chalicelib.platform.sms_text import count_segments
 from chalicelib.rendering.renderer import PARTS, TEMPLATES, Renderer, TemplateFailed, template_names
 from chalicelib.settings.reader import load

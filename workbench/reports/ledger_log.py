@@ -8,8 +8,9 @@ from typing import Any
 from chalicelib.domain.bundle import Bundle
 from chalicelib.domain.delivery import Delivery, summary
 from chalicelib.domain.event import Event, Kind, Upload
-from chalicelib.domain.settings import FieldError, Settings
-from chalicelib.fields.values import span
+from chalicelib.domain.settings import Settings
+from chalicelib.platform.fields.table import FieldError
+from chalicelib.platform.fields.values import span
 from chalicelib.platform.sanitize import sanitize
 from chalicelib.rules import globs
 from chalicelib.rules.index import mismatch_reason

@@ -58,7 +58,7 @@ def objects(client: Any, where: Scope) -> Iterator[Event]:
 
 def missed(found: Iterable[Event], bot: Bot, where: Scope) -> list[Event]:
     """Those that a rule wants and the ledger knows nothing of, by bucket, key and eTag."""
-    wanted = [event for event in found if bot.wanted(event)]
+    wanted = [event for event in found if bot.intake.matches(event)]
     known = set()
     for row in bot.deliverer.ledger.newest(where.since - _EARLIER, bot.deliverer.clock()) if wanted else ():
         if isinstance(row, Bundle) and row.rule:
@@ -79,7 +79,7 @@ def warn(bot: Bot, where: Scope) -> datetime:
 
 def announce(bot: Bot, event: Event) -> list[Delivery]:
     """Leave an upload that was found late to the sweep; [] for what was left to it before."""
-    return bot.hold(event, Reason.LATE)
+    return bot.intake.hold(event, Reason.LATE)
 
 
 def wait_for(moment: datetime, clock: Clock, sleep: Callable[[float], object]) -> None:

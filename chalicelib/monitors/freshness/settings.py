@@ -7,11 +7,10 @@ from itertools import islice, pairwise
 from typing import Any
 
 from ...domain.monitor import Check, Defaults
-from ...domain.rule import SizeRange
-from ...domain.settings import FieldError
-from ...fields import values
-from ...fields.table import Table
-from ...fields.values import of_text
+from ...domain.rule import SizeRange, size_range
+from ...platform.fields import values
+from ...platform.fields.table import FieldError, Table
+from ...platform.fields.values import of_text
 from ...platform.phrases import did_you_mean, rough_duration
 from ...policy.calendar import Expectation, parse_expectation, parse_holidays
 from ...rules import globs
@@ -46,7 +45,7 @@ def read(table: Table, defaults: Defaults) -> Mapping[str, Check]:
     demand = Demand(
         objects=isinstance(target, Objects),
         files=table.number("files", 0, 1, 1_000_000),
-        size=table.attempt("size", SizeRange(), lambda: values.size_range(table.texts("size"))),
+        size=table.attempt("size", SizeRange(), lambda: size_range(table.texts("size"))),
         small=table.parsed("small", 25, _percent),
         empty=table.choice("empty", "never", ("never", "ok")) == "ok",
         out=table.choice("direction", "in", ("in", "out")) == "out",

@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from ...domain.settings import FieldError
+from ...platform.fields.table import FieldError
 from ...platform.sanitize import sanitize, shorten
 
 _QUOTED = r'"((?:[^"\\]|\\.)*)"'

@@ -6,9 +6,8 @@ from datetime import timedelta
 from urllib.parse import urlsplit
 
 from ...domain.monitor import Check, Defaults
-from ...domain.settings import FieldError
-from ...fields import values
-from ...fields.table import Table
+from ...platform.fields import values
+from ...platform.fields.table import FieldError, Table
 from . import status as http_status
 from .check import ENDS_SOON, TIMEOUT, Http, Within
 from .conditions import of_body, of_header

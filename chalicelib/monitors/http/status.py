@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from ...domain.settings import FieldError
+from ...platform.fields.table import FieldError
 
 _STATUS = re.compile(r"!?([1-5]xx|[1-5]\d\d)")
 HINT = 'write "200", "2xx", "!5xx" or a list of them'

@@ -13,7 +13,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from ...domain.settings import FieldError
+from ...platform.fields.table import FieldError
 
 Test = Literal["above", "below", "at least", "at most"]
 

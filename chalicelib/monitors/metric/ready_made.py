@@ -11,8 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from ...domain.monitor import Check, Defaults
-from ...domain.settings import FieldError
-from ...fields.table import Table
+from ...platform.fields.table import FieldError, Table
 from . import conditions
 from .check import NEARLY, Metric, Missing, MonthSum, Query
 from .conditions import Condition

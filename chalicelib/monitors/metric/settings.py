@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from ...domain.monitor import Check, Defaults
-from ...fields.table import Table
+from ...platform.fields.table import Table
 from ...platform.phrases import did_you_mean
 from . import conditions, values
 from .check import Metric, Missing, Query, measured

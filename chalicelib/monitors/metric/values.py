@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from datetime import timedelta
 from math import gcd
 
-from ...domain.settings import FieldError
-from ...fields import values
+from ...platform.fields import values
+from ...platform.fields.table import FieldError
 from ...platform.phrases import duration
 from .check import Query
 from .conditions import Condition

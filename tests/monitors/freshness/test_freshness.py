@@ -13,12 +13,11 @@ from hypothesis import strategies as some
 
 from chalicelib.domain.monitor import AlertPolicy, Check, CheckResult, Defaults, MonitorState, Reach, Unreadable
 from chalicelib.domain.payloads import Level
-from chalicelib.domain.settings import Finding
-from chalicelib.fields.table import Table
 from chalicelib.monitors.freshness import arrivals
 from chalicelib.monitors.freshness.age import Age
 from chalicelib.monitors.freshness.lateness import Freshness
 from chalicelib.monitors.freshness.settings import FIELDS, read
+from chalicelib.platform.fields.table import Finding, Table
 from chalicelib.policy.incident import delivered, step
 from tests.policy.test_quiet_hours import utc
 from workbench.local.ministack import MiniStack

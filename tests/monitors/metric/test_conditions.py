@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from chalicelib.domain.settings import FieldError
 from chalicelib.monitors.metric.conditions import UNITS, Condition, at_odds, never_first, parse, shown, unit_of
+from chalicelib.platform.fields.table import FieldError
 
 MINUTE = timedelta(minutes=1)
 WORDS = {"cpu": "%", "free storage": "bytes", "lag": "s", "messages": ""}

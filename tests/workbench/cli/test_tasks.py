@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from chalicelib.delivery.tasks import run_task
 from tests.support.builders import some_settings
 from tests.support.providers import Answer
 from tests.support.stages import Stage, memory_stage, plenty
@@ -37,7 +36,7 @@ class Account:
         if self.breaks is not None:
             return {"FunctionError": "Unhandled", "Payload": io.BytesIO(json.dumps(self.breaks).encode())}
         request = f"r{len(self.invoked)}"
-        told = run_task(name, self.stage_.bot, self.stage_.settings, payload, request, plenty)
+        told = self.stage_.bot.run_task(name, payload, request, plenty)
         return {"Payload": io.BytesIO(json.dumps(told).encode())}
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from chalicelib.rules.index import RuleIndex
 from workbench.deployment.grants import Grants, Place, policies
 from workbench.deployment.setup import Setup
 from workbench.paths import PROJECT, WHEELS
@@ -62,7 +61,7 @@ def test_every_bucket_tells_its_function(packaged: tuple[Setup, dict[str, Any]])
     setup, written = packaged
     told = written["resource"]["aws_s3_bucket_notification"].values()
     variables = setup.variables()
-    assert {each["bucket"] for each in told} == set(RuleIndex(setup.settings(variables).rules).buckets)
+    assert {each["bucket"] for each in told} == set(setup.settings(variables).buckets)
     assert all(entry["events"] == ["s3:ObjectCreated:*"] for each in told for entry in each["lambda_function"])
 
 

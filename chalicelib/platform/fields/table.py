@@ -4,12 +4,35 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from ..domain.settings import FieldError, Finding
-from ..platform.phrases import did_you_mean
+from msgspec import Struct
+
+from ..phrases import did_you_mean
 
 T = TypeVar("T")
 _VARIABLE = re.compile(r"\$(\$|\{([^}]*)\})")
 _KINDS: dict[type, str] = {str: "text", int: "a whole number", list: "a list", dict: "a table"}
+
+
+class Finding(Struct, frozen=True):
+    """One thing that is wrong: where, which field, what, and the nearest that would be right."""
+
+    where: str  # 'rules[3] "invoices"'
+    field: str
+    problem: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        place = f"{self.where}, {self.field}" if self.field else self.where
+        return f"{place}: {self.problem}" + (f"; {self.hint}" if self.hint else "")
+
+
+class FieldError(ValueError):
+    """A value that cannot be used; `hint` says what could."""
+
+    def __init__(self, problem: str, hint: str = "") -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.hint = hint
 
 
 class Table:

@@ -9,42 +9,17 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from ..domain.rule import SizeRange
-from ..domain.settings import FieldError
-from ..platform.sanitize import mask_email, mask_number
+from ..sanitize import mask_email, mask_number
+from .table import FieldError
 
 T = TypeVar("T")
 
-_UNITS = {"": 1, "b": 1} | {
-    name: 1024**power
-    for power, letter in enumerate("kmgt", start=1)
-    for name in (f"{letter}b", f"{letter}ib")  # as the S3 console counts: 1 KB is 1,024 bytes
-}
-_SIZE = re.compile(r"\s*(>=|<=|>|<|=)\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*")
 _SPAN = re.compile(r"(\d+)\s*([smhd])")
 _SPAN_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _E164 = re.compile(r"\+[1-9]\d{6,14}")  # ITU-T E.164
 _EMAIL = re.compile(r"[^@\s<>\",;]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 _TABLE = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 _BUCKET = re.compile(r"(?!xn--|sthree-)(?!\d+(\.\d+){3}$)[a-z0-9](?:[a-z0-9-]|\.(?!\.)){1,61}[a-z0-9]")
-
-
-def size_range(conditions: tuple[str, ...]) -> SizeRange:
-    """Read conditions such as ">= 1 KB" and "< 5 GB" into one range of bytes."""
-    least, most = 0, None
-    for condition in conditions:
-        found = _SIZE.fullmatch(condition)
-        if not found or found[3].lower() not in _UNITS:
-            raise FieldError(f"{condition!r} is not a size condition", 'write ">= 1 KB", "< 5 GB" or "= 0"')
-        number = int(float(found[2]) * _UNITS[found[3].lower()])
-        if found[1] in (">=", ">", "="):
-            least = max(least, number + (found[1] == ">"))
-        if found[1] in ("<=", "<", "="):
-            top = number - (found[1] == "<")
-            most = top if most is None else min(most, top)
-    if most is not None and most < least:
-        raise FieldError("no size can fulfil all of these conditions")
-    return SizeRange(least or None, most)
 
 
 def span(text: str) -> timedelta:

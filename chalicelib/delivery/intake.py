@@ -1,0 +1,101 @@
+"""Intake: each event is matched against the rules, then sent, bundled or left to the sweep. Unreadable payloads are parked."""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from ..domain.delivery import Delivery, Reason
+from ..domain.event import Batch, Event, Unknown
+from ..domain.rule import Rule
+from ..platform import log
+from ..platform.parallel import MAX_CONCURRENCY, map_isolated
+from ..rules.index import Match, RuleIndex
+from ..rules.recipients import notices_for_rule
+from ..store.rows import Parked
+from .bundle import Bundler, Send
+from .deliver import Deliverer, TimeLeft
+
+OnAlarm = Callable[[Event, Rule, TimeLeft], list[Delivery]]
+Step = Callable[[], list[Delivery]]
+
+
+class Intake:
+    """Takes events of any source. A repeated event is harmless: nothing is sent twice.
+
+    `on_alarm` handles CloudWatch alarms, which open and resolve incidents instead of being sent as they are.
+    """
+
+    def __init__(
+        self, rules: Sequence[Rule], deliverer: Deliverer, on_alarm: OnAlarm, concurrency: int = MAX_CONCURRENCY
+    ) -> None:
+        self.deliverer = deliverer
+        self._rules = RuleIndex(rules)
+        self._bundler = Bundler(deliverer, deliverer.collector.bundles)
+        self._on_alarm = on_alarm
+        self._concurrency = concurrency
+
+    def take(self, batch: Batch, time_left: TimeLeft) -> list[Delivery]:
+        """Handle every event of a batch and park unreadable payloads; returns the deliveries that this call created.
+
+        Raises:
+            ExceptionGroup: some records failed, for example because the ledger is unreachable. The others are complete; AWS
+                sends the batch again, and then only the missing ones are handled.
+        """
+        for name in batch.ignored:
+            log.info("ignored", what=name)
+        _, not_parked = map_isolated(lambda unknown: self.park(unknown, time_left), batch.unknown, at_once=1)
+        send = partial(self.deliverer.deliver, time_left=time_left)
+        steps = [step for event in batch.events for step in self._steps(event, send, time_left)]
+        deliveries, failures = map_isolated(lambda step: step(), steps, self._concurrency)
+        if failures or not_parked:
+            raise ExceptionGroup("some records failed", [*not_parked, *failures])
+        return deliveries
+
+    def take_records(self, records: Sequence[tuple[str, Batch]], time_left: TimeLeft) -> dict[str, Any]:
+        """Handle the records of a queue or stream separately and tell AWS which ones to send again.
+
+        Returns Lambda's answer for ReportBatchItemFailures, so one failed record does not repeat the others.
+        """
+        failed = []
+        for name, batch in records:
+            try:
+                self.take(batch, time_left)
+            except ExceptionGroup as error:
+                log.warning("record-failed", record=name, detail=str(error))
+                failed.append({"itemIdentifier": name})
+        return {"batchItemFailures": failed}
+
+    def matches(self, event: Event) -> list[Match]:
+        """The rules that an event matches, in file order."""
+        return self._rules.match(event)
+
+    def hold(self, event: Event, reason: Reason) -> list[Delivery]:
+        """Leave an event to the sweep: its deliveries are due immediately, or its bundle holds it; [] for a known event."""
+        hold = partial(self.deliverer.hold, reason=reason)
+        return [delivery for step in self._steps(event, hold, _a_minute) for delivery in step()]
+
+    def park(self, unknown: Unknown, time_left: TimeLeft) -> list[Parked]:
+        """Store an unreadable payload and notify the owner; [] when it is already stored."""
+        parked = Parked.of(unknown, self.deliverer.clock())
+        if not self.deliverer.ledger.park(parked):
+            return []
+        log.warning("parked", parked=parked.id, source=unknown.source, why=unknown.why)
+        sentence = f"A payload from {unknown.source} was not understood and is kept as {parked.id}: {unknown.why}."
+        self.deliverer.tell_owner(f"parked {unknown.source}", sentence, time_left)
+        return [parked]
+
+    def _steps(self, event: Event, send: Send, time_left: TimeLeft) -> list[Step]:
+        """What the matching rules require for an event, as independent steps."""
+        matches = self._rules.match(event)
+        if not matches:
+            log.info("no-rule", event=event.identity, bucket=event.upload and event.upload.bucket)
+        if event.bus and event.bus.is_alarm:
+            return [partial(self._on_alarm, event, match.rule, time_left) for match in matches]
+        bundled = [partial(self._bundler.take, match.event, match.rule, send) for match in matches if match.rule.bundles]
+        single = [notice for match in matches if not match.rule.bundles for notice in notices_for_rule(match.event, match.rule)]
+        return [*bundled, *(partial(send, notice) for notice in single)]
+
+
+def _a_minute() -> timedelta:
+    return timedelta(minutes=1)
