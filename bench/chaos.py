@@ -19,7 +19,7 @@ import click
 import psutil
 from rich.progress import Progress
 
-from bench.stand import Count, judge, judge_bundles, make_world, quiet, sweeping, upload, wait_for_room
+from bench.stand import Count, evaluate, judge_bundles, make_world, quiet, sweeping, upload, wait_for_room
 from workbench.local.environment import LocalEnvironment
 from workbench.output import as_json, err, table
 from workbench.waiting import wait_until
@@ -36,10 +36,10 @@ COLUMNS = ("seed", "uploads", "kills", "lost", "SMS twice", "mail twice", "unkno
 def run(uploads: int, kills: int, seed: int, bundled: bool, on_progress: Callable[[int], object]) -> Count:
     """One run in a world of its own."""
     dice, killed, environment = random.Random(seed), 0, BUNDLED if bundled else ENVIRONMENT
-    knobs = 'then = "2m"\n' if bundled else ""
+    alert_policy = 'then = "2m"\n' if bundled else ""
     with (
         TemporaryDirectory(prefix="dropnote-chaos-") as folder,
-        make_world(Path(folder), environment, MINISTACK, knobs=knobs) as world,
+        make_world(Path(folder), environment, MINISTACK, alert_policy=alert_policy) as world,
     ):
         with sweeping(world, every_s=0.5):
             for number in range(uploads):
@@ -53,7 +53,7 @@ def run(uploads: int, kills: int, seed: int, bundled: bool, on_progress: Callabl
                     killed += _kill_one(world, dice)
                 on_progress(number + 1)
             wait_until(lambda: quiet(world), QUIET_S, pause_s=1.0)
-        return judge_bundles(world, uploads) if bundled else judge(world, uploads)
+        return judge_bundles(world, uploads) if bundled else evaluate(world, uploads)
 
 
 def _kill_one(world: LocalEnvironment, dice: random.Random) -> bool:

@@ -13,7 +13,7 @@ from time import monotonic, sleep
 
 import click
 
-from bench.stand import dead_events, judge, make_world, quiet, sweeping, upload
+from bench.stand import dead_events, evaluate, make_world, quiet, sweeping, upload
 from workbench.local.ministack import free_port
 from workbench.local.proxy.proxy import Proxy
 from workbench.output import err, table, working
@@ -49,7 +49,7 @@ def main(uploads: int, minutes: float) -> None:
         with sweeping(world, every_s=10):
             wait_until(lambda: len(world.twilio.messages()) >= uploads and quiet(world), QUIET_S, pause_s=2.0)
         took = monotonic() - started
-        count = judge(world, uploads)
+        count = evaluate(world, uploads)
     row = (uploads, minutes, dead, count.lost, count.texts_twice, count.mails_twice, count.unsettled, round(took))
     table(COLUMNS, [[f"{value:g}" for value in row]])
     for example in count.examples[:10]:

@@ -67,7 +67,7 @@ class Count:
 
 
 def make_world(
-    folder: Path, environment: Mapping[str, str], ministack: Mapping[str, str], port: int = 0, knobs: str = ""
+    folder: Path, environment: Mapping[str, str], ministack: Mapping[str, str], port: int = 0, alert_policy: str = ""
 ) -> LocalEnvironment:
     """A world that runs the project with the settings above, and more knobs of their rule."""
     project = folder / "project"
@@ -77,7 +77,7 @@ def make_world(
     for name in ("chalicelib", ".chalice", "vendor"):
         if (PROJECT / name).is_dir():
             shutil.copytree(PROJECT / name, project / name)
-    (project / "chalicelib" / "dropnote.toml").write_text(SETTINGS.replace("[people.asha]", PEOPLE) + knobs)
+    (project / "chalicelib" / "dropnote.toml").write_text(SETTINGS.replace("[people.asha]", PEOPLE) + alert_policy)
     return LocalEnvironment(
         port=port, desk_port=0, project=project, state=folder / "state", environment=environment, ministack=ministack
     )
@@ -125,7 +125,7 @@ def dead_events(world: LocalEnvironment) -> int:
     return int(told["ApproximateNumberOfMessages"]) + int(told["ApproximateNumberOfMessagesNotVisible"])
 
 
-def judge(world: LocalEnvironment, uploads: int) -> Count:
+def evaluate(world: LocalEnvironment, uploads: int) -> Count:
     """Count what came of that many uploads."""
     count = Count()
     mails = Mailbox(world.ministack.endpoint).read().mails

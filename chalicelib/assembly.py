@@ -80,7 +80,7 @@ def make_bot(settings: Settings, environ: Mapping[str, str], clients: Clients | 
         settings=settings,
         ledger=ledger,
         control=Control(TableStore(dynamodb, table), clock),
-        collector=Deferrer(ledger, Bundles(dynamodb, table), clock),
+        deferrer=Deferrer(ledger, Bundles(dynamodb, table), clock),
         renderer=Renderer(settings, stage=environ["DROPNOTE_STAGE"]),
         transport=transport,
         clock=clock,

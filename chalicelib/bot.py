@@ -43,7 +43,7 @@ class Bot:
     ) -> None:
         self.deliverer = deliverer
         self.intake = Intake(deliverer.settings.rules, deliverer, self._on_alarm, concurrency)
-        self.flusher = Flusher(deliverer, deliverer.collector.bundles, flush_inputs)
+        self.flusher = Flusher(deliverer, deliverer.deferrer.bundles, flush_inputs)
         self.secrets = secrets
         self._environ = environ or {}
         self._clients = clients
@@ -90,7 +90,7 @@ class Bot:
             deliveries = self._sweeper.sweep(time_left)
         finally:  # a failing delivery does not keep the queue waiting
             drained = drain.drain(self._dead_letters, self.intake, time_left)
-        if self.deliverer.control.ended("swept", self.deliverer.clock()):
+        if self.deliverer.control.record_run("swept", self.deliverer.clock()):
             heartbeat.check_watch(self.deliverer, time_left, self._beat)
         return deliveries + drained
 

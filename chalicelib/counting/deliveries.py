@@ -98,12 +98,12 @@ class DeliveryCounter:
             used = usage_of(limit, hours, now)
             verdict, tripped = evaluate(limit, used), ExhaustedBudget(scope, limit, *period_of(limit.per, now))
             if verdict == "over" and self._deliverer.control.now().tripped.get(tripped.key) != tripped:
-                self._deliverer.control.trip(tripped)
+                self._deliverer.control.record_exhausted(tripped)
                 log.warning("budget-used-up", scope=scope, limit=str(limit), used=used, until=tripped.until)
             if verdict != "ok" and (verdict, tripped) not in self._told:
                 once = ONCE_AN_HOUR if limit.per == "hour" else ONCE_A_DAY
                 sentence = describe(tripped, used, verdict)
-                self._deliverer.tell_owner(f"budget {verdict} {tripped.key}", sentence, time_left, once=once)
+                self._deliverer.notify_owner(f"budget {verdict} {tripped.key}", sentence, time_left, once=once)
                 self._told.add((verdict, tripped))
 
 

@@ -96,7 +96,7 @@ class Bundler:
         return window, leads or rises
 
     def _kept(
-        self, series: str, lane: str, window: Window, at_once: bool, event: Event, rule: Rule, silence: str
+        self, series: str, lane: str, window: Window, max_concurrency: bool, event: Event, rule: Rule, silence: str
     ) -> Member | None:
         """The event as a member; None where the window has ended meanwhile."""
         clock, by = self._deliverer.clock, rule.by.of(event.upload) if event.upload else ""
@@ -111,15 +111,15 @@ class Bundler:
             silence=silence,
             hours=frozenset({hour_of(event)}),
         )
-        if not at_once:
+        if not max_concurrency:
             self._ensure(bundle)
             if clock() >= window.until:
                 self._windows.pop(lane, None)
                 return None
         leads = bundle_window.is_lead(window, event)
-        if at_once:  # what is not told by itself is told by its bundle, which knows its thread
+        if max_concurrency:  # what is not told by itself is told by its bundle, which knows its thread
             event = replace(event, thread=bundle_window.thread_of(series, window), urgent=event.urgent or not leads)
-        kept = self._bundles.add(series, Member(event.identity, bundle.id, event, told=at_once, came_at=clock()))
+        kept = self._bundles.add(series, Member(event.identity, bundle.id, event, told=max_concurrency, came_at=clock()))
         if rule.complete and event.upload and rule.complete.is_marker(event.upload):
             self._look_now(bundle)
         return kept
@@ -144,7 +144,7 @@ class Bundler:
 
     def _came_late(self, event: Event, upload: Upload, series: str) -> bool:
         """Did a backfill find it before its event came? Asked only for events of before the backfill."""
-        until = self._deliverer.control.now().looked_until.get(upload.bucket)
+        until = self._deliverer.control.now().backfilled_until.get(upload.bucket)
         if until is None or event.at > until:
             return False
         late = replace(event, identity=late_identity(upload))

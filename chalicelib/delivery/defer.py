@@ -32,7 +32,7 @@ class Deferrer:
         """Let a delivery wait for its reader's bundle; [] where the ledger has it already."""
         bundle = self._ensured(row, wait.until, wait.why, settle)
         row = replace(row, state=State.BUNDLED, reason=wait.reason, detail=wait.why, due_at=None, bundle=bundle.id)
-        there = self._ledger.keep(row)
+        there = self._ledger.insert(row)
         if there.claim != row.claim:
             return self.again(there, settle)
         self._add(row, bundle)

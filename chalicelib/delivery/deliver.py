@@ -42,7 +42,7 @@ class Deliverer(Struct, eq=False):
     settings: Settings
     ledger: Ledger
     control: Control
-    collector: Deferrer
+    deferrer: Deferrer
     renderer: Renderer
     transport: Callable[[Channel], Transport]
     clock: Clock = utc_now
@@ -88,7 +88,7 @@ class Deliverer(Struct, eq=False):
                     others = self.deliver(other, time_left)
                     return [*self._insert(self._dropped(notice, Reason.OVER_BUDGET, str(by))), *others]
                 by = Deferral(Reason.OVER_BUDGET, by.until, str(by))
-        return self.collector.collect(self._new(notice, None), by, self.settle)
+        return self.deferrer.collect(self._new(notice, None), by, self.settle)
 
     def drop_silenced(self, notice: Notice, silence: str) -> list[Delivery]:
         """Write down that a silenced rule would have said this; [] when the ledger has it already."""
@@ -120,17 +120,17 @@ class Deliverer(Struct, eq=False):
             after = outcome.not_sent(delivery, error, self.clock(), self.chance, self.settle, falls_back_at)
         else:
             after = outcome.sent(delivery, receipt, self.clock())
-        others = self.before_giving_up(after, notice, time_left) if after.state is State.FAILED else []
+        others = self.before_abandoning(after, notice, time_left) if after.state is State.FAILED else []
         marked = self.mark(delivery, after)
         key = suppression_key(notice, self.settings)
         if after.state is State.SENT and key in self.control.now().dead:  # a deliberate message got through
-            self.control.revive(key)
+            self.control.unsuppress(key)
         return [*marked, *others]
 
-    def before_giving_up(self, after: Delivery, notice: Notice, time_left: TimeLeft) -> list[Delivery]:
+    def before_abandoning(self, after: Delivery, notice: Notice, time_left: TimeLeft) -> list[Delivery]:
         """A delivery is about to fail or expire: remember a dead address, try the other channel, tell the owner."""
         if after.reason in _SUPPRESSING:
-            self._bury(notice, after)
+            self._suppress(notice, after)
         others = self.fall_back(notice, time_left)
         if notice.event.kind is not Kind.TROUBLE:
             how = f" and went by {others[0].channel} instead" if others else ""
@@ -138,10 +138,10 @@ class Deliverer(Struct, eq=False):
                 f"A message to {after.person} by {after.channel} was given up{how}: {after.reason}"
                 f"{': ' if after.detail else ''}{after.detail}. Rule {after.rule}; dropnote show {after.id} tells more."
             )
-            self.tell_owner(f"failed {after.channel}", sentence, time_left, failed=after.channel)
+            self.notify_owner(f"failed {after.channel}", sentence, time_left, failed=after.channel)
         return others
 
-    def tell_owner(
+    def notify_owner(
         self, about: str, sentence: str, time_left: TimeLeft, *, failed: Channel | None = None, once: str = ONCE_AN_HOUR
     ) -> None:
         """Tell the owner that the bot is in trouble, once an hour (or A_DAY) for each thing it is about, by another way than
@@ -172,7 +172,7 @@ class Deliverer(Struct, eq=False):
         if rendered.trouble:
             log.warning("template-failed", template=notice.template, rule=notice.rule, why=rendered.trouble)
             if notice.event.kind is not Kind.TROUBLE:
-                self.tell_owner(f"template {notice.template}", rendered.trouble, time_left)
+                self.notify_owner(f"template {notice.template}", rendered.trouble, time_left)
         return rendered.message
 
     def connected(self, channel: Channel) -> Transport:
@@ -189,12 +189,12 @@ class Deliverer(Struct, eq=False):
 
     def mark(self, old: Delivery, new: Delivery) -> list[Delivery]:
         """Write one arrow down. Where somebody else was quicker that is left alone, except that what was sent stays sent."""
-        if self.ledger.move(old, new):
+        if self.ledger.transition(old, new):
             _tell(new)
             return [new]
         if new.state is State.SENT and (there := self.ledger.get(old.id)) and there.state is State.UNKNOWN:
             late = outcome.sent(there, Receipt(new.receipt), self.clock())  # we were taken for dead
-            if self.ledger.move(there, late):
+            if self.ledger.transition(there, late):
                 _tell(late)
                 return [late]
         log.info("overtaken", delivery=old.id)
@@ -221,9 +221,9 @@ class Deliverer(Struct, eq=False):
         return replace(self._new(notice, None), state=State.DROPPED, reason=reason, detail=detail, due_at=None)
 
     def _insert(self, delivery: Delivery) -> list[Delivery]:
-        there = self.ledger.keep(delivery)
+        there = self.ledger.insert(delivery)
         if (there.claim, there.state) != (delivery.claim, delivery.state):
-            return self.collector.again(there, self.settle)
+            return self.deferrer.again(there, self.settle)
         if delivery.state is not State.CLAIMED:
             _tell(delivery)
         return [delivery]
@@ -231,7 +231,7 @@ class Deliverer(Struct, eq=False):
     def _told_as_late(self, notice: Notice) -> bool:
         """Did a backfill announce it before its event came? Asked of the ledger only for events of before the backfill."""
         event = notice.event
-        until = self.control.now().looked_until.get(event.upload.bucket) if event.upload else None
+        until = self.control.now().backfilled_until.get(event.upload.bucket) if event.upload else None
         if until is None or event.at > until or event.upload is None:
             return False
         late = replace(event, identity=late_identity(event.upload))
@@ -241,10 +241,10 @@ class Deliverer(Struct, eq=False):
     def _send(self, delivery: Delivery, message: Message, address: str) -> Receipt:
         return self.connected(delivery.channel).send(message, to=address, delivery_id=delivery.id)
 
-    def _bury(self, notice: Notice, delivery: Delivery) -> None:
+    def _suppress(self, notice: Notice, delivery: Delivery) -> None:
         log.warning("dead-address", person=delivery.person, channel=delivery.channel, reason=delivery.reason)
         suppressed = SuppressedAddress(delivery.person, delivery.channel, delivery.reason, self.clock())
-        self.control.bury(suppression_key(notice, self.settings), suppressed)
+        self.control.suppress(suppression_key(notice, self.settings), suppressed)
 
 
 def suppression_note(suppressed: SuppressedAddress) -> str:

@@ -31,7 +31,7 @@ class Intake:
     ) -> None:
         self.deliverer = deliverer
         self._rules = RuleIndex(rules)
-        self._bundler = Bundler(deliverer, deliverer.collector.bundles)
+        self._bundler = Bundler(deliverer, deliverer.deferrer.bundles)
         self._on_alarm = on_alarm
         self._concurrency = concurrency
 
@@ -44,7 +44,7 @@ class Intake:
         """
         for name in batch.ignored:
             log.info("ignored", what=name)
-        _, not_parked = map_isolated(lambda unknown: self.park(unknown, time_left), batch.unknown, at_once=1)
+        _, not_parked = map_isolated(lambda unknown: self.park(unknown, time_left), batch.unknown, max_concurrency=1)
         send = partial(self.deliverer.deliver, time_left=time_left)
         steps = [step for event in batch.events for step in self._steps(event, send, time_left)]
         deliveries, failures = map_isolated(lambda step: step(), steps, self._concurrency)
@@ -82,7 +82,7 @@ class Intake:
             return []
         log.warning("parked", parked=parked.id, source=unknown.source, why=unknown.why)
         sentence = f"A payload from {unknown.source} was not understood and is kept as {parked.id}: {unknown.why}."
-        self.deliverer.tell_owner(f"parked {unknown.source}", sentence, time_left)
+        self.deliverer.notify_owner(f"parked {unknown.source}", sentence, time_left)
         return [parked]
 
     def _steps(self, event: Event, send: Send, time_left: TimeLeft) -> list[Step]:

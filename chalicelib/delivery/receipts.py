@@ -70,4 +70,4 @@ def _tell_the_others(deliverer: Deliverer, after: Delivery, time_left: TimeLeft)
     """Before it is written down: dying in between then loses nothing."""
     notice = notice_of_delivery(after, deliverer.settings)
     if not isinstance(notice, str):
-        deliverer.before_giving_up(after, notice, time_left)
+        deliverer.before_abandoning(after, notice, time_left)

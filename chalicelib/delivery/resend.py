@@ -52,7 +52,7 @@ def resend(intake: Intake, id_: str, who: str) -> Delivery:
     if State.RETRY not in ARROWS[delivery.state] or delivery.state is State.CLAIMED:
         raise ResendError(_why_not(delivery))
     again = replace(outcome.resent(delivery, now, LIFETIME, who), claim=intake.deliverer.token())
-    if not ledger.move(delivery, again):
+    if not ledger.transition(delivery, again):
         raise ResendError("it has just been moved on by somebody else: look at it again")
     return again
 

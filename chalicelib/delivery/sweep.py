@@ -31,7 +31,7 @@ class Sweeper(Struct, eq=False):
 
     deliverer: Deliverer
     flusher: Flusher
-    at_once: int = MAX_CONCURRENCY
+    max_concurrency: int = MAX_CONCURRENCY
 
     def sweep(self, time_left: TimeLeft) -> list[Delivery]:
         """Work on what is due until nothing is or the time runs short; the rest stays due.
@@ -59,7 +59,7 @@ class Sweeper(Struct, eq=False):
             return moved
 
         while time_left() >= SEND_RESERVE and (some := list(islice(rows, _ROWS))):
-            now_done, failed = map_isolated(one, some, self.at_once)
+            now_done, failed = map_isolated(one, some, self.max_concurrency)
             done += now_done
             failures += failed
         if failures:
@@ -95,13 +95,13 @@ class Sweeper(Struct, eq=False):
         claimed = replace(
             outcome.claimed(delivery, deliverer.token(), now, deliverer.lease, message.body_hash), segments=message.segments
         )
-        if not deliverer.ledger.move(delivery, claimed):
+        if not deliverer.ledger.transition(delivery, claimed):
             return []
         return deliverer.attempt(claimed, notice, message, time_left)
 
     def _given_up_or_moved(self, old: Delivery, new: Delivery, notice: Notice, time_left: TimeLeft) -> list[Delivery]:
         ends = new.state in (State.FAILED, State.EXPIRED)
-        others = self.deliverer.before_giving_up(new, notice, time_left) if ends else []
+        others = self.deliverer.before_abandoning(new, notice, time_left) if ends else []
         return [*self._moved(old, new), *others]
 
     def _moved(self, old: Delivery, new: Delivery) -> list[Delivery]:

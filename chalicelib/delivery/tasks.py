@@ -72,7 +72,7 @@ class DigestNow(Struct, frozen=True, forbid_unknown_fields=True):
 class Watcher(Protocol):
     """What a task needs of the monitors' runner."""
 
-    def standings(self) -> Mapping[str, MonitorState]:
+    def states(self) -> Mapping[str, MonitorState]:
         """The state of every monitor, by name."""
 
     def run(self, monitors: Sequence[Monitor], time_left: TimeLeft, *, now_all: bool = False) -> Any:
@@ -186,9 +186,9 @@ def _watch_now(context: Context, wanted: WatchNow) -> dict[str, Any]:
         hint = did_you_mean(wanted.monitor, names) or "there are none" * (not names)
         raise TaskError(f"monitor: the settings have no monitor {wanted.monitor!r}; {hint}")
     watch = context.watch()
-    before = watch.standings()
+    before = watch.states()
     watched = watch.run(some, context.time_left, now_all=True)
-    after = watch.standings()
+    after = watch.states()
     found = [
         _seen(each, before.get(each.name, MonitorState(each.name)), after.get(each.name, MonitorState(each.name)))
         for each in some
@@ -219,7 +219,7 @@ def _digest_now(context: Context, wanted: DigestNow) -> dict[str, Any]:
     if not waiting:
         return {"digests": 0, "channels": [], "says": f"nothing waits for {wanted.who}"}
     why = f"asked for by {context.request}"
-    sealed = [row for row in waiting if not row.sealed and deliverer.collector.seal(row, why, deliverer.settle)]
+    sealed = [row for row in waiting if not row.sealed and deliverer.deferrer.seal(row, why, deliverer.settle)]
     # not here and now: another function may be writing to it still
     says = f"what waits for {wanted.who} is told within two minutes, by the sweep"
     return {"digests": len(sealed), "channels": sorted({row.channel for row in waiting}), "says": says}

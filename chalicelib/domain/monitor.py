@@ -75,18 +75,18 @@ class MonitorState(Struct, frozen=True, omit_defaults=True):
         return self.result.memory if self.result else {}
 
 
-class Unreadable(Exception):
+class ProbeError(Exception):
     """What a monitor looks at cannot be read now; the text completes "it cannot be read: …", without a secret."""
 
 
-class Defaults(Struct, frozen=True):
+class MonitorDefaults(Struct, frozen=True):
     """What monitors take from the rest of the settings."""
 
     zone: str = "UTC"  # the bot's
     holidays: Mapping[str, tuple[str, ...]] = {}  # the lists of [holidays] by name: "2026-01-26", or each year's "12-25"
 
 
-class Reach(Struct, eq=False):
+class ProbeContext(Struct, eq=False):
     """What a look may use: clients of AWS, and how much time is left for all of them."""
 
     clients: Callable[..., Any]
@@ -104,30 +104,30 @@ class Check(Protocol):
     def what(self) -> str:
         """What it looks at and expects, in one line: "https://example.com/health answers 2xx"."""
 
-    def look(self, reach: Reach, now: datetime, memory: Mapping[str, Any]) -> Any:
+    def probe(self, reach: ProbeContext, now: datetime, memory: Mapping[str, Any]) -> Any:
         """Ask. `memory` is what the last judgement left.
 
         Raises:
             Unreadable: nobody can say.
         """
 
-    def judge(self, seen: Any, now: datetime, memory: Mapping[str, Any]) -> CheckResult:
+    def evaluate(self, seen: Any, now: datetime, memory: Mapping[str, Any]) -> CheckResult:
         """What a look amounts to. Pure."""
 
     @property
-    def asks(self) -> tuple[tuple[str, str], ...]:
+    def permissions(self) -> tuple[tuple[str, str], ...]:
         """What IAM must allow it: actions and what they are on: ("s3:ListBucket", "acme-drops"); or "*"."""
 
-    def coming(self, after: datetime) -> Iterator[datetime]:
+    def upcoming(self, after: datetime) -> Iterator[datetime]:
         """The moments (UTC) at which something is expected, later than `after`; none where it is only looked at now and then."""
 
 
 @runtime_checkable
-class Together(Protocol):
+class BatchProbe(Protocol):
     """A kind of check of which many are looked at by few requests."""
 
     @classmethod
-    def look_at_all(cls, checks: Sequence[Self], reach: Reach, now: datetime) -> list[Any]:
+    def probe_all(cls, checks: Sequence[Self], reach: ProbeContext, now: datetime) -> list[Any]:
         """What each of them sees, or the Unreadable that it would raise, in the same order."""
 
 
@@ -137,7 +137,7 @@ class Monitor(Struct, frozen=True):
     name: str
     kind: str
     check: Check
-    knobs: AlertPolicy
+    alert_policy: AlertPolicy
     rule: Rule  # of the same name: who hears, and when
     on_error: tuple[Recipient, ...] = ()  # hear too, of errors
     table: str = ""  # the name of the [[monitors]] table, where that stands for several

@@ -42,8 +42,8 @@ class HealthCheck:
         if controls.checked and now - controls.checked >= HOURLY:
             found = self.run(arn, time_left)
         if controls.checked is None or now - controls.checked >= HOURLY:  # what was just deployed has an hour to settle
-            deliverer.control.ended("checked", now)
-        deliverer.control.ended("watched", now)
+            deliverer.control.record_run("checked", now)
+        deliverer.control.record_run("watched", now)
         return found
 
     def run(self, arn: str, time_left: TimeLeft) -> list[Problem]:
@@ -54,7 +54,7 @@ class HealthCheck:
             some = [trouble for trouble in found if trouble.kind == kind]
             if time_left() > RESERVE:
                 about = " ".join(["watch", kind, *sorted(trouble.subject for trouble in some)])
-                deliverer.tell_owner(about, " ".join(map(str, some)), time_left, once=ONCE_A_DAY)
+                deliverer.notify_owner(about, " ".join(map(str, some)), time_left, once=ONCE_A_DAY)
                 told += 1
         tell = log.warning if found or self._unanswered else log.info
         names = ", ".join(f"{trouble.kind} {trouble.subject}".strip() for trouble in found)

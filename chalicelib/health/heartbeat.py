@@ -15,7 +15,7 @@ def check_watch(deliverer: Deliverer, time_left: TimeLeft, beat: Callable[[str],
     settings, every = deliverer.settings, timedelta(minutes=deliverer.settings.watch_interval_minutes)
     problems = rules.watch(deliverer.control.now().watched, deliverer.clock(), every, deliverer.renderer.stage)
     for problem in problems:
-        deliverer.tell_owner("watch stopped", str(problem), time_left, once=ONCE_A_DAY)
+        deliverer.notify_owner("watch stopped", str(problem), time_left, once=ONCE_A_DAY)
     if settings.bot.ping and not problems:
         beat(settings.bot.ping)
 

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from msgspec import Struct
 
-from ..domain.monitor import AlertPolicy, CheckResult, Monitor, MonitorState, Reach
+from ..domain.monitor import AlertPolicy, CheckResult, Monitor, MonitorState, ProbeContext
 from ..domain.payloads import Level
 from ..domain.rule import Rule
 from ..domain.settings import Settings
@@ -22,19 +22,19 @@ class AlarmCheck(Struct, frozen=True):
     result: CheckResult
 
     @property
-    def asks(self) -> tuple[tuple[str, str], ...]:
+    def permissions(self) -> tuple[tuple[str, str], ...]:
         """Nothing."""
         return ()
 
-    def look(self, reach: Reach, now: datetime, memory: Mapping[str, Any]) -> CheckResult:
+    def probe(self, reach: ProbeContext, now: datetime, memory: Mapping[str, Any]) -> CheckResult:
         """Nothing is asked: an alarm tells."""
         return self.result
 
-    def judge(self, seen: CheckResult, now: datetime, memory: Mapping[str, Any]) -> CheckResult:
+    def evaluate(self, seen: CheckResult, now: datetime, memory: Mapping[str, Any]) -> CheckResult:
         """What it said last."""
         return seen
 
-    def coming(self, after: datetime) -> Iterator[datetime]:
+    def upcoming(self, after: datetime) -> Iterator[datetime]:
         """Nobody knows."""
         return iter(())
 
@@ -42,11 +42,11 @@ class AlarmCheck(Struct, frozen=True):
 def monitor_of_alarm(rule: Rule, standing: MonitorState) -> Monitor:
     """The monitor that an alarm is to its rule."""
     known = standing.result or CheckResult(Level.UNKNOWN, "has not said anything yet")
-    knobs = AlertPolicy(every=AlarmCheck.every, remind=rule.remind, urgent=True)
-    return Monitor(standing.name, "alarm", AlarmCheck(f"alarm {standing.shown}", known), knobs, rule)
+    alert_policy = AlertPolicy(every=AlarmCheck.every, remind=rule.remind, urgent=True)
+    return Monitor(standing.name, "alarm", AlarmCheck(f"alarm {standing.shown}", known), alert_policy, rule)
 
 
-def open_alarms(settings: Settings, standings: Mapping[str, MonitorState]) -> list[Monitor]:
+def open_alarms(settings: Settings, states: Mapping[str, MonitorState]) -> list[Monitor]:
     """The alarms that are open, of rules that the settings still have."""
-    found = [(settings.rule(each.rule), each) for each in standings.values() if each.rule and (each.incident or each.untold)]
+    found = [(settings.rule(each.rule), each) for each in states.values() if each.rule and (each.incident or each.untold)]
     return [monitor_of_alarm(rule, each) for rule, each in found if rule]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from importlib import import_module
 
-from ..domain.monitor import Check, Defaults
+from ..domain.monitor import Check, MonitorDefaults
 from ..platform.fields.table import Table
 
 # kind -> module and function: takes the fields of a [[monitors]] table, gives a check for each monitor it stands for, by what is
@@ -20,10 +20,10 @@ _KINDS = {
 KINDS = tuple(_KINDS)
 
 
-def reader(kind: str) -> Callable[[Table, Defaults], Mapping[str, Check]]:
+def reader(kind: str) -> Callable[[Table, MonitorDefaults], Mapping[str, Check]]:
     """What reads the fields of a kind. Those that no kind's reader and no common field knows are found by `fields`."""
     module, name = _KINDS[kind]
-    found: Callable[[Table, Defaults], Mapping[str, Check]] = getattr(import_module(f"{__package__}.{module}"), name)
+    found: Callable[[Table, MonitorDefaults], Mapping[str, Check]] = getattr(import_module(f"{__package__}.{module}"), name)
     return found
 
 

@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from ..delivery.deliver import Deliverer, TimeLeft
 from ..domain.delivery import Delivery
 from ..domain.event import Event
-from ..domain.monitor import CheckResult, Monitor, MonitorState, Reach, Together, Unreadable
+from ..domain.monitor import BatchProbe, CheckResult, Monitor, MonitorState, ProbeContext, ProbeError
 from ..domain.payloads import Level
 from ..domain.rule import Rule
 from ..platform import log
@@ -49,14 +49,14 @@ class Watch:
     """Looks at monitors. `clients` makes AWS clients; `incidents` is where it is written down how each stands."""
 
     def __init__(
-        self, deliverer: Deliverer, incidents: Incidents, clients: Callable[..., Any], *, at_once: int = MAX_CONCURRENCY
+        self, deliverer: Deliverer, incidents: Incidents, clients: Callable[..., Any], *, max_concurrency: int = MAX_CONCURRENCY
     ) -> None:
         self._deliverer = deliverer
         self._incidents = incidents
         self._clients = shared(clients)
-        self._at_once = at_once
+        self._at_once = max_concurrency
 
-    def standings(self) -> Mapping[str, MonitorState]:
+    def states(self) -> Mapping[str, MonitorState]:
         """How everything stands, by its name."""
         return self._incidents.all()
 
@@ -64,17 +64,17 @@ class Watch:
         self, monitors: Sequence[Monitor], time_left: TimeLeft, *, now_all: bool = False, step: Step = lambda *_: None
     ) -> WatchResult:
         """Look at those that are due (or at all of them), and tell what changed. `step` hears of each look what it gave."""
-        standings = self._incidents.all()
+        states = self._incidents.all()
         now = self._deliverer.clock()
-        told = self._tell_again(monitors, standings, time_left)
-        monitors = [*monitors, *open_alarms(self._deliverer.settings, standings)]
+        told = self._tell_again(monitors, states, time_left)
+        monitors = [*monitors, *open_alarms(self._deliverer.settings, states)]
         due = sorted(
-            (monitor for monitor in monitors if now_all or _due(standings.get(monitor.name), now)),
-            key=lambda monitor: _since_when(standings.get(monitor.name)),
+            (monitor for monitor in monitors if now_all or _due(states.get(monitor.name), now)),
+            key=lambda monitor: _since_when(states.get(monitor.name)),
         )
         looked = 0
-        for monitor, seen in self._seen(due, standings, time_left):
-            standing = standings.get(monitor.name, MonitorState(monitor.name))
+        for monitor, seen in self._seen(due, states, time_left):
+            standing = states.get(monitor.name, MonitorState(monitor.name))
             with _innocent_of(monitor.name):
                 result = _result(monitor, seen, self._deliverer.clock(), standing.memory)
                 step(monitor, result)
@@ -85,17 +85,17 @@ class Watch:
         return WatchResult(looked, told, len(due) - looked)
 
     def _seen(
-        self, due: Sequence[Monitor], standings: Mapping[str, MonitorState], time_left: TimeLeft
+        self, due: Sequence[Monitor], states: Mapping[str, MonitorState], time_left: TimeLeft
     ) -> Iterable[tuple[Monitor, Any]]:
         """What each sees, or why it cannot, as they come; those that hang are left to themselves."""
-        reach, now = Reach(self._clients, lambda: time_left() - RESERVE), self._deliverer.clock()
+        reach, now = ProbeContext(self._clients, lambda: time_left() - RESERVE), self._deliverer.clock()
 
-        def look(some: Sequence[Monitor]) -> list[Any]:
+        def probe(some: Sequence[Monitor]) -> list[Any]:
             first = some[0].check
-            if isinstance(first, Together):
+            if isinstance(first, BatchProbe):
                 checks: list[Any] = [monitor.check for monitor in some]  # all of the first one's kind
-                return type(first).look_at_all(checks, reach, now)
-            return [first.look(reach, now, standings.get(some[0].name, MonitorState("")).memory)]
+                return type(first).probe_all(checks, reach, now)
+            return [first.probe(reach, now, states.get(some[0].name, MonitorState("")).memory)]
 
         pool = ThreadPoolExecutor(max_workers=self._at_once)
         try:
@@ -104,7 +104,7 @@ class Watch:
             while (waiting or running) and time_left() > RESERVE:
                 while waiting and len(running) < self._at_once:
                     job = waiting.popleft()
-                    running[pool.submit(look, job)] = job
+                    running[pool.submit(probe, job)] = job
                 patience = (time_left() - RESERVE).total_seconds()
                 for future in wait(running, timeout=max(patience, 0), return_when=FIRST_COMPLETED).done:
                     yield from zip(running[future], _results(future, len(running.pop(future))), strict=True)
@@ -131,23 +131,23 @@ class Watch:
         now = self._deliverer.clock()
         silences = self._deliverer.control.now().silences
         muted = any(active_silence(silences, name, now) for name in (monitor.name, monitor.table, monitor.rule.name))
-        after = step(standing, result, monitor.knobs, now, monitor.check.what, silenced=muted)
-        if not self._incidents.keep(standing, after, now):
+        after = step(standing, result, monitor.alert_policy, now, monitor.check.what, silenced=muted)
+        if not self._incidents.save(standing, after, now):
             log.info("overtaken", monitor=monitor.name)
             return []
         if after.level is not standing.level:
             log.info("level", monitor=monitor.name, level=after.level, before=standing.level, says=result.says)
         return self._tell(monitor, after, time_left)
 
-    def _tell_again(self, monitors: Sequence[Monitor], standings: dict[str, MonitorState], time_left: TimeLeft) -> int:
+    def _tell_again(self, monitors: Sequence[Monitor], states: dict[str, MonitorState], time_left: TimeLeft) -> int:
         """What a watch before this one wrote down and did not get to tell."""
         told = 0
         for monitor in monitors:
-            standing = standings.get(monitor.name)
+            standing = states.get(monitor.name)
             if standing and standing.untold and time_left() > RESERVE:
                 with _innocent_of(monitor.name):
                     told += len(self._tell(monitor, standing, time_left))
-                    standings[monitor.name] = self._incidents.get(monitor.name)
+                    states[monitor.name] = self._incidents.get(monitor.name)
         return told
 
     def _tell(self, monitor: Monitor, standing: MonitorState, time_left: TimeLeft) -> list[Delivery]:
@@ -160,7 +160,7 @@ class Watch:
             for recipient in dict.fromkeys(recipients)
             for each in self._deliverer.deliver(rule_notice(event, monitor.rule, recipient), time_left)
         ]
-        self._incidents.keep(standing, delivered(standing), self._deliverer.clock())
+        self._incidents.save(standing, delivered(standing), self._deliverer.clock())
         return told
 
 
@@ -178,7 +178,7 @@ def _jobs(due: Sequence[Monitor]) -> deque[list[Monitor]]:
     jobs: deque[list[Monitor]] = deque()
     together: dict[type, list[Monitor]] = {}
     for monitor in due:
-        if not isinstance(monitor.check, Together):
+        if not isinstance(monitor.check, BatchProbe):
             jobs.append([monitor])
         elif type(monitor.check) in together:
             together[type(monitor.check)].append(monitor)
@@ -193,16 +193,16 @@ def _results(future: Future[list[Any]], count: int) -> list[Any]:
     error = future.exception()
     if error is None:
         return future.result()
-    if not isinstance(error, Unreadable):
+    if not isinstance(error, ProbeError):
         log.warning("look-failed", error=type(error).__name__, detail=str(error))
-        error = Unreadable(f"looking at it failed with {type(error).__name__}; the log of the watch tells more")
+        error = ProbeError(f"looking at it failed with {type(error).__name__}; the log of the watch tells more")
     return [error] * count
 
 
 def _result(monitor: Monitor, seen: Any, now: datetime, memory: Mapping[str, Any]) -> CheckResult:
-    if isinstance(seen, Unreadable):
+    if isinstance(seen, ProbeError):
         return CheckResult(Level.UNKNOWN, f"cannot be read: {seen}", memory=memory)
-    return monitor.check.judge(seen, now, memory)
+    return monitor.check.evaluate(seen, now, memory)
 
 
 def _due(standing: MonitorState | None, now: datetime) -> bool:

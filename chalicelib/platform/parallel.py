@@ -12,7 +12,7 @@ Done = TypeVar("Done")
 
 
 def map_isolated(
-    work: Callable[[Item], list[Done]], items: Iterable[Item], at_once: int = MAX_CONCURRENCY
+    work: Callable[[Item], list[Done]], items: Iterable[Item], max_concurrency: int = MAX_CONCURRENCY
 ) -> tuple[list[Done], list[Exception]]:
     """Do `work` to every item, that many at once, in order of their coming. Gives what was done, and what went wrong."""
     todo = list(items)
@@ -26,10 +26,10 @@ def map_isolated(
             failures.append(error)
             return []
 
-    if len(todo) < 2 or at_once < 2:  # no threads for one: it is the usual case
+    if len(todo) < 2 or max_concurrency < 2:  # no threads for one: it is the usual case
         return [done for item in todo for done in isolated(item)], failures
     from concurrent.futures import ThreadPoolExecutor
 
-    with ThreadPoolExecutor(max_workers=min(at_once, len(todo))) as pool:
+    with ThreadPoolExecutor(max_workers=min(max_concurrency, len(todo))) as pool:
         found = pool.map(isolated, todo)
         return [done for some in found for done in some], failures

@@ -65,7 +65,7 @@ class Controls(Struct, frozen=True):
     """
 
     dead: Mapping[str, SuppressedAddress] = field(default_factory=dict)
-    looked_until: Mapping[str, datetime] = field(default_factory=dict)
+    backfilled_until: Mapping[str, datetime] = field(default_factory=dict)
     swept: datetime | None = None
     watched: datetime | None = None
     checked: datetime | None = None

@@ -22,23 +22,29 @@ CHECKS = 8
 
 
 def step(
-    standing: MonitorState, result: CheckResult, knobs: AlertPolicy, now: datetime, what: str = "", *, silenced: bool = False
+    standing: MonitorState,
+    result: CheckResult,
+    alert_policy: AlertPolicy,
+    now: datetime,
+    what: str = "",
+    *,
+    silenced: bool = False,
 ) -> MonitorState:
     """How a monitor stands after a result. What is to be told of it is in `untold`.
 
     `what` says what the monitor looks at. While it is silenced nothing is told; afterwards what is still so.
     """
     after = replace(
-        _levelled(standing, result, knobs, now),
+        _levelled(standing, result, alert_policy, now),
         result=result,
         checked_at=now,
-        look_at=result.look_at or now + knobs.every,
+        look_at=result.look_at or now + alert_policy.every,
         version=standing.version + 1,
     )
-    after = _flapped(after, knobs, now)
-    change = None if silenced or after.untold else _change_to_send(after, knobs, now)  # one after the other
+    after = _flapped(after, alert_policy, now)
+    change = None if silenced or after.untold else _change_to_send(after, alert_policy, now)  # one after the other
     if change and after.incident:
-        after = _announced(after, change, knobs, now, what)
+        after = _announced(after, change, alert_policy, now, what)
     over = after.level is Level.OK and after.told is Level.OK and not (after.flapping or after.flapping_told)
     return replace(after, incident=None) if over else after
 
@@ -56,7 +62,7 @@ def delivered(standing: MonitorState) -> MonitorState:
     return replace(standing, untold=None, version=standing.version + 1)
 
 
-def _levelled(standing: MonitorState, result: CheckResult, knobs: AlertPolicy, now: datetime) -> MonitorState:
+def _levelled(standing: MonitorState, result: CheckResult, alert_policy: AlertPolicy, now: datetime) -> MonitorState:
     """The level after a result: changed where enough of them in a row say so."""
     level = standing.level
     if result.level is level or (result.level is Level.UNKNOWN and level is not Level.OK):  # not to know is no evidence
@@ -67,7 +73,7 @@ def _levelled(standing: MonitorState, result: CheckResult, knobs: AlertPolicy, n
     streak = standing.streak + 1 if goes_on else 1
     agreed = (min if worse else max)(both, key=lambda each: each.rank)
     since = standing.streak_since if goes_on else (result.since or now)
-    if streak < (knobs.failures if worse else knobs.recoveries):
+    if streak < (alert_policy.failures if worse else alert_policy.recoveries):
         return replace(standing, streak=streak, streak_level=agreed, streak_since=since, since=standing.since or now)
     return _changed(replace(standing, streak=0, streak_since=None), agreed, since or now, result, now)
 
@@ -82,15 +88,15 @@ def _changed(standing: MonitorState, level: Level, since: datetime, result: Chec
     return replace(standing, level=level, since=since, changes=(*standing.changes, now), incident=incident)
 
 
-def _flapped(standing: MonitorState, knobs: AlertPolicy, now: datetime) -> MonitorState:
-    span = max(FLAPPING, CHECKS * knobs.every)
+def _flapped(standing: MonitorState, alert_policy: AlertPolicy, now: datetime) -> MonitorState:
+    span = max(FLAPPING, CHECKS * alert_policy.every)
     changes = tuple(at for at in standing.changes if now - at < span)
     if standing.flapping and (not changes or now - changes[-1] >= span / 2):
         return replace(standing, changes=(), flapping=False)
     return replace(standing, changes=changes, flapping=standing.flapping or len(changes) >= FLAPS)
 
 
-def _change_to_send(standing: MonitorState, knobs: AlertPolicy, now: datetime) -> IncidentChange | None:
+def _change_to_send(standing: MonitorState, alert_policy: AlertPolicy, now: datetime) -> IncidentChange | None:
     if standing.incident is None:
         return None
     if standing.flapping:
@@ -105,11 +111,17 @@ def _change_to_send(standing: MonitorState, knobs: AlertPolicy, now: datetime) -
             return IncidentChange.RESOLVED
         return IncidentChange.WORSENED if level.rank > told.rank else IncidentChange.EASED
     incident = standing.incident
-    due = knobs.remind and level is not Level.OK and not incident.acked_at
-    return IncidentChange.REMINDER if due and knobs.remind and now - (incident.told_at or now) >= knobs.remind else None
+    due = alert_policy.remind and level is not Level.OK and not incident.acked_at
+    return (
+        IncidentChange.REMINDER
+        if due and alert_policy.remind and now - (incident.told_at or now) >= alert_policy.remind
+        else None
+    )
 
 
-def _announced(standing: MonitorState, change: IncidentChange, knobs: AlertPolicy, now: datetime, what: str) -> MonitorState:
+def _announced(
+    standing: MonitorState, change: IncidentChange, alert_policy: AlertPolicy, now: datetime, what: str
+) -> MonitorState:
     incident, result = standing.incident, standing.result
     if incident is None or result is None:
         return standing
@@ -127,7 +139,9 @@ def _announced(standing: MonitorState, change: IncidentChange, knobs: AlertPolic
         value=result.value,
         what=what,
         until=standing.since if ended else None,
-        remind_s=int(knobs.remind.total_seconds()) if knobs.remind and not ended and change is not IncidentChange.FLAPPING else 0,
+        remind_s=int(alert_policy.remind.total_seconds())
+        if alert_policy.remind and not ended and change is not IncidentChange.FLAPPING
+        else 0,
         changes=len(standing.changes),
         worst=incident.worst,
         first=incident.first,
@@ -137,7 +151,7 @@ def _announced(standing: MonitorState, change: IncidentChange, knobs: AlertPolic
         identity_of("incident", standing.name, incident.id, str(number)),
         now,
         severity=severity_of(standing.level),
-        urgent=knobs.urgent and incident.worst is Level.ERROR,
+        urgent=alert_policy.urgent and incident.worst is Level.ERROR,
         thread=identity_of("thread", standing.name, incident.id),
         news=news,
     )

@@ -7,7 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from ..domain.event import Kind
-from ..domain.monitor import AlertPolicy, Defaults, Monitor
+from ..domain.monitor import AlertPolicy, Monitor, MonitorDefaults
 from ..domain.people import Recipient
 from ..domain.rule import Rule
 from ..monitors.registry import KINDS, fields, reader
@@ -26,7 +26,7 @@ def read(
     table_of: Callable[[Any, str, tuple[str, ...]], Table],
     recipients: Recipients,
     template: Callable[[str], str],
-    defaults: Defaults,
+    defaults: MonitorDefaults,
 ) -> Iterator[Monitor]:
     """The monitors of one [[monitors]] table; what is wrong with it is written down in the table."""
     kind = raw.get("kind") if isinstance(raw, dict) else None
@@ -53,14 +53,14 @@ def read(
     )
     on_error = recipients(table, "on_error") if table.has("on_error") else ()
     for suffix, check in reader(kind)(table, defaults).items():
-        knobs = replace(
+        alert_policy = replace(
             patience,
             every=table.parsed("every", check.every, _every),
             failures=table.number("failures", check.failures, 1, 100),
             recoveries=table.number("recoveries", check.recoveries, 1, 100),
         )
         full = f"{name} {suffix}".strip()
-        yield Monitor(full, kind, check, knobs, replace(rule, name=full), on_error, name)
+        yield Monitor(full, kind, check, alert_policy, replace(rule, name=full), on_error, name)
 
 
 def _every(text: str) -> timedelta:

@@ -18,7 +18,7 @@ from ..platform.phrases import did_you_mean
 from . import policy_fields, rule_sources
 
 if TYPE_CHECKING:
-    from ..domain.monitor import Defaults, Monitor
+    from ..domain.monitor import Monitor, MonitorDefaults
     from ..domain.settings import Analytics
 
 _TABLES = ("bot", "email", "sms", "people", "groups", "rules", "monitors", "holidays", "analytics")
@@ -210,11 +210,11 @@ class _Reading:
         found = (each for one in raw for each in monitors.read(one, self._table, recipients, self._template, defaults))
         return tuple(found)
 
-    def _defaults(self) -> "Defaults":
-        from ..domain.monitor import Defaults
+    def _defaults(self) -> "MonitorDefaults":
+        from ..domain.monitor import MonitorDefaults
 
         table = self._table(self._raw.get("holidays", {}), "[holidays]", ())
-        return Defaults(self._zone, {name: table.texts(name) for name in self._tables("holidays")})
+        return MonitorDefaults(self._zone, {name: table.texts(name) for name in self._tables("holidays")})
 
     def _names_apart(self, settings: Settings) -> None:
         """Rules and monitors are told apart by their names: in messages, silences and the log."""

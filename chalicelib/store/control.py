@@ -53,17 +53,17 @@ class Control:
                 read = self._read = (_controls(self._store.read()), self._clock())
             return read[0]
 
-    def bury(self, key: str, dead: SuppressedAddress) -> None:
+    def suppress(self, key: str, dead: SuppressedAddress) -> None:
         """Remember a dead address: nothing more is sent to it until a deliberate message gets through."""
         self._store.put(f"dead_{key}", msgspec.json.encode(dead).decode())
         self._read = None
 
-    def revive(self, key: str) -> None:
+    def unsuppress(self, key: str) -> None:
         """Forget that an address was dead."""
         self._store.remove(f"dead_{key}")
         self._read = None
 
-    def looked(self, bucket: str, until: datetime) -> None:
+    def record_backfill(self, bucket: str, until: datetime) -> None:
         """Note that a backfill looks for uploads of that bucket up to a moment: real events of before then may be told."""
         self._store.put(f"looked_{bucket}", msgspec.json.encode(until).decode())
         self._read = None
@@ -81,7 +81,7 @@ class Control:
         self._store.remove(f"silence_{rule}")
         self._read = None
 
-    def trip(self, tripped: ExhaustedBudget) -> None:
+    def record_exhausted(self, tripped: ExhaustedBudget) -> None:
         """Note that a budget is used up, and forget those that were for an hour or day that is over."""
         for each in expired(self.now().tripped.values(), self._clock()):
             if each.key != tripped.key:
@@ -89,7 +89,7 @@ class Control:
         self._store.put(f"budget_{tripped.key}", msgspec.json.encode(tripped).decode())
         self._read = None
 
-    def ended(self, what: Literal["swept", "watched", "checked"], at: datetime) -> bool:
+    def record_run(self, what: Literal["swept", "watched", "checked"], at: datetime) -> bool:
         """A run has ended well. Written when what is known is older than NOTED_EVERY; read once in a container's life. Was it?"""
         noted = self._noted.get(what) or getattr(self.now(), what)
         if noted is not None and at - noted < NOTED_EVERY:
@@ -115,7 +115,7 @@ def _controls(attributes: Mapping[str, str]) -> Controls:
             tripped[key] = msgspec.json.decode(value, type=ExhaustedBudget)
         elif kind in ("swept", "watched", "checked"):
             ended[kind] = msgspec.json.decode(value, type=datetime)
-    return Controls(dead=dead, looked_until=looked, silences=silences, tripped=tripped, **ended)
+    return Controls(dead=dead, backfilled_until=looked, silences=silences, tripped=tripped, **ended)
 
 
 class TableStore:

@@ -43,7 +43,7 @@ class Incidents:
         answer = self._client.get_item(TableName=self._table, Key=_key(name), ConsistentRead=True)
         return _read(answer["Item"]) if "Item" in answer else MonitorState(name)
 
-    def keep(self, old: MonitorState, new: MonitorState, now: datetime) -> bool:
+    def save(self, old: MonitorState, new: MonitorState, now: datetime) -> bool:
         """Write down how something stands now; False when it is no longer as it was read."""
         item = _key(new.name) | {
             "standing": {"S": msgspec.json.encode(new).decode()},

@@ -46,7 +46,7 @@ class Ledger:
         self._client = client
         self._table = table
 
-    def keep(self, delivery: Delivery) -> Delivery:
+    def insert(self, delivery: Delivery) -> Delivery:
         """Write a delivery that nobody has written before; gives the one that is there now: this one or another's.
 
         botocore repeats a call whose answer was lost, and then finds its own row: the claim token tells it from another's.
@@ -67,7 +67,7 @@ class Ledger:
             return _row_in_the_way(error)
         return delivery
 
-    def move(self, old: Delivery, new: Delivery) -> bool:
+    def transition(self, old: Delivery, new: Delivery) -> bool:
         """Follow one arrow of the state table; False when the row is no longer as `old` says (somebody else moved it).
 
         Raises:

@@ -18,7 +18,7 @@ LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 NOON = "Mon, 02 Mar 2026 12:00:00 +0000"
 
 
-def look(transport: Twilio) -> DeliveryError:
+def probe(transport: Twilio) -> DeliveryError:
     with pytest.raises(DeliveryError) as caught:
         transport.find(to=ASHA, since=LONG_AGO)
     assert "9812345678" not in str(caught.value)
@@ -73,7 +73,7 @@ def test_text_of_before_ends_the_list(proxy: Proxy) -> None:
 def test_list_that_cannot_be_read_is_not_an_empty_one(proxy: Proxy, twilio: Twilio, trouble: Fault | Answer) -> None:
     twilio.send(TEXT, to=ASHA, delivery_id=ID)
     proxy.fail_next(trouble)
-    error = look(twilio_at(proxy.url))
+    error = probe(twilio_at(proxy.url))
     assert not error.permanent
     assert not isinstance(error, OutcomeUnknown)
 
@@ -82,9 +82,9 @@ def test_list_whose_second_page_cannot_be_read_is_not_a_shorter_one(proxy: Proxy
     for _ in range(101):
         twilio.send(TEXT, to=ASHA, delivery_id=ID)
     proxy.fail_while(lambda seen: "PageToken" in seen.path, Answer(500, b"{}"))
-    assert not look(twilio_at(proxy.url)).permanent
+    assert not probe(twilio_at(proxy.url)).permanent
     assert [seen.status for seen in proxy.requests()] == [200, 500]
 
 
 def test_list_out_of_reach_cannot_be_read() -> None:
-    assert not look(twilio_at(f"http://127.0.0.1:{free_port()}")).permanent
+    assert not probe(twilio_at(f"http://127.0.0.1:{free_port()}")).permanent

@@ -282,11 +282,11 @@ def test_over_budget_a_text_becomes_a_mail_and_mails_come_as_one_when_the_hour_i
     there = memory_stage(bundled("", NOTIFY))
     until = NOON + timedelta(hours=1)
     messages, _, segments = DEFAULT_PERSON_LIMITS
-    there.bot.deliverer.control.trip(ExhaustedBudget("person asha", segments, NOON, until))
+    there.bot.deliverer.control.record_exhausted(ExhaustedBudget("person asha", segments, NOON, until))
     there.take(*uploads(1))
     assert {row.reason for row in there.ledger.rows.values() if row.channel == "sms"} == {"over-budget"}
     assert len(there.mail.taken) == 1  # the one instead of the text is the one that the rule sends her anyway
-    there.bot.deliverer.control.trip(ExhaustedBudget("person asha", messages, NOON, until))
+    there.bot.deliverer.control.record_exhausted(ExhaustedBudget("person asha", messages, NOON, until))
     there.take(*uploads(20))
     assert len(there.mail.taken) == 1
     there.sweep_for(minutes=62)
@@ -296,7 +296,9 @@ def test_over_budget_a_text_becomes_a_mail_and_mails_come_as_one_when_the_hour_i
 
 def test_what_was_left_to_the_sweep_waits_for_a_used_up_budget_too() -> None:
     there = memory_stage(bundled(""))
-    there.bot.deliverer.control.trip(ExhaustedBudget("person asha", DEFAULT_PERSON_LIMITS[0], NOON, NOON + timedelta(hours=1)))
+    there.bot.deliverer.control.record_exhausted(
+        ExhaustedBudget("person asha", DEFAULT_PERSON_LIMITS[0], NOON, NOON + timedelta(hours=1))
+    )
     there.bot.intake.hold(an_upload(), Reason.LATE)
     there.sweep_for(minutes=30)
     assert [(row.state, row.reason) for row in there.ledger.rows.values()] == [(State.HELD, Reason.OVER_BUDGET)]
@@ -308,7 +310,7 @@ def test_an_upload_that_a_backfill_found_is_not_counted_again_when_its_event_com
     there, event = memory_stage(bundled()), an_upload()
     assert event.upload
     found = Event(Kind.UPLOAD, late_identity(event.upload), event.at - timedelta(hours=3), upload=event.upload)
-    there.bot.deliverer.control.looked("acme-drops", NOON)
+    there.bot.deliverer.control.record_backfill("acme-drops", NOON)
     there.bot.intake.hold(found, Reason.LATE)
     there.take(event)
     there.sweep_for(minutes=30)

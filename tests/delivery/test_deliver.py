@@ -54,8 +54,8 @@ def test_failed_recipient_stops_nobody_else(stage: Stage) -> None:
     assert stage.sweep_for(hours=2) == []
 
 
-@pytest.mark.parametrize("at_once", [1, 8])
-def test_ledger_that_fails_for_one_leaves_the_others_and_the_event_comes_again(stage: Stage, at_once: int) -> None:
+@pytest.mark.parametrize("max_concurrency", [1, 8])
+def test_ledger_that_fails_for_one_leaves_the_others_and_the_event_comes_again(stage: Stage, max_concurrency: int) -> None:
     stage.settings = some_settings("""
 [[rules]]
 name = "more"
@@ -63,8 +63,8 @@ bucket = "${UPLOAD_BUCKET}"
 notify = ["email:finance"]
 """)
     _, bot = stage.container()
-    bot.intake._concurrency = at_once
-    keep: Callable[[Delivery], Delivery] = stage.ledger.keep
+    bot.intake._concurrency = max_concurrency
+    keep: Callable[[Delivery], Delivery] = stage.ledger.insert
     refused: list[object] = []
 
     def refuse_once(delivery: Delivery) -> Delivery:
@@ -73,7 +73,7 @@ notify = ["email:finance"]
             raise ConnectionError("DynamoDB is out of reach")
         return keep(delivery)
 
-    stage.ledger.keep = refuse_once
+    stage.ledger.insert = refuse_once
     with pytest.raises(ExceptionGroup):
         bot.take(Batch(events=(an_upload(),)), plenty)
     assert len(stage.sent) == 3

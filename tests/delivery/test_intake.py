@@ -88,18 +88,18 @@ def test_envelopes_without_end_are_not_followed() -> None:
 
 def test_failing_record_comes_again_and_the_others_do_not() -> None:
     stage = memory_stage()
-    keep = stage.ledger.keep
+    keep = stage.ledger.insert
 
     def refuse_b(delivery: Delivery) -> Delivery:
         if delivery.event.upload and delivery.event.upload.key == "in/b.txt":
             raise ConnectionError("DynamoDB is out of reach")
         return keep(delivery)  # type: ignore[no-any-return]
 
-    stage.ledger.keep = refuse_b
+    stage.ledger.insert = refuse_b
     bodies = [json.dumps(s3_notification(s3_record(f"in/{name}.txt", sequencer=name))) for name in "abc"]
     records = records_of_queue(queue_event(*bodies, "poison"))
     assert stage.bot.take_records(records, plenty) == {"batchItemFailures": [{"itemIdentifier": "m1"}]}
-    stage.ledger.keep = keep
+    stage.ledger.insert = keep
     assert stage.bot.take_records(records, plenty) == {"batchItemFailures": []}
     assert sorted(text.message.text[12:17] for text in stage.text.taken) == ["a.txt", "b.txt", "c.txt"]
     (parked,) = [row for row in stage.everything() if isinstance(row, Parked)]
@@ -140,14 +140,14 @@ def test_dead_event_that_fails_stays_and_is_parked_in_the_end(queue: DeadLetterQ
     queue._visibility_s = 0
     stage = stage_with(queue)
     put(queue, json.dumps(failure_record(UPLOAD)))
-    keep = stage.ledger.keep
+    keep = stage.ledger.insert
 
     def refuse_uploads(delivery: Delivery) -> Delivery:
         if delivery.rule == "uploads":
             raise RuntimeError("poison")
         return keep(delivery)  # type: ignore[no-any-return]
 
-    stage.ledger.keep = refuse_uploads
+    stage.ledger.insert = refuse_uploads
     stage.sweep()
     (parked,) = [row for row in stage.everything() if isinstance(row, Parked)]
     assert ("failed 5 times" in parked.why, left_in(queue)) == (True, 0)

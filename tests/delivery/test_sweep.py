@@ -264,10 +264,10 @@ def test_failing_channel_falls_back_after_a_while_and_says_it_once(stage: Stage)
 def test_fallback_is_not_lost_when_the_sender_dies_in_between(stage: Stage) -> None:
     stage = memory_stage(with_fallback())
     stage.text.answers.append(Answer.DEAD)
-    move, stage.ledger.move = stage.ledger.move, die
+    move, stage.ledger.transition = stage.ledger.transition, die
     with pytest.raises(Died):
         stage.take(an_upload())
-    stage.ledger.move = move
+    stage.ledger.transition = move
     stage.sweep_for(minutes=10)
     assert stage.addresses().count("asha@example.com") <= 2  # a mail whose mark was lost may come again
     assert "asha@example.com" in stage.addresses()

@@ -128,7 +128,7 @@ def test_template_that_cannot_say_it_gives_way_to_the_plain_one_and_the_result_s
 def test_message_over_budget_waits_and_an_urgent_mail_does_not() -> None:
     stage = memory_stage(some_settings(**{"[people.ben]": '[people.ben]\nbudget = "1 per hour"'}))
     limit, until = parse("1 per hour"), NOON + timedelta(hours=1)
-    stage.deliverer.control.trip(ExhaustedBudget(scopes("ben", "")[0], limit, NOON, until))
+    stage.deliverer.control.record_exhausted(ExhaustedBudget(scopes("ben", "")[0], limit, NOON, until))
     calm = do(stage, "send", {"to": ["ben"], "words": {"title": "Calm", "text": "later"}})
     fire = do(stage, "send", {"to": ["ben"], "words": {"title": "Fire", "text": "now"}, "urgent": True}, "r2")
     assert [each["deliveries"][0]["state"] for each in (calm, fire)] == ["bundled", "sent"]
@@ -163,9 +163,9 @@ def test_watch_now_counts_what_it_could_not_tell_when_it_is_told() -> None:
     with FaultyServer() as server:
         stage = memory_stage(some_settings(MONITOR.format(url=server.url)))
         server.mode = "failing"
-        keep, stage.ledger.keep = stage.ledger.keep, _dies
+        keep, stage.ledger.insert = stage.ledger.insert, _dies
         told = [do(stage, "watch_now", {"monitor": "shop"})["monitors"][0]["told"]]
-        stage.ledger.keep = keep
+        stage.ledger.insert = keep
         told += [do(stage, "watch_now", {"monitor": "shop"})["monitors"][0]["told"] for _ in range(2)]
     assert told == [0, 1, 0]
 

@@ -147,7 +147,7 @@ def wait_for_a_digest(scene: Scene) -> None:
     deliverer, wait = scene.bot.deliverer, Deferral(Reason.QUIET, utc_now() - timedelta(hours=1), "quiet hours")
     for name in ("in/one.txt", "in/two.txt"):
         (notice, *_) = notices_for_rule(an_event(scene, name), scene.settings.rules[0])
-        assert deliverer.collector.collect(deliverer._new(notice, None), wait, deliverer.settle)
+        assert deliverer.deferrer.collect(deliverer._new(notice, None), wait, deliverer.settle)
 
 
 def schedules(scene: Scene) -> None:
@@ -181,7 +181,7 @@ def monitors_and_tasks(scene: Scene) -> None:
     assert scene.invoke("send", {"to": ["asha"], "words": {"text": "hello"}})["deliveries"]
     deliverer, wait = scene.bot.deliverer, Deferral(Reason.QUIET, utc_now() + timedelta(hours=1), "quiet hours")
     (notice, *_) = notices_for_rule(an_event(scene, "in/later.txt"), scene.settings.rules[0])
-    assert deliverer.collector.collect(deliverer._new(notice, None), wait, deliverer.settle)
+    assert deliverer.deferrer.collect(deliverer._new(notice, None), wait, deliverer.settle)
     assert scene.invoke("digest_now", {"who": notice.recipient.person.name})["digests"] == 1
     assert wait_until(lambda: not missing(subjects(scene)), within_s=30), missing(subjects(scene))
 

@@ -110,10 +110,10 @@ def told(stage: Stage) -> list[tuple[datetime, str | int]]:
 def test_the_policy_says_what_its_model_says(
     steps: list[tuple[str, int]], then: int | None, quiet: tuple[int, int] | None, daily: int | None
 ) -> None:
-    knobs = f'then = "{then}m"\n' if then else ""
+    alert_policy = f'then = "{then}m"\n' if then else ""
     person = 'timezone = "UTC"\n' + (f'quiet = "{quiet[0]:02}:00-{quiet[1]:02}:00"\n' if quiet and daily is None else "")
     person += f'digest = "daily {daily:02}:00"\n' if daily is not None else ""
-    settings = bundled(knobs, 'notify = ["email:asha"]', person)
+    settings = bundled(alert_policy, 'notify = ["email:asha"]', person)
     stage = memory_stage(settings)
     model = Model(timedelta(minutes=then) if then else None, quiet if daily is None else None, daily)
 

@@ -22,7 +22,7 @@ from tests.support.builders import an_upload, some_settings
 from tests.support.providers import Answer
 from tests.support.stages import Stage, memory_stage, plenty
 
-CALLS = ("keep", "move", "get", "adopt", "read", "put", "remove", "send", "find")  # a process may die at each
+CALLS = ("insert", "transition", "get", "adopt", "read", "put", "remove", "send", "find")  # a process may die at each
 
 
 class Died(BaseException):

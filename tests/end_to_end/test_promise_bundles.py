@@ -37,10 +37,10 @@ class TroubledBundles(Troubled):
 class Bundling(Story):
     """Uploads to two containers of a bot that bundles."""
 
-    @initialize(knobs=st.sampled_from(sorted(KNOBS)), quiet=st.booleans())
-    def begin(self, knobs: str, quiet: bool) -> None:
+    @initialize(alert_policy=st.sampled_from(sorted(KNOBS)), quiet=st.booleans())
+    def begin(self, alert_policy: str, quiet: bool) -> None:
         person = 'timezone = "UTC"\n' + ('quiet = "12:30-13:30"\n' if quiet else "")
-        settings = bundled(KNOBS[knobs], NOTIFY, person)
+        settings = bundled(KNOBS[alert_policy], NOTIFY, person)
         self.stage: Stage = memory_stage(settings)
         self.fallback, self.mail_policy = False, "resend"
         self.skew = [self.stage.now - self.stage.now] * 2
@@ -48,10 +48,10 @@ class Bundling(Story):
 
     def _container(self, number: int) -> Bot:
         bot = super()._container(number)
-        collector: Any = bot.deliverer.collector
-        collector._ledger = bot.deliverer.ledger
-        collector._clock = bot.deliverer.clock
-        collector.bundles = bot.intake._bundler._bundles = bot.flusher._bundles = TroubledBundles(collector.bundles, self)  # type: ignore[assignment]
+        deferrer: Any = bot.deliverer.deferrer
+        deferrer._ledger = bot.deliverer.ledger
+        deferrer._clock = bot.deliverer.clock
+        deferrer.bundles = bot.intake._bundler._bundles = bot.flusher._bundles = TroubledBundles(deferrer.bundles, self)  # type: ignore[assignment]
         return bot
 
     def _rows(self) -> list[Any]:

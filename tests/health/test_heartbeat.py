@@ -19,7 +19,7 @@ URL = "https://beats.example.com/8c1f"
 def stage() -> Stage:
     """A stage with a heartbeat, whose watch has just run."""
     stage = memory_stage(some_settings(**{'owner = "ben"': f'owner = "ben"\nping = "{URL}"'}))
-    stage.deliverer.control.ended("watched", stage.now)
+    stage.deliverer.control.record_run("watched", stage.now)
     return stage
 
 

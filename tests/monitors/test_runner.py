@@ -13,7 +13,7 @@ from hypothesis import strategies as some
 from msgspec.structs import replace
 
 from chalicelib.domain.event import Kind
-from chalicelib.domain.monitor import AlertPolicy, CheckResult, Monitor, MonitorState, Reach, Unreadable
+from chalicelib.domain.monitor import AlertPolicy, CheckResult, Monitor, MonitorState, ProbeContext, ProbeError
 from chalicelib.domain.payloads import IncidentChange, Level
 from chalicelib.domain.people import Channel, Recipient
 from chalicelib.domain.rule import Rule
@@ -38,17 +38,17 @@ class Check:
     recoveries: ClassVar[int] = 1
     sees: Level | Exception | Callable[[], Level] = Level.OK
     what: str = "a thing"
-    asks: tuple[tuple[str, str], ...] = ()
+    permissions: tuple[tuple[str, str], ...] = ()
 
-    def look(self, reach: Reach, now: datetime, memory: Mapping[str, Any]) -> Level:
+    def probe(self, reach: ProbeContext, now: datetime, memory: Mapping[str, Any]) -> Level:
         if isinstance(self.sees, Exception):
             raise self.sees
         return self.sees() if callable(self.sees) else self.sees
 
-    def judge(self, seen: Level, now: datetime, memory: Mapping[str, Any]) -> CheckResult:
+    def evaluate(self, seen: Level, now: datetime, memory: Mapping[str, Any]) -> CheckResult:
         return CheckResult(seen, f"is {seen}", memory={"looks": memory.get("looks", 0) + 1})
 
-    def coming(self, after: datetime) -> Iterator[datetime]:
+    def upcoming(self, after: datetime) -> Iterator[datetime]:
         return iter(())
 
 
@@ -59,7 +59,7 @@ class Many(Check):
     asked: ClassVar[list[int]] = []
 
     @classmethod
-    def look_at_all(cls, checks: Sequence[Any], reach: Reach, now: datetime) -> list[Any]:
+    def probe_all(cls, checks: Sequence[Any], reach: ProbeContext, now: datetime) -> list[Any]:
         cls.asked.append(len(checks))
         return [check.sees for check in checks]
 
@@ -69,7 +69,7 @@ class Bench:
     """A stage with these monitors."""
 
     checks: dict[str, Check]
-    knobs: AlertPolicy = field(default_factory=lambda: AlertPolicy(every=MINUTE))
+    alert_policy: AlertPolicy = field(default_factory=lambda: AlertPolicy(every=MINUTE))
     bens: str = ""  # more of ben's settings
     stage: Stage = field(init=False)
 
@@ -81,7 +81,14 @@ class Bench:
         ben, asha = (settings.people[name] for name in ("ben", "asha"))
         mail, text = Recipient(Channel.EMAIL, ben), Recipient(Channel.SMS, asha)
         monitors = tuple(
-            Monitor(name, "http", check, self.knobs, Rule(name, on=Kind.INCIDENT, recipients=(mail,), template="plain"), (text,))
+            Monitor(
+                name,
+                "http",
+                check,
+                self.alert_policy,
+                Rule(name, on=Kind.INCIDENT, recipients=(mail,), template="plain"),
+                (text,),
+            )
             for name, check in self.checks.items()
         )
         return replace(settings, monitors=monitors)
@@ -101,7 +108,7 @@ def test_change_is_told_once_however_often_it_is_looked_at() -> None:
 
 
 def test_each_look_is_told_as_it_comes() -> None:
-    bench = Bench({"web": Check(Level.WARNING), "gone": Check(Unreadable("AccessDenied"))})
+    bench = Bench({"web": Check(Level.WARNING), "gone": Check(ProbeError("AccessDenied"))})
     steps: list[tuple[str, Level]] = []
     step = lambda monitor, result: steps.append((monitor.name, result.level))  # noqa: E731
     bench.stage.bot.watch.run(bench.stage.settings.monitors, plenty, step=step)
@@ -126,12 +133,12 @@ def test_monitor_is_looked_at_when_it_is_due_and_remembers() -> None:
 
 
 def test_what_cannot_be_read_is_unknown_and_what_breaks_too() -> None:
-    bench = Bench({"gone": Check(Unreadable("AccessDenied")), "broken": Check(ZeroDivisionError("secret"))})
+    bench = Bench({"gone": Check(ProbeError("AccessDenied")), "broken": Check(ZeroDivisionError("secret"))})
     bench.watch()
-    standings = bench.stage.incidents.all()
-    assert {standing.level for standing in standings.values()} == {Level.UNKNOWN}
-    assert standings["gone"].result.says == "cannot be read: AccessDenied"
-    assert "secret" not in standings["broken"].result.says
+    states = bench.stage.incidents.all()
+    assert {standing.level for standing in states.values()} == {Level.UNKNOWN}
+    assert states["gone"].result.says == "cannot be read: AccessDenied"
+    assert "secret" not in states["broken"].result.says
 
 
 def test_look_that_hangs_holds_up_nobody() -> None:
@@ -173,29 +180,29 @@ def test_many_of_a_kind_are_looked_at_together() -> None:
 
 def test_watch_that_dies_before_it_writes_down_is_made_good() -> None:
     bench = Bench({"web": Check(Level.WARNING)})
-    keep, bench.stage.incidents.keep = bench.stage.incidents.keep, _dies
+    keep, bench.stage.incidents.save = bench.stage.incidents.save, _dies
     bench.watch()
     assert bench.stage.addresses() == []
-    bench.stage.incidents.keep = keep
+    bench.stage.incidents.save = keep
     assert [bench.watch().told, bench.watch().told] == [1, 0]
 
 
 def test_watch_that_dies_before_it_tells_is_made_good() -> None:
     bench = Bench({"web": Check(Level.WARNING)})
-    insert, bench.stage.ledger.keep = bench.stage.ledger.keep, _dies
+    insert, bench.stage.ledger.insert = bench.stage.ledger.insert, _dies
     bench.watch()
     assert bench.stage.incidents.get("web").untold
-    bench.stage.ledger.keep = insert
+    bench.stage.ledger.insert = insert
     bench.checks["web"].sees = Level.OK
     assert [bench.watch().told for _ in range(3)] == [2, 0, 0]  # both: that it opened, and that it is over
 
 
 def test_watch_that_dies_after_it_told_says_nothing_twice() -> None:
     bench = Bench({"web": Check(Level.WARNING)})
-    kept = bench.stage.incidents.keep
-    bench.stage.incidents.keep = lambda old, new, now: kept(old, new, now) if new.untold else _dies()
+    kept = bench.stage.incidents.save
+    bench.stage.incidents.save = lambda old, new, now: kept(old, new, now) if new.untold else _dies()
     assert bench.watch().told == 0  # it died; the mail had gone
-    bench.stage.incidents.keep = kept
+    bench.stage.incidents.save = kept
     assert [bench.watch().told for _ in range(3)] == [0, 0, 0]
     assert bench.stage.addresses() == ["ben@example.com"]
 
@@ -239,18 +246,18 @@ class Death:
 
     def __init__(self, bench: Bench) -> None:
         self.bench, self.stage = bench, bench.stage
-        self.keep, self.insert = bench.stage.incidents.keep, bench.stage.ledger.keep
+        self.keep, self.insert = bench.stage.incidents.save, bench.stage.ledger.insert
 
     def at(self, moment: str) -> None:
         """ "": never; "seen": before it is written down; "kept": before it is told; "told": before that is written down."""
         stage = self.stage
-        stage.incidents.keep, stage.ledger.keep = self.keep, self.insert
+        stage.incidents.save, stage.ledger.insert = self.keep, self.insert
         if moment == "seen":
-            stage.incidents.keep = _dies
+            stage.incidents.save = _dies
         elif moment == "kept":
-            stage.ledger.keep = _dies
+            stage.ledger.insert = _dies
         elif moment == "told":
-            stage.incidents.keep = lambda old, new, now: self.keep(old, new, now) if new.untold or not old.untold else _dies()
+            stage.incidents.save = lambda old, new, now: self.keep(old, new, now) if new.untold or not old.untold else _dies()
 
 
 @given(some.lists(some.tuples(some.sampled_from(list(Level)), some.sampled_from(["", "seen", "kept", "told"])), max_size=30))
@@ -286,10 +293,10 @@ def test_standing_is_kept_under_the_version_that_was_read(incidents: Any) -> Non
     fresh = incidents.get("web")
     assert fresh == MonitorState("web")
     first = replace(fresh, level=Level.ERROR, version=1, result=CheckResult(Level.ERROR, "is down", memory={"sizes": [1, 2]}))
-    assert incidents.keep(fresh, first, NOON)
-    assert not incidents.keep(fresh, replace(first, level=Level.OK), NOON)
+    assert incidents.save(fresh, first, NOON)
+    assert not incidents.save(fresh, replace(first, level=Level.OK), NOON)
     assert incidents.get("web") == first == incidents.all()["web"]
-    assert incidents.keep(first, replace(first, level=Level.OK, version=2), NOON)
+    assert incidents.save(first, replace(first, level=Level.OK, version=2), NOON)
     assert incidents.all()["web"].level is Level.OK
 
 
@@ -299,7 +306,7 @@ def test_many_standings_are_read_by_pages(ministack: MiniStack) -> None:
     assert TABLE
     for number in range(30):
         big = CheckResult(Level.OK, "x" * 50_000)
-        incidents.keep(MonitorState(f"m{number}"), MonitorState(f"m{number}", result=big, version=1), NOON)
+        incidents.save(MonitorState(f"m{number}"), MonitorState(f"m{number}", result=big, version=1), NOON)
     assert len(incidents.all()) == 30
 
 

@@ -21,17 +21,17 @@ MINUTE = timedelta(minutes=1)
 class Story:
     """A monitor that is looked at once a minute."""
 
-    def __init__(self, **knobs: object) -> None:
-        self.knobs = replace(AlertPolicy(every=MINUTE), **knobs)
+    def __init__(self, **alert_policy: object) -> None:
+        self.alert_policy = replace(AlertPolicy(every=MINUTE), **alert_policy)
         self.standing = MonitorState("web")
         self.now = NOON
         self.identities: list[str] = []
 
-    def look(self, word: str, *, silenced: bool = False) -> str:
+    def probe(self, word: str, *, silenced: bool = False) -> str:
         """One result; what is told of it, "" for nothing."""
         self.now += MINUTE
         result = CheckResult(LEVELS[word], f"says {word}")
-        self.standing = step(self.standing, result, self.knobs, self.now, silenced=silenced)
+        self.standing = step(self.standing, result, self.alert_policy, self.now, silenced=silenced)
         event = self.standing.untold
         if event is None or event.news is None:
             return ""
@@ -41,27 +41,27 @@ class Story:
 
     def looks(self, words: str, *, silenced: bool = False) -> list[str]:
         """Several, told or not."""
-        return [told for word in words.split() if (told := self.look(word, silenced=silenced))]
+        return [told for word in words.split() if (told := self.probe(word, silenced=silenced))]
 
 
 def test_fail_fail_alarm_remind_ack_pass_pass_resolved_with_duration() -> None:
     story = Story(failures=2, recoveries=2, remind=timedelta(minutes=10))
     assert story.looks("ok bad") == []
-    assert story.look("bad") == "opened error"
+    assert story.probe("bad") == "opened error"
     assert story.looks("bad " * 9) == []
-    assert story.look("bad") == "reminder error"
+    assert story.probe("bad") == "reminder error"
     story.standing = acknowledge(story.standing, "asha", story.now)
     assert story.looks("bad " * 25 + "ok") == []
     event_before = story.standing.incident
     assert event_before is not None
-    assert story.look("ok") == "resolved ok"
+    assert story.probe("ok") == "resolved ok"
     assert (story.standing.incident, story.standing.level) == (None, OK)
 
 
 def test_resolved_tells_how_long_it_lasted_from_the_first_failing_look() -> None:
     story = Story(failures=3, recoveries=2)
     story.looks("bad bad bad bad bad ok")
-    standing = step(story.standing, CheckResult(OK, "answered 200"), story.knobs, story.now + MINUTE)
+    standing = step(story.standing, CheckResult(OK, "answered 200"), story.alert_policy, story.now + MINUTE)
     assert standing.untold
     assert standing.untold.news
     news = standing.untold.news
@@ -112,15 +112,15 @@ def test_what_settles_badly_stays_an_incident() -> None:
     story = Story()
     story.looks("bad ok bad ok bad")
     assert story.looks("bad " * 30) == ["settled error"]
-    assert story.look("ok") == "resolved ok"
+    assert story.probe("ok") == "resolved ok"
 
 
 def test_silence_tells_afterwards_what_is_still_so() -> None:
     story = Story()
     assert story.looks("bad bad", silenced=True) == []
-    assert story.look("bad") == "opened error"
+    assert story.probe("bad") == "opened error"
     assert story.looks("ok ok", silenced=True) == []
-    assert story.look("ok") == "resolved ok"
+    assert story.probe("ok") == "resolved ok"
 
 
 def test_what_came_and_went_in_a_silence_is_never_told() -> None:
@@ -131,7 +131,7 @@ def test_what_came_and_went_in_a_silence_is_never_told() -> None:
 
 def test_acknowledged_incident_that_gets_worse_is_told_and_reminds_again() -> None:
     story = Story(remind=timedelta(minutes=5))
-    story.look("warn")
+    story.probe("warn")
     story.standing = acknowledge(story.standing, "asha", story.now)
     assert story.looks("warn " * 9 + "bad") == ["worsened error"]
     assert story.looks("bad " * 5) == ["reminder error"]
@@ -158,9 +158,9 @@ def test_mails_of_an_incident_are_one_conversation_and_the_next_has_another() ->
         return standing.untold.thread
 
     story = Story()
-    opened = step(story.standing, CheckResult(ERROR, ""), story.knobs, NOON)
-    resolved = step(delivered(opened), CheckResult(OK, ""), story.knobs, NOON + MINUTE)
-    again = step(delivered(resolved), CheckResult(ERROR, ""), story.knobs, NOON + 2 * MINUTE)
+    opened = step(story.standing, CheckResult(ERROR, ""), story.alert_policy, NOON)
+    resolved = step(delivered(opened), CheckResult(OK, ""), story.alert_policy, NOON + MINUTE)
+    again = step(delivered(resolved), CheckResult(ERROR, ""), story.alert_policy, NOON + 2 * MINUTE)
     assert thread(opened) == thread(resolved) != thread(again)
 
 
@@ -195,7 +195,7 @@ def test_levels_are_those_of_an_obvious_model_and_told_is_true(
     levels = obvious([LEVELS[word] for word in words], failures, recoveries)
     last = OK
     for number, (word, level) in enumerate(zip(words, levels, strict=True)):
-        told = story.look(word, silenced=number in silent)
+        told = story.probe(word, silenced=number in silent)
         assert story.standing.level is level
         if told:
             assert number not in silent
@@ -209,7 +209,7 @@ def test_levels_are_those_of_an_obvious_model_and_told_is_true(
 @given(some.lists(some.sampled_from(["ok", "bad"]), min_size=200, max_size=200), some.integers(1, 3))
 def test_nobody_is_flooded_by_a_monitor_that_flaps(words: list[str], failures: int) -> None:
     story = Story(failures=failures)
-    told = [story.now for word in words if story.look(word)]
+    told = [story.now for word in words if story.probe(word)]
     for at in told:
         assert sum(at <= each < at + timedelta(minutes=30) for each in told) <= 5
 

@@ -84,10 +84,10 @@ def test_every_knob_of_the_documents_and_of_the_shipped_file_can_be_read() -> No
     calm = (PROJECT / "docs" / "calm.md").read_text()
     shipped = (PROJECT / "chalicelib" / "dropnote.toml").read_text()
     words = "then|by|complete|digest|all_quiet|quiet|severity|urgent|empty|budget"
-    knobs = re.findall(rf"^    ((?:{words}) = .*?) *(?:#.*)?$", calm, re.MULTILINE)
-    knobs += re.findall(rf"^# ((?:{words}) = .*?) *(?:#.*)?$", shipped, re.MULTILINE)
-    assert len(knobs) > 20
-    for knob in knobs:
+    alert_policy = re.findall(rf"^    ((?:{words}) = .*?) *(?:#.*)?$", calm, re.MULTILINE)
+    alert_policy += re.findall(rf"^# ((?:{words}) = .*?) *(?:#.*)?$", shipped, re.MULTILINE)
+    assert len(alert_policy) > 20
+    for knob in alert_policy:
         name = knob.partition(" ")[0]
         more = 'then = "10m"' if name == "by" else ""
         if name == "all_quiet":

@@ -324,7 +324,7 @@ def bisected(stage: Stage, batch: list[dict[str, Any]]) -> None:
 def test_redelivered_and_bisected_batches_send_each_once(many: int, outages: set[int]) -> None:
     told = settings()
     stage = memory_stage(replace(told, rules=tuple(rule for rule in told.rules if rule.name != "orders")))
-    keep, calls = stage.ledger.keep, []
+    keep, calls = stage.ledger.insert, []
 
     def fails_now_and_then(row: Any) -> Any:
         calls.append(row)
@@ -332,7 +332,7 @@ def test_redelivered_and_bisected_batches_send_each_once(many: int, outages: set
             raise ConnectionError("out of reach")
         return keep(row)
 
-    stage.ledger.keep = fails_now_and_then
+    stage.ledger.insert = fails_now_and_then
     batch = [record({**REFUSED, "id": str(number)}, {**PAID, "id": str(number)}, number) for number in range(1, many + 1)]
     bisected(stage, batch)
     bisected(stage, batch)
@@ -358,7 +358,7 @@ def test_stream_that_tells_too_little_is_said_once_a_batch(
 
 
 def test_record_that_fails_comes_again_and_what_was_told_is_not_told_twice(stage: Stage) -> None:
-    keep, calls = stage.ledger.keep, []
+    keep, calls = stage.ledger.insert, []
 
     def fails_once(row: Any) -> Any:
         calls.append(row)
@@ -366,7 +366,7 @@ def test_record_that_fails_comes_again_and_what_was_told_is_not_told_twice(stage
             raise ConnectionError("out of reach")
         return keep(row)
 
-    stage.ledger.keep = fails_once
+    stage.ledger.insert = fails_once
     batch = [record({**REFUSED, "id": str(number)}, {**PAID, "id": str(number)}, number) for number in (1, 2, 3)]
     (failed,) = react(stage, *batch)
     assert failed == batch[1]["dynamodb"]["SequenceNumber"]

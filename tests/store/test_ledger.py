@@ -50,7 +50,7 @@ def a_retry(number: int, at: datetime, due_at: datetime) -> tuple[Delivery, Deli
 
 def inserted(ledger: Any, delivery: Delivery) -> bool:
     """Whether a delivery is what is kept of it: nobody has written it before."""
-    there = ledger.keep(delivery)
+    there = ledger.insert(delivery)
     return bool((there.claim, there.state) == (delivery.claim, delivery.state))
 
 
@@ -68,43 +68,43 @@ def test_own_insert_whose_answer_was_lost_counts_as_done(ledger: Any) -> None:
 
 def test_own_move_whose_answer_was_lost_counts_as_done(ledger: Any) -> None:
     claim = a_claim()
-    ledger.keep(claim)
+    ledger.insert(claim)
     sent = outcome.sent(claim, Receipt("SM1"), NOON)
-    assert (ledger.move(claim, sent), ledger.move(claim, sent)) == (True, True)
+    assert (ledger.transition(claim, sent), ledger.transition(claim, sent)) == (True, True)
     assert ledger.get(claim.id) == sent
 
 
 def test_of_two_sweepers_one_moves(ledger: Any) -> None:
     claim = a_claim()
-    ledger.keep(claim)
+    ledger.insert(claim)
     lapsed = outcome.lapsed(claim, NOON + LEASE, timedelta(minutes=1))
     first, second = replace(lapsed, claim="first"), replace(lapsed, claim="second")
-    assert (ledger.move(claim, first), ledger.move(claim, second)) == (True, False)
+    assert (ledger.transition(claim, first), ledger.transition(claim, second)) == (True, False)
 
 
 def test_of_a_sweeper_and_the_holder_one_moves(ledger: Any) -> None:
     claim = a_claim()
-    ledger.keep(claim)
-    ledger.move(claim, replace(outcome.lapsed(claim, NOON + LEASE, timedelta(minutes=1)), claim="sweeper"))
-    assert not ledger.move(claim, outcome.sent(claim, Receipt("SM1"), NOON))
+    ledger.insert(claim)
+    ledger.transition(claim, replace(outcome.lapsed(claim, NOON + LEASE, timedelta(minutes=1)), claim="sweeper"))
+    assert not ledger.transition(claim, outcome.sent(claim, Receipt("SM1"), NOON))
 
 
 def test_no_arrow_leads_back_and_no_row_is_born_finished(ledger: Any) -> None:
     claim = a_claim()
-    ledger.keep(claim)
+    ledger.insert(claim)
     sent = outcome.sent(claim, Receipt("SM1"), NOON)
-    ledger.move(claim, sent)
+    ledger.transition(claim, sent)
     with pytest.raises(ValueError, match="no arrow leads from sent to claimed"):
-        ledger.move(sent, outcome.claimed(sent, "t", NOON, LEASE, ""))
+        ledger.transition(sent, outcome.claimed(sent, "t", NOON, LEASE, ""))
     with pytest.raises(ValueError, match="no delivery begins as sent"):
-        ledger.keep(sent)
+        ledger.insert(sent)
 
 
 def test_due_has_what_waits_oldest_first_and_nothing_finished(ledger: Any) -> None:
     for number in range(1, 31):
         claim, retry = a_retry(number, NOON, NOON + timedelta(minutes=number))
-        ledger.keep(claim)
-        ledger.move(claim, retry if number % 3 else outcome.sent(claim, Receipt(f"SM{number}"), NOON))
+        ledger.insert(claim)
+        ledger.transition(claim, retry if number % 3 else outcome.sent(claim, Receipt(f"SM{number}"), NOON))
     due = list(ledger.due(NOON + timedelta(minutes=20)))
     assert [int(row.id, 16) for row in due] == [number for number in range(1, 21) if number % 3]
     assert list(ledger.due(NOON)) == []
@@ -112,7 +112,7 @@ def test_due_has_what_waits_oldest_first_and_nothing_finished(ledger: Any) -> No
 
 def test_due_reads_on_past_a_page(ledger: Any) -> None:
     for number in range(1, 251):
-        ledger.keep(a_claim(number, NOON + timedelta(seconds=number)))
+        ledger.insert(a_claim(number, NOON + timedelta(seconds=number)))
     due = list(ledger.due(NOON + timedelta(hours=1)))
     assert [int(row.id, 16) for row in due] == list(range(1, 251))
 
@@ -120,7 +120,7 @@ def test_due_reads_on_past_a_page(ledger: Any) -> None:
 def test_newest_goes_back_over_midnight(ledger: Any) -> None:
     times = [NOON + timedelta(hours=5 * number) for number in range(8)]
     for number, at in enumerate(times, start=1):
-        ledger.keep(a_claim(number, at))
+        ledger.insert(a_claim(number, at))
     ledger.park(Parked.of(Unknown("s3", "it has no Records", {"odd": 1}), NOON + timedelta(hours=6)))
     found = ledger.newest(NOON + timedelta(hours=5), NOON + timedelta(hours=30))
     assert [row.created_at for row in found] == [*times[6:1:-1], NOON + timedelta(hours=6), times[1]]
@@ -129,8 +129,8 @@ def test_newest_goes_back_over_midnight(ledger: Any) -> None:
 def test_deliveries_with_the_same_words_are_found(ledger: Any) -> None:
     for number in range(1, 5):
         claim = replace(a_claim(number, NOON + timedelta(minutes=number)), body_hash="same" if number % 2 else "other")
-        ledger.keep(claim)
-        ledger.move(claim, outcome.sent(claim, Receipt(f"SM{number}"), NOON))
+        ledger.insert(claim)
+        ledger.transition(claim, outcome.sent(claim, Receipt(f"SM{number}"), NOON))
     found = list(ledger.with_words("same", NOON, NOON + timedelta(hours=1)))
     assert [row.receipt for row in found] == ["SM3", "SM1"]
     assert list(ledger.with_words("same", NOON, NOON + timedelta(seconds=10))) == []
@@ -154,9 +154,9 @@ def test_story_of_a_delivery_is_kept(ledger: Any) -> None:
     claim, retry = a_retry(1, NOON, NOON + timedelta(minutes=1))
     again = outcome.claimed(retry, "again", NOON + timedelta(minutes=1), LEASE, "fedcba9876543210")
     sent = outcome.sent(again, Receipt("SM1"), NOON + timedelta(minutes=1))
-    ledger.keep(claim)
+    ledger.insert(claim)
     for old, new in ((claim, retry), (retry, again), (again, sent)):
-        ledger.move(old, new)
+        ledger.transition(old, new)
     row = ledger.get(claim.id)
     assert [(step.state, step.reason, step.detail) for step in row.steps] == [
         (State.RETRY, Reason.UNREACHABLE, "no connection"),
@@ -178,9 +178,9 @@ def control(request: pytest.FixtureRequest) -> Control:
 def test_control_remembers_and_forgets(control: Control) -> None:
     dead = SuppressedAddress("asha", Channel.SMS, Reason.OPTED_OUT, NOON)
     assert control.now().dead == {}
-    control.bury("a", dead)
-    control.bury("b", dead)
-    control.revive("a")
-    control.revive("never-there")
-    control.looked("acme-drops", NOON)
-    assert (control.now().dead, control.now().looked_until) == ({"b": dead}, {"acme-drops": NOON})
+    control.suppress("a", dead)
+    control.suppress("b", dead)
+    control.unsuppress("a")
+    control.unsuppress("never-there")
+    control.record_backfill("acme-drops", NOON)
+    assert (control.now().dead, control.now().backfilled_until) == ({"b": dead}, {"acme-drops": NOON})

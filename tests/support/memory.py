@@ -21,12 +21,12 @@ class MemoryLedger:
         self._parked: dict[str, Parked] = {}
         self._receipts: dict[str, str] = {}
 
-    def keep(self, delivery: Delivery) -> Delivery:
+    def insert(self, delivery: Delivery) -> Delivery:
         if delivery.state not in BIRTHS:
             raise ValueError(f"no delivery begins as {delivery.state}")
         return self.rows.setdefault(delivery.id, _written(delivery))
 
-    def move(self, old: Delivery, new: Delivery) -> bool:
+    def transition(self, old: Delivery, new: Delivery) -> bool:
         if new.state not in ARROWS[old.state]:
             raise ValueError(f"no arrow leads from {old.state} to {new.state}")
         there = self.rows[old.id]
@@ -151,7 +151,7 @@ class MemoryIncidents:
     def get(self, name: str) -> MonitorState:
         return self.rows.get(name, MonitorState(name))
 
-    def keep(self, old: MonitorState, new: MonitorState, now: datetime) -> bool:
+    def save(self, old: MonitorState, new: MonitorState, now: datetime) -> bool:
         if self.get(new.name).version != old.version:
             return False
         self.rows[new.name] = new

@@ -60,7 +60,7 @@ class Stage:
             settings=self.settings,
             ledger=self.ledger,
             control=Control(self.store, self.clock),
-            collector=Deferrer(self.ledger, self.bundles, self.clock),
+            deferrer=Deferrer(self.ledger, self.bundles, self.clock),
             renderer=Renderer(self.settings, stage="prod"),
             transport=lambda channel: self.mail if channel is Channel.EMAIL else self.text,
             clock=self.clock,

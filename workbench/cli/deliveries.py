@@ -62,7 +62,7 @@ def log(account: Account, count: int, since: str, follow: bool, csv_: bool, json
     """The newest deliveries: who, what, when, by which channel, how it stands and why; and why nothing was sent."""
     _must_know(account, wanted)
     deliverer, start = account.bot().deliverer, ledger_log.moment(since, utc_now())
-    ledger, members = deliverer.ledger, deliverer.collector.bundles.members
+    ledger, members = deliverer.ledger, deliverer.deferrer.bundles.members
     wanted_rows = ledger_log.Filter(**{name: value or "" for name, value in wanted.items()})
 
     def read() -> list[ledger_log.Row]:
@@ -120,7 +120,7 @@ def _write_csv(told: list[dict[str, str]]) -> None:
 def show(account: Account, id_: str, json_: bool) -> None:
     """All there is to know of one delivery, or of a parked payload. The beginning of its ID is enough."""
     row = _one(account, id_)
-    facts = ledger_log.whole(row, account.bot().deliverer.collector.bundles.members)
+    facts = ledger_log.whole(row, account.bot().deliverer.deferrer.bundles.members)
     if json_:
         as_json(facts)
         return
@@ -134,7 +134,7 @@ def show(account: Account, id_: str, json_: bool) -> None:
 
 def _one(account: Account, id_: str) -> ledger_log.Row:
     deliverer = account.bot().deliverer
-    found = ledger_log.find(deliverer.ledger, deliverer.collector.bundles, id_, utc_now())
+    found = ledger_log.find(deliverer.ledger, deliverer.deferrer.bundles, id_, utc_now())
     if len(found) != 1:
         many = f"{len(found)} ids begin with {id_}: give more of it." if found else f"The ledger has nothing with the id {id_}."
         raise AccountError(many)

@@ -31,7 +31,7 @@ def doctor(account: Account, json_: bool) -> None:
 
 def _told(result: Any) -> dict[str, Any]:
     findings = [{"what": finding.what, "next": finding.next} for finding in result.findings]
-    return {"check": result.check.name, "state": result.state.value, "looks_at": result.check.asks, "findings": findings}
+    return {"check": result.check.name, "state": result.state.value, "looks_at": result.check.permissions, "findings": findings}
 
 
 def _print(result: Any) -> None:
@@ -40,7 +40,7 @@ def _print(result: Any) -> None:
     if result.state is State.OK:
         say(f"ok  {result.check.fine}", "green")
     elif result.state is State.SKIPPED:
-        say(f"--  {result.check.asks}: not asked, because of the above", "dim")
+        say(f"--  {result.check.permissions}: not asked, because of the above", "dim")
     for finding in result.findings:
         say(
             f"{'!!' if result.state is State.TROUBLE else '??'}  {finding.what}",

@@ -40,7 +40,7 @@ class Looked(msgspec.Struct, frozen=True):
     """One condition of a rule: what it asks for, what the upload has, and why that does not do; "" where it does."""
 
     condition: str
-    asks: str
+    permissions: str
     has: str
     why_not: str
 
@@ -169,7 +169,7 @@ def _say(each: Explained) -> None:
     say(f"{each.rule}: {'tells of it' if each.matches else 'does not want it'}", "green" if each.matches else "bold")
     for looked in each.conditions:
         if looked.why_not or each.matches:
-            facts = f"{looked.asks} ({looked.has})" if looked.has not in ("", looked.asks) else looked.asks
+            facts = f"{looked.permissions} ({looked.has})" if looked.has not in ("", looked.permissions) else looked.permissions
             say(f"  {'!!' if looked.why_not else 'ok'}  {looked.condition:8} {sanitize(looked.why_not or facts)}")
     for told in each.told:
         say(f"  →   {told.person} by {told.channel}: {told.takes}")

@@ -57,22 +57,22 @@ def monitors(account: Account, names: tuple[str, ...], json_: bool) -> None:
         say("no monitors: docs/monitors.md shows how to write one")
 
 
-def facts(settings: Settings, standings: Mapping[str, MonitorState], now: datetime) -> Iterable[dict[str, Any]]:
+def facts(settings: Settings, states: Mapping[str, MonitorState], now: datetime) -> Iterable[dict[str, Any]]:
     """What is told of each monitor, those that are not well first."""
-    known = [*settings.monitors, *open_alarms(settings, standings)]
+    known = [*settings.monitors, *open_alarms(settings, states)]
 
     def weight(monitor: Monitor) -> int:
-        standing = standings.get(monitor.name)
+        standing = states.get(monitor.name)
         return -standing.level.rank if standing else 0
 
     for monitor in sorted(known, key=weight):
-        yield facts_of(monitor, standings.get(monitor.name), now)
+        yield facts_of(monitor, states.get(monitor.name), now)
 
 
 def facts_of(monitor: Monitor, standing: MonitorState | None, now: datetime) -> dict[str, Any]:
     """What is told of one monitor; moments are of this machine's zone."""
     result, incident = (standing.result, standing.incident) if standing else (None, None)
-    coming = [local(at) for at in islice(monitor.check.coming(now), COMING)]
+    upcoming = [local(at) for at in islice(monitor.check.upcoming(now), COMING)]
     return {
         "monitor": (standing.shown if standing else "") or monitor.name,
         "table": monitor.table,
@@ -84,7 +84,7 @@ def facts_of(monitor: Monitor, standing: MonitorState | None, now: datetime) -> 
         "value": sanitize(result.value) if result else "",
         "checked": local(standing.checked_at) if standing and standing.checked_at else "",
         "looks_next": local(standing.look_at) if standing and standing.look_at else "",
-        "expected": coming,
+        "expected": upcoming,
         "incident": incident.id if incident else "",
         "acked_by": incident.acked_by if incident else "",
         "flapping": bool(standing and standing.flapping),
@@ -137,14 +137,14 @@ def ack(account: Account, id_: str) -> None:
     incidents = incidents_of(account)
     for _ in range(_TRIES):
         standing = _incident(incidents.all().values(), id_)
-        if standing.incident and incidents.keep(standing, acknowledge(standing, getpass.getuser(), utc_now()), utc_now()):
+        if standing.incident and incidents.save(standing, acknowledge(standing, getpass.getuser(), utc_now()), utc_now()):
             say(f"{standing.shown or standing.name}: incident {standing.incident.id} is yours; no reminder until it gets worse")
             return
     raise AccountError("The watch is busy with it: try again.")
 
 
-def _incident(standings: Iterable[MonitorState], id_: str) -> MonitorState:
-    open_ = [each for each in standings if each.incident]
+def _incident(states: Iterable[MonitorState], id_: str) -> MonitorState:
+    open_ = [each for each in states if each.incident]
     found = [each for each in open_ if id_ and each.incident and each.incident.id.startswith(id_.lower())]
     if len(found) == 1:
         return found[0]

@@ -103,7 +103,7 @@ class Grants:
         """What the monitors ask AWS."""
         asked: dict[str, set[str]] = {}
         for monitor in self.settings.monitors:
-            for action, resource in monitor.check.asks:
+            for action, resource in monitor.check.permissions:
                 asked.setdefault(action, set()).add(self._arn_of(action, resource))
         return [
             Grant(f"Monitors{action.partition(':')[2]}", (action,), tuple(sorted(arns))) for action, arns in sorted(asked.items())

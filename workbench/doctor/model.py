@@ -55,9 +55,9 @@ class Check:
     """One look at an account. `look` gives what is not as it should be."""
 
     name: str
-    asks: str  # what it looks at: "the quota of SES"
+    permissions: str  # what it looks at: "the quota of SES"
     fine: str  # what is so when it finds nothing
-    look: Callable[[Account], Iterable[Problem]]
+    probe: Callable[[Account], Iterable[Problem]]
     wanted: Callable[[Settings], bool] = lambda settings: True
     needs: str = ""  # the check without which this one has nobody to ask
 
@@ -89,7 +89,7 @@ def examine(account: Account, checks: Iterable[Check], on_step: Callable[[str], 
     for check in checks:
         if not check.wanted(account.settings):
             continue
-        on_step(f"looking at {check.asks}")
+        on_step(f"looking at {check.permissions}")
         result = Result(check, State.SKIPPED) if ended.get(check.needs, State.OK) is not State.OK else _run(check, account)
         ended[check.name] = result.state
         yield result
@@ -97,7 +97,7 @@ def examine(account: Account, checks: Iterable[Check], on_step: Callable[[str], 
 
 def _run(check: Check, account: Account) -> Result:
     try:
-        found = list(check.look(account))
+        found = list(check.probe(account))
     except _NOBODY:
         raise
     except (ClientError, BotoCoreError, MissingSecret, TwilioException, RequestException, BadZipFile) as error:
@@ -132,4 +132,4 @@ def _refused(check: Check, error: ClientError) -> Finding:
 
 
 def _unanswered(check: Check, why: str, how: str) -> Finding:
-    return Finding(f"{check.asks[:1].upper()}{check.asks[1:]} could not be checked: {why}", how)
+    return Finding(f"{check.permissions[:1].upper()}{check.permissions[1:]} could not be checked: {why}", how)

@@ -44,7 +44,7 @@ def explain_name(name: str, stage: str, json_: bool) -> None:
         as_json([_whole(each, here) for each in found] or dict(_of_named(rule, here) if rule else ()))
         return
     for each in found:
-        _say(each.name, [*of_monitor(each, settings), *of_standing(each, here.standings.get(each.name)), *_silence(here, each)])
+        _say(each.name, [*of_monitor(each, settings), *of_standing(each, here.states.get(each.name)), *_silence(here, each)])
     if rule and not found:
         _say(rule.name, _of_named(rule, here))
     if not here.known:
@@ -55,7 +55,7 @@ class Here(Struct, frozen=True):
     """What an account knows, where there is one."""
 
     known: bool = False
-    standings: Mapping[str, MonitorState] = {}
+    states: Mapping[str, MonitorState] = {}
     silences: Mapping[str, Silence] = {}
 
 
@@ -69,16 +69,16 @@ def _here(stage: str) -> Here:
 
 def _whole(monitor: Monitor, here: Here) -> dict[str, Any]:
     """All there is to know of a monitor; spans are in seconds."""
-    knobs = monitor.knobs
-    standing = here.standings.get(monitor.name, MonitorState(monitor.name))
-    facts = facts_of(monitor, here.standings.get(monitor.name), utc_now())
+    alert_policy = monitor.alert_policy
+    standing = here.states.get(monitor.name, MonitorState(monitor.name))
+    facts = facts_of(monitor, here.states.get(monitor.name), utc_now())
     return {
         **(facts if here.known else {**facts, "state": "not known here"}),
-        "every_s": int(knobs.every.total_seconds()),
-        "failures": knobs.failures,
-        "recoveries": knobs.recoveries,
-        "remind_s": int(knobs.remind.total_seconds()) if knobs.remind else None,
-        "urgent": knobs.urgent,
+        "every_s": int(alert_policy.every.total_seconds()),
+        "failures": alert_policy.failures,
+        "recoveries": alert_policy.recoveries,
+        "remind_s": int(alert_policy.remind.total_seconds()) if alert_policy.remind else None,
+        "urgent": alert_policy.urgent,
         "tells": [f"{each.channel.value}:{each.person.name}" for each in monitor.rule.recipients],
         "tells_of_errors": [f"{each.channel.value}:{each.person.name}" for each in monitor.on_error],
         "streak": standing.streak,
@@ -94,22 +94,24 @@ def _of_named(rule: Rule, here: Here) -> Lines:
 
 def of_monitor(monitor: Monitor, settings: Settings) -> Lines:
     """What a monitor looks at, and who hears, in words."""
-    knobs, zone = monitor.knobs, settings.bot.timezone
+    alert_policy, zone = monitor.alert_policy, settings.bot.timezone
     lines = [
         ("kind", monitor.kind),
         ("looks at", monitor.check.what),
-        ("how often", f"{_every(knobs.every)}, by the watch, which runs once a minute"),
-        ("is trouble", f"after {_times(knobs.failures)} that fail{'s' if knobs.failures == 1 else ''}"),
-        ("is over", f"after {_times(knobs.recoveries)} that {'is' if knobs.recoveries == 1 else 'are'} well"),
-        ("reminds", f"{_every(knobs.remind)} until `dropnote ack`, or its end" if knobs.remind else "never"),
+        ("how often", f"{_every(alert_policy.every)}, by the watch, which runs once a minute"),
+        ("is trouble", f"after {_times(alert_policy.failures)} that fail{'s' if alert_policy.failures == 1 else ''}"),
+        ("is over", f"after {_times(alert_policy.recoveries)} that {'is' if alert_policy.recoveries == 1 else 'are'} well"),
+        ("reminds", f"{_every(alert_policy.remind)} until `dropnote ack`, or its end" if alert_policy.remind else "never"),
         ("tells", _who(monitor.rule.recipients)),
     ]
     if monitor.on_error:
         lines.append(("of errors", f"also {_who(monitor.on_error)}"))
-    waits = "waits for quiet hours and digests" if not knobs.urgent else "an error waits for no quiet hours; a warning does"
+    waits = (
+        "waits for quiet hours and digests" if not alert_policy.urgent else "an error waits for no quiet hours; a warning does"
+    )
     lines += [("urgency", waits), *((name, says) for name, says in _when(monitor.rule) if says)]
-    coming = list(islice(monitor.check.coming(utc_now()), COMING))
-    lines += [("expected" if number == 0 else "", in_zone(at, _zone(monitor, zone))) for number, at in enumerate(coming)]
+    upcoming = list(islice(monitor.check.upcoming(utc_now()), COMING))
+    lines += [("expected" if number == 0 else "", in_zone(at, _zone(monitor, zone))) for number, at in enumerate(upcoming)]
     return lines
 
 

@@ -62,7 +62,7 @@ def missed(found: Iterable[Event], bot: Bot, where: Scope) -> list[Event]:
     known = set()
     for row in bot.deliverer.ledger.newest(where.since - _EARLIER, bot.deliverer.clock()) if wanted else ():
         if isinstance(row, Bundle) and row.rule:
-            uploads = [member.event.upload for member in bot.deliverer.collector.bundles.members(row)]
+            uploads = [member.event.upload for member in bot.deliverer.deferrer.bundles.members(row)]
         else:
             uploads = [row.event.upload] if isinstance(row, Delivery) else []
         known |= {(upload.bucket, upload.key, upload.etag) for upload in uploads if upload}
@@ -72,8 +72,8 @@ def missed(found: Iterable[Event], bot: Bot, where: Scope) -> list[Event]:
 def warn(bot: Bot, where: Scope) -> datetime:
     """Let the functions know that events of that time may have been announced; gives the moment when all of them do."""
     control = bot.deliverer.control
-    until = max(where.until, control.now().looked_until.get(where.bucket, where.until))
-    control.looked(where.bucket, until)
+    until = max(where.until, control.now().backfilled_until.get(where.bucket, where.until))
+    control.record_backfill(where.bucket, until)
     return bot.deliverer.clock() + FRESH
 
 

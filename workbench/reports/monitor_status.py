@@ -38,7 +38,7 @@ def _on_its_way(monitor: Monitor, standing: MonitorState) -> str:
     if not standing.streak:
         return ""
     worse = standing.streak_level.rank > standing.level.rank
-    needed = monitor.knobs.failures if worse else monitor.knobs.recoveries
+    needed = monitor.alert_policy.failures if worse else monitor.alert_policy.recoveries
     return f"{standing.streak} of the {needed} looks in a row that make it {standing.streak_level}"
 
 

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from ...domain.monitor import CheckResult, Reach
+from ...domain.monitor import CheckResult, ProbeContext
 from ...domain.payloads import Level
 from ...platform.phrases import rough_duration
 from .arrivals import Ask, Target, Things, too_many
@@ -40,16 +40,16 @@ class Age(Struct, frozen=True):
         """What it looks at and expects, in one line."""
         return f"{self.target.what}, at most {rough_duration(self.newest.longest)} old"
 
-    def coming(self, after: datetime) -> Iterator[datetime]:
+    def upcoming(self, after: datetime) -> Iterator[datetime]:
         """Nothing is due at a time."""
         return iter(())
 
     @property
-    def asks(self) -> tuple[tuple[str, str], ...]:
+    def permissions(self) -> tuple[tuple[str, str], ...]:
         """What IAM must allow it."""
-        return self.target.asks
+        return self.target.permissions
 
-    def look(self, reach: Reach, now: datetime, memory: Mapping[str, Any]) -> Found:
+    def probe(self, reach: ProbeContext, now: datetime, memory: Mapping[str, Any]) -> Found:
         """List, or get, what is young enough; a dated key by its days, the newest first, as far back as is needed.
 
         Raises:
@@ -57,14 +57,14 @@ class Age(Struct, frozen=True):
         """
         walls = walls_of(now, self.newest.longest, self.zone)
         ask = Ask(now, now - self.newest.longest, walls, lambda things: not self._lack(things, now, self.newest.warn))
-        return Found(*self.target.look(reach, ask))
+        return Found(*self.target.probe(reach, ask))
 
     def _lack(self, things: Things, now: datetime, age: timedelta) -> str:
         """What is wrong with those that are no older; "" where nothing is."""
         young = tuple(each for each in self.demand.counting(things) if now - each[0] <= age)
         return self.demand.lacking(young) if young else "nothing"
 
-    def judge(self, seen: Found, now: datetime, memory: Mapping[str, Any]) -> CheckResult:
+    def evaluate(self, seen: Found, now: datetime, memory: Mapping[str, Any]) -> CheckResult:
         """What a look amounts to. The next one is after `every`."""
         newest, things = self.newest, self.demand.counting(seen.things)
         name = self.target.name(now.astimezone(ZoneInfo(self.zone)).replace(tzinfo=None))

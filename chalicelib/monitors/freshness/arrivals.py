@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from ...domain.monitor import Reach, Unreadable
+from ...domain.monitor import ProbeContext, ProbeError
 from ...rules import globs
 
 MOST_KEYS = 10_000  # listed in one look
@@ -50,7 +50,7 @@ class Target(Protocol):
         """Whether what it finds is held against the moment before which it is of no interest."""
 
     @property
-    def asks(self) -> tuple[tuple[str, str], ...]:
+    def permissions(self) -> tuple[tuple[str, str], ...]:
         """What IAM must allow."""
 
     def name(self, wall: datetime) -> str:
@@ -59,7 +59,7 @@ class Target(Protocol):
     def place(self, wall: datetime) -> str:
         """Where it arrived."""
 
-    def look(self, reach: Reach, ask: Ask) -> tuple[Things, bool]:
+    def probe(self, reach: ProbeContext, ask: Ask) -> tuple[Things, bool]:
         """What is there, and whether there is more than is looked through.
 
         Raises:
@@ -74,7 +74,7 @@ class Objects(Struct, frozen=True):
     key: str
 
     @property
-    def asks(self) -> tuple[tuple[str, str], ...]:
+    def permissions(self) -> tuple[tuple[str, str], ...]:
         """What IAM must allow."""
         return (("s3:ListBucket", self.bucket),)
 
@@ -97,7 +97,7 @@ class Objects(Struct, frozen=True):
         glob = self.name(wall)
         return glob if _prefix(glob) == glob else globs.literal_folder(glob) or glob
 
-    def look(self, reach: Reach, ask: Ask) -> tuple[Things, bool]:
+    def probe(self, reach: ProbeContext, ask: Ask) -> tuple[Things, bool]:
         """List what begins as the globs do. LastModified of a multipart upload is when it was begun (Amazon S3 user guide,
         "Working with object metadata")."""
         found: list[tuple[datetime, float]] = []
@@ -120,7 +120,7 @@ class Item(Struct, frozen=True):
     field: str
 
     @property
-    def asks(self) -> tuple[tuple[str, str], ...]:
+    def permissions(self) -> tuple[tuple[str, str], ...]:
         """What IAM must allow."""
         return (("dynamodb:GetItem", self.table),)
 
@@ -140,7 +140,7 @@ class Item(Struct, frozen=True):
 
     place = name
 
-    def look(self, reach: Reach, ask: Ask) -> tuple[Things, bool]:
+    def probe(self, reach: ProbeContext, ask: Ask) -> tuple[Things, bool]:
         """Get the one field; nothing where there is no such item."""
         names = {f"#n{each}": name for each, name in enumerate({self.field: 0, next(iter(self.key)): 0})}
         with _readable():
@@ -163,7 +163,7 @@ class Metric(Struct, frozen=True):
     dimensions: Mapping[str, str]
 
     @property
-    def asks(self) -> tuple[tuple[str, str], ...]:
+    def permissions(self) -> tuple[tuple[str, str], ...]:
         """What IAM must allow."""
         return (("cloudwatch:GetMetricStatistics", "*"),)
 
@@ -184,7 +184,7 @@ class Metric(Struct, frozen=True):
 
     place = name
 
-    def look(self, reach: Reach, ask: Ask) -> tuple[Things, bool]:
+    def probe(self, reach: ProbeContext, ask: Ask) -> tuple[Things, bool]:
         """Get the sums since then that are more than nothing."""
         with _readable():
             answer = reach.clients("cloudwatch").get_metric_statistics(
@@ -226,13 +226,13 @@ def _prefix(glob: str) -> str:
     return re.split(r"[*?\[{]", glob, maxsplit=1)[0]
 
 
-def _pages(reach: Reach, bucket: str, prefix: str, most: int) -> Iterator[tuple[Sequence[Mapping[str, Any]], bool]]:
+def _pages(reach: ProbeContext, bucket: str, prefix: str, most: int) -> Iterator[tuple[Sequence[Mapping[str, Any]], bool]]:
     """The pages of a listing, and of each whether there is more behind it; no more than are needed for so many keys."""
     client = reach.clients("s3")
     more: dict[str, str] = {}
     while most > 0:
         if reach.time_left() <= timedelta(0):
-            raise Unreadable("there was no time to list it")
+            raise ProbeError("there was no time to list it")
         with _readable():
             answer = client.list_objects_v2(Bucket=bucket, Prefix=prefix, **more)
         page = answer.get("Contents", [])
@@ -251,7 +251,7 @@ def _moment(value: Mapping[str, Any], field: str) -> datetime:
         found = datetime.fromisoformat(value["S"])
         return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
     except (KeyError, ValueError, OverflowError, OSError):
-        raise Unreadable(f"its {field} is no time" if value else f"it has no {field}") from None
+        raise ProbeError(f"its {field} is no time" if value else f"it has no {field}") from None
 
 
 @contextmanager
@@ -261,6 +261,6 @@ def _readable() -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        raise Unreadable(f"AWS says {error.response['Error']['Code']}") from error
+        raise ProbeError(f"AWS says {error.response['Error']['Code']}") from error
     except BotoCoreError as error:
-        raise Unreadable(f"AWS does not answer ({type(error).__name__})") from error
+        raise ProbeError(f"AWS does not answer ({type(error).__name__})") from error

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct, ValidationError, convert, to_builtins
 from msgspec.structs import replace
 
-from ...domain.monitor import CheckResult, Reach
+from ...domain.monitor import CheckResult, ProbeContext
 from ...domain.payloads import Level
 from ...platform.phrases import rough_duration
 from ...policy.calendar import Expectation, next_due, previous_due, wall_of
@@ -87,18 +87,18 @@ class Freshness(Struct, frozen=True):
         """What it looks at and expects, in one line."""
         return f"{self.target.what}, {self.expect}"
 
-    def coming(self, after: datetime) -> Iterator[datetime]:
+    def upcoming(self, after: datetime) -> Iterator[datetime]:
         """The moments at which something is due, later than `after`, without end."""
         while True:
             after = next_due(self.expect, after)
             yield after
 
     @property
-    def asks(self) -> tuple[tuple[str, str], ...]:
+    def permissions(self) -> tuple[tuple[str, str], ...]:
         """What IAM must allow it."""
-        return self.target.asks
+        return self.target.permissions
 
-    def look(self, reach: Reach, now: datetime, memory: Mapping[str, Any]) -> Seen:
+    def probe(self, reach: ProbeContext, now: datetime, memory: Mapping[str, Any]) -> Seen:
         """List, or get, what was due last. What has come already is not looked at again.
 
         Raises:
@@ -108,12 +108,12 @@ class Freshness(Struct, frozen=True):
         if past.arrived == due and not past.state:
             return Seen(due, known=True)
         begin = past.begin if past.due == due else max(previous_due(self.expect, due - _TICK), past.arrived_at)
-        things, cut = self.target.look(reach, Ask(now, begin, (wall_of(self.expect, due)[0],)))
+        things, cut = self.target.probe(reach, Ask(now, begin, (wall_of(self.expect, due)[0],)))
         if self.target.windowed:
             things = tuple(each for each in things if each[0] > begin)
         return Seen(due, things, cut, begin)
 
-    def judge(self, seen: Seen, now: datetime, memory: Mapping[str, Any]) -> CheckResult:
+    def evaluate(self, seen: Seen, now: datetime, memory: Mapping[str, Any]) -> CheckResult:
         """What a look amounts to, and when to look next."""
         due, past = seen.due, self._past(memory, now)
         then = next_due(self.expect, due)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise
 from typing import Any
 
-from ...domain.monitor import Check, Defaults
+from ...domain.monitor import Check, MonitorDefaults
 from ...domain.rule import SizeRange, size_range
 from ...platform.fields import values
 from ...platform.fields.table import FieldError, Table
@@ -39,7 +39,7 @@ _LOOKED_AHEAD = 60  # due moments: two months of days
 _SOME_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def read(table: Table, defaults: Defaults) -> Mapping[str, Check]:
+def read(table: Table, defaults: MonitorDefaults) -> Mapping[str, Check]:
     """The check of a table; what is wrong with it is written down in the table."""
     target = _target(table)
     demand = Demand(
@@ -155,7 +155,7 @@ def _patience(table: Table, field: str) -> Patience:
     return found
 
 
-def _expectation(table: Table, defaults: Defaults) -> Expectation | None:
+def _expectation(table: Table, defaults: MonitorDefaults) -> Expectation | None:
     if not table.has("expect"):
         hint = f"{_EXPECT}; or newest"
         raise FieldError("it says neither when something is expected nor how old the newest may be", hint)
@@ -172,7 +172,7 @@ def _expectation(table: Table, defaults: Defaults) -> Expectation | None:
     return found
 
 
-def _holidays(table: Table, defaults: Defaults) -> tuple[str, ...]:
+def _holidays(table: Table, defaults: MonitorDefaults) -> tuple[str, ...]:
     name = table.raw("holidays")
     if not isinstance(name, str):
         if not isinstance(name, list) and table.has("holidays"):
@@ -209,6 +209,6 @@ def _check_folders(table: Table, target: Target, newest: Patience, zone: str) ->
 def _check_grace(table: Table, expect: Expectation, grace: Patience) -> None:
     """What is due next takes the place of what is late: a grace that ends after that would never end."""
     check = Freshness(Objects("", ""), expect)
-    apart = min(then - due for due, then in pairwise(islice(check.coming(_SOME_DAY), _LOOKED_AHEAD)))
+    apart = min(then - due for due, then in pairwise(islice(check.upcoming(_SOME_DAY), _LOOKED_AHEAD)))
     if grace.longest >= apart:
         table.wrong("grace", f"the next is due {rough_duration(apart)} later, before it is over", "give a shorter one")

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from msgspec import Struct, field
 
-from ...domain.monitor import CheckResult, Reach, Unreadable
+from ...domain.monitor import CheckResult, ProbeContext, ProbeError
 from ...domain.payloads import Level
 from ...platform.phrases import duration
 from . import status as http_status
@@ -80,11 +80,11 @@ class Http(Struct, frozen=True):
         return f"{shown(self.url)} answers {http_status.words(self.status)}"
 
     @property
-    def asks(self) -> tuple[tuple[str, str], ...]:
+    def permissions(self) -> tuple[tuple[str, str], ...]:
         """Nothing of AWS."""
         return ()
 
-    def look(self, reach: Reach, now: datetime, memory: Mapping[str, Any]) -> Answer | Failed:
+    def probe(self, reach: ProbeContext, now: datetime, memory: Mapping[str, Any]) -> Answer | Failed:
         """Ask the server.
 
         Raises:
@@ -95,10 +95,10 @@ class Http(Struct, frozen=True):
         left = reach.time_left()
         seen = ask(self, min(self.timeout, left)) if left > timedelta(0) else Failed("", late=True)
         if isinstance(seen, Failed) and seen.late and left < self.timeout:
-            raise Unreadable("the watch had too little time left to wait for an answer")
+            raise ProbeError("the watch had too little time left to wait for an answer")
         return seen
 
-    def judge(self, seen: Answer | Failed, now: datetime, memory: Mapping[str, Any]) -> CheckResult:
+    def evaluate(self, seen: Answer | Failed, now: datetime, memory: Mapping[str, Any]) -> CheckResult:
         """What an answer amounts to: the worst first, and at most TOLD things."""
         if isinstance(seen, Failed):
             return CheckResult(Level.ERROR, self._hide(_ended(seen.certificate_ends, now) or seen.says))
@@ -109,7 +109,7 @@ class Http(Struct, frozen=True):
         more = [f"and {len(found) - TOLD} more"] if len(found) > TOLD else []
         return CheckResult(found[0][0], "; ".join([*(says for _, says in found[:TOLD]), *more]), value)
 
-    def coming(self, after: datetime) -> Iterator[datetime]:
+    def upcoming(self, after: datetime) -> Iterator[datetime]:
         """It is looked at now and then."""
         return iter(())
 

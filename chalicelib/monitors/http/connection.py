@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 from msgspec import Struct
 from urllib3 import exceptions
 
-from ...domain.monitor import Unreadable
+from ...domain.monitor import ProbeError
 from . import certificate
 
 T = TypeVar("T")
@@ -168,7 +168,7 @@ def _context(ca: str) -> ssl.SSLContext:
     try:
         return _trusting(ca, more)
     except (OSError, ssl.SSLError) as error:
-        raise Unreadable("the certificates that AWS_CA_BUNDLE names cannot be read") from error
+        raise ProbeError("the certificates that AWS_CA_BUNDLE names cannot be read") from error
 
 
 @cache

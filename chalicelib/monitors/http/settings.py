@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from urllib.parse import urlsplit
 
-from ...domain.monitor import Check, Defaults
+from ...domain.monitor import Check, MonitorDefaults
 from ...platform.fields import values
 from ...platform.fields.table import FieldError, Table
 from . import status as http_status
@@ -25,7 +25,7 @@ _WITHIN_HINT = 'write "2s", or { warn = "1s", error = "5s" }'
 _HEADERS_HINT = 'write headers = { Accept = "application/json" }'
 
 
-def read(table: Table, defaults: Defaults) -> Mapping[str, Check]:
+def read(table: Table, defaults: MonitorDefaults) -> Mapping[str, Check]:
     """The check of a table; what is wrong with it is written down in the table."""
     soon: timedelta | None = ENDS_SOON
     check = Http(

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal
 
 from msgspec import Struct
 
-from ...domain.monitor import CheckResult, Reach
+from ...domain.monitor import CheckResult, ProbeContext
 from ...domain.payloads import Level
 from ...platform.phrases import duration
 from .conditions import Condition, shown
@@ -61,7 +61,7 @@ class Metric(Struct, frozen=True):
     rate: bool = False  # limits are of a second, and so is what is told; points are of a period
 
     @property
-    def asks(self) -> tuple[tuple[str, str], ...]:
+    def permissions(self) -> tuple[tuple[str, str], ...]:
         """CloudWatch knows no resources for it."""
         return (("cloudwatch:GetMetricData", "*"),)
 
@@ -71,7 +71,7 @@ class Metric(Struct, frozen=True):
         lasts = max((each.over(self.period) for each in all_ if each), default=self.period)
         return now - lasts - self.late - _SEEN_BEFORE * self.period
 
-    def look(self, reach: Reach, now: datetime, memory: Mapping[str, Any]) -> Points:
+    def probe(self, reach: ProbeContext, now: datetime, memory: Mapping[str, Any]) -> Points:
         """Ask for this one alone.
 
         Raises:
@@ -82,13 +82,13 @@ class Metric(Struct, frozen=True):
         return one(self, reach, now)
 
     @classmethod
-    def look_at_all(cls, checks: Sequence["Metric"], reach: Reach, now: datetime) -> list[Any]:
+    def probe_all(cls, checks: Sequence["Metric"], reach: ProbeContext, now: datetime) -> list[Any]:
         """Ask for all of them, five hundred a request."""
-        from .cloudwatch import look_at_all
+        from .cloudwatch import probe_all
 
-        return look_at_all(checks, reach, now)
+        return probe_all(checks, reach, now)
 
-    def judge(self, seen: Points, now: datetime, memory: Mapping[str, Any]) -> CheckResult:
+    def evaluate(self, seen: Points, now: datetime, memory: Mapping[str, Any]) -> CheckResult:
         """What the points amount to."""
         unit = self.unit
         if self.rate:
@@ -109,7 +109,7 @@ class Metric(Struct, frozen=True):
             return CheckResult(Level(before), says, value, memory={"level": before, **kept})
         return CheckResult(Level.OK, f"{self.label} is {value}", value, memory=kept)
 
-    def coming(self, after: datetime) -> Iterator[datetime]:
+    def upcoming(self, after: datetime) -> Iterator[datetime]:
         """It is looked at now and then."""
         return iter(())
 
@@ -170,7 +170,7 @@ class MonthSum(Metric, frozen=True):
         """From the month's beginning on."""
         return now.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
-    def judge(self, seen: Points, now: datetime, memory: Mapping[str, Any]) -> CheckResult:
+    def evaluate(self, seen: Points, now: datetime, memory: Mapping[str, Any]) -> CheckResult:
         """A warning at 80 % of the allowance, an error when it is used up; and when that will be, at this pace."""
         begun = self.begins(now)
         used = sum(value for at, value in seen if at >= begun) * self.factor

@@ -14,7 +14,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from msgspec import Struct
 
-from ...domain.monitor import Reach, Unreadable
+from ...domain.monitor import ProbeContext, ProbeError
 from .check import Metric, Points
 
 MOST_QUERIES = 500
@@ -32,25 +32,25 @@ _REFUSED = (
     "MissingRequiredParameter",
 )
 
-Seen = Points | Unreadable
+Seen = Points | ProbeError
 _Part = list[tuple[int, Metric]]  # with its place
 
 
-def one(check: Metric, reach: Reach, now: datetime) -> Points:
+def one(check: Metric, reach: ProbeContext, now: datetime) -> Points:
     """What one check sees.
 
     Raises:
         Unreadable: CloudWatch does not say.
     """
-    (found,) = look_at_all([check], reach, now)
-    if isinstance(found, Unreadable):
+    (found,) = probe_all([check], reach, now)
+    if isinstance(found, ProbeError):
         raise found
     return found
 
 
-def look_at_all(checks: Sequence[Metric], reach: Reach, now: datetime) -> list[Seen]:
+def probe_all(checks: Sequence[Metric], reach: ProbeContext, now: datetime) -> list[Seen]:
     """What each check sees, or why it cannot, in their order."""
-    found: list[Seen] = [Unreadable("there was no time to ask")] * len(checks)
+    found: list[Seen] = [ProbeError("there was no time to ask")] * len(checks)
     for region in sorted({check.region for check in checks}):
         some = [(place, check) for place, check in enumerate(checks) if check.region == region]
         for part in _parts(some, now):
@@ -103,10 +103,10 @@ class _Frame(Struct, frozen=True):
         return self.queries <= MOST_QUERIES and points <= MOST_POINTS and self.start <= _FURTHER * self.back
 
 
-def _answers(part: _Part, reach: Reach, now: datetime) -> list[Seen]:
+def _answers(part: _Part, reach: ProbeContext, now: datetime) -> list[Seen]:
     """What each of a part sees. Where the request is refused, halves of it are asked for, until it is known for which one."""
     if reach.time_left() <= timedelta(0):
-        return [Unreadable("there was no time to ask")] * len(part)
+        return [ProbeError("there was no time to ask")] * len(part)
     try:
         return _asked(part, reach, now)
     except ClientError as error:
@@ -114,12 +114,12 @@ def _answers(part: _Part, reach: Reach, now: datetime) -> list[Seen]:
         if code in _REFUSED and len(part) > 1:
             half = len(part) // 2
             return [*_answers(part[:half], reach, now), *_answers(part[half:], reach, now)]
-        return [Unreadable(f"CloudWatch says {code}")] * len(part)
+        return [ProbeError(f"CloudWatch says {code}")] * len(part)
     except BotoCoreError as error:
-        return [Unreadable(f"CloudWatch does not answer ({type(error).__name__})")] * len(part)
+        return [ProbeError(f"CloudWatch does not answer ({type(error).__name__})")] * len(part)
 
 
-def _asked(part: _Part, reach: Reach, now: datetime) -> list[Seen]:
+def _asked(part: _Part, reach: ProbeContext, now: datetime) -> list[Seen]:
     """One request, with its further pages."""
     region = part[0][1].region
     client = reach.clients("cloudwatch", region_name=region) if region else reach.clients("cloudwatch")
@@ -143,7 +143,7 @@ def _asked(part: _Part, reach: Reach, now: datetime) -> list[Seen]:
     return [
         _of_interest(check, points[name], now)
         if status.get(name) == "Complete"
-        else Unreadable(f"CloudWatch says {status.get(name, 'nothing of it')}")
+        else ProbeError(f"CloudWatch says {status.get(name, 'nothing of it')}")
         for name, (_, check) in zip(names, part, strict=True)
     ]
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 
-from ...domain.monitor import Check, Defaults
+from ...domain.monitor import Check, MonitorDefaults
 from ...platform.fields.table import FieldError, Table
 from . import conditions
 from .check import NEARLY, Metric, Missing, MonthSum, Query
@@ -52,7 +52,7 @@ _LAMBDA: _Parts = {
 }
 
 
-def read_instance(table: Table, defaults: Defaults) -> Mapping[str, Check]:
+def read_instance(table: Table, defaults: MonitorDefaults) -> Mapping[str, Check]:
     """CPU, credits, status checks; with an allowance the hours that it runs in a month."""
     name, where = _name(table, "id", RESOURCES["instance"]), _region(table)
     found = _parts(table, "instance", name, _INSTANCE, where)
@@ -63,12 +63,12 @@ def read_instance(table: Table, defaults: Defaults) -> Mapping[str, Check]:
     return found
 
 
-def read_database(table: Table, defaults: Defaults) -> Mapping[str, Check]:
+def read_database(table: Table, defaults: MonitorDefaults) -> Mapping[str, Check]:
     """Free storage, CPU, replica lag and a replication that stands still; connections where there is a limit."""
     return _parts(table, "database", _name(table, "id", RESOURCES["database"]), _DATABASE, _region(table))
 
 
-def read_lambda(table: Table, defaults: Defaults) -> Mapping[str, Check]:
+def read_lambda(table: Table, defaults: MonitorDefaults) -> Mapping[str, Check]:
     """The share of errors, or how many where the limit is a number; throttles; duration and GB-seconds where there is a limit."""
     name, where = _name(table, "function", RESOURCES["function"]), _region(table)
     found: dict[str, Check] = {}
@@ -90,7 +90,7 @@ def read_lambda(table: Table, defaults: Defaults) -> Mapping[str, Check]:
     return found
 
 
-def read_bill(table: Table, defaults: Defaults) -> Mapping[str, Check]:
+def read_bill(table: Table, defaults: MonitorDefaults) -> Mapping[str, Check]:
     """What this month has cost so far, of all services or of one; a warning at 80 %."""
     if not table.has("over"):
         table.wrong("over", "it is missing", 'such as over = "20 USD"')

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from datetime import timedelta
 
-from ...domain.monitor import Check, Defaults
+from ...domain.monitor import Check, MonitorDefaults
 from ...platform.fields.table import Table
 from ...platform.phrases import did_you_mean
 from . import conditions, values
@@ -32,7 +32,7 @@ _USED = re.compile(r"\b[a-z][A-Za-z0-9_]*\b")
 _MANY = re.compile(r"['\"]|\b(?:SEARCH|METRICS|SELECT|ANOMALY_DETECTION_BAND)\b")
 
 
-def read(table: Table, defaults: Defaults) -> Mapping[str, Check]:
+def read(table: Table, defaults: MonitorDefaults) -> Mapping[str, Check]:
     """The check of a table; what is wrong with it is written down in the table."""
     ways = [way for way in _OWN if table.has(way)]
     if len(ways) != 1:

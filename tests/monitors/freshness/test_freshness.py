@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from hypothesis import given
 from hypothesis import strategies as some
 
-from chalicelib.domain.monitor import AlertPolicy, Check, CheckResult, Defaults, MonitorState, Reach, Unreadable
+from chalicelib.domain.monitor import AlertPolicy, Check, CheckResult, MonitorDefaults, MonitorState, ProbeContext, ProbeError
 from chalicelib.domain.payloads import Level
 from chalicelib.monitors.freshness import arrivals
 from chalicelib.monitors.freshness.age import Age
@@ -22,13 +22,13 @@ from chalicelib.policy.incident import delivered, step
 from tests.policy.test_quiet_hours import utc
 from workbench.local.ministack import MiniStack
 
-INDIA = Defaults("Asia/Kolkata", {"india": ("2026-01-26", "12-25")})
+INDIA = MonitorDefaults("Asia/Kolkata", {"india": ("2026-01-26", "12-25")})
 ETL = {"bucket": "acme-drops", "key": "etl/{date:%Y-%m-%d}/part-*.parquet", "expect": "weekdays by 06:00"}
 MB = 1024**2
 MINUTE = timedelta(minutes=1)
 
 
-def told(raw: Mapping[str, Any], defaults: Defaults = INDIA) -> list[str]:
+def told(raw: Mapping[str, Any], defaults: MonitorDefaults = INDIA) -> list[str]:
     findings: list[Finding] = []
     known = ("name", "kind", "every", "recoveries", *FIELDS["freshness"])
     read(Table(dict(raw), "monitors 'etl'", findings, {}, known), defaults)
@@ -90,7 +90,7 @@ class Story:
 
     check: Any
     now: datetime
-    knobs: AlertPolicy = field(default_factory=AlertPolicy)
+    alert_policy: AlertPolicy = field(default_factory=AlertPolicy)
     amazon: Amazon = field(default_factory=Amazon)
     standing: MonitorState = field(default_factory=lambda: MonitorState("etl"))
     heard: list[str] = field(default_factory=list)
@@ -103,11 +103,11 @@ class Story:
         for each in range(count):
             self.put(f"etl/{day}/part-{each:02}.parquet", size, at)
 
-    def look(self) -> CheckResult:
-        reach = Reach(self.amazon.client, lambda: timedelta(minutes=1))
-        seen = self.check.look(reach, self.now, self.standing.memory)
-        result: CheckResult = self.check.judge(seen, self.now, self.standing.memory)
-        self.standing = step(self.standing, result, self.knobs, self.now, self.check.what)
+    def probe(self) -> CheckResult:
+        reach = ProbeContext(self.amazon.client, lambda: timedelta(minutes=1))
+        seen = self.check.probe(reach, self.now, self.standing.memory)
+        result: CheckResult = self.check.evaluate(seen, self.now, self.standing.memory)
+        self.standing = step(self.standing, result, self.alert_policy, self.now, self.check.what)
         self.looks.append(self.now)
         event = self.standing.untold
         if event and event.news:
@@ -120,7 +120,7 @@ class Story:
         end, before = utc(text), len(self.heard)
         while (at := max(self.standing.look_at or self.now, self.now)) <= end:
             self.now = at
-            self.look()
+            self.probe()
         self.now = end
         return self.heard[before:]
 
@@ -128,7 +128,7 @@ class Story:
 def etl(at: str = "2026-03-01 12:00", **more: Any) -> Story:
     """The nightly files, watched since a Sunday; they are due at 00:30 UTC."""
     story = Story(check({**ETL, **more}), utc(at))
-    story.look()
+    story.probe()
     return story
 
 
@@ -168,7 +168,7 @@ def test_it_looks_when_due_at_each_end_of_grace_and_while_it_is_late() -> None:
 
 def test_slow_looks_still_see_an_error_when_it_is_one_and_the_next_due_moment() -> None:
     story = etl(grace={"warn": "10m", "error": "35m"}, every="6h")
-    story.knobs = AlertPolicy(every=timedelta(hours=6))
+    story.alert_policy = AlertPolicy(every=timedelta(hours=6))
     story.until("2026-03-03 00:41")
     assert [f"{at:%d %H:%M}" for at in story.looks[1:]] == [
         *("02 00:30", "02 00:40", "02 01:05", "02 07:05", "02 13:05", "02 19:05"),
@@ -211,7 +211,7 @@ def test_a_changed_monitor_begins_anew() -> None:
     story = etl("2026-03-01 12:00")
     story.until("2026-03-02 03:00")
     story.check = check(ETL, expect="weekdays by 05:00")
-    assert story.look().level is Level.OK
+    assert story.probe().level is Level.OK
 
 
 def test_days_in_a_row_are_counted_and_the_newest_is_looked_for() -> None:
@@ -338,7 +338,7 @@ def test_what_came_in_time_is_in_time_though_it_is_looked_at_late() -> None:
     story = etl()
     story.parts("2026-03-02", 1, at="2026-03-02 00:05")
     story.now = utc("2026-03-02 09:00")
-    assert story.look().says == "etl/2026-03-02/ arrived, 1 file, 1 MB"
+    assert story.probe().says == "etl/2026-03-02/ arrived, 1 file, 1 MB"
 
 
 def test_asked_again_it_says_again_what_came_and_asks_nobody() -> None:
@@ -346,7 +346,7 @@ def test_asked_again_it_says_again_what_came_and_asks_nobody() -> None:
     story.parts("2026-03-02", 1, at="2026-03-02 00:05")
     story.until("2026-03-02 06:00")
     story.amazon.asked.clear()
-    result = story.look()
+    result = story.probe()
     assert (result.says, result.look_at) == ("etl/2026-03-02/ arrived, 1 file, 1 MB", utc("2026-03-03 00:30"))
     assert story.amazon.asked == []
 
@@ -354,7 +354,7 @@ def test_asked_again_it_says_again_what_came_and_asks_nobody() -> None:
 def test_data_going_out_is_told_as_such() -> None:
     raw = {"bucket": "acme-out", "key": "{date-1d:%Y%m%d}.csv", "expect": "daily by 06:00", "direction": "out"}
     story = Story(check(raw, grace={"warn": "5m", "error": "10m"}), utc("2026-03-01 12:00"))
-    story.look()
+    story.probe()
     story.until("2026-03-02 00:41")
     story.put("20260301.csv", MB)
     story.until("2026-03-02 00:45")
@@ -375,7 +375,7 @@ def test_a_due_moment_of_another_day_is_told_with_its_day() -> None:
 def test_key_without_a_day_counts_what_came_since_the_moment_before() -> None:
     story = Story(check({"bucket": "acme-drops", "key": "feeds/*.csv", "expect": "daily by 06:00"}), utc("2026-03-01 12:00"))
     story.put("feeds/a.csv", MB, at="2026-02-28 00:10")
-    story.look()
+    story.probe()
     assert story.until("2026-03-02 00:30") == ["02 00:30 opened error: feeds/*.csv is missing: it was due 06:00 IST"]
     story.until("2026-03-02 00:43")
     story.put("feeds/a.csv", MB)
@@ -389,8 +389,8 @@ def test_key_without_a_day_counts_what_came_since_the_moment_before() -> None:
 
 
 def test_coming_moments_are_those_of_the_calendar() -> None:
-    assert list(islice(check(ETL).coming(utc("2026-03-06 00:30")), 2)) == [utc("2026-03-09 00:30"), utc("2026-03-10 00:30")]
-    assert list(check({"bucket": "acme-drops", "key": "*", "newest": "6h"}).coming(utc("2026-03-06 00:30"))) == []
+    assert list(islice(check(ETL).upcoming(utc("2026-03-06 00:30")), 2)) == [utc("2026-03-09 00:30"), utc("2026-03-10 00:30")]
+    assert list(check({"bucket": "acme-drops", "key": "*", "newest": "6h"}).upcoming(utc("2026-03-06 00:30"))) == []
 
 
 @pytest.mark.parametrize(
@@ -433,7 +433,7 @@ def test_story_of_any_arrivals_ends_well_or_is_told(arrivals: list[tuple[int, in
             if at == minute:
                 story.put(f"etl/2026-03-02/part-{number}.parquet", size)
         if story.standing.look_at and story.now >= story.standing.look_at:
-            story.look()
+            story.probe()
         levels.append(story.standing.level)
     first = min((at for at, size in arrivals if size), default=None)
     patience = warn or error
@@ -456,7 +456,7 @@ def test_newest_that_grows_old_is_a_warning_then_an_error_then_fresh() -> None:
     story = Story(check(AGE), utc("2026-03-02 12:00"))
     story.put("feeds/a.csv", MB, at="2026-03-02 10:00")
     story.put("feeds/b.csv", 0)  # an empty one does not count
-    story.look()
+    story.probe()
     assert story.standing.result
     assert story.standing.result.says == "the newest of feeds/*.csv is 2 hours old"
     story.until("2026-03-02 16:10")
@@ -486,18 +486,18 @@ def test_young_ones_are_to_be_enough(more: dict[str, Any], ages: list[int], leve
     story = Story(check({**AGE, **more}), utc("2026-03-02 12:00"))
     for hours in ages:
         story.put(f"feeds/{hours}.csv", MB, at=f"2026-03-02 {12 - hours:02}:00")
-    result = story.look()
+    result = story.probe()
     assert (result.level, result.says) == (level, says)
 
 
 def test_newest_of_a_dated_key_is_looked_for_in_the_days_before_too_where_it_must_be() -> None:
     story = Story(check(AGE, key="log/{date:%Y/%m/%d}/*"), utc("2026-03-02 19:00"))  # 00:30 in Kolkata
     story.put("log/2026/03/02/x", MB, at="2026-03-02 18:20")
-    assert story.look().says == "the newest of log/2026/03/03/* is 40 minutes old"
+    assert story.probe().says == "the newest of log/2026/03/03/* is 40 minutes old"
     assert [asked["Prefix"] for asked in story.amazon.asked] == ["log/2026/03/03/", "log/2026/03/02/"]
     story.put("log/2026/03/03/x", MB)
     story.amazon.asked.clear()
-    story.look()
+    story.probe()
     assert [asked["Prefix"] for asked in story.amazon.asked] == ["log/2026/03/03/"]
 
 
@@ -519,7 +519,7 @@ ITEM = {"table": "feeds", "item": {"pk": "feed#orders"}, "field": "updated_at", 
 )
 def test_item_is_there_when_its_time_is_later_than_the_moment_before(value: dict[str, str]) -> None:
     story = Story(check(ITEM), utc("2026-03-01 12:00"))
-    story.look()
+    story.probe()
     story.until("2026-03-02 00:30")
     story.amazon.items["feed#orders"] = {"pk": {"S": "feed#orders"}, "updated_at": {"S": "2026-03-01T00:30:00Z"}}
     story.until("2026-03-02 00:49")
@@ -534,7 +534,7 @@ def test_item_is_there_when_its_time_is_later_than_the_moment_before(value: dict
 def test_item_must_not_be_older() -> None:
     story = Story(check(without(ITEM, "expect"), newest="6h"), utc("2026-03-02 12:00"))
     story.amazon.items["feed#orders"] = {"pk": {"S": "feed#orders"}, "updated_at": {"S": "2026-03-02"}}
-    assert story.look().says == "the newest of feed#orders in feeds is 12 hours old, older than 6 hours"
+    assert story.probe().says == "the newest of feed#orders in feeds is 12 hours old, older than 6 hours"
 
 
 @pytest.mark.parametrize(
@@ -549,8 +549,8 @@ def test_item_must_not_be_older() -> None:
 def test_item_without_a_time_cannot_be_read(item: dict[str, Any], why: str) -> None:
     story = Story(check(ITEM), utc("2026-03-01 12:00"))
     story.amazon.items["feed#orders"] = {"pk": {"S": "feed#orders"}, **item}
-    with pytest.raises(Unreadable, match=f"^{why}$"):
-        story.look()
+    with pytest.raises(ProbeError, match=f"^{why}$"):
+        story.probe()
 
 
 METRIC = {"metric": "Acme/Feeds/Rows", "dimensions": {"FeedName": "orders"}, "expect": "daily by 06:00"}
@@ -559,7 +559,7 @@ METRIC = {"metric": "Acme/Feeds/Rows", "dimensions": {"FeedName": "orders"}, "ex
 def test_metric_has_arrived_when_it_counts_anything_since_the_moment_before() -> None:
     story = Story(check(METRIC), utc("2026-03-01 12:00"))
     story.amazon.points = [(utc("2026-03-01 00:29"), 5.0), (utc("2026-03-01 00:31"), 0.0)]
-    story.look()
+    story.probe()
     assert story.until("2026-03-02 00:30") == [
         "02 00:30 opened error: Acme/Feeds/Rows of FeedName orders is missing: it was due 06:00 IST"
     ]
@@ -572,7 +572,7 @@ def test_metric_has_arrived_when_it_counts_anything_since_the_moment_before() ->
 
 def test_metric_may_have_to_count_so_many() -> None:
     story = Story(check(METRIC, files=1000), utc("2026-03-01 12:00"))
-    story.look()
+    story.probe()
     story.amazon.points = [(utc("2026-03-02 00:10"), 400.0), (utc("2026-03-02 00:20"), 400.0)]
     assert story.until("2026-03-02 00:30") == [
         "02 00:30 opened error: only 800 of 1,000 arrived: Acme/Feeds/Rows of FeedName orders was due 06:00 IST"
@@ -581,9 +581,9 @@ def test_metric_may_have_to_count_so_many() -> None:
 
 def test_metric_within_an_age() -> None:
     story = Story(check(without(METRIC, "expect"), newest="6h"), utc("2026-03-02 12:00"))
-    assert story.look().says == "nothing of Acme/Feeds/Rows of FeedName orders arrived within 6 hours"
+    assert story.probe().says == "nothing of Acme/Feeds/Rows of FeedName orders arrived within 6 hours"
     story.amazon.points = [(utc("2026-03-02 07:00"), 1.0)]
-    assert story.look().level is Level.OK
+    assert story.probe().level is Level.OK
 
 
 @pytest.mark.parametrize("days", [1, 7, 15, 31, 63, 92, 366])
@@ -607,13 +607,13 @@ def test_period_of_a_metric_is_one_that_cloudwatch_gives_in_one_answer(days: int
 )
 def test_an_answer_that_is_none_cannot_be_read(raw: dict[str, Any], error: Exception, why: str) -> None:
     story = Story(check(raw), utc("2026-03-02 12:00"), amazon=Amazon(error=error))
-    with pytest.raises(Unreadable, match=f"^{why}$"):
-        story.look()
+    with pytest.raises(ProbeError, match=f"^{why}$"):
+        story.probe()
 
 
 def test_listing_without_time_cannot_be_read() -> None:
-    with pytest.raises(Unreadable, match="there was no time to list it"):
-        check(ETL).look(Reach(Amazon().client, lambda: timedelta(0)), utc("2026-03-02 12:00"), {})
+    with pytest.raises(ProbeError, match="there was no time to list it"):
+        check(ETL).probe(ProbeContext(Amazon().client, lambda: timedelta(0)), utc("2026-03-02 12:00"), {})
 
 
 def test_listing_ends_after_ten_thousand_keys_and_says_so() -> None:
@@ -652,12 +652,12 @@ def test_objects_are_listed_in_s3_page_by_page(ministack: MiniStack) -> None:
         s3.put_object(Bucket="acme-drops", Key=f"etl/2026-03-02/part-{each:04} {{x}}+.parquet", Body=b"x" * (each % 2))
     s3.put_object(Bucket="acme-drops", Key="etl/2026-03-02/_SUCCESS", Body=b"")
     s3.put_object(Bucket="acme-drops", Key="etl/2026-03-03/part-0.parquet", Body=b"other")
-    reach = Reach(lambda service: ministack.client(service), lambda: timedelta(minutes=1))
-    seen = check(ETL).look(reach, utc("2026-03-02 00:31"), {})
+    reach = ProbeContext(lambda service: ministack.client(service), lambda: timedelta(minutes=1))
+    seen = check(ETL).probe(reach, utc("2026-03-02 00:31"), {})
     assert (len(seen.things), sum(size for _, size in seen.things), seen.cut) == (1_003, 501, False)
     assert all(at.tzinfo is UTC for at, _ in seen.things)
-    with pytest.raises(Unreadable, match=r"^AWS says NoSuchBucket$"):
-        check(ETL, bucket="nobodys-bucket").look(reach, utc("2026-03-02 00:31"), {})
+    with pytest.raises(ProbeError, match=r"^AWS says NoSuchBucket$"):
+        check(ETL, bucket="nobodys-bucket").probe(reach, utc("2026-03-02 00:31"), {})
 
 
 def test_item_is_read_from_dynamodb(ministack: MiniStack) -> None:
@@ -668,14 +668,14 @@ def test_item_is_read_from_dynamodb(ministack: MiniStack) -> None:
         AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
         BillingMode="PAY_PER_REQUEST",
     )
-    reach = Reach(lambda service: ministack.client(service), lambda: timedelta(minutes=1))
+    reach = ProbeContext(lambda service: ministack.client(service), lambda: timedelta(minutes=1))
     watched = check(without(ITEM, "expect"), newest="6h")
-    assert watched.look(reach, utc("2026-03-02 12:00"), {}).things == ()
+    assert watched.probe(reach, utc("2026-03-02 12:00"), {}).things == ()
     dynamodb.put_item(TableName="feeds", Item={"pk": {"S": "feed#orders"}})
-    with pytest.raises(Unreadable, match="it has no updated_at"):
-        watched.look(reach, utc("2026-03-02 12:00"), {})
+    with pytest.raises(ProbeError, match="it has no updated_at"):
+        watched.probe(reach, utc("2026-03-02 12:00"), {})
     dynamodb.put_item(TableName="feeds", Item={"pk": {"S": "feed#orders"}, "updated_at": {"N": "1772412600"}})
-    assert watched.look(reach, utc("2026-03-02 12:00"), {}).things == ((utc("2026-03-02 00:50"), 1),)
+    assert watched.probe(reach, utc("2026-03-02 12:00"), {}).things == ((utc("2026-03-02 00:50"), 1),)
 
 
 # settings
@@ -708,7 +708,7 @@ def test_every_field_is_read() -> None:
 
 def test_holidays_may_stand_in_the_monitor() -> None:
     found = check(ETL, expect="business days by 06:00", holidays=["2026-03-02"])
-    assert next(found.coming(utc("2026-03-01 12:00"))) == utc("2026-03-03 00:30")
+    assert next(found.upcoming(utc("2026-03-01 12:00"))) == utc("2026-03-03 00:30")
 
 
 def test_newest_is_a_check_of_its_own() -> None:
@@ -796,7 +796,7 @@ def test_mistake_names_its_field_and_the_next_step(raw: dict[str, Any], said: st
 
 
 def test_a_list_of_holidays_that_is_wrong_is_found_where_it_is_used() -> None:
-    found = told({**ETL, "expect": "business days by 06:00", "holidays": "x"}, Defaults("UTC", {"x": ("2026-02-31",)}))
+    found = told({**ETL, "expect": "business days by 06:00", "holidays": "x"}, MonitorDefaults("UTC", {"x": ("2026-02-31",)}))
     assert "'2026-02-31' is no date of a holiday" in "\n".join(found)
 
 

@@ -95,19 +95,19 @@ def test_server_that_repeats_what_it_was_sent_gives_nothing_away() -> None:
         conditions=(of_body('contains "ok"'), of_body('json a is "b"'), of_header('x-echo is "b"')),
     )
     echo = json.dumps({"a": "Bearer topsecret?key=urlsecret"})
-    result = check.judge(
+    result = check.evaluate(
         replace(FINE, status=500, body=echo, headers={"x-echo": "topsecret"}, url="https://b/topsecret"), NOON, {}
     )
     assert "secret" not in result.says.replace("…", "")
     assert result.says.endswith("and 1 more")
-    assert "secret" not in check.judge(Failed("redirects in a loop after 1 hop: /topsecret"), NOON, {}).says
+    assert "secret" not in check.evaluate(Failed("redirects in a loop after 1 hop: /topsecret"), NOON, {}).says
     assert "secret" not in repr(check)
 
 
 def test_what_is_worst_comes_first() -> None:
     check = Http("https://a", within=Within(warn=SHORT), conditions=(of_body('contains "z"'),))
     soon = NOON + timedelta(days=9)
-    says = check.judge(replace(FINE, seconds=1, certificate_ends=soon), NOON, {}).says
+    says = check.evaluate(replace(FINE, seconds=1, certificate_ends=soon), NOON, {}).says
     assert [part.split(" ")[0] for part in says.split("; ")] == ["the", "it", "took", "its"]
 
 
@@ -146,7 +146,7 @@ def test_pattern_that_would_take_for_ever_is_given_up_and_blames_nobody() -> Non
     stalls, page = of_body('matches "^(a|aa)+$"'), Page("a" * 5_000 + "!")
     with pytest.raises(Stalled):
         stalls.wrong(page)
-    result = Http("http://a", conditions=(stalls,)).judge(replace(FINE, body=page.body), NOON, {})
+    result = Http("http://a", conditions=(stalls,)).evaluate(replace(FINE, body=page.body), NOON, {})
     assert (result.level, result.says) == (Level.UNKNOWN, "the pattern ^(a|aa)+$ takes more than 0.5 s on what it answered")
 
 
@@ -167,7 +167,7 @@ def test_pattern_that_would_take_for_ever_is_given_up_and_blames_nobody() -> Non
     ],
 )
 def test_judgement(check: Http, seen: Answer | Failed, level: Level, says: str) -> None:
-    result = check.judge(seen, NOON, {})
+    result = check.evaluate(seen, NOON, {})
     assert (result.level, result.says) == (level, says)
 
 
@@ -194,7 +194,7 @@ def test_settings_of_a_shop() -> None:
         every = "1m"
         """
     )
-    assert (found.knobs.failures, found.knobs.recoveries, found.knobs.every) == (5, 2, timedelta(minutes=1))
+    assert (found.alert_policy.failures, found.alert_policy.recoveries, found.alert_policy.every) == (5, 2, timedelta(minutes=1))
     assert found.check.what == "https://shop.example.com/health?… answers 200 or 204"
     assert found.check.headers == {"Authorization": "Bearer AC" + "0" * 32}
     assert len(found.check.conditions) == 3

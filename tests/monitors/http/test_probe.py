@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 from msgspec.structs import replace
 
-from chalicelib.domain.monitor import AlertPolicy, MonitorState, Reach, Unreadable
+from chalicelib.domain.monitor import AlertPolicy, MonitorState, ProbeContext, ProbeError
 from chalicelib.domain.payloads import Level
 from chalicelib.monitors.http import certificate
 from chalicelib.monitors.http.check import Answer, Failed, Http
@@ -54,7 +54,7 @@ def answered(check: Http, within: timedelta = LONG, ca: str = "") -> Answer:
 def test_server_that_is_well(server: FaultyServer) -> None:
     found = answered(Http(server.url))
     assert (found.status, found.headers["content-type"], found.redirects) == (200, "application/json", 0)
-    assert Http(server.url, conditions=(of_body('json status is "up"'),)).judge(found, NOON, {}).level is Level.OK
+    assert Http(server.url, conditions=(of_body('json status is "up"'),)).evaluate(found, NOON, {}).level is Level.OK
 
 
 @pytest.mark.parametrize("mode", ["silent", "drip", "trickle", "slow"])
@@ -169,7 +169,7 @@ def test_answer_of_another_server_is_told_as_such(server: FaultyServer) -> None:
     with FaultyServer() as other:
         other.mode, server.elsewhere = "failing", other.url + "/login?next=secret"
         check = Http(server.url + "/away")
-        assert check.judge(answered(check), NOON, {}).says == f"answered 503, not 2xx ({other.url}/login?…)"
+        assert check.evaluate(answered(check), NOON, {}).says == f"answered 503, not 2xx ({other.url}/login?…)"
 
 
 # servers that do not keep to the protocol
@@ -293,8 +293,8 @@ def test_name_server_that_hangs_is_given_up_in_time() -> None:
 def test_watch_that_has_no_time_left_blames_nobody(server: FaultyServer) -> None:
     server.mode = "silent"
     for left in (timedelta(0), SHORT):
-        with pytest.raises(Unreadable, match="too little time left"):
-            Http(server.url).look(Reach(lambda *_: None, lambda left=left: left), NOON, {})  # type: ignore[misc]
+        with pytest.raises(ProbeError, match="too little time left"):
+            Http(server.url).probe(ProbeContext(lambda *_: None, lambda left=left: left), NOON, {})  # type: ignore[misc]
 
 
 def test_nothing_of_tls_is_loaded_before_somebody_asks() -> None:
@@ -345,11 +345,11 @@ def serve(authority: tuple[trustme.CA, str]) -> Iterator[Serve]:
 
 def test_certificate_that_is_near_its_end(serve: Serve, authority: tuple[trustme.CA, str]) -> None:
     check = Http(serve(lasts=timedelta(days=9, hours=2)).url)
-    result = check.judge(answered(check, ca=authority[1]), datetime.now(UTC), {})
+    result = check.evaluate(answered(check, ca=authority[1]), datetime.now(UTC), {})
     assert result.level is Level.WARNING
     assert result.says.startswith("its certificate ends in 9 days, on ")
     assert (
-        replace(check, certificate=timedelta(days=2)).judge(answered(check, ca=authority[1]), datetime.now(UTC), {}).level
+        replace(check, certificate=timedelta(days=2)).evaluate(answered(check, ca=authority[1]), datetime.now(UTC), {}).level
         is Level.OK
     )
 
@@ -358,7 +358,7 @@ def test_certificate_of_each_server_on_the_way_counts(serve: Serve, authority: t
     first, last = serve(lasts=timedelta(days=5, hours=1)), serve(lasts=timedelta(days=90))
     first.elsewhere = last.url
     check = Http(first.url + "/away")
-    assert "ends in 5 days" in check.judge(answered(check, ca=authority[1]), datetime.now(UTC), {}).says
+    assert "ends in 5 days" in check.evaluate(answered(check, ca=authority[1]), datetime.now(UTC), {}).says
 
 
 def test_certificate_that_has_ended(serve: Serve, authority: tuple[trustme.CA, str]) -> None:
@@ -366,7 +366,7 @@ def test_certificate_that_has_ended(serve: Serve, authority: tuple[trustme.CA, s
     seen = ask(check, LONG, authority[1])
     assert isinstance(seen, Failed)
     assert seen.says == "its certificate has ended, or one that it is signed with"
-    result = check.judge(seen, datetime.now(UTC), {})
+    result = check.evaluate(seen, datetime.now(UTC), {})
     assert (result.level, result.says) == (Level.ERROR, f"its certificate ended 3 days ago, on {ends.day} {ends:%b %Y}")
 
 
@@ -392,7 +392,7 @@ def test_trust_in_the_authority_that_the_environment_names(
     monkeypatch.setenv("AWS_CA_BUNDLE", authority[1])
     assert answered(Http(server.url)).status == 200
     monkeypatch.setenv("AWS_CA_BUNDLE", "/there/is/none")
-    with pytest.raises(Unreadable, match="AWS_CA_BUNDLE"):
+    with pytest.raises(ProbeError, match="AWS_CA_BUNDLE"):
         ask(Http(server.url), LONG)
 
 
@@ -426,11 +426,11 @@ def test_redirect_from_https_to_http_is_not_followed(
 
 def test_story_of_a_shop_that_breaks_and_is_mended(server: FaultyServer) -> None:
     check, standing, now, told = Http(server.url), MonitorState("shop"), NOON, list[str]()
-    knobs = AlertPolicy(every=timedelta(minutes=1), failures=check.failures, recoveries=check.recoveries)
+    alert_policy = AlertPolicy(every=timedelta(minutes=1), failures=check.failures, recoveries=check.recoveries)
     for mode in ["well", "failing", "failing", "failing", "failing", "well", "well"]:
         server.mode, now = mode, now + timedelta(minutes=1)
-        seen = check.look(Reach(lambda *_: None, lambda: LONG), now, standing.memory)
-        standing = step(standing, check.judge(seen, now, standing.memory), knobs, now, check.what)
+        seen = check.probe(ProbeContext(lambda *_: None, lambda: LONG), now, standing.memory)
+        standing = step(standing, check.evaluate(seen, now, standing.memory), alert_policy, now, check.what)
         if standing.untold and standing.untold.news:
             news = standing.untold.news
             lasted = news.until - news.opened_at if news.until else timedelta(0)

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as some
 from moto import mock_aws
 
-from chalicelib.domain.monitor import Reach, Together, Unreadable
+from chalicelib.domain.monitor import BatchProbe, ProbeContext, ProbeError
 from chalicelib.domain.payloads import Level
 from chalicelib.domain.settings import SettingsError
 from chalicelib.monitors.metric.check import Metric, MonthSum, Points, Query, Seldom
-from chalicelib.monitors.metric.cloudwatch import look_at_all
+from chalicelib.monitors.metric.cloudwatch import probe_all
 from chalicelib.monitors.metric.conditions import Condition, parse
 from chalicelib.monitors.metric.resources import RESOURCES
 from tests.support.builders import NOON, some_settings
@@ -40,7 +40,7 @@ def points(*values: float | None, until: datetime = NOON, period: timedelta = FI
 
 
 def level_of(check: Metric, *values: float | None, now: datetime = NOW) -> Level:
-    return check.judge(points(*values), now, {}).level
+    return check.evaluate(points(*values), now, {}).level
 
 
 # judgement
@@ -63,26 +63,26 @@ def level_of(check: Metric, *values: float | None, now: datetime = NOW) -> Level
 def test_each_point_of_the_time_that_it_lasts_is_beyond_the_limit(
     values: tuple[float | None, ...], level: Level, says: str
 ) -> None:
-    result = metric().judge(points(*values), NOW, {})
+    result = metric().evaluate(points(*values), NOW, {})
     assert (result.level, result.says) == (level, says)
 
 
 def test_a_result_has_its_value_and_since_when_it_is_so() -> None:
-    result = metric().judge(points(10, 85, 85, 85, 87.46), NOW, {})
+    result = metric().evaluate(points(10, 85, 85, 85, 87.46), NOW, {})
     assert (result.value, result.since) == ("87.5 %", NOON - 4 * FIVE)
 
 
 def test_a_warning_is_its_own_condition() -> None:
     check = metric(error=parse("below 5 GB", {}, "bytes"), warn=parse("below 10 GB", {}, "bytes"), unit="bytes", label="storage")
-    told = [check.judge(points(free * 1024**3), NOW, {}) for free in (12, 7.5, 4.2)]
+    told = [check.evaluate(points(free * 1024**3), NOW, {}) for free in (12, 7.5, 4.2)]
     assert [each.says for each in told] == ["storage is 12 GB", "storage is 7.5 GB, below 10 GB", "storage is 4.2 GB, below 5 GB"]
     assert [each.level for each in told] == [Level.OK, Level.WARNING, Level.ERROR]
 
 
 def test_period_that_is_not_over_counts_for_nothing_that_has_to_last() -> None:
     running = points(85, 86, 87, 5, until=NOON + 4 * MINUTE)
-    assert metric().judge(running, NOON + 3 * MINUTE, {}).says == "cpu is 87 %, above 80 % for 15 minutes"
-    assert metric().judge(points(5, 85, 86, 87, until=NOON + 4 * MINUTE), NOON + 3 * MINUTE, {}).level is Level.OK
+    assert metric().evaluate(running, NOON + 3 * MINUTE, {}).says == "cpu is 87 %, above 80 % for 15 minutes"
+    assert metric().evaluate(points(5, 85, 86, 87, until=NOON + 4 * MINUTE), NOON + 3 * MINUTE, {}).level is Level.OK
 
 
 @pytest.mark.parametrize(
@@ -103,27 +103,27 @@ def test_period_that_is_not_over_counts_where_it_can_only_get_worse(
     query = Query("AWS/Lambda", "Errors", (), statistic)
     check = metric(error=parse(text, {}), queries=(("value", query),), math=math, unit="")
     well = 9 if "below" in text else 0
-    assert check.judge(points(well, well, value), NOON - MINUTE, {}).level is level
+    assert check.evaluate(points(well, well, value), NOON - MINUTE, {}).level is level
 
 
 def test_period_is_waited_for_until_all_of_it_is_measured() -> None:
     orders = Query("Acme/Shop", "Orders", (), "Sum")
     check = metric(error=parse("below 5", {}), queries=(("value", orders),), unit="", label="orders")
-    said = [check.judge(points(9, 1), NOON + some * MINUTE, {}).says for some in (0, 1, 2)]
+    said = [check.evaluate(points(9, 1), NOON + some * MINUTE, {}).says for some in (0, 1, 2)]
     assert said == ["orders is 9", "orders is 9", "orders is 1, below 5"]
 
 
 def test_first_point_of_all_is_no_missing_data() -> None:
-    assert metric().judge(points(99), NOON - MINUTE, {}).says == "cpu is 99 %"
+    assert metric().evaluate(points(99), NOON - MINUTE, {}).says == "cpu is 99 %"
 
 
 @pytest.mark.parametrize(("missing", "level"), [("unknown", Level.UNKNOWN), ("ok", Level.OK), ("error", Level.ERROR)])
 def test_missing_data_is_what_the_settings_say(missing: str, level: Level) -> None:
     check = metric(missing=missing)
-    last = check.judge(points(50), NOW, {})
-    still = check.judge(points(50), NOON + 25 * MINUTE, last.memory)
-    gone = check.judge(points(50), NOON + 26 * MINUTE, last.memory)
-    forgotten = check.judge((), NOON + DAY, gone.memory)
+    last = check.evaluate(points(50), NOW, {})
+    still = check.evaluate(points(50), NOON + 25 * MINUTE, last.memory)
+    gone = check.evaluate(points(50), NOON + 26 * MINUTE, last.memory)
+    forgotten = check.evaluate((), NOON + DAY, gone.memory)
     assert still.says == "cpu is 50 %"
     assert (gone.level, gone.says, gone.value) == (level, "cpu has no data since 2 Mar 12:00 UTC", "no data")
     assert (forgotten.level, forgotten.says) == (gone.level, gone.says)
@@ -132,8 +132,8 @@ def test_missing_data_is_what_the_settings_say(missing: str, level: Level) -> No
 def test_what_comes_seldom_is_waited_for() -> None:
     check = metric(Seldom, period=DAY, error=parse("above 5 GB", {}, "bytes"), unit="bytes")
     daily = points(6 * 1024**3, period=DAY)
-    assert check.judge(daily, NOON + timedelta(hours=59), {}).level is Level.ERROR
-    assert check.judge(daily, NOON + timedelta(hours=61), {}).level is Level.UNKNOWN
+    assert check.evaluate(daily, NOON + timedelta(hours=59), {}).level is Level.ERROR
+    assert check.evaluate(daily, NOON + timedelta(hours=61), {}).level is Level.UNKNOWN
 
 
 def test_it_is_well_again_only_when_it_is_clear() -> None:
@@ -141,7 +141,7 @@ def test_it_is_well_again_only_when_it_is_clear() -> None:
     memory: Mapping[str, Any] = {}
     said = []
     for values in ((85,), (85, 75), (75, 65), (65, 65), (65, 75)):
-        result = check.judge(points(*values), NOW, memory)
+        result = check.evaluate(points(*values), NOW, memory)
         memory = result.memory
         said.append((result.level, result.says))
     assert said == [
@@ -156,16 +156,16 @@ def test_it_is_well_again_only_when_it_is_clear() -> None:
 @pytest.mark.parametrize(("missing", "level"), [("unknown", Level.ERROR), ("ok", Level.OK)])
 def test_trouble_before_a_gap_is_remembered_where_the_gap_says_nothing(missing: str, level: Level) -> None:
     check = metric(error=parse("above 80", {}, "%"), clear=parse("below 70", {}, "%"), missing=missing)
-    bad = check.judge(points(85), NOW, {})
-    gap = check.judge((), NOW, bad.memory)
-    assert check.judge(points(75), NOW, gap.memory).level is level
+    bad = check.evaluate(points(85), NOW, {})
+    gap = check.evaluate((), NOW, bad.memory)
+    assert check.evaluate(points(75), NOW, gap.memory).level is level
 
 
 @given(some.dictionaries(some.sampled_from(["level", "seen"]), some.none() | some.text(max_size=5) | some.integers()))
 def test_memory_of_something_else_does_no_harm(memory: dict[str, Any]) -> None:
     check = metric(clear=parse("below 70", {}, "%"))
-    assert check.judge(points(75), NOW, memory | {"seen": None}).level in (Level.OK, Level.ERROR, Level.WARNING)
-    assert check.judge((), NOW, memory).level is Level.UNKNOWN
+    assert check.evaluate(points(75), NOW, memory | {"seen": None}).level in (Level.OK, Level.ERROR, Level.WARNING)
+    assert check.evaluate((), NOW, memory).level is Level.UNKNOWN
 
 
 def obvious(values: Sequence[float | None], limit: float, needed: int) -> Level:
@@ -193,13 +193,13 @@ def test_few_of_the_last_values_are_counted_and_a_missing_one_is_none(
     condition = Condition("above", limit, few=(enough, enough + more))
     series = values[: max((place + 1 for place, value in enumerate(values) if value is not None), default=0)]
     beyond = sum(value is not None and value > limit for value in series[-enough - more :])
-    level = metric(error=condition, missing="ok").judge(points(*series), NOW, {}).level
+    level = metric(error=condition, missing="ok").evaluate(points(*series), NOW, {}).level
     assert level is (Level.ERROR if beyond >= enough else Level.OK)
 
 
 def test_few_of_the_last_values_say_how_many_and_since_when() -> None:
     check = metric(error=parse("above 80 % 2 of 4", {}, "%"))
-    told = [check.judge(points(*values), NOW, {}) for values in ((10, 85, 20, 30, 90), (85, 85, 10, 20), (85, 10, 20, 30))]
+    told = [check.evaluate(points(*values), NOW, {}) for values in ((10, 85, 20, 30, 90), (85, 85, 10, 20), (85, 10, 20, 30))]
     assert [each.says for each in told] == [
         "cpu is 90 %, above 80 % in 2 of the last 4 values",
         "cpu was 85 %, above 80 % in 2 of the last 4 values",
@@ -211,7 +211,7 @@ def test_few_of_the_last_values_say_how_many_and_since_when() -> None:
 @given(some.lists(some.none() | some.integers(0, 4), min_size=1, max_size=8), some.integers(1, 3))
 def test_since_is_the_first_point_of_an_unbroken_run(values: list[int | None], needed: int) -> None:
     seen = points(*values)
-    result = metric(error=Condition("above", 2, needed * FIVE), missing="ok").judge(seen, NOW, {})
+    result = metric(error=Condition("above", 2, needed * FIVE), missing="ok").evaluate(seen, NOW, {})
     if result.level is Level.ERROR:
         after = [value for at, value in seen if result.since and at >= result.since]
         before = [value for at, value in seen if result.since and at < result.since]
@@ -228,7 +228,7 @@ HOURS = metric(MonthSum, unit="hours", allowance=160, factor=1 / 60, verb="has r
 def test_allowance_of_a_month_is_used_up_little_by_little() -> None:
     mid = datetime(2026, 3, 16, 12, tzinfo=UTC)
     assert HOURS.begins(mid) == datetime(2026, 3, 1, tzinfo=UTC)
-    told = [HOURS.judge(((mid - DAY, hours * 60.0),), mid, {}) for hours in (0, 127, 130, 160, 161)]
+    told = [HOURS.evaluate(((mid - DAY, hours * 60.0),), mid, {}) for hours in (0, 127, 130, 160, 161)]
     assert [(each.level, each.says) for each in told] == [
         (Level.OK, "has run 0 of its 160 hours this month"),
         (Level.OK, "has run 127 of its 160 hours this month"),
@@ -241,13 +241,13 @@ def test_allowance_of_a_month_is_used_up_little_by_little() -> None:
 
 def test_allowance_that_holds_until_the_months_end_says_no_day() -> None:
     late = datetime(2026, 3, 31, 12, tzinfo=UTC)
-    assert HOURS.judge(((late - DAY, 140 * 60.0),), late, {}).says == "has run 140 of its 160 hours this month"
+    assert HOURS.evaluate(((late - DAY, 140 * 60.0),), late, {}).says == "has run 140 of its 160 hours this month"
 
 
 def test_allowance_begins_anew_with_the_month() -> None:
     first = datetime(2026, 4, 1, 0, 0, 30, tzinfo=UTC)
-    assert HOURS.judge(((first - DAY, 200 * 60.0),), first, {}).level is Level.OK
-    assert HOURS.judge((), first, {}).says == "has run 0 of its 160 hours this month"
+    assert HOURS.evaluate(((first - DAY, 200 * 60.0),), first, {}).level is Level.OK
+    assert HOURS.evaluate((), first, {}).says == "has run 0 of its 160 hours this month"
 
 
 # asking
@@ -286,16 +286,16 @@ class Double:
 SEEN = ((NOON - FIVE, 50.0),)
 
 
-def reach(client: Any, left: Callable[[], timedelta] = lambda: MINUTE) -> Reach:
-    return Reach(lambda service, region_name="": client, left)
+def reach(client: Any, left: Callable[[], timedelta] = lambda: MINUTE) -> ProbeContext:
+    return ProbeContext(lambda service, region_name="": client, left)
 
 
 def test_five_hundred_monitors_are_one_request() -> None:
     double = Double()
-    assert isinstance(metric(), Together)
-    assert look_at_all([metric()] * 500, reach(double), NOON) == [SEEN] * 500
+    assert isinstance(metric(), BatchProbe)
+    assert probe_all([metric()] * 500, reach(double), NOON) == [SEEN] * 500
     assert len(double.asked) == 1
-    look_at_all([metric()] * 501, reach(double), NOON)
+    probe_all([metric()] * 501, reach(double), NOON)
     assert len(double.asked) == 3
 
 
@@ -307,7 +307,7 @@ def test_monitors_of_all_kinds_are_few_requests() -> None:
         metric(error=parse("above 1 for 30 min", {})),
         metric(error=parse("above 1", {})),
     ]
-    found = look_at_all(kinds * 125, reach(double), NOON)
+    found = probe_all(kinds * 125, reach(double), NOON)
     assert all(seen == SEEN for seen in found)
     assert len(double.asked) <= 2
 
@@ -327,7 +327,7 @@ def test_each_request_stays_within_what_cloudwatch_allows(shapes: list[tuple[int
         for minutes, count, month in shapes
     ]
     double = Double()
-    look_at_all(checks, reach(double), NOW)
+    probe_all(checks, reach(double), NOW)
     assert sum(len(asked["MetricDataQueries"]) for asked in double.asked) == len(checks)
     for asked in double.asked:
         back = NOW - asked["StartTime"]
@@ -341,13 +341,13 @@ def test_each_request_stays_within_what_cloudwatch_allows(shapes: list[tuple[int
 def test_hundreds_that_look_back_far_are_parted_by_their_points() -> None:
     double = Double()
     minutes = metric(period=MINUTE, error=Condition("above", 1, 20 * HOUR))
-    look_at_all([minutes] * 200, reach(double), NOON)
+    probe_all([minutes] * 200, reach(double), NOON)
     assert len(double.asked) == 3
 
 
 def test_times_begin_with_the_periods_and_end_with_now() -> None:
     double = Double()
-    look_at_all([metric()], reach(double), NOON + timedelta(minutes=3, seconds=20))
+    probe_all([metric()], reach(double), NOON + timedelta(minutes=3, seconds=20))
     assert double.asked[0]["StartTime"] == NOON - timedelta(minutes=55)
     assert double.asked[0]["EndTime"] == NOON + 4 * MINUTE
 
@@ -360,20 +360,20 @@ def test_pages_are_put_together_and_regions_asked_apart() -> None:
         return double
 
     some_checks = [metric(), metric(region="us-east-1")] * 10
-    assert look_at_all(some_checks, Reach(clients, lambda: MINUTE), NOON) == [SEEN] * 20
+    assert probe_all(some_checks, ProbeContext(clients, lambda: MINUTE), NOON) == [SEEN] * 20
     assert regions == [("cloudwatch", ""), ("cloudwatch", "us-east-1")]
     assert len(double.asked) == 4
 
 
 def test_answer_without_end_is_given_up() -> None:
-    found = look_at_all([metric()] * 30, reach(Double(page=1)), NOON)
-    assert [isinstance(each, Unreadable) for each in found] == [False] * 20 + [True] * 10
+    found = probe_all([metric()] * 30, reach(Double(page=1)), NOON)
+    assert [isinstance(each, ProbeError) for each in found] == [False] * 20 + [True] * 10
 
 
 @pytest.mark.parametrize("status", ["InternalError", "PartialData", "Forbidden"])
 def test_what_cloudwatch_cannot_say_is_unreadable_for_that_one(status: str) -> None:
-    found = look_at_all([metric()] * 3, reach(Double(status={"r1": status})), NOON)
-    assert [str(each) if isinstance(each, Unreadable) else "seen" for each in found] == [
+    found = probe_all([metric()] * 3, reach(Double(status={"r1": status})), NOON)
+    assert [str(each) if isinstance(each, ProbeError) else "seen" for each in found] == [
         "seen",
         f"CloudWatch says {status}",
         "seen",
@@ -389,15 +389,15 @@ def test_rest_of_partial_data_comes_with_the_next_page() -> None:
             status = {"StatusCode": "Complete" if second else "PartialData"}
             return {"MetricDataResults": [result | status], **({} if second else {"NextToken": "more"})}
 
-    assert metric().look(reach(Two()), NOON, {}) == ((NOON - 2 * FIVE, 1.0), (NOON - FIVE, 2.0))
+    assert metric().probe(reach(Two()), NOON, {}) == ((NOON - 2 * FIVE, 1.0), (NOON - FIVE, 2.0))
 
 
 def test_formula_that_is_none_is_unreadable_alone() -> None:
     double = Double(refused="oops")
     checks = [metric()] * 100
     checks[37] = metric(math="oops(value)")
-    found = look_at_all(checks, reach(double), NOON)
-    assert [place for place, seen in enumerate(found) if isinstance(seen, Unreadable)] == [37]
+    found = probe_all(checks, reach(double), NOON)
+    assert [place for place, seen in enumerate(found) if isinstance(seen, ProbeError)] == [37]
     assert str(found[37]) == "CloudWatch says ValidationError"
     assert len(double.asked) < 20
 
@@ -411,23 +411,23 @@ def test_formula_that_is_none_is_unreadable_alone() -> None:
 )
 def test_request_that_fails_is_not_made_again(error: Exception, says: str) -> None:
     double = Double(error=error)
-    assert [str(each) for each in look_at_all([metric()] * 2, reach(double), NOON)] == [says] * 2
+    assert [str(each) for each in probe_all([metric()] * 2, reach(double), NOON)] == [says] * 2
     assert len(double.asked) == 1
-    with pytest.raises(Unreadable):
-        metric().look(reach(Double(error=error)), NOON, {})
+    with pytest.raises(ProbeError):
+        metric().probe(reach(Double(error=error)), NOON, {})
 
 
 def test_one_region_that_fails_leaves_the_other() -> None:
     error = EndpointConnectionError(endpoint_url="http://secret")
     clients = {"": Double(error=error), "us-east-1": Double()}
     some_checks = [metric(), metric(region="us-east-1")]
-    found = look_at_all(some_checks, Reach(lambda service, region_name="": clients[region_name], lambda: MINUTE), NOON)
-    assert [isinstance(each, Unreadable) for each in found] == [True, False]
+    found = probe_all(some_checks, ProbeContext(lambda service, region_name="": clients[region_name], lambda: MINUTE), NOON)
+    assert [isinstance(each, ProbeError) for each in found] == [True, False]
 
 
 def test_without_time_nothing_is_asked() -> None:
     double = Double()
-    found = look_at_all([metric()], reach(double, lambda: timedelta(0)), NOON)
+    found = probe_all([metric()], reach(double, lambda: timedelta(0)), NOON)
     assert (str(found[0]), double.asked) == ("there was no time to ask", [])
 
 
@@ -440,9 +440,9 @@ def test_metric_on_a_local_account(ministack: MiniStack) -> None:
     there = metric(queries=(("value", query),), error=parse("above 5", {}), unit="", label="Orders")
     other = metric(queries=(("value", Query("Acme/Shop", "Orders", (("Shop", "b"),), "Sum")),))
     reckoned = metric(math="value * 2")
-    seen, nothing, unreadable = look_at_all([there, other, reckoned], reach(client), now)
-    assert there.judge(seen, now, {}).says == "Orders is 7, above 5"
-    assert other.judge(nothing, now, {}).says == "cpu has no data"
+    seen, nothing, unreadable = probe_all([there, other, reckoned], reach(client), now)
+    assert there.evaluate(seen, now, {}).says == "Orders is 7, above 5"
+    assert other.evaluate(nothing, now, {}).says == "cpu has no data"
     assert str(unreadable) == "CloudWatch says InternalError"  # it reckons no formulas
 
 
@@ -457,7 +457,7 @@ def moto_client(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 def test_metric_math_is_sent_as_a_formula_of_the_queries() -> None:
     queries = tuple((each.lower(), Query("Acme", each, (), "Sum")) for each in ("Errors", "Invocations"))
     sent = Double()
-    look_at_all([metric(queries=queries, math="100 * errors / SUM([invocations, errors])")] * 2, reach(sent), NOON)
+    probe_all([metric(queries=queries, math="100 * errors / SUM([invocations, errors])")] * 2, reach(sent), NOON)
     *parts, reckoned = sent.asked[0]["MetricDataQueries"][3:]
     assert [(part["Id"], part["ReturnData"]) for part in parts] == [("q1_0", False), ("q1_1", False)]
     assert reckoned == {"Id": "r1", "Expression": "100 * q1_0 / SUM([q1_1, q1_0])", "Period": 300}
@@ -469,7 +469,7 @@ def test_metric_math_is_answered(moto_client: Any) -> None:
     data = {"MetricName": "Errors", "Timestamp": now - 2 * MINUTE, "Value": 3.0}
     moto_client.put_metric_data(Namespace="Acme", MetricData=[data])
     check = metric(queries=(("errors", Query("Acme", "Errors", (), "Sum")),), math="errors", period=MINUTE)
-    assert check.look(reach(moto_client), now, {}) == ((now - 2 * MINUTE, 3.0),)
+    assert check.probe(reach(moto_client), now, {}) == ((now - 2 * MINUTE, 3.0),)
 
 
 # settings
@@ -486,7 +486,7 @@ def test_words_of_a_resource() -> None:
     assert check.queries[0][1] == Query("AWS/EC2", "CPUUtilization", (("InstanceId", "i-0abc"),), "Average")
     assert (check.period, check.missing, check.region) == (FIVE, "unknown", "")
     assert check.what == "cpu of instance i-0abc, not above 80 % for 15 min and not above 60 % for 30 min"
-    assert check.asks == (("cloudwatch:GetMetricData", "*"),)
+    assert check.permissions == (("cloudwatch:GetMetricData", "*"),)
 
 
 @pytest.mark.parametrize(
@@ -554,12 +554,12 @@ def test_math() -> None:
     )
     assert check.queries[0] == ("errors", Query("AWS/Lambda", "Errors", (("FunctionName", "orders"),), "Sum"))
     assert check.what == "100 * errors / invocations, not above 5 % for 10 min"
-    assert check.judge(points(7, 7), NOW, {}).says == "it is 7 %, above 5 % for 10 minutes"
+    assert check.evaluate(points(7, 7), NOW, {}).says == "it is 7 %, above 5 % for 10 minutes"
 
 
 def test_limits_of_a_second_are_held_against_what_came_in_the_period() -> None:
     check = check_of('of = "instance i-1"\nerror = "network in above 10 MB/s for 10 min"')
-    told = [check.judge(points(some, some), NOW, {}) for some in (9 * 300 * 1024**2, 12 * 300 * 1024**2)]
+    told = [check.evaluate(points(some, some), NOW, {}) for some in (9 * 300 * 1024**2, 12 * 300 * 1024**2)]
     assert [each.says for each in told] == ["network in is 9 MB/s", "network in is 12 MB/s, above 10 MB/s for 10 minutes"]
     assert [each.level for each in told] == [Level.OK, Level.ERROR]
 

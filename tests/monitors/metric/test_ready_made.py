@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.domain.monitor import CheckResult, Reach, Unreadable
+from chalicelib.domain.monitor import CheckResult, ProbeContext, ProbeError
 from chalicelib.domain.payloads import Level
 from chalicelib.domain.settings import SettingsError
 from tests.monitors.metric.cloudwatch import CloudWatch
@@ -47,23 +47,23 @@ class Set:
             value = values(ago) if callable(values) else values
             self.cloud().put(metric, self.now - (ago + 1) * MINUTE, value, **dimensions)
 
-    def look(self) -> dict[str, CheckResult]:
+    def probe(self) -> dict[str, CheckResult]:
         """What each amounts to now."""
-        reach = Reach(lambda service, region_name="": self.cloud(region_name), lambda: MINUTE)
+        reach = ProbeContext(lambda service, region_name="": self.cloud(region_name), lambda: MINUTE)
         results: dict[str, CheckResult] = {}
         for _, some in groupby(
             sorted(self.checks, key=lambda name: type(self.checks[name]).__name__), lambda name: type(self.checks[name])
         ):
             names = list(some)
-            seen = type(self.checks[names[0]]).look_at_all([self.checks[name] for name in names], reach, self.now)
+            seen = type(self.checks[names[0]]).probe_all([self.checks[name] for name in names], reach, self.now)
             for name, each in zip(names, seen, strict=True):
-                assert not isinstance(each, Unreadable), str(each)
-                results[name.removeprefix("m").strip()] = self.checks[name].judge(each, self.now, self.memories.get(name, {}))
+                assert not isinstance(each, ProbeError), str(each)
+                results[name.removeprefix("m").strip()] = self.checks[name].evaluate(each, self.now, self.memories.get(name, {}))
                 self.memories[name] = results[name.removeprefix("m").strip()].memory
         return results
 
     def levels(self) -> dict[str, Level]:
-        return {name: result.level for name, result in self.look().items()}
+        return {name: result.level for name, result in self.probe().items()}
 
 
 def well(of: Set) -> Set:
@@ -81,11 +81,11 @@ def test_instance_that_is_well_is_quiet() -> None:
 def test_instance_is_hot_when_it_is_for_a_quarter_of_an_hour() -> None:
     hot = Set("instance", 'id = "i-0abc"')
     hot.put(CPU, lambda ago: 97 if ago < 30 else 20, step=5, InstanceId="i-0abc")
-    result = hot.look()["cpu"]
+    result = hot.probe()["cpu"]
     assert (result.level, result.says, result.value) == (Level.ERROR, "cpu is 97 %, above 90 % for 15 minutes", "97 %")
     brief = Set("instance", 'id = "i-0abc"')
     brief.put(CPU, lambda ago: 97 if ago < 10 else 20, step=5, InstanceId="i-0abc")
-    assert brief.look()["cpu"].level is Level.OK
+    assert brief.probe()["cpu"].level is Level.OK
 
 
 def test_instance_that_fails_its_status_checks_or_runs_out_of_credits() -> None:
@@ -110,7 +110,7 @@ def running(hours: int, now: datetime) -> Set:
 
 
 def test_hours_of_the_month_are_counted_by_the_minutes_that_status_checks_came() -> None:
-    told = [running(hours, MARCH + timedelta(days=10)).look()["hours"] for hours in (100, 130, 161)]
+    told = [running(hours, MARCH + timedelta(days=10)).probe()["hours"] for hours in (100, 130, 161)]
     assert [each.level for each in told] == [Level.OK, Level.WARNING, Level.ERROR]
     assert told[2].says == "has run 161 of its 160 hours this month"
     assert told[1].says == "has run 130 of its 160 hours this month; at this pace it is used up on 13 Mar"  # ten days for 130
@@ -120,7 +120,7 @@ def test_new_month_begins_with_nothing() -> None:
     some = running(0, MARCH)
     for minute in range(4):  # at once, and when there is a minute of it
         some.now = MARCH + minute * MINUTE
-        assert some.look()["hours"].level is Level.OK
+        assert some.probe()["hours"].level is Level.OK
 
 
 def test_database() -> None:
@@ -128,7 +128,7 @@ def test_database() -> None:
     some.put("AWS/RDS FreeStorageSpace", 4.5 * GB, DBInstanceIdentifier="orders-db")
     some.put("AWS/RDS CPUUtilization", 12, DBInstanceIdentifier="orders-db")
     some.put("AWS/RDS DatabaseConnections", 91, DBInstanceIdentifier="orders-db")
-    results = some.look()
+    results = some.probe()
     assert {name: result.level for name, result in results.items()} == {
         "storage": Level.ERROR,
         "cpu": Level.OK,
@@ -138,7 +138,7 @@ def test_database() -> None:
     }
     assert results["storage"].says.startswith("free storage is 4.5 GB, below 5 GB")
     some.put("AWS/RDS ReplicaLag", 75, DBInstanceIdentifier="orders-db")
-    assert some.look()["lag"].level is Level.ERROR
+    assert some.probe()["lag"].level is Level.ERROR
 
 
 def test_replication_that_stands_still() -> None:
@@ -158,7 +158,7 @@ def test_share_of_errors_of_a_function(errors: int, calls: int, level: Level) ->
         at = NOON - (minute + 1) * MINUTE
         some.cloud().put(CALLS, at, calls, FunctionName="orders")
         some.cloud().put(ERRORS, at, errors, FunctionName="orders")
-    result = some.look()["errors"]
+    result = some.probe()["errors"]
     assert result.level is level
     if errors == 6:
         assert result.says == "share of errors is 6 %, above 5 % for 10 minutes"
@@ -167,7 +167,7 @@ def test_share_of_errors_of_a_function(errors: int, calls: int, level: Level) ->
 def test_replication_that_stands_still_is_no_short_lag() -> None:
     some = Set("database", 'id = "orders-db"')
     some.put("AWS/RDS ReplicaLag", -1, DBInstanceIdentifier="orders-db")
-    results = some.look()
+    results = some.probe()
     assert (results["lag"].level, results["replication"].level) == (Level.OK, Level.ERROR)
     assert results["replication"].says == "replica lag is -1 s, below 0 s for 5 minutes"
 
@@ -182,7 +182,7 @@ def test_instance_that_is_stopped_is_what_the_settings_say(more: str, level: Lev
 
 def test_set_is_looked_at_in_its_region() -> None:
     some = Set("lambda", 'function = "orders"\nregion = "eu-west-1"\ngb_seconds = "9"\nmemory = 128')
-    some.look()
+    some.probe()
     assert list(some.regions) == ["eu-west-1"]
 
 
@@ -190,14 +190,14 @@ def test_errors_of_a_function_are_counted_where_the_limit_is_a_number() -> None:
     some = Set("lambda", 'function = "orders"\nerrors = "at least 3"')
     some.cloud().put(ERRORS, NOON - 7 * MINUTE, 1, 1, 1, FunctionName="orders")
     some.cloud().put(CALLS, NOON - 7 * MINUTE, 1000, FunctionName="orders")
-    assert some.look()["errors"].says == "number of errors is 3, at least 3"
+    assert some.probe()["errors"].says == "number of errors is 3, at least 3"
 
 
 def test_function_that_is_throttled_or_slow() -> None:
     some = Set("lambda", 'function = "orders"\nduration = "above 2 s for 10 min"')
     some.put("AWS/Lambda Throttles", 1, FunctionName="orders")
     some.put(DURATION, 2500, FunctionName="orders")
-    results = some.look()
+    results = some.probe()
     assert (results["throttles"].level, results["duration"].level) == (Level.ERROR, Level.ERROR)
 
 
@@ -213,9 +213,9 @@ def test_bill_is_looked_at_where_it_is(cost: float, level: Level) -> None:
     some = Set("bill", 'over = "20 USD"')
     for hours in range(4, 40, 6):
         some.cloud("us-east-1").put("AWS/Billing EstimatedCharges", NOON - hours * HOUR, cost, Currency="USD")
-    result = some.look()[""]
+    result = some.probe()[""]
     assert (result.level, list(some.regions)) == (level, ["us-east-1"])
-    assert some.monitors["m"].knobs.every == 6 * HOUR
+    assert some.monitors["m"].alert_policy.every == 6 * HOUR
     if level is Level.ERROR:
         assert "cost is 21.40 USD, above 20" in result.says
 
@@ -223,7 +223,7 @@ def test_bill_is_looked_at_where_it_is(cost: float, level: Level) -> None:
 def test_bill_of_one_service() -> None:
     some = Set("bill", 'over = "20 USD"\nservice = "AmazonEC2"')
     some.cloud("us-east-1").put("AWS/Billing EstimatedCharges", NOON - 5 * HOUR, 30, Currency="USD", ServiceName="AmazonEC2")
-    assert some.look()[""].level is Level.ERROR
+    assert some.probe()[""].level is Level.ERROR
 
 
 def test_parts_are_left_out_and_take_other_conditions() -> None:
@@ -245,7 +245,7 @@ def test_metric_math_of_the_settings_is_reckoned() -> None:
     some = Set("metric", more)
     for name, value in (("Errors", 6), ("Hits", 60), ("Misses", 40)):
         some.put(f"Acme {name}", value, App="shop")
-    result = some.look()[""]
+    result = some.probe()[""]
     assert (result.level, result.value) == (Level.ERROR, "6 %")
 
 

@@ -156,12 +156,12 @@ def test_ack_that_the_watch_was_quicker_than_is_tried_again(stage: Stage, server
     server.mode = "failing"
     for _ in range(2):
         run("watch", "--once", "--all")
-    keep, tries = stage.incidents.keep, iter((False, False))
-    stage.incidents.keep = lambda old, new, now: next(tries, True) and keep(old, new, now)
+    keep, tries = stage.incidents.save, iter((False, False))
+    stage.incidents.save = lambda old, new, now: next(tries, True) and keep(old, new, now)
     id_ = stage.incidents.get("shop").incident.id
     assert run("ack", id_.upper()).exit_code == 0
     assert stage.incidents.get("shop").incident.acked_at
-    stage.incidents.keep = lambda *_: False
+    stage.incidents.save = lambda *_: False
     assert run("ack", id_).stderr == "The watch is busy with it: try again.\n"
 
 
@@ -242,7 +242,7 @@ def test_explain_says_how_far_a_change_has_come_and_what_was_measured(stage: Sta
 
 
 def _calmer(monitor: Monitor) -> Monitor:
-    return replace(monitor, knobs=replace(monitor.knobs, recoveries=3))
+    return replace(monitor, alert_policy=replace(monitor.alert_policy, recoveries=3))
 
 
 def test_explain_says_what_a_monitor_remembers(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

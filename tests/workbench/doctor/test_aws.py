@@ -176,16 +176,16 @@ def test_overwritten_bucket_notification_is_found(deployed: Patient) -> None:
     told = {"LambdaFunctionConfigurations": [{"LambdaFunctionArn": ours, "Events": ["s3:ObjectCreated:*"]}]}
     for configuration, well in ((told, True), ({}, False)):
         s3.put_bucket_notification_configuration(Bucket="acme-drops", NotificationConfiguration=configuration)
-        assert (deployed.look("buckets").state is State.OK) is well
+        assert (deployed.probe("buckets").state is State.OK) is well
     assert "dropnote backfill s3://acme-drops/ --since 2d --stage prod" in deployed.found("buckets")
 
 
 def test_sweep_is_judged_by_when_it_last_ended(patient: Patient) -> None:
     control = patient.account.bot().deliverer.control
     assert "No sweep has ended yet" in patient.found("sweep")
-    control.ended("swept", utc_now() - timedelta(hours=2))
+    control.record_run("swept", utc_now() - timedelta(hours=2))
     assert "2 hours ago" in patient.found("sweep")
-    control.ended("swept", utc_now())
+    control.record_run("swept", utc_now())
     assert patient.found("sweep") == ""
 
 
@@ -201,7 +201,7 @@ def test_dead_events_are_counted(patient: Patient) -> None:
 def test_looking_at_dead_events_takes_none(patient: Patient) -> None:
     sqs = patient.ministack.client("sqs")
     sqs.send_message(QueueUrl=patient.queue(), MessageBody="{}")
-    patient.look("dead-events")
+    patient.probe("dead-events")
     (message,) = sqs.receive_message(QueueUrl=patient.queue(), MessageSystemAttributeNames=["ApproximateReceiveCount"])[
         "Messages"
     ]

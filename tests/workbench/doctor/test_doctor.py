@@ -74,10 +74,10 @@ def test_progress_is_told_beside_the_findings(monkeypatch: pytest.MonkeyPatch, p
 
 
 def raising(error: Exception) -> Check:
-    def look(account: Account) -> Any:
+    def probe(account: Account) -> Any:
         raise error
 
-    return Check("leg", "the leg", "the leg is well", look)
+    return Check("leg", "the leg", "the leg is well", probe)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,8 @@ def test_user_without_rights_is_told_for_each_check_that_he_has_none(monkeypatch
 
     patient.account = Account(real.stage, real.settings, real.variables, client, real.listed)
     states = {
-        name: patient.look(name).state for name in ("functions", "sweep", "dead-events", "secrets", "mail-sending", "texts-login")
+        name: patient.probe(name).state
+        for name in ("functions", "sweep", "dead-events", "secrets", "mail-sending", "texts-login")
     }
     assert set(states.values()) == {State.UNANSWERED}
     assert "AWS does not allow you GetAccount" in patient.found("mail-sending")

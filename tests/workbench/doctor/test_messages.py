@@ -32,7 +32,7 @@ def patient(ministack: MiniStack, tmp_path: Path) -> Iterator[Patient]:
 
 @pytest.mark.parametrize("check", [*MAIL, *TEXTS])
 def test_account_in_order_has_no_findings(patient: Patient, check: str) -> None:
-    assert patient.look(check).state is State.OK
+    assert patient.probe(check).state is State.OK
 
 
 def test_sandbox_is_said_with_the_people_it_shuts_out(patient: Patient) -> None:
@@ -133,12 +133,12 @@ def test_trial_account_is_said_with_the_people_it_shuts_out(patient: Patient) ->
 
 def test_secret_that_cannot_be_read_is_no_traceback(patient: Patient) -> None:
     patient.ministack.client("ssm").delete_parameter(Name="/dropnote/prod/twilio-auth-token")
-    assert patient.look("texts-login").state is State.UNANSWERED
+    assert patient.probe("texts-login").state is State.UNANSWERED
 
 
 def test_twilio_in_trouble_is_unanswered_and_its_number_is_not_told(patient: Patient) -> None:
     patient.twilio.double.fail_next(503, method="GET")
-    told = patient.look("texts-countries")
+    told = patient.probe("texts-countries")
     assert (told.state, "Twilio answered 20503" in told.findings[0].what) == (State.UNANSWERED, True)
     assert ASHA[3:] not in str(told.findings)
 
@@ -147,7 +147,7 @@ def test_nobody_at_twilios_end_is_unanswered(patient: Patient) -> None:
     old = patient.account
     nowhere = {**old.variables, "TWILIO_BASE_URL": "http://127.0.0.1:9"}
     patient.account = Account(old.stage, old.settings, nowhere, old.client, old.listed)
-    assert patient.look("texts-login").state is State.UNANSWERED
+    assert patient.probe("texts-login").state is State.UNANSWERED
 
 
 def test_sender_of_somebody_else_and_one_that_only_calls_are_found(patient: Patient) -> None:

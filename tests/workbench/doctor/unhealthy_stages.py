@@ -53,14 +53,14 @@ class Patient:
         old = self.account
         self.account = Account(old.stage, settings, old.variables, old.client, old.listed)
 
-    def look(self, name: str) -> Result:
+    def probe(self, name: str) -> Result:
         """Run one check."""
         (result,) = examine(self.account, [check for check in CHECKS if check.name == name])
         return result
 
     def found(self, name: str) -> str:
         """What one check finds and advises, as one text; "" when all is well."""
-        return " ".join(f"{finding.what} {finding.next}" for finding in self.look(name).findings)
+        return " ".join(f"{finding.what} {finding.next}" for finding in self.probe(name).findings)
 
     def function(self, handler: str, zipped: bytes, variables: dict[str, str] | None = None) -> dict[str, Any]:
         """Deploy one function."""

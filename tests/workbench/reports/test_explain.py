@@ -86,17 +86,17 @@ def test_the_timeline_is_what_the_bot_does(files: int, over: int, start: int, ru
         for number, event in enumerate(burst_of(Upload("acme-drops", "in/a", 1), NOON + start * A_MINUTE, files, over * A_MINUTE))
         if event.upload
     ]
-    stage, coming = memory_stage(settings), list(uploads)
+    stage, upcoming = memory_stage(settings), list(uploads)
     stage.now = uploads[0].at
     for _ in range(30 * 60):
-        while coming and coming[0].at <= stage.now:
-            event = coming.pop(0)
+        while upcoming and upcoming[0].at <= stage.now:
+            event = upcoming.pop(0)
             now, stage.now = stage.now, event.at
             stage.bot.take(Batch(events=(event,)), plenty)
             stage.now = now
         stage.sweep()
         stage.now += A_MINUTE
-        if not coming and not any(row.due_at for row in stage.ledger.bundles.values()):
+        if not upcoming and not any(row.due_at for row in stage.ledger.bundles.values()):
             break
     rows = [(taken.at, stage.ledger.get(taken.delivery)) for taken in stage.mail.taken]
     did = [(at, files_of(row.event)) for at, row in rows if row.rule != "trouble"]

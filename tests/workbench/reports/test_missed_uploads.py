@@ -67,7 +67,7 @@ def test_smaller_scope_does_not_take_back_a_wider_one() -> None:
     stage = memory_stage()
     missed_uploads.warn(stage.bot, SCOPE)
     missed_uploads.warn(stage.bot, replace(SCOPE, until=NOON))
-    assert stage.deliverer.control.now().looked_until == {"acme-drops": SCOPE.until}
+    assert stage.deliverer.control.now().backfilled_until == {"acme-drops": SCOPE.until}
 
 
 KEYS = st.sampled_from([f"in/{letter}.pdf" for letter in "abcdef"])
