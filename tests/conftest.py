@@ -1,4 +1,4 @@
-"""What all tests may use: one MiniStack for the session, empty at the start of each test that asks for it."""
+"""Fixtures for all tests: one MiniStack per session, emptied for each test that uses it."""
 
 from collections.abc import Iterator
 
@@ -16,15 +16,11 @@ def ministack_process() -> Iterator[MiniStack]:
 
 @pytest.fixture
 def ministack(ministack_process: MiniStack) -> MiniStack:
-    """A local AWS with nothing in it, over HTTP: `ministack.client("s3")`, `ministack.endpoint`."""
+    """An empty local AWS emulator, over HTTP: `ministack.client("s3")`, `ministack.endpoint`."""
     ministack_process.reset()
     return ministack_process
 
 
 settings.register_profile("default", deadline=None, max_examples=100)
-
-
 settings.register_profile("thorough", deadline=None, max_examples=2_000)  # `make prove`
-
-
 settings.load_profile("default")

@@ -1,1 +1,1 @@
-"""Frozen values that every part of the bot speaks in. May import platform only."""
+"""Frozen values that every part of the bot uses, and no decisions. May import platform only."""

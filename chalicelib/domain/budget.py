@@ -3,31 +3,31 @@
 from datetime import datetime
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
-What = Literal["messages", "segments"]
-Per = Literal["hour", "day"]
+Unit = Literal["messages", "segments"]
+Period = Literal["hour", "day"]
 
 
 class Limit(Struct, frozen=True):
-    """So many of what, in each hour or each day."""
+    """The most messages, or SMS segments, per hour or day (UTC)."""
 
     amount: int
-    what: What
-    per: Per
+    unit: Unit = field(name="what")  # the name in stored rows
+    per: Period
 
     def __str__(self) -> str:
-        return f"{self.amount} {self.what} per {self.per}"
+        return f"{self.amount} {self.unit} per {self.per}"
 
 
-# What a person has where the settings say nothing: far above what anybody reads, and far below what a runaway sends.
+# A person's limits if the settings give none: far above what anybody reads, far below what a runaway sends.
 DEFAULT_PERSON_LIMITS = (Limit(100, "messages", "hour"), Limit(500, "messages", "day"), Limit(200, "segments", "day"))
 
 
 class ExhaustedBudget(Struct, frozen=True):
-    """A limit that was reached, and the hour or day that it is reached for."""
+    """A limit that was reached, and the hour or day it was reached in."""
 
-    scope: str
+    scope: str  # "all", "person asha" or "rule invoices"
     limit: Limit
     since: datetime
     until: datetime
@@ -37,5 +37,5 @@ class ExhaustedBudget(Struct, frozen=True):
 
     @property
     def key(self) -> str:
-        """Its name among what has tripped: a scope may be over two limits, each until a time of its own."""
-        return f"{self.scope}: {self.limit.what} per {self.limit.per}"
+        """Its key among exhausted budgets: a scope may have reached several limits, each with its own end."""
+        return f"{self.scope}: {self.limit.unit} per {self.limit.per}"

@@ -1,23 +1,23 @@
-"""Bundles: what several events are grouped by, their window, and when a delivery of many files is complete."""
+"""Bundles: what several events are grouped by, their window, and when a batch of files is complete."""
 
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from .event import Event, Severity, Upload
 from .payloads import Summary
 
 
-class By(Struct, frozen=True):
-    """What a rule's uploads are bundled by: each has bundles of its own."""
+class Grouping(Struct, frozen=True):
+    """What a rule groups its uploads by: each value has its own bundles."""
 
     kind: Literal["bucket", "folder", "uploader"] = "bucket"
-    depth: int = 0  # how many folders of the key count; 0: all of them
+    depth: int = 0  # how many folder levels of the key count; 0: all of them
 
-    def of(self, upload: Upload) -> str:
-        """What an upload has of it; "" where it has none."""
+    def value_of(self, upload: Upload) -> str:
+        """The value an upload is grouped under: its folder or uploader; "" for one group per rule."""
         if self.kind == "uploader":
             return upload.by
         if self.kind == "bucket":
@@ -26,56 +26,56 @@ class By(Struct, frozen=True):
         return "/".join(folders[: self.depth] if self.depth else folders)
 
 
-FOLDER = By("folder")
+FOLDER = Grouping("folder")
 
 
 class Window(Struct, frozen=True, omit_defaults=True):
-    """A stretch of time whose uploads are told as one."""
+    """A span of time whose uploads are sent as one summary."""
 
-    spell: datetime  # when the spell began that it is of
+    burst_start: datetime = field(name="spell")  # the name in stored rows
     start: datetime
-    until: datetime  # takes what comes before then
-    due: datetime  # is told then
-    lead: Event | None = None  # what was told at once when the spell began
-    severity: Severity = Severity.INFO  # the highest that was told at once in this spell
+    until: datetime  # accepts uploads before this time
+    due: datetime  # the summary is sent then
+    lead: Event | None = None  # the event that started the burst, sent immediately
+    severity: Severity = Severity.INFO  # the highest sent immediately in this burst
 
 
 Position = tuple[str, int, str]  # of a member: its hour, its shard, its event's identity
 
 
 class Bundle(Struct, frozen=True, omit_defaults=True):
-    """What is told as one: of a rule's window, or what waits for one reader. A row of the ledger; its members are others."""
+    """What is sent as one message: a rule's window, or what is deferred for one recipient. A row; its members are other rows."""
 
     id: str  # 32 hex digits
-    series: str  # bundles that follow each other: of one rule and what it is bundled by, or of one reader
+    series: str  # of successive bundles: of one rule and group, or of one recipient
     created_at: datetime
-    due_at: datetime | None = None  # when the sweep looks at it next; None when it is told
+    due_at: datetime | None = None  # when the sweep checks it next; None once it is sent
     window: Window | None = None
-    rule: str = ""  # whose uploads it has; "" where it is one reader's
-    by: str = ""  # what they have in common
-    person: str = ""  # whom it waits for; "" where it is a rule's
+    rule: str = ""  # whose uploads it contains; "" for a recipient's
+    by: str = ""  # the value they are grouped under
+    person: str = ""  # whom it is deferred for; "" for a rule's
     channel: str = ""
-    why: str = ""  # it waits, in words: "quiet hours until 07:00", "daily 08:00"
-    silence: str = ""  # it is of a silenced rule: the silence, in words
-    sealed: str = ""  # a delivery of many files that is whole: why
-    hours: frozenset[str] = frozenset()  # of the events' own time: where its members are kept
-    counted_to: Position | None = None  # the counting ended here for want of time
-    so_far: Summary | None = None  # what was counted until there
-    files: int = 0  # when it is told: how many files it told of
-    told_at: datetime | None = None
+    why: str = ""  # why it is deferred, as text: "quiet hours", "daily 08:00"
+    silence: str = ""  # the silence as text, if the rule is silenced
+    sealed: str = ""  # why it accepts no more members: the batch is complete, or somebody requested it now
+    hours: frozenset[str] = frozenset()  # of the events' own time: the partitions of its members
+    counted_to: Position | None = None  # counting stopped here for lack of time
+    so_far: Summary | None = None  # what was counted up to there
+    files: int = 0  # how many files the sent message reported
+    sent_at: datetime | None = field(default=None, name="told_at")  # the name in stored rows
 
 
-WITHIN = timedelta(hours=6)
+DEFAULT_WITHIN = timedelta(hours=6)
 
 
 class CompletionRule(Struct, frozen=True):
-    """What makes a delivery whole: one of the first three."""
+    """What makes a batch of files complete: one of the first three."""
 
-    marker: str = ""  # the name of a file that comes last, such as _SUCCESS; one that lists the others may tell what is missing
+    marker: str = ""  # the name of the last file, such as _SUCCESS; a manifest lets the message name the missing files
     files: int = 0
-    quiet: timedelta | None = None  # no more files for so long
-    within: timedelta = WITHIN  # of its first file; then it is told as it is
+    quiet: timedelta | None = None  # no more files for this long
+    within: timedelta = DEFAULT_WITHIN  # after its first file; then it is sent incomplete
 
     def is_marker(self, upload: Upload) -> bool:
-        """Whether an upload is the one that comes last."""
+        """Whether an upload is the file that comes last."""
         return bool(self.marker) and fnmatchcase(upload.key.rpartition("/")[2], self.marker)

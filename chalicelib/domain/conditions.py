@@ -1,4 +1,4 @@
-"""What a rule asks of bus events and of table items."""
+"""The conditions a rule puts on EventBridge events and on table items. What they mean is in rules/."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,31 +9,31 @@ Pattern = Mapping[str, Any]
 
 
 class BusFilter(Struct, frozen=True):
-    """Which events of the bus a rule wants."""
+    """Which events of the event bus match a rule."""
 
-    pattern: Pattern  # as EventBridge takes it
-    named: str = ""  # the ready-made one it comes from
+    pattern: Pattern  # an EventBridge event pattern
+    named: str = ""  # the ready-made event it comes from, such as "instance stopped"
 
 
 class ValueTest(Struct, frozen=True):
-    """One test of a value. `how`: is, not, >, >=, <, <=, exists, missing, in, glob."""
+    """One test of a value. `operator`: is, not, >, >=, <, <=, exists, missing, in, glob."""
 
-    how: str
-    wanted: Any = None
+    operator: str
+    operand: Any = None
 
 
 class Condition(Struct, frozen=True):
-    """A field, by name or path ("address.city"), and the tests of which one must pass."""
+    """A field, by name or path ("address.city"), and tests of its value, one of which must pass."""
 
     field: str
     tests: tuple[ValueTest, ...]
 
 
 class CountBy(Struct, frozen=True):
-    """What a rule counts of a table's items."""
+    """What a rule counts in a table's items."""
 
     name: str
-    by: tuple[str, ...] = ()  # fields of an item, at most two; none: all together
+    by: tuple[str, ...] = ()  # at most two fields to group by; none: one total
     sum: str = ""  # the field whose numbers are added up; "": the items are counted
 
     def __str__(self) -> str:

@@ -1,4 +1,8 @@
-"""The delivery: one message to one person by one channel. Its states are the contract of the ledger."""
+"""The delivery: one message to one person on one channel.
+
+Its states and reasons first (their values are stored, so they are a contract), then the ledger row and the transitions between
+states, then the answers of a provider: a receipt, an entry of its list, or an error.
+"""
 
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -10,59 +14,59 @@ from .people import Channel
 
 
 class State(StrEnum):
-    """Where a delivery stands; docs/architecture.md draws the arrows between them."""
+    """The state of a delivery; docs/reliability.md lists the transitions between them."""
 
-    CLAIMED = "claimed"  # somebody holds it and is sending
-    HELD = "held"  # waits for a moment that suits
-    RETRY = "retry"  # failed for now: surely not accepted, will be tried again
-    BUNDLED = "bundled"  # told with others, in a message that has a delivery of its own
-    UNKNOWN = "unknown"  # the request left and no answer came: it may have been accepted
+    CLAIMED = "claimed"  # a container is sending it
+    HELD = "held"  # deferred: will be sent later
+    RETRY = "retry"  # not accepted, and will be tried again
+    BUNDLED = "bundled"  # part of a message for several events, which is a separate delivery
+    UNKNOWN = "unknown"  # the request was sent without a usable response: it may have been accepted
     SENT = "sent"  # the provider accepted it
-    DELIVERED = "delivered"
-    UNDELIVERED = "undelivered"
-    FAILED = "failed"  # will not be tried again by itself
-    EXPIRED = "expired"  # too old to be of use before it could be sent
-    DROPPED = "dropped"  # on purpose not sent
+    DELIVERED = "delivered"  # the provider reports that it arrived
+    UNDELIVERED = "undelivered"  # the provider reports that it did not arrive
+    FAILED = "failed"  # could not be sent, and is not tried again unless somebody resends it
+    EXPIRED = "expired"  # could not be sent in time, and would now be too old
+    DROPPED = "dropped"  # not sent on purpose
 
 
 class Reason(StrEnum):
     """Why a delivery is in its state: one word for logs, ledger and `dropnote log`."""
 
-    FIRST = "first"  # nothing held it back
-    DUE = "due"  # it waited, and its moment has come
-    ACCEPTED = "accepted"
-    FOUND = "found"  # no answer came, and the provider's list has it
-    ARRIVED = "arrived"
-    NOT_ARRIVED = "not-arrived"
-    BAD_ADDRESS = "bad-address"
-    OPTED_OUT = "opted-out"  # the person answered STOP, or a carrier did for them
+    FIRST = "first"  # new, and sent immediately
+    DUE = "due"  # it was deferred or retried, and its time has come
+    ACCEPTED = "accepted"  # by the provider
+    FOUND = "found"  # no response came, but the provider's list has the message
+    ARRIVED = "arrived"  # the provider's receipt says so
+    NOT_ARRIVED = "not-arrived"  # the provider's receipt says so
+    BAD_ADDRESS = "bad-address"  # the address does not exist or cannot receive messages
+    OPTED_OUT = "opted-out"  # the person replied STOP, or a carrier opted them out
     BLOCKED = "blocked"  # by a carrier, a filter or a country setting
-    AUTH = "auth"  # the provider does not accept our credentials
-    ACCOUNT = "account"  # our account at the provider may not do this: sender, sandbox, quota
-    REFUSED = "refused"  # the provider refused this message
-    RATE = "rate-limited"
+    AUTH = "auth"  # the provider rejects our credentials
+    ACCOUNT = "account"  # our account at the provider is not allowed to send this: sender, sandbox, quota
+    REFUSED = "refused"  # the provider rejected this message
+    RATE = "rate-limited"  # the provider throttles us
     UNREACHABLE = "unreachable"  # no connection: nothing was sent
-    TIMEOUT = "timeout"  # the request left, no answer came
-    PROVIDER = "provider-error"  # the provider failed while answering
+    TIMEOUT = "timeout"  # the request was sent, no response came
+    PROVIDER = "provider-error"  # the provider failed while responding
     NO_CHANNEL = "no-channel"  # the settings no longer have the channel, rule, person or address
-    OUT_OF_TIME = "out-of-time"  # the invocation ended too soon to send it safely
-    LATE = "found-late"  # no event told of it, a backfill found it
-    LEASE_LAPSED = "lease-lapsed"  # whoever held it died while sending
-    NOT_FOUND = "not-found"  # no answer came, and the provider's list does not have it
-    RESENT = "resent"  # nobody can know whether it was accepted, and the policy is to send again
-    GIVEN_UP = "given-up"  # nobody can know whether it was accepted, and the policy is not to send again
-    FELL_BACK = "fell-back"  # told by the person's other channel instead
-    ATTEMPTS = "attempts-used-up"
-    TOO_OLD = "too-old"
-    SILENCED = "silenced"  # somebody silenced the rule for a while
-    QUIET = "quiet"  # quiet hours: told with what else waits, when they end
-    DIGEST = "digest"  # told with the next digest
-    OVER_BUDGET = "over-budget"  # more was sent than somebody allowed for an hour or a day
-    OPERATOR = "operator"  # somebody asked for it
+    OUT_OF_TIME = "out-of-time"  # the invocation was about to end, too soon to send safely
+    LATE = "found-late"  # its event never arrived; a backfill found the upload
+    LEASE_LAPSED = "lease-lapsed"  # the container stopped while sending it
+    NOT_FOUND = "not-found"  # no response came, and the provider's list does not have the message
+    RESENT = "resent"  # unknown whether it was accepted, and the settings say to send it again
+    GIVEN_UP = "given-up"  # unknown whether it was accepted, and the settings say not to send it again
+    FELL_BACK = "fell-back"  # sent on the person's other channel instead
+    ATTEMPTS = "attempts-used-up"  # the maximum number of attempts was reached
+    TOO_OLD = "too-old"  # older than its rule's `expires`
+    SILENCED = "silenced"  # somebody silenced the rule
+    QUIET = "quiet"  # quiet hours: sent when they end, with everything else they deferred
+    DIGEST = "digest"  # part of the next digest
+    OVER_BUDGET = "over-budget"  # the limit for the hour or day is reached
+    OPERATOR = "operator"  # somebody requested it
 
 
 class Step(Struct, frozen=True):
-    """One arrow that a delivery followed: when, to which state, and why."""
+    """One transition of a delivery: when, to which state, and why."""
 
     at: datetime
     state: State
@@ -71,7 +75,7 @@ class Step(Struct, frozen=True):
 
 
 class Delivery(Struct, frozen=True):
-    """A row of the ledger. Times are aware UTC. The address is not in it: the settings are its only home."""
+    """A row of the ledger. Times are aware UTC. It does not contain the address: only the settings do."""
 
     id: str  # 32 hex digits: event identity, rule, address and channel, hashed
     event: Event
@@ -82,31 +86,31 @@ class Delivery(Struct, frozen=True):
     expires_at: datetime
     state: State = State.CLAIMED
     reason: Reason = Reason.FIRST
-    detail: str = ""  # one sentence for the reader, without address or secret
+    detail: str = ""  # one sentence for people, without address or secret
     attempts: int = 1
-    claim: str = ""  # token of who holds it, or held it last
-    due_at: datetime | None = None  # when the sweep looks at it next; None in a final state
+    claim: str = ""  # token of the container that holds it, or held it last
+    due_at: datetime | None = None  # when the sweep processes it next; None in a final state
     body_hash: str = ""  # of the last attempt's message
-    segments: int = 0  # what it takes as a text; 0 for a mail
+    segments: int = 0  # of a text; 0 for a mail
     receipt: str = ""  # the provider's id
-    looked_up: int = 0  # how often the provider's list was asked for it since the last attempt
-    instead_of: str = ""  # the channel that was dead, where this is a fallback
-    bundle: str = ""  # the id of the bundle that it is told with, where its state is bundled
-    steps: tuple[Step, ...] = ()  # every arrow after the first write; the middle of a very long story is left out
+    lookups: int = 0  # how often the provider's list was searched for it since the last attempt
+    instead_of: str = ""  # if it is a fallback: the channel that could not be used
+    bundle: str = ""  # if its state is bundled: the id of the bundle it is part of
+    steps: tuple[Step, ...] = ()  # every transition after the insert; the middle of a very long history is left out
 
     @property
     def sent_at(self) -> datetime | None:
-        """When the provider accepted it, None while it has not."""
+        """When the provider accepted it; None if it has not."""
         return next((step.at for step in reversed(self.steps) if step.state is State.SENT), None)
 
 
 def delivery_id(event: Event, rule: str, address: str, channel: Channel) -> str:
-    """The ledger key: the same event, rule, address and channel is the same delivery, whenever it comes again."""
+    """The ledger key: a redelivered event has the same key for the same rule, address and channel."""
     return identity_of("delivery", event.identity, rule, address, channel)
 
 
-# The state table: nothing else changes a state. Why each arrow is followed: docs/architecture.md.
-ARROWS: dict[State, frozenset[State]] = {
+# The state table: no other transition is possible. docs/reliability.md has the reason for each.
+TRANSITIONS: dict[State, frozenset[State]] = {
     State.CLAIMED: frozenset({State.SENT, State.RETRY, State.FAILED, State.UNKNOWN}),
     State.HELD: frozenset({State.CLAIMED, State.HELD, State.EXPIRED, State.DROPPED}),
     State.RETRY: frozenset({State.CLAIMED, State.HELD, State.EXPIRED, State.DROPPED}),
@@ -119,12 +123,14 @@ ARROWS: dict[State, frozenset[State]] = {
     State.DROPPED: frozenset({State.RETRY}),
     State.BUNDLED: frozenset({State.RETRY}),
 }
-BIRTHS = frozenset({State.CLAIMED, State.HELD, State.DROPPED, State.BUNDLED})  # the states a row may be inserted in
-FINAL = frozenset({State.SENT, State.DELIVERED, State.UNDELIVERED, State.FAILED, State.EXPIRED, State.DROPPED, State.BUNDLED})
+INITIAL_STATES = frozenset({State.CLAIMED, State.HELD, State.DROPPED, State.BUNDLED})
+FINAL_STATES = frozenset(
+    {State.SENT, State.DELIVERED, State.UNDELIVERED, State.FAILED, State.EXPIRED, State.DROPPED, State.BUNDLED}
+)
 
 
-def summary(delivery: Delivery) -> dict[str, str | int]:
-    """What people ask of a delivery, for results and lists: who, by what, how it stands and why."""
+def delivery_summary(delivery: Delivery) -> dict[str, str | int]:
+    """The main facts of a delivery as JSON, for results and lists: person, channel, state and reason."""
     return {
         "id": delivery.id,
         "rule": delivery.rule,
@@ -139,13 +145,13 @@ def summary(delivery: Delivery) -> dict[str, str | int]:
 
 
 class Receipt(Struct, frozen=True):
-    """The provider took the message; `id` is what it calls it."""
+    """The provider accepted the message; `id` is the provider's id for it."""
 
     id: str
 
 
 class Candidate(Struct, frozen=True):
-    """A message in a provider's list: perhaps the one whose answer never came."""
+    """A message in a provider's list: perhaps the one whose response was lost."""
 
     id: str
     body_hash: str
@@ -153,9 +159,9 @@ class Candidate(Struct, frozen=True):
 
 
 class DeliveryError(Exception):
-    """The provider surely did not take the message.
+    """The provider certainly did not accept the message.
 
-    `permanent`: trying again cannot help. `retry_after`: not before that long, where the provider says so.
+    `permanent`: another attempt cannot help. `retry_after`: the earliest next attempt, if the provider says so.
     The text is for the ledger: one sentence, without address or secret.
     """
 
@@ -167,4 +173,4 @@ class DeliveryError(Exception):
 
 
 class OutcomeUnknown(DeliveryError):
-    """The request left and no usable answer came: the message may be on its way. Not to be repeated blindly."""
+    """The request was sent and no usable response came: the message may have been accepted. Never resend it blindly."""

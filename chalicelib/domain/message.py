@@ -1,4 +1,4 @@
-"""The message: what a template made of an event, ready for one person on one channel."""
+"""The message: what a template renders from an event, for one person on one channel."""
 
 import hashlib
 from datetime import timedelta
@@ -8,22 +8,22 @@ from msgspec import Struct
 from ..platform.sms_text import count_segments
 from .event import Event
 from .people import Channel, Recipient
-from .schedule import Quiet, Schedule
+from .schedule import QuietHours, Schedule
 
 
 class Notice(Struct, frozen=True):
-    """One event for one recipient: what becomes a delivery."""
+    """One event for one recipient: it becomes a delivery."""
 
     event: Event
-    rule: str  # the rule's name; "test" or "trouble" where there is none
+    rule: str  # the rule's name; "test" or "trouble" if there is none
     template: str
     recipient: Recipient
     expires: timedelta
-    fallback: timedelta | None = None  # the person's other channel is tried: when this is dead, or after that long
-    instead_of: str = ""  # the channel that was dead, where this is such another try
-    digest: Schedule | None = None  # it waits for these times
-    quiet: tuple[Quiet, ...] = ()  # and for the end of these hours
-    waited: bool = False  # it is a digest, or what was in one
+    fallback: timedelta | None = None  # when to try the person's other channel: after this time, or if this address is suppressed
+    instead_of: str = ""  # if it is a fallback: the channel that could not be used
+    digest: Schedule | None = None  # deferred until one of these times
+    quiet: tuple[QuietHours, ...] = ()  # and until these end
+    deferred: bool = False  # already waited for its digest, or is one: only quiet hours defer it again
 
 
 class Message(Struct, frozen=True):
@@ -33,19 +33,19 @@ class Message(Struct, frozen=True):
     text: str
     subject: str = ""
     html: str = ""
-    thread: str = ""  # mails with the same one are a conversation; hex digits
+    thread: str = ""  # hex digits; mails of the same thread form a conversation
 
     @property
     def segments(self) -> int:
-        """What it takes as a text; 0 for a mail."""
+        """The SMS segments of a text; 0 for a mail."""
         return count_segments(self.text).segments if self.channel is Channel.SMS else 0
 
     @property
     def body_hash(self) -> str:
-        """What the ledger keeps of the body: 16 hex digits, enough to recognise it in a provider's list."""
+        """The hash that the ledger stores: 16 hex digits, enough to recognize the body in a provider's list."""
         return body_hash(self.text, self.subject)
 
 
 def body_hash(text: str, subject: str = "") -> str:
-    """Hash a body; a text that a provider lists has the hash of the message it was."""
+    """Hash a body; a text in a provider's list has the same hash as the message it came from."""
     return hashlib.sha256(f"{subject}\0{text}".encode("utf-8", "surrogatepass")).hexdigest()[:16]

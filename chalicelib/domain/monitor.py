@@ -1,4 +1,4 @@
-"""Monitors: what a check returns, how much it takes to alert, and the state that is stored."""
+"""Monitors: the result of a check, the policy that turns results into alerts, and the state stored between checks."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -13,131 +13,131 @@ from .rule import Rule
 
 
 class CheckResult(Struct, frozen=True, omit_defaults=True):
-    """What one look of a monitor gave."""
+    """The result of one check."""
 
     level: Level
-    says: str  # what is so; reads on after the monitor's name: "answered 503, not 200"
-    value: str = ""  # what was measured, short: "503", "87 %"
-    since: datetime | None = None  # since when it is so, where that is known better than by when it was looked at
-    look_at: datetime | None = None  # when to look next; None: after the monitor's `every`
-    memory: Mapping[str, Any] = field(default_factory=dict)  # what the next look is to know; JSON
+    message: str = field(name="says")  # continues after the monitor's name: "returned 503, not 200"
+    value: str = ""  # the measured value, short: "503", "87 %"
+    since: datetime | None = None  # start of this condition, if it is not the time of the check
+    next_check_at: datetime | None = field(default=None, name="look_at")  # None: after the monitor's `every`
+    memory: Mapping[str, Any] = field(default_factory=dict)  # passed to the next check; JSON
 
 
 class AlertPolicy(Struct, frozen=True):
-    """How patient a monitor is."""
+    """When a monitor's results open, repeat and resolve an incident."""
 
     every: timedelta = timedelta(minutes=5)
-    failures: int = 1  # results in a row that make it worse
-    recoveries: int = 1  # and better
+    failures: int = 1  # consecutive results that raise the level
+    recoveries: int = 1  # consecutive results that lower it
     remind: timedelta | None = None
-    urgent: bool = True  # an error waits for nothing
+    urgent: bool = True  # errors are never deferred
 
 
 class Incident(Struct, frozen=True, omit_defaults=True):
-    """A monitor's open alarm."""
+    """A monitor's open incident."""
 
     id: str
     opened_at: datetime
     title: str
-    first: Level  # as which it was opened
+    first: Level  # when it opened
     worst: Level
-    told_at: datetime | None = None  # when people last heard of it
+    reported_at: datetime | None = field(default=None, name="told_at")  # when people were last notified
     acked_by: str = ""
     acked_at: datetime | None = None
 
 
 class MonitorState(Struct, frozen=True, omit_defaults=True):
-    """How a monitor stands: a row of the ledger's table, changed only by `step`, `acknowledge` and `delivered`."""
+    """A monitor's state, one row of the ledger's table. Only `step`, `acknowledge` and `mark_delivered` change it."""
 
     name: str
-    shown: str = ""  # what people call it, where that is another name
-    rule: str = ""  # which rule is told of it, where no monitor is: an alarm of the bus
+    display_name: str = field(default="", name="shown")  # what people call it, if not `name`
+    rule: str = ""  # for an EventBridge alarm, which has no monitor: the rule that matched it
     level: Level = Level.OK
-    since: datetime | None = None  # since when it has this level
-    told: Level = Level.OK  # what people were told last
-    streak: int = 0  # results in a row that say otherwise
-    streak_level: Level = Level.OK  # what all of them say at least (or at most, where it gets better)
+    since: datetime | None = None  # start of this level
+    reported_level: Level = field(default=Level.OK, name="told")  # the level people were last notified of
+    streak: int = 0  # consecutive results that differ from the level
+    streak_level: Level = Level.OK  # the mildest level of the streak (the most severe, if it lowers the level)
     streak_since: datetime | None = None
     incident: Incident | None = None
-    changes: tuple[datetime, ...] = ()  # of the level, of late
+    changes: tuple[datetime, ...] = ()  # recent level changes
     flapping: bool = False
-    flapping_told: bool = False
-    result: CheckResult | None = None  # the last one
+    flapping_reported: bool = field(default=False, name="flapping_told")
+    result: CheckResult | None = None  # the latest
     checked_at: datetime | None = None
-    look_at: datetime | None = None
-    notices: int = 0  # told so far: each has a number
-    untold: Event | None = None  # is to be delivered; told again it says nothing twice
+    next_check_at: datetime | None = field(default=None, name="look_at")
+    notices: int = 0  # events created so far; numbers their identities
+    pending: Event | None = field(default=None, name="untold")  # to deliver; delivering it twice sends it once
     version: int = 0
 
     @property
     def memory(self) -> Mapping[str, Any]:
-        """What the last look left for the next."""
+        """The memory of the latest result."""
         return self.result.memory if self.result else {}
 
 
 class ProbeError(Exception):
-    """What a monitor looks at cannot be read now; the text completes "it cannot be read: …", without a secret."""
+    """The value cannot be read now. The text completes "cannot be read: …" and contains no secret."""
 
 
 class MonitorDefaults(Struct, frozen=True):
-    """What monitors take from the rest of the settings."""
+    """The other settings that monitors use."""
 
     zone: str = "UTC"  # the bot's
-    holidays: Mapping[str, tuple[str, ...]] = {}  # the lists of [holidays] by name: "2026-01-26", or each year's "12-25"
+    holidays: Mapping[str, tuple[str, ...]] = {}  # the lists in [holidays] by name: "2026-01-26", or "12-25" for every year
 
 
 class ProbeContext(Struct, eq=False):
-    """What a look may use: clients of AWS, and how much time is left for all of them."""
+    """What a probe may use: a factory of AWS clients, and the time left for all probes."""
 
     clients: Callable[..., Any]
     time_left: Callable[[], timedelta]
 
 
 class Check(Protocol):
-    """What a monitor looks at, and when it is content: frozen settings of one kind."""
+    """What a monitor checks and expects: frozen settings of one kind."""
 
-    every: ClassVar[timedelta]  # how often, failures and recoveries in a row: where the settings do not say
+    every: ClassVar[timedelta]  # interval, consecutive failures and recoveries if the settings do not set them
     failures: ClassVar[int]
     recoveries: ClassVar[int]
 
     @property
-    def what(self) -> str:
-        """What it looks at and expects, in one line: "https://example.com/health answers 2xx"."""
+    def description(self) -> str:
+        """What is checked and expected, in one line: "https://example.com/health returns 2xx"."""
 
-    def probe(self, reach: ProbeContext, now: datetime, memory: Mapping[str, Any]) -> Any:
-        """Ask. `memory` is what the last judgement left.
+    def probe(self, context: ProbeContext, now: datetime, memory: Mapping[str, Any]) -> Any:
+        """Read the current value. `memory` is from the previous result.
 
         Raises:
-            Unreadable: nobody can say.
+            ProbeError: the value cannot be read.
         """
 
-    def evaluate(self, seen: Any, now: datetime, memory: Mapping[str, Any]) -> CheckResult:
-        """What a look amounts to. Pure."""
+    def evaluate(self, observation: Any, now: datetime, memory: Mapping[str, Any]) -> CheckResult:
+        """Turn what `probe` returned into a result. Pure."""
 
     @property
     def permissions(self) -> tuple[tuple[str, str], ...]:
-        """What IAM must allow it: actions and what they are on: ("s3:ListBucket", "acme-drops"); or "*"."""
+        """Required IAM permissions as action and resource: ("s3:ListBucket", "acme-drops"), or "*" as resource."""
 
     def upcoming(self, after: datetime) -> Iterator[datetime]:
-        """The moments (UTC) at which something is expected, later than `after`; none where it is only looked at now and then."""
+        """Due times (UTC) later than `after`; empty if the check has no schedule of its own."""
 
 
 @runtime_checkable
 class BatchProbe(Protocol):
-    """A kind of check of which many are looked at by few requests."""
+    """A kind of check that probes many monitors with few requests."""
 
     @classmethod
-    def probe_all(cls, checks: Sequence[Self], reach: ProbeContext, now: datetime) -> list[Any]:
-        """What each of them sees, or the Unreadable that it would raise, in the same order."""
+    def probe_all(cls, checks: Sequence[Self], context: ProbeContext, now: datetime) -> list[Any]:
+        """For each check, in order: what `probe` would return, or the ProbeError it would raise."""
 
 
 class Monitor(Struct, frozen=True):
-    """What is looked at now and then, and who hears when it is not as it should be."""
+    """A check with its alert policy and recipients."""
 
     name: str
     kind: str
     check: Check
     alert_policy: AlertPolicy
-    rule: Rule  # of the same name: who hears, and when
-    on_error: tuple[Recipient, ...] = ()  # hear too, of errors
-    table: str = ""  # the name of the [[monitors]] table, where that stands for several
+    rule: Rule  # of the same name: recipients, and when to notify them
+    on_error: tuple[Recipient, ...] = ()  # also notified of errors
+    table: str = ""  # name of the [[monitors]] table, which may create several monitors

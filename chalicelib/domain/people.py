@@ -5,36 +5,36 @@ from enum import StrEnum
 from msgspec import Struct
 
 from .budget import DEFAULT_PERSON_LIMITS, Limit
-from .schedule import Quiet, Schedule
+from .schedule import QuietHours, Schedule
 
 
 class Channel(StrEnum):
-    """The ways to a person; spelled the same in settings, ledger, CLI and docs."""
+    """How messages reach a person; spelled the same in settings, ledger, CLI and docs."""
 
     EMAIL = "email"
     SMS = "sms"
 
 
 class Person(Struct, frozen=True):
-    """Somebody who may hear; an empty address means not by that channel."""
+    """A person who can receive messages; an empty address means not on that channel."""
 
     name: str
     email: str = ""
     sms: str = ""
-    timezone: str = ""  # the bot's when empty
-    quiet: tuple[Quiet, ...] = ()  # what is not urgent waits
-    digest: Schedule | None = None  # mails come as one at these times
-    all_quiet: bool = False  # a digest comes also when there is nothing to tell
+    timezone: str = ""  # the bot's if empty
+    quiet: tuple[QuietHours, ...] = ()  # when messages that are not urgent are deferred
+    digest: Schedule | None = None  # mails are sent as one at these times
+    all_quiet: bool = False  # send the digest even if there is nothing to report
     budget: tuple[Limit, ...] = DEFAULT_PERSON_LIMITS
 
 
 class Recipient(Struct, frozen=True):
-    """A person, by one channel."""
+    """A person on one channel."""
 
     channel: Channel
     person: Person
 
     @property
     def address(self) -> str:
-        """Where this channel reaches the person."""
+        """The person's address on this channel."""
         return self.person.email if self.channel is Channel.EMAIL else self.person.sms

@@ -1,4 +1,4 @@
-"""A rule: which events match, and who is notified."""
+"""A rule: which events match, who is notified, and when."""
 
 import re
 from datetime import timedelta
@@ -9,13 +9,13 @@ from msgspec.structs import replace
 
 from ..platform.fields.table import FieldError
 from .budget import Limit
-from .bundle import By, CompletionRule
+from .bundle import CompletionRule, Grouping
 from .conditions import BusFilter, ItemFilter
 from .event import Creation, Event, Kind, Severity
 from .people import Recipient
-from .schedule import Quiet, Schedule
+from .schedule import QuietHours, Schedule
 
-# What sync clients and editors leave behind on their way to the real file. A rule may say `ignore = []`.
+# Temporary files that sync clients and editors write before the real one. A rule may set `ignore = []`.
 DEFAULT_IGNORE = (
     "**/*.filepart",
     "**/*.part",
@@ -34,52 +34,55 @@ DEFAULT_IGNORE = (
     "**/*_$folder$",
 )
 
-
 _UNITS = {"": 1, "b": 1} | {
     name: 1024**power
-    for power, letter in enumerate("kmgt", start=1)
-    for name in (f"{letter}b", f"{letter}ib")  # as the S3 console counts: 1 KB is 1,024 bytes
+    for power, prefix in enumerate("kmgt", start=1)
+    for name in (f"{prefix}b", f"{prefix}ib")  # as in the S3 console: 1 KB is 1,024 bytes
 }
 _SIZE = re.compile(r"\s*(>=|<=|>|<|=)\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*")
 
 
 class SizeRange(Struct, frozen=True):
-    """A range of bytes, both ends inside; None leaves that end open."""
+    """A range of sizes in bytes, both ends included; None leaves an end open."""
 
-    least: int | None = None
-    most: int | None = None
+    min_bytes: int | None = None
+    max_bytes: int | None = None
 
-    def holds(self, size: int) -> bool:
-        """Whether a size is inside."""
-        return (self.least is None or size >= self.least) and (self.most is None or size <= self.most)
+    def contains(self, size: int) -> bool:
+        """Whether a size is in the range."""
+        return (self.min_bytes is None or size >= self.min_bytes) and (self.max_bytes is None or size <= self.max_bytes)
 
 
 def size_range(conditions: tuple[str, ...]) -> SizeRange:
-    """Read conditions such as ">= 1 KB" and "< 5 GB" into one range of bytes."""
-    least, most = 0, None
+    """Read conditions such as ">= 1 KB" and "< 5 GB" as one range.
+
+    Raises:
+        FieldError: one of them is invalid, or no size meets all of them.
+    """
+    min_bytes, max_bytes = 0, None
     for condition in conditions:
-        found = _SIZE.fullmatch(condition)
-        if not found or found[3].lower() not in _UNITS:
-            raise FieldError(f"{condition!r} is not a size condition", 'write ">= 1 KB", "< 5 GB" or "= 0"')
-        number = int(float(found[2]) * _UNITS[found[3].lower()])
-        if found[1] in (">=", ">", "="):
-            least = max(least, number + (found[1] == ">"))
-        if found[1] in ("<=", "<", "="):
-            top = number - (found[1] == "<")
-            most = top if most is None else min(most, top)
-    if most is not None and most < least:
-        raise FieldError("no size can fulfil all of these conditions")
-    return SizeRange(least or None, most)
+        parts = _SIZE.fullmatch(condition)
+        if not parts or parts[3].lower() not in _UNITS:
+            raise FieldError(f"invalid size {condition!r}", 'use for example ">= 1 KB", "< 5 GB" or "= 0"')
+        size = int(float(parts[2]) * _UNITS[parts[3].lower()])
+        if parts[1] in (">=", ">", "="):
+            min_bytes = max(min_bytes, size + (parts[1] == ">"))
+        if parts[1] in ("<=", "<", "="):
+            largest = size - (parts[1] == "<")
+            max_bytes = largest if max_bytes is None else min(max_bytes, largest)
+    if max_bytes is not None and max_bytes < min_bytes:
+        raise FieldError("no size meets all of these conditions")
+    return SizeRange(min_bytes or None, max_bytes)
 
 
 class Rule(Struct, frozen=True):
-    """Which events, and who hears of them. A monitor has one too: who hears of its incidents, and when."""
+    """Which events match, and who receives them. A monitor has a rule too: who is notified of its incidents, and when."""
 
     name: str
     bucket: str = ""
     on: Kind = Kind.UPLOAD
-    bus: BusFilter | None = None  # where it is on the bus
-    item: ItemFilter | None = None  # where it is on a table's items
+    bus: BusFilter | None = None  # for a rule on the event bus
+    item: ItemFilter | None = None  # for a rule on a table's items
     key: tuple[str, ...] = ("**",)
     size: SizeRange = SizeRange()
     created: tuple[Creation, ...] = tuple(Creation)
@@ -87,25 +90,25 @@ class Rule(Struct, frozen=True):
     ignore: tuple[str, ...] = DEFAULT_IGNORE
     recipients: tuple[Recipient, ...] = ()
     template: str = "upload"
-    remind: timedelta | None = None  # an alarm of the bus is told again after that long
+    remind: timedelta | None = None  # how often an alarm of the bus that is still on is repeated
     expires: timedelta = timedelta(hours=24)
-    fallback: timedelta | None = None  # try the person's other channel: at once when this is dead, else after that long
+    fallback: timedelta | None = None  # when to try the person's other channel: after this time, or if this address is suppressed
     severity: Severity = Severity.INFO
-    urgent: bool = False  # what it says waits for nothing
-    then: timedelta | None = None  # after the first message of a spell, one summary in that time
-    by: By = By()
-    complete: CompletionRule | None = None  # one message when a delivery of many files is whole
-    digest: Schedule | None = None  # its messages come as one at these times
-    quiet: tuple[Quiet, ...] = ()
+    urgent: bool = False  # its messages are never deferred
+    then: timedelta | None = None  # after the first message of a burst, one summary per this time
+    by: Grouping = Grouping()
+    complete: CompletionRule | None = None  # one message when a batch of files is complete
+    digest: Schedule | None = None  # its messages are sent as one at these times
+    quiet: tuple[QuietHours, ...] = ()
     budget: tuple[Limit, ...] = ()
 
     @property
     def bundles(self) -> bool:
-        """Whether several uploads are told as one."""
+        """Whether several uploads are sent as one message."""
         return self.then is not None or self.complete is not None
 
-    def judged(self, event: Event) -> Event:
-        """An event of this rule with how much it matters."""
+    def with_severity(self, event: Event) -> Event:
+        """Return a matching event with this rule's severity and urgency; a rule of severity info keeps the event's severity."""
         empty = event.upload is not None and event.upload.size == 0
         severity = event.severity if self.severity is Severity.INFO else self.severity
         if empty and self.empty == "warn" and severity is Severity.INFO:

@@ -1,1 +1,1 @@
-"""Clock, logging, AWS clients, secrets, parallelism and text: knows nothing of the bot, imports nothing of it."""
+"""Clock, logging, AWS clients, secrets, parallelism and text: knows nothing about the bot and imports none of it."""

@@ -1,15 +1,15 @@
-"""Time, handed in: the only place that reads the clock, and how the ledger writes a moment down."""
+"""Time: the only place that reads the clock, and milliseconds as the ledger stores them."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-Clock = Callable[[], datetime]
+Clock = Callable[[], datetime]  # passed in, so that tests set the time
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def utc_now() -> datetime:
-    """The present moment, aware, in UTC."""
+    """The current time, aware, in UTC."""
     return datetime.now(UTC)
 
 
@@ -19,5 +19,5 @@ def to_ms(moment: datetime) -> int:
 
 
 def from_ms(milliseconds: int) -> datetime:
-    """The moment that many milliseconds after 1970, aware, in UTC."""
+    """The time this many milliseconds after 1970, aware, in UTC."""
     return _EPOCH + timedelta(milliseconds=milliseconds)

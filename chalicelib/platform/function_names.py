@@ -1,32 +1,30 @@
-"""Names of the functions that Chalice deploys: stable, because a renamed function leaves the old one behind, and firing."""
+"""Stable names for the deployed functions. Renaming one would leave the old function deployed and still triggered."""
 
 import hashlib
 
-LONGEST = 48  # of the 64 letters of a Lambda function's name "dropnote-<stage>-" takes up to 16
+MAX_LENGTH = 48  # of a Lambda function name's 64 characters, "dropnote-<stage>-" takes up to 16
+STREAM = "DROPNOTE_STREAM"  # the environment variable that names the stream of the ledger's table
 
 
 def stream_variable(table: str) -> str:
-    """The environment variable that names a table's stream: DROPNOTE_STREAM_ORDERS, with a hash where letters are lost.
+    """The environment variable that names a table's stream: DROPNOTE_STREAM_ORDERS, with a hash if characters are replaced.
 
     Orders, ORDERS and orders are three tables (Amazon DynamoDB developer guide, "Naming rules": case-sensitive).
     """
-    plain = "".join(letter.upper() if letter.isalnum() else "_" for letter in table)
-    lost = table != plain.lower()
-    return f"{STREAM}_{plain}" + (f"_{hashlib.sha256(table.encode()).hexdigest()[:6].upper()}" if lost else "")
+    plain = "".join(character.upper() if character.isalnum() else "_" for character in table)
+    ambiguous = table != plain.lower()
+    return f"{STREAM}_{plain}" + (f"_{hashlib.sha256(table.encode()).hexdigest()[:6].upper()}" if ambiguous else "")
 
 
-STREAM = "DROPNOTE_STREAM"  # of the ledger's table
-
-
-def function_name(what: str, source: str) -> str:
+def function_name(prefix: str, source: str) -> str:
     """The name of the function bound to a bucket or a table: upload_acme_drops for acme-drops.
 
-    "-" becomes "_" and "." becomes "D". No bucket's name has either, so two buckets never share a name; a table's may have both,
-    and is then told apart by its hash, as a name is that is too long. Capitals count for that too: the function's role has this
-    name, and IAM minds none. (AWS Lambda API reference, "CreateFunction": 64 letters, and Chalice takes [A-Za-z0-9_]; IAM user
-    guide, "IAM and AWS STS quotas": names of roles are unique whatever their case.)
+    "-" becomes "_" and "." becomes "D". Bucket names contain neither "_" nor "D", so two buckets never share a function. Table
+    names may contain both; a hash then keeps the name unique, as it does if the name is too long or has capitals (the
+    function's role has the same name, and IAM ignores case). (AWS Lambda API reference, "CreateFunction": 64 characters, and
+    Chalice accepts [A-Za-z0-9_]; IAM user guide, "IAM and AWS STS quotas": role names are unique regardless of case.)
     """
-    name = f"{what}_{source.replace('-', '_').replace('.', 'D')}"
-    if len(name) <= LONGEST and "_" not in source and source == source.lower():
+    name = f"{prefix}_{source.replace('-', '_').replace('.', 'D')}"
+    if len(name) <= MAX_LENGTH and "_" not in source and source == source.lower():
         return name
-    return f"{name[: LONGEST - 9]}_{hashlib.sha256(source.encode()).hexdigest()[:8]}"
+    return f"{name[: MAX_LENGTH - 9]}_{hashlib.sha256(source.encode()).hexdigest()[:8]}"

@@ -8,7 +8,7 @@ _logger = logging.getLogger("chalicelib")  # not "dropnote": Chalice formats the
 
 
 def configure() -> None:
-    """Write our lines to standard output, which Lambda collects, and keep the libraries that log requests quiet."""
+    """Write our lines to standard output, which Lambda collects, and silence libraries that log requests."""
     if not _logger.handlers:
         handler = logging.StreamHandler(sys.stdout)
         handler.setFormatter(logging.Formatter("%(message)s"))
@@ -19,15 +19,15 @@ def configure() -> None:
 
 
 def info(happened: str, **facts: object) -> None:
-    """Log something that is as it should be."""
+    """Log an expected outcome."""
     _logger.info(_line("info", happened, facts))
 
 
 def warning(happened: str, **facts: object) -> None:
-    """Log something that somebody may want to look at."""
+    """Log something that may need attention."""
     _logger.warning(_line("warning", happened, facts))
 
 
 def _line(level: str, happened: str, facts: dict[str, object]) -> str:
-    told = {name: fact for name, fact in facts.items() if fact not in (None, "")}
-    return json.dumps({"level": level, "happened": happened, **told}, default=str)
+    known = {name: fact for name, fact in facts.items() if fact not in (None, "")}
+    return json.dumps({"level": level, "happened": happened, **known}, default=str)

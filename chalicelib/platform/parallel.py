@@ -1,4 +1,4 @@
-"""Doing the same to many at once: bounded, and none of them able to stop another."""
+"""Runs a function over many items in parallel, with bounded concurrency; one failure does not affect the others."""
 
 from collections.abc import Callable, Iterable
 from typing import TypeVar
@@ -8,28 +8,27 @@ from . import log
 MAX_CONCURRENCY = 8
 
 Item = TypeVar("Item")
-Done = TypeVar("Done")
+Result = TypeVar("Result")
 
 
 def map_isolated(
-    work: Callable[[Item], list[Done]], items: Iterable[Item], max_concurrency: int = MAX_CONCURRENCY
-) -> tuple[list[Done], list[Exception]]:
-    """Do `work` to every item, that many at once, in order of their coming. Gives what was done, and what went wrong."""
-    todo = list(items)
+    work: Callable[[Item], list[Result]], items: Iterable[Item], max_concurrency: int = MAX_CONCURRENCY
+) -> tuple[list[Result], list[Exception]]:
+    """Call `work` for every item, at most `max_concurrency` at a time. Return the results, in item order, and the errors."""
+    pending = list(items)
     failures: list[Exception] = []
 
-    def isolated(item: Item) -> list[Done]:
+    def isolated(item: Item) -> list[Result]:
         try:
             return work(item)
-        except Exception as error:  # noqa: BLE001  the others are innocent of it
+        except Exception as error:  # noqa: BLE001  the other items must still run
             log.warning("failed", error=type(error).__name__, detail=str(error))
             failures.append(error)
             return []
 
-    if len(todo) < 2 or max_concurrency < 2:  # no threads for one: it is the usual case
-        return [done for item in todo for done in isolated(item)], failures
+    if len(pending) < 2 or max_concurrency < 2:  # no threads for one item, the usual case
+        return [result for item in pending for result in isolated(item)], failures
     from concurrent.futures import ThreadPoolExecutor
 
-    with ThreadPoolExecutor(max_workers=min(max_concurrency, len(todo))) as pool:
-        found = pool.map(isolated, todo)
-        return [done for some in found for done in some], failures
+    with ThreadPoolExecutor(max_workers=min(max_concurrency, len(pending))) as pool:
+        return [result for results in pool.map(isolated, pending) for result in results], failures

@@ -4,9 +4,11 @@ import difflib
 from collections.abc import Collection
 from datetime import timedelta
 
+_MAX_LISTED = 12  # names: a longer list helps nobody
+
 
 def duration(span: timedelta) -> str:
-    """A stretch of time: "43 minutes", "3 h 5 min", "2 days"."""
+    """A span of time: "45 seconds", "43 minutes", "3 h 5 min", "2 days"."""
     seconds = int(span.total_seconds())
     if seconds < 120 and seconds != 60:
         return f"{seconds} second{'' if seconds == 1 else 's'}"
@@ -20,22 +22,13 @@ def duration(span: timedelta) -> str:
 
 
 def did_you_mean(word: str, known: Collection[str]) -> str:
-    """A hint: the known name nearest to a word, or all of them where they are few."""
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    if near:
-        return f"did you mean {near[0]!r}?"
-    return f"there are: {', '.join(sorted(known))}" if known and len(known) <= 12 else ""
+    """A hint: the known name closest to a word, else all names if they are few, else ""."""
+    closest = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    if closest:
+        return f"did you mean {closest[0]!r}?"
+    return f"use one of: {', '.join(sorted(known))}" if known and len(known) <= _MAX_LISTED else ""
 
 
-def rough_duration(time: timedelta) -> str:
-    """A stretch of time as people say it."""
-    minutes = round(time.total_seconds() / 60)
-    for unit, size in (("day", 1440), ("hour", 60)):
-        if minutes >= 2 * size:
-            return f"{minutes // size} {unit}s"
-    return f"{minutes} minute{'' if minutes == 1 else 's'}"
-
-
-def counted(count: int, thing: str) -> str:
+def pluralize(count: int, noun: str) -> str:
     """A number of things: "no files", "1 file", "1,204 files"."""
-    return f"{count:,} {thing}s" if count > 1 else f"{'1' if count else 'no'} {thing}{'' if count else 's'}"
+    return f"{count:,} {noun}s" if count > 1 else f"{'1' if count else 'no'} {noun}{'' if count else 's'}"

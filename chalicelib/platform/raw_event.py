@@ -1,7 +1,7 @@
 """Chalice events that carry the payload unchanged.
 
-Chalice's own event classes raise KeyError on odd shapes (an SNS message without Subject, an S3 event without Records) before a
-handler runs; chalicelib/sources reads every shape.
+Chalice's own event classes raise KeyError on unusual shapes (an SNS message without Subject, an S3 event without Records)
+before a handler runs; chalicelib/sources reads every shape.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ class RawEvent(BaseLambdaEvent):
         """Extract nothing."""
 
 
-def raw(handler: Any) -> Any:
+def with_raw_event(handler: Any) -> Any:
     """Make a bound handler receive RawEvents."""
     handler.event_class = RawEvent
     return handler

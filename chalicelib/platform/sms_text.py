@@ -1,7 +1,7 @@
-"""The length of a text, as phone networks count it, and cutting one to fit.
+"""Counts the segments of a text as phone networks do, and cuts a text to fit.
 
-Source: 3GPP TS 23.038 (GSM 7-bit default alphabet and its extension table), TS 23.040 (a long text's segments carry 153
-septets or 67 UCS-2 units of it); Twilio docs, "What is GSM-7 character encoding".
+Source: 3GPP TS 23.038 (GSM 7-bit default alphabet and its extension table), TS 23.040 (a segment of a long text holds 153
+septets or 67 UCS-2 units); Twilio docs, "What is GSM-7 character encoding".
 """
 
 from collections.abc import Iterable
@@ -17,8 +17,8 @@ _BASIC = frozenset(
 )
 _EXTENDED = frozenset("\f^{}\\[~]|€")  # two septets each
 
-# Punctuation that would turn a whole text into UCS-2 and more than double its price; letters are never changed.
-_PLAIN = str.maketrans(
+# Punctuation that would turn the text into UCS-2 and more than double its price; letters are never replaced.
+_GSM_PUNCTUATION = str.maketrans(
     {
         **dict.fromkeys("‘’‚‛′", "'"),
         **dict.fromkeys("“”„‟″«»", '"'),
@@ -32,33 +32,34 @@ _PLAIN = str.maketrans(
 
 
 class Segments(Struct, frozen=True):
-    """What a text costs: `segments` are billed; `units` are septets in GSM-7, 16-bit units in UCS-2."""
+    """The length of a text: `segments` are billed; `units` are septets in GSM-7, 16-bit units in UCS-2."""
 
     encoding: Literal["GSM-7", "UCS-2"]
     segments: int
     units: int
 
 
-def plain(text: str) -> str:
-    """Replace punctuation that GSM-7 lacks by what it has."""
-    return text.translate(_PLAIN)
+def simplify_punctuation(text: str) -> str:
+    """Replace punctuation that GSM-7 lacks by its closest equivalent."""
+    return text.translate(_GSM_PUNCTUATION)
 
 
 def is_gsm(text: str) -> bool:
-    """Whether GSM-7 can write the text."""
-    return all(letter in _BASIC or letter in _EXTENDED for letter in text)
+    """Whether GSM-7 can encode the text."""
+    return all(character in _BASIC or character in _EXTENDED for character in text)
 
 
 def count_segments(text: str) -> Segments:
-    """Count the segments of a text. What takes two units is never split between two segments."""
+    """Count the segments of a text. A character of two units is never split between two segments."""
     if is_gsm(text):
-        widths = [2 if letter in _EXTENDED else 1 for letter in text]
-        return Segments("GSM-7", _packed(widths, 160, 153), sum(widths))
-    widths = [2 if ord(letter) > 0xFFFF else 1 for letter in text]
-    return Segments("UCS-2", _packed(widths, 70, 67), sum(widths))
+        widths = [2 if character in _EXTENDED else 1 for character in text]
+        return Segments("GSM-7", _segments_of(widths, 160, 153), sum(widths))
+    widths = [2 if ord(character) > 0xFFFF else 1 for character in text]
+    return Segments("UCS-2", _segments_of(widths, 70, 67), sum(widths))
 
 
-def _packed(widths: Iterable[int], single: int, part: int) -> int:
+def _segments_of(widths: Iterable[int], single: int, part: int) -> int:
+    """How many segments characters of these widths fill: one of `single` units, or several of `part` units."""
     widths = list(widths)
     if sum(widths) <= single:
         return 1
@@ -71,20 +72,20 @@ def _packed(widths: Iterable[int], single: int, part: int) -> int:
 
 
 def fit(text: str, max_segments: int) -> str:
-    """Cut a text, between graphemes, so that it takes at most `max_segments`, and mark the cut with an ellipsis."""
+    """Cut a text, between graphemes, to at most `max_segments`, and mark the cut with an ellipsis."""
     if count_segments(text).segments <= max_segments:
         return text
-    letters = graphemes(text)
-    shortest, longest = 0, len(letters) - 1
-    while shortest < longest:  # the longest beginning that fits: with more letters a text never takes fewer segments
+    characters = graphemes(text)
+    shortest, longest = 0, len(characters) - 1
+    while shortest < longest:  # the longest beginning that fits: more characters never take fewer segments
         middle = (shortest + longest + 1) // 2
-        if count_segments(_cut(letters[:middle])).segments <= max_segments:
+        if count_segments(_cut(characters[:middle])).segments <= max_segments:
             shortest = middle
         else:
             longest = middle - 1
-    return _cut(letters[:shortest])
+    return _cut(characters[:shortest])
 
 
-def _cut(letters: list[str]) -> str:
-    kept = drop_cut_extension("".join(letters).rstrip())
-    return kept + ("..." if is_gsm(kept) else "…")
+def _cut(characters: list[str]) -> str:
+    beginning = drop_cut_extension("".join(characters).rstrip())
+    return beginning + ("..." if is_gsm(beginning) else "…")

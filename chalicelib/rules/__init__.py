@@ -1,1 +1,1 @@
-"""Does a rule match an event, and who receives it. May import sources, domain and platform."""
+"""Whether a rule matches an event, and who receives it. May import sources, domain and platform."""

@@ -1,7 +1,7 @@
-"""Event patterns: which events of the bus a rule wants, as EventBridge itself would match them.
+"""Event patterns: matches events of the bus against a rule's pattern exactly as EventBridge does.
 
 Source: Amazon EventBridge user guide, "Creating Amazon EventBridge event patterns", "Comparison operators for use in event
-patterns" and "Amazon EventBridge quotas" (a pattern has 2,048 letters at the most).
+patterns" and "Amazon EventBridge quotas" (a pattern has at most 2,048 characters).
 """
 
 import json
@@ -11,8 +11,8 @@ from typing import Any
 
 from ..domain.conditions import Pattern
 
-LONGEST = 2048  # letters of a pattern's JSON
-MOST_WAYS = 1000  # the lengths of all $or in a pattern, multiplied
+MAX_PATTERN_LENGTH = 2048  # characters of JSON
+MAX_COMBINATIONS = 1000  # the lengths of all $or in a pattern, multiplied
 OR = "$or"
 
 _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
@@ -22,118 +22,128 @@ _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
     ">=": operator.ge,
     ">": operator.gt,
 }
-_EVERYTHING: Pattern = {"source": [{"prefix": ""}]}
+_MATCH_ALL: Pattern = {"source": [{"prefix": ""}]}
 
 
 def matches(pattern: Pattern, payload: Mapping[str, Any]) -> bool:
-    """Whether an event, as EventBridge delivers it, is what a pattern asks for."""
-    return not mismatch(pattern, payload)
+    """Whether an event, as EventBridge delivers it, matches a pattern."""
+    return not first_mismatch(pattern, payload)
 
 
-def mismatch(pattern: Pattern, payload: Mapping[str, Any]) -> str:
-    """The first field that is not what a pattern asks for, by its path: "detail.state"; "" when the event matches.
+def first_mismatch(pattern: Pattern, payload: Mapping[str, Any]) -> str:
+    """The path of the first field that does not match: "detail.state"; "" if the event matches.
 
-    In an array any element may match; fields that are asked for together must be of the same one.
+    Any element of an array may match; fields of one table in the pattern must match in the same element.
     """
-    for name, wanted in pattern.items():
-        if name == OR and isinstance(wanted, list):
-            if not any(matches(way, payload) for way in wanted):
+    for name, expected in pattern.items():
+        if name == OR and isinstance(expected, list):
+            if not any(matches(alternative, payload) for alternative in expected):
                 return OR
-        elif isinstance(wanted, Mapping):
-            missed = [mismatch(wanted, each) for each in _leaves(payload.get(name), of_objects=True) or [{}]]
-            if all(missed):
-                return f"{name}.{missed[0]}"
-        elif not _holds(wanted, _leaves(payload.get(name, ()))):
+        elif isinstance(expected, Mapping):
+            objects = _leaves(payload.get(name), objects=True) or [{}]
+            mismatches = [first_mismatch(expected, object_) for object_ in objects]
+            if all(mismatches):
+                return f"{name}.{mismatches[0]}"
+        elif not _any_matches(expected, _leaves(payload.get(name, ()))):
             return name
     return ""
 
 
-def combined(patterns: Iterable[Pattern]) -> dict[str, Any] | None:
-    """One pattern that lets through what any of these ask for; None for no pattern at all.
+def combine_patterns(patterns: Iterable[Pattern]) -> dict[str, Any] | None:
+    """One pattern that matches every event that any of these matches; None for no patterns.
 
-    Where the exact one is more than EventBridge takes it lets through more: the rules look again at what comes.
+    If the exact one is larger than EventBridge allows, it matches more events: the rules check each event again.
     """
-    ways = [way for pattern in patterns for way in _ways(pattern)]
-    ways = [way for position, way in enumerate(ways) if way not in ways[:position]]
-    if not ways:
+    alternatives = _unique(alternative for pattern in patterns for alternative in _alternatives(pattern))
+    if not alternatives:
         return None
-    exact = ways[0] if len(ways) == 1 else {OR: ways}
-    candidates = (exact, _wider(ways, "source", "detail-type"), _wider(ways, "source"))
-    return dict(next((each for each in candidates if each and fits(each)), _EVERYTHING))
+    exact = alternatives[0] if len(alternatives) == 1 else {OR: alternatives}
+    candidates = (exact, _widen(alternatives, "source", "detail-type"), _widen(alternatives, "source"))
+    return dict(next((candidate for candidate in candidates if candidate and within_limits(candidate)), _MATCH_ALL))
 
 
-def fits(pattern: Pattern) -> bool:
-    """Whether EventBridge takes a pattern of this size."""
-    return len(json.dumps(pattern)) <= LONGEST and _count_ways(pattern) <= MOST_WAYS
+def within_limits(pattern: Pattern) -> bool:
+    """Whether EventBridge accepts a pattern of this size."""
+    return len(json.dumps(pattern)) <= MAX_PATTERN_LENGTH and _count_combinations(pattern) <= MAX_COMBINATIONS
 
 
-def _ways(pattern: Pattern) -> list[Pattern]:
-    """A pattern that is nothing but an $or is its alternatives."""
-    ways = pattern.get(OR)
-    return list(ways) if len(pattern) == 1 and isinstance(ways, list) else [pattern]
+def _unique(values: Iterable[Any]) -> list[Any]:
+    """The values without repetitions, in order. They may be unhashable."""
+    unique: list[Any] = []
+    for value in values:
+        if value not in unique:
+            unique.append(value)
+    return unique
 
 
-def _wider(ways: Iterable[Pattern], *names: str) -> Pattern:
-    """What all of these ask of those fields, each for itself; a field that one of them leaves open is left out."""
-    every = {name: [way.get(name) for way in ways] for name in names}
+def _alternatives(pattern: Pattern) -> list[Pattern]:
+    """The alternatives of a pattern that is only an $or; any other pattern is its only alternative."""
+    alternatives = pattern.get(OR)
+    return list(alternatives) if len(pattern) == 1 and isinstance(alternatives, list) else [pattern]
+
+
+def _widen(patterns: Iterable[Pattern], *names: str) -> Pattern:
+    """A pattern of these fields only that allows the values of all patterns; omits a field that one of them does not limit."""
+    patterns = list(patterns)
+    fields = {name: [pattern.get(name) for pattern in patterns] for name in names}
     return {
-        name: [value for position, value in enumerate(values) if value not in values[:position]]
-        for name, asked in every.items()
-        if all(isinstance(each, list) for each in asked)
-        for values in [[value for each in asked for value in each or ()]]
+        name: _unique(value for values in lists for value in values or ())
+        for name, lists in fields.items()
+        if all(isinstance(values, list) for values in lists)
     }
 
 
-def _count_ways(pattern: object) -> int:
+def _count_combinations(pattern: object) -> int:
     if not isinstance(pattern, Mapping):
         return 1
     count = 1
     for name, value in pattern.items():
         if name == OR and isinstance(value, list):
             count *= len(value)
-        for each in value if isinstance(value, list) else [value]:
-            count *= _count_ways(each)
+        for element in value if isinstance(value, list) else [value]:
+            count *= _count_combinations(element)
     return count
 
 
-def _leaves(value: object, *, of_objects: bool = False) -> list[Any]:
-    """What a value offers: itself, or each element of an array, however deep; objects or what is none of them."""
+def _leaves(value: object, *, objects: bool = False) -> list[Any]:
+    """The value itself, or the elements of an array at any depth: only objects, or only other values."""
     if isinstance(value, list | tuple):
-        return [leaf for each in value for leaf in _leaves(each, of_objects=of_objects)]
-    return [value] if isinstance(value, Mapping) is of_objects else []
+        return [leaf for element in value for leaf in _leaves(element, objects=objects)]
+    return [value] if isinstance(value, Mapping) is objects else []
 
 
-def _holds(wanted: Iterable[Any], leaves: list[Any]) -> bool:
-    """Whether one of the alternatives that a pattern has for a field holds for one of its values."""
-    for each in wanted:
-        if isinstance(each, Mapping) and "exists" in each:
-            if each["exists"] is bool(leaves):
+def _any_matches(expected: Iterable[Any], leaves: list[Any]) -> bool:
+    """Whether any of a field's expected values or operators matches one of its actual values."""
+    for test in expected:
+        if isinstance(test, Mapping) and "exists" in test:
+            if test["exists"] is bool(leaves):
                 return True
-        elif any(_fulfils(each, leaf) for leaf in leaves):
+        elif any(_passes(test, leaf) for leaf in leaves):
             return True
     return False
 
 
-def _fulfils(wanted: Any, leaf: Any) -> bool:
-    if not isinstance(wanted, Mapping):
-        return _same(wanted, leaf)
-    ((name, operand),) = wanted.items()
-    test = _OPERATORS.get(name)
-    return test is not None and test(operand, leaf)
+def _passes(test: Any, leaf: Any) -> bool:
+    """Whether a value equals the expected value or passes the expected operator."""
+    if not isinstance(test, Mapping):
+        return _equal(test, leaf)
+    ((name, operand),) = test.items()
+    operator_ = _OPERATORS.get(name)
+    return operator_ is not None and operator_(operand, leaf)
 
 
-def _same(wanted: Any, leaf: Any) -> bool:
+def _equal(expected: Any, leaf: Any) -> bool:
     """Equal as JSON: true is not 1."""
-    return isinstance(wanted, bool) is isinstance(leaf, bool) and bool(wanted == leaf)
+    return isinstance(expected, bool) is isinstance(leaf, bool) and bool(expected == leaf)
 
 
-def _affix(strip: str) -> Callable[[Any, Any], bool]:
-    """Whether a text begins (or ends) with the operand, which may ask for that in any case."""
+def _affix(method: str) -> Callable[[Any, Any], bool]:
+    """An operator that tests the start or end of a text, ignoring case if the operand says so."""
 
     def test(operand: Any, leaf: Any) -> bool:
         if isinstance(operand, Mapping):
             operand, leaf = operand["equals-ignore-case"].lower(), leaf.lower() if isinstance(leaf, str) else leaf
-        return isinstance(leaf, str) and bool(getattr(leaf, strip)(operand))
+        return isinstance(leaf, str) and bool(getattr(leaf, method)(operand))
 
     return test
 
@@ -145,8 +155,8 @@ def _equals_ignore_case(operand: Any, leaf: Any) -> bool:
 def _anything_but(operand: Any, leaf: Any) -> bool:
     if isinstance(operand, Mapping):
         ((name, inner),) = operand.items()
-        return not any(_fulfils({name: each}, leaf) for each in (inner if isinstance(inner, list) else [inner]))
-    return not any(_same(each, leaf) for each in (operand if isinstance(operand, list) else [operand]))
+        return not any(_passes({name: value}, leaf) for value in (inner if isinstance(inner, list) else [inner]))
+    return not any(_equal(value, leaf) for value in (operand if isinstance(operand, list) else [operand]))
 
 
 def _numeric(operand: list[Any], leaf: Any) -> bool:
@@ -156,7 +166,7 @@ def _numeric(operand: list[Any], leaf: Any) -> bool:
 
 
 def _cidr(operand: str, leaf: Any) -> bool:
-    import ipaddress  # few patterns ask for it
+    import ipaddress  # few patterns need it
 
     if not isinstance(leaf, str):
         return False
@@ -167,32 +177,32 @@ def _cidr(operand: str, leaf: Any) -> bool:
 
 
 def _wildcard(operand: str, leaf: Any) -> bool:
-    """Looks for one part after the other, each as far ahead as it can: as long as the text, whatever a stranger puts into it."""
+    """Find the parts between the asterisks one after the other. Linear in the text's length, whatever untrusted text it is."""
     if not isinstance(leaf, str):
         return False
-    first, *others = parts_of_wildcard(operand)
+    first, *others = _split_wildcard(operand)
     if not others:
         return leaf == first
     *inner, last = others
     if not leaf.startswith(first) or not leaf.endswith(last) or len(leaf) < len(first) + len(last):
         return False
-    at, end = len(first), len(leaf) - len(last)
+    start, end = len(first), len(leaf) - len(last)
     for part in inner:
-        found = leaf.find(part, at, end)
-        if found < 0:
+        position = leaf.find(part, start, end)
+        if position < 0:
             return False
-        at = found + len(part)
+        start = position + len(part)
     return True
 
 
-def parts_of_wildcard(text: str) -> list[str]:
-    """What stands between the stars of a wildcard; a backslash makes a star, or a backslash, a plain letter."""
-    parts, letters = [""], iter(text)
-    for letter in letters:
-        if letter == "*":
+def _split_wildcard(text: str) -> list[str]:
+    """The parts between a wildcard's asterisks; after a backslash, an asterisk or backslash is a plain character."""
+    parts, characters = [""], iter(text)
+    for character in characters:
+        if character == "*":
             parts.append("")
         else:
-            parts[-1] += next(letters, "\\") if letter == "\\" else letter
+            parts[-1] += next(characters, "\\") if character == "\\" else character
     return parts
 
 

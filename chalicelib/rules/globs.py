@@ -1,34 +1,34 @@
-"""Key globs: `*` within a folder, `**` across folders, `?`, `[abc]`, `{a,b}`; `!` in front excludes.
+"""Key globs: `*` within a folder, `**` across folders, `?`, `[abc]`, `{a,b}`; a leading `!` excludes.
 
-Keys are taken as they are: case matters, and so do a leading "/" and a double one. `invoices/` means all that is below.
+Keys are matched exactly as they are: case, a leading "/" and a double "/" count. `invoices/` matches everything below it.
 """
 
 import re
 from collections.abc import Iterable
 from functools import lru_cache
 
-MOST_STARS = 8  # of one glob: the time to match grows with the key's length to the power of their number
+MAX_WILDCARDS = 8  # per glob: the time to match grows with the key's length to the power of their number
 
 _TOKEN = re.compile(r"\*\*/|\*\*|\*|\?|\[[!^]?\]?[^\]]*\]|.", re.DOTALL)
-_WILD = re.compile(r"[*?\[{]")
-_MEANING = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+_WILDCARD = re.compile(r"[*?\[{]")
+_REGEX_OF_WILDCARD = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
 
 
-class BadGlob(ValueError):
+class InvalidGlob(ValueError):
     """A glob that cannot be read; the text says why."""
 
 
 @lru_cache(maxsize=4096)
-def compiled(glob: str) -> re.Pattern[str]:
+def to_regex(glob: str) -> re.Pattern[str]:
     """The regular expression of one glob (without its "!"), compiled when it is first needed.
 
     Raises:
-        BadGlob: a bracket or brace is left open, or there are too many stars.
+        InvalidGlob: it is empty, a bracket or brace is not closed, or it has too many wildcards.
     """
     if not glob:
-        raise BadGlob("it is empty")
-    if glob.count("*") - glob.count("**") > MOST_STARS:
-        raise BadGlob(f"{glob!r} has more than {MOST_STARS} wildcards")
+        raise InvalidGlob("empty glob")
+    if glob.count("*") - glob.count("**") > MAX_WILDCARDS:
+        raise InvalidGlob(f"{glob!r} has more than {MAX_WILDCARDS} wildcards")
     parts, depth = [], 0
     for token in _TOKEN.findall(glob + "**" if glob.endswith("/") else glob):
         if token == "{":
@@ -40,55 +40,56 @@ def compiled(glob: str) -> re.Pattern[str]:
         elif token == "," and depth:
             parts.append("|")
         else:
-            parts.append(_MEANING.get(token) or _literal(token, glob))
+            parts.append(_REGEX_OF_WILDCARD.get(token) or _literal(token, glob))
     if depth:
-        raise BadGlob(f"{glob!r} leaves a brace open")
+        raise InvalidGlob(f"{glob!r} has an unclosed brace")
     return re.compile("".join(parts), re.DOTALL)
 
 
 def _literal(token: str, glob: str) -> str:
+    """The regular expression of a plain character or of a bracket: [a-z]."""
     if token == "[":
-        raise BadGlob(f"{glob!r} leaves a bracket open")
+        raise InvalidGlob(f"{glob!r} has an unclosed bracket")
     if len(token) == 1:
         return re.escape(token)
     inside = token[1:-1].replace("\\", r"\\").replace("[", r"\[")
     negated = inside[:1] in ("!", "^")
-    text = f"[{'^/' if negated else ''}{inside[negated:]}]"
+    regex = f"[{'^/' if negated else ''}{inside[negated:]}]"
     try:
-        re.compile(text)
+        re.compile(regex)
     except re.error as error:
-        raise BadGlob(f"{glob!r} has a range that cannot be: {token}") from error
-    return text
+        raise InvalidGlob(f"{glob!r} has an invalid range: {token}") from error
+    return regex
 
 
 def matches(globs: Iterable[str], key: str) -> bool:
-    """Whether a key matches any of the plain globs and none of the excluding ones; with no plain one, all but those."""
-    wanted = [glob for glob in globs if not glob.startswith("!")]
-    unwanted = (glob[1:] for glob in globs if glob.startswith("!"))
-    if wanted and not any(compiled(glob).fullmatch(key) for glob in wanted):
+    """Whether a key matches any including glob and no excluding one; without including ones, every key is included."""
+    including = [glob for glob in globs if not glob.startswith("!")]
+    excluding = (glob[1:] for glob in globs if glob.startswith("!"))
+    if including and not any(to_regex(glob).fullmatch(key) for glob in including):
         return False
-    return not any(compiled(glob).fullmatch(key) for glob in unwanted)
+    return not any(to_regex(glob).fullmatch(key) for glob in excluding)
 
 
 def check(globs: Iterable[str]) -> None:
     """Compile every glob.
 
     Raises:
-        BadGlob: one of them cannot be read.
+        InvalidGlob: one of them cannot be read.
     """
     for glob in globs:
-        compiled(glob.removeprefix("!"))
+        to_regex(glob.removeprefix("!"))
 
 
 def literal_folder(glob: str) -> str:
-    """The folders a glob names before its first wildcard, with the last slash: every key it matches begins so."""
-    wild = _WILD.search(glob)
-    folder, slash, _ = glob[: wild.start() if wild else len(glob)].rpartition("/")
+    """The folders before a glob's first wildcard, with the last slash: every key it matches starts with them."""
+    wildcard = _WILDCARD.search(glob)
+    folder, slash, _ = glob[: wildcard.start() if wildcard else len(glob)].rpartition("/")
     return folder + slash
 
 
 def literal_ending(glob: str) -> str:
-    """The file ending a glob names after its last wildcard, such as ".pdf", or "": every key it matches ends so."""
+    """The file extension after a glob's last wildcard, such as ".pdf", or "": every key it matches ends with it."""
     tail = re.split(r"[*?\]}]", glob)[-1]
     dot = tail.rfind(".")
     return tail[dot:] if dot >= 0 and "/" not in tail[dot:] and "[" not in tail and "{" not in tail else ""

@@ -1,213 +1,230 @@
-"""Checks a pattern of the event bus: what EventBridge would refuse, or take and never match, is told before it is deployed.
+"""Checks a pattern of the event bus before it is deployed: rejects what EventBridge would reject, or accept and never match.
 
 Source: Amazon EventBridge user guide, "Creating Amazon EventBridge event patterns" and "Comparison operators for use in event
-patterns"; that a field which is asked for inside of $or and outside keeps the last only, and which names cannot stand inside of
-$or: the README of Event Ruler (github.com/aws/event-ruler), which EventBridge matches with.
+patterns". README of Event Ruler (github.com/aws/event-ruler), which EventBridge matches with: if a field is used both inside and
+outside $or, only the last one counts; some names are not allowed inside $or.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date, time
 from typing import Any
 
 from ..platform.fields.table import FieldError
 from ..platform.phrases import did_you_mean
-from .event_patterns import LONGEST, OPERATORS, OR, fits
+from .event_patterns import MAX_COMBINATIONS, MAX_PATTERN_LENGTH, OPERATORS, OR, within_limits
 
 FIELDS = ("account", "detail", "detail-type", "id", "region", "replay-name", "resources", "source", "time", "version")
 _SIGNS = ("<", "<=", "=", ">=", ">")
 _RESERVED = frozenset((*OPERATORS, *_SIGNS, "exactly", "regex"))
-_CASES = '"abc" or { equals-ignore-case = "abc" }'
-_NUMERIC = 'such as { numeric = [">", 100] } or { numeric = [">=", 0, "<", 5] }'
+_AFFIX_HINT = 'use "abc" or { equals-ignore-case = "abc" }'
+_NUMERIC_HINT = 'use for example { numeric = [">", 100] } or { numeric = [">=", 0, "<", 5] }'
 
 
 def check(pattern: Any) -> None:
-    """Look through a whole pattern.
+    """Check a complete pattern.
 
     Raises:
-        Wrong: the first thing that is wrong, with its place in the pattern.
+        FieldError: the first error, with its place in the pattern.
     """
     if not isinstance(pattern, Mapping):
-        raise FieldError("it is not a table", 'such as { source = ["acme.orders"], detail-type = ["Order refused"] }')
-    _object(pattern, "", inside_or=False)
+        raise FieldError("must be a table", 'use for example { source = ["acme.orders"], detail-type = ["Order refused"] }')
+    _check_object(pattern, "", inside_or=False)
     for name in _top_level(pattern):
         if name not in FIELDS:
-            raise FieldError(
-                f"no event has a field {name!r}", did_you_mean(name, FIELDS) or "what is the service's own is in detail"
-            )
-    _apart(pattern)
-    if not fits(pattern):
-        raise FieldError("it is longer than EventBridge takes", f"{LONGEST:,} letters of JSON, and 1,000 ways through its $or")
+            hint = f"{did_you_mean(name, FIELDS)} (a service's own fields are in detail)"
+            raise FieldError(f"unknown field {name!r}", hint, (name,))
+    _check_or_overlap(pattern)
+    if not within_limits(pattern):
+        limits = f"at most {MAX_PATTERN_LENGTH:,} characters of JSON and {MAX_COMBINATIONS:,} combinations of its {OR}"
+        raise FieldError("larger than EventBridge allows", limits)
 
 
-def _object(pattern: Mapping[str, Any], path: str, *, inside_or: bool) -> None:
+def _check_object(pattern: Mapping[str, Any], path: str, *, inside_or: bool) -> None:
     if not pattern:
-        raise FieldError(f"{_at(path)}nothing is asked for", 'such as { source = ["acme.orders"] }')
+        raise FieldError(f"{_at(path)}empty table", 'use for example { source = ["acme.orders"] }')
     for name, value in pattern.items():
-        place = f"{path}.{name}" if path else name
-        if name == OR:
-            _alternatives(value, place)
-        elif inside_or and name in _RESERVED:
-            raise FieldError(
-                f"{_at(place)}a field of that name cannot stand inside of {OR}", "EventBridge takes it for an operator"
-            )
-        elif "." in name:
-            raise FieldError(f"{_at(place)}EventBridge takes a dot for a step", f"write it without quotes: {name} = […]")
-        elif isinstance(value, Mapping):
-            _not_an_operator(value, place)
-            _object(value, place, inside_or=inside_or)
-        else:
-            _values(value, place)
+        with _key(name):
+            _check_field(name, value, f"{path}.{name}" if path else name, inside_or=inside_or)
 
 
-def _alternatives(value: Any, place: str) -> None:
-    if not isinstance(value, list) or len(value) < 2 or not all(isinstance(each, Mapping) for each in value):
-        raise FieldError(f"{_at(place)}it needs a list of two tables or more", 'such as "$or" = [{ … }, { … }]')
-    for each in value:
-        _object(each, place, inside_or=True)
+@contextmanager
+def _key(key: str | int) -> Iterator[None]:
+    """Add a key, or a position in a list, to the place of an error."""
+    try:
+        yield
+    except FieldError as error:
+        error.at = (key, *error.at)
+        raise
 
 
-def _not_an_operator(value: Mapping[str, Any], place: str) -> None:
-    """An operator stands in a list, or it would be the name of a field that no event has."""
+def _check_field(name: str, value: Any, place: str, *, inside_or: bool) -> None:
+    if name == OR:
+        _check_alternatives(value, place)
+    elif inside_or and name in _RESERVED:
+        raise FieldError(f"{_at(place)}not allowed inside {OR}", "EventBridge mistakes this name for an operator")
+    elif "." in name:
+        raise FieldError(f"{_at(place)}EventBridge reads a dot as a path", f"write it without quotes: {name} = […]")
+    elif isinstance(value, Mapping):
+        _check_not_operator(value, place)
+        _check_object(value, place, inside_or=inside_or)
+    else:
+        _check_values(value, place)
+
+
+def _check_alternatives(value: Any, place: str) -> None:
+    if not isinstance(value, list) or len(value) < 2 or not all(isinstance(alternative, Mapping) for alternative in value):
+        raise FieldError(f"{_at(place)}must be a list of at least two tables", 'use for example "$or" = [{ … }, { … }]')
+    for position, alternative in enumerate(value):
+        with _key(position):
+            _check_object(alternative, place, inside_or=True)
+
+
+def _check_not_operator(value: Mapping[str, Any], place: str) -> None:
+    """An operator must be in a list: otherwise EventBridge reads it as the name of a field, which no event has."""
     name = next(iter(value), "")
     if len(value) == 1 and name in OPERATORS and (name in ("anything-but", "numeric") or not isinstance(value[name], list)):
-        raise FieldError(f"{_at(place)}{name} stands outside of a list", f"write [{{ {name} = … }}]")
+        raise FieldError(f"{_at(place)}{name} must be in a list", f"write [{{ {name} = … }}]")
 
 
-def _values(value: Any, place: str) -> None:
+def _check_values(value: Any, place: str) -> None:
     if not isinstance(value, list):
-        raise FieldError(f"{_at(place)}{_shown(value)} is not a list", f"write [{_shown(value)}]")
+        raise FieldError(f"{_at(place)}{_toml(value)} is not a list", f"write [{_toml(value)}]")
     if not value:
-        raise FieldError(f"{_at(place)}the list is empty: nothing would match", "leave it out, or name what it may be")
-    for each in value:
-        if isinstance(each, Mapping):
-            _operator(each, place)
+        raise FieldError(f"{_at(place)}empty list: nothing would match", "list the allowed values, or remove the field")
+    for element in value:
+        if isinstance(element, Mapping):
+            _check_operator(element, place)
         else:
-            _plain(each, place)
+            _check_plain(element, place)
 
 
-def _plain(value: Any, place: str) -> None:
+def _check_plain(value: Any, place: str) -> None:
     if isinstance(value, date | time):
-        raise FieldError(f"{_at(place)}a date is no JSON", f'write "{value.isoformat()}"')
-    if not isinstance(value, str | int | float):  # true and false are numbers to Python
-        raise FieldError(f"{_at(place)}a list in a list is nothing to compare with", "write one list")
+        raise FieldError(f"{_at(place)}JSON has no dates", f'write "{value.isoformat()}"')
+    if not isinstance(value, str | int | float):  # true and false are numbers in Python
+        raise FieldError(f"{_at(place)}a list inside a list", "write one list")
 
 
-def _operator(value: Mapping[str, Any], place: str) -> None:
+def _check_operator(value: Mapping[str, Any], place: str) -> None:
     if len(value) != 1:
-        raise FieldError(f"{_at(place)}one operator a table", "each in braces of its own, with commas between")
+        raise FieldError(f"{_at(place)}more than one operator in a table", "write each in its own braces, separated by commas")
     ((name, operand),) = value.items()
-    if name not in _OPERANDS:
-        raise FieldError(f"{_at(place)}there is no operator {name!r}", did_you_mean(name, OPERATORS))
-    _OPERANDS[name](operand, f"{_at(place)}{name} ")
+    if name not in _OPERAND_CHECKS:
+        raise FieldError(f"{_at(place)}unknown operator {name!r}", did_you_mean(name, OPERATORS))
+    _OPERAND_CHECKS[name](operand, f"{_at(place)}{name} ")
 
 
-def _affix(operand: Any, what: str) -> None:
+def _check_affix(operand: Any, place: str) -> None:
     if isinstance(operand, Mapping):
         if list(operand) != ["equals-ignore-case"]:
-            raise FieldError(f"{what}takes no other operator", _CASES)
+            raise FieldError(f"{place}must be a text or equals-ignore-case", _AFFIX_HINT)
         operand = operand["equals-ignore-case"]
     if not isinstance(operand, str):
-        raise FieldError(f"{what}takes one text", _CASES)
+        raise FieldError(f"{place}must be one text", _AFFIX_HINT)
 
 
-def _text(operand: Any, what: str) -> None:
+def _check_text(operand: Any, place: str) -> None:
     if not isinstance(operand, str):
-        raise FieldError(f"{what}takes one text", "several are several tables in the list")
+        raise FieldError(f"{place}must be one text", "for several, write several tables in the list")
 
 
-def _wildcard(operand: Any, what: str) -> None:
-    _text(operand, what)
+def _check_wildcard(operand: Any, place: str) -> None:
+    _check_text(operand, place)
     rest = operand.replace("\\\\", "").replace("\\*", "")
     if "\\" in rest:
-        raise FieldError(f"{what}has a backslash before a plain letter", r"it stands before * and \ only")
+        raise FieldError(f"{place}has a backslash before another character", r"only * and \ may follow a backslash")
     if "**" in rest:
-        raise FieldError(f"{what}has two stars in a row", "one is any text, however long")
+        raise FieldError(f"{place}has two asterisks in a row", "one matches any text")
 
 
-def _anything_but(operand: Any, what: str) -> None:
+def _check_anything_but(operand: Any, place: str) -> None:
     if isinstance(operand, Mapping):
         if len(operand) != 1 or not set(operand) <= {"prefix", "suffix", "equals-ignore-case", "wildcard"}:
-            raise FieldError(f"{what}takes prefix, suffix, equals-ignore-case or wildcard", "one of them")
+            raise FieldError(f"{place}allows one operator", "use one of: prefix, suffix, equals-ignore-case, wildcard")
         ((name, inner),) = operand.items()
-        for each in _listed(inner, what):
-            (_wildcard if name == "wildcard" else _text)(each, f"{what}{name} ")
-            if not each:
-                raise FieldError(f"{what}{name} is empty", "name what is not wanted")
+        for text in _listed(inner, place):
+            (_check_wildcard if name == "wildcard" else _check_text)(text, f"{place}{name} ")
+            if not text:
+                raise FieldError(f"{place}{name} is empty", "write the values to exclude")
         return
-    kinds = {isinstance(each, str) for each in _listed(operand, what)}
-    if len(kinds) != 1 or not all(_is_number(each) or isinstance(each, str) for each in _listed(operand, what)):
-        raise FieldError(f"{what}takes texts, or numbers, and not both", 'such as { anything-but = ["pending", "running"] }')
+    values = _listed(operand, place)
+    are_texts = {isinstance(value, str) for value in values}
+    if len(are_texts) != 1 or not all(_is_number(value) or isinstance(value, str) for value in values):
+        raise FieldError(f"{place}must be all texts or all numbers", 'use for example { anything-but = ["pending", "running"] }')
 
 
-def _numeric(operand: Any, what: str) -> None:
+def _check_numeric(operand: Any, place: str) -> None:
     if not isinstance(operand, list) or len(operand) not in (2, 4):
-        raise FieldError(f"{what}takes a list of a sign and a number, or of two of each", _NUMERIC)
+        raise FieldError(f"{place}must be a list of a sign and a number, or two of each", _NUMERIC_HINT)
     signs, numbers = operand[::2], operand[1::2]
     if not all(sign in _SIGNS for sign in signs) or not all(_is_number(number) and abs(number) <= 5e9 for number in numbers):
-        raise FieldError(f"{what}takes <, <=, =, >= and >, each with a number of five billion at the most", _NUMERIC)
+        raise FieldError(f"{place}must use <, <=, =, >= or >, each with a number up to five billion", _NUMERIC_HINT)
     if len(operand) == 4 and (signs[0] not in (">", ">=") or signs[1] not in ("<", "<=") or numbers[0] >= numbers[1]):
-        raise FieldError(f"{what}takes the lower end of a range first", _NUMERIC)
+        raise FieldError(f"{place}must have the lower end of the range first", _NUMERIC_HINT)
 
 
-def _exists(operand: Any, what: str) -> None:
+def _check_exists(operand: Any, place: str) -> None:
     if not isinstance(operand, bool):
-        raise FieldError(f"{what}takes true or false", "{ exists = false }")
+        raise FieldError(f"{place}must be true or false", "use for example { exists = false }")
 
 
-def _cidr(operand: Any, what: str) -> None:
+def _check_cidr(operand: Any, place: str) -> None:
     import ipaddress
 
     try:
         ipaddress.ip_network(operand if isinstance(operand, str) and "/" in operand else "", strict=False)
     except ValueError:
-        raise FieldError(f"{what}takes a block of addresses", 'such as { cidr = "10.0.0.0/24" }') from None
+        raise FieldError(f"{place}must be an address block", 'use for example { cidr = "10.0.0.0/24" }') from None
 
 
-_OPERANDS: Mapping[str, Callable[[Any, str], None]] = {
-    "prefix": _affix,
-    "suffix": _affix,
-    "equals-ignore-case": _text,
-    "wildcard": _wildcard,
-    "anything-but": _anything_but,
-    "numeric": _numeric,
-    "exists": _exists,
-    "cidr": _cidr,
+_OPERAND_CHECKS: Mapping[str, Callable[[Any, str], None]] = {
+    "prefix": _check_affix,
+    "suffix": _check_affix,
+    "equals-ignore-case": _check_text,
+    "wildcard": _check_wildcard,
+    "anything-but": _check_anything_but,
+    "numeric": _check_numeric,
+    "exists": _check_exists,
+    "cidr": _check_cidr,
 }
 
 
 def _top_level(pattern: Mapping[str, Any]) -> Iterator[str]:
-    """The names that stand for fields of the event itself, those inside of $or too."""
+    """The names that refer to fields of the event itself, including those inside $or."""
     for name, value in pattern.items():
         if name == OR:
-            for each in value:
-                yield from _top_level(each)
+            for alternative in value:
+                yield from _top_level(alternative)
         else:
             yield name
 
 
-def _apart(pattern: Mapping[str, Any]) -> None:
-    """No field is asked for inside of an $or and outside of it: EventBridge would forget one of the two."""
-    outside = {path for path, deep in _paths(pattern, "", deep=False) if not deep}
-    twice = next((path for path, deep in _paths(pattern, "", deep=False) if deep and path in outside), "")
-    if twice:
-        raise FieldError(f"{_at(twice)}it is asked for inside of {OR} and outside", "EventBridge keeps only one: ask once")
+def _check_or_overlap(pattern: Mapping[str, Any]) -> None:
+    """Reject a field used both inside and outside $or: EventBridge would ignore one of the two."""
+    paths = list(_paths(pattern, "", inside_or=False))
+    outside = {path for path, inside_or in paths if not inside_or}
+    overlap = next((path for path, inside_or in paths if inside_or and path in outside), "")
+    if overlap:
+        raise FieldError(f"{_at(overlap)}used both inside and outside {OR}", "EventBridge ignores one of the two: use it once")
 
 
-def _paths(pattern: Mapping[str, Any], path: str, *, deep: bool) -> Iterator[tuple[str, bool]]:
+def _paths(pattern: Mapping[str, Any], path: str, *, inside_or: bool) -> Iterator[tuple[str, bool]]:
+    """The path of every field of a pattern, and whether it is inside $or."""
     for name, value in pattern.items():
         place = f"{path}.{name}".lstrip(".")
         if name == OR:
-            for each in value:
-                yield from _paths(each, path, deep=True)
+            for alternative in value:
+                yield from _paths(alternative, path, inside_or=True)
         elif isinstance(value, Mapping):
-            yield from _paths(value, place, deep=deep)
+            yield from _paths(value, place, inside_or=inside_or)
         else:
-            yield place, deep
+            yield place, inside_or
 
 
-def _listed(value: Any, what: str) -> list[Any]:
+def _listed(value: Any, place: str) -> list[Any]:
     if value == []:
-        raise FieldError(f"{what}names nothing", "name what is not wanted")
+        raise FieldError(f"{place}is empty", "write the values to exclude")
     return value if isinstance(value, list) else [value]
 
 
@@ -215,7 +232,8 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _shown(value: Any) -> str:
+def _toml(value: Any) -> str:
+    """The beginning of a value as TOML writes it."""
     if isinstance(value, bool):
         return str(value).lower()
     return f'"{value:.60}"' if isinstance(value, str) else f"{value!s:.60}"

@@ -1,4 +1,4 @@
-"""Who hears of an event: by its rule, by a test's target, by another channel, or, in trouble, the owner."""
+"""Who receives an event: the recipients of its rule, a test's target, a person's other channel, or the owner."""
 
 from datetime import datetime, timedelta
 
@@ -11,40 +11,42 @@ from ..domain.people import Channel, Person, Recipient
 from ..domain.rule import Rule
 from ..domain.settings import Settings
 
-_IN_TROUBLE = timedelta(minutes=5)
-_A_DAY = timedelta(hours=24)
-OF_RULES = frozenset({Kind.UPLOAD, Kind.BUNDLE, Kind.BUS, Kind.ITEM, Kind.INCIDENT})  # a rule or a monitor says who hears
-_TEMPLATES = {Kind.BUNDLE: "bundle"}  # whatever the rule's own is
-_MESSAGE = "message "  # and the template's name: the rule of a message that somebody asked for
-_SOON = timedelta(hours=1)  # a test or a word of trouble older than that is of no use
+_EXPIRY = timedelta(hours=24)  # of digests and requested messages
+_SHORT_EXPIRY = timedelta(hours=1)  # of tests and notices to the owner: of no use later
+_FALLBACK = timedelta(minutes=5)  # of messages without a rule
+_RULE_KINDS = frozenset({Kind.UPLOAD, Kind.BUNDLE, Kind.BUS, Kind.ITEM, Kind.INCIDENT})  # a rule or monitor has the recipients
+_TEMPLATES = {Kind.BUNDLE: "bundle"}  # used instead of the rule's own
+_MESSAGE = "message "  # before the template's name: the "rule" of a requested message
 
 
 def notices_for_rule(event: Event, rule: Rule) -> list[Notice]:
-    """The notices of one match."""
+    """The notices of an event to all recipients of a rule."""
     return [rule_notice(event, rule, recipient) for recipient in rule.recipients]
 
 
 def notices_for_person(event: Event, person: Person, channels: tuple[Channel, ...] = tuple(Channel)) -> list[Notice]:
-    """Notices to a person for an event without a rule, on each of these channels that they have."""
+    """The notices of an event without a rule to a person, on each of these channels the person has an address for."""
     return [direct_notice(event, Recipient(channel, person)) for channel in channels if Recipient(channel, person).address]
 
 
 def notice_to_owner(
-    settings: Settings, about: str, sentence: str, now: datetime, once: str, failed: Channel | None = None
+    settings: Settings, topic: str, sentence: str, now: datetime, once: str, failed: Channel | None = None
 ) -> Notice | None:
-    """The word of trouble to the owner, the same one within a time (`once` writes it down: an hour, a day), by another way than
-    the one that failed where there is one; None where nobody is to hear.
+    """The notice about a problem of the bot to its owner; None without an owner or an address.
+
+    Notices on a topic in the same period are one and the same: `once` is the strftime format of an hour or a day. Uses
+    another channel than `failed`, if there is one.
     """
     owner = settings.people.get(settings.bot.owner)
     if owner is None:
         return None
-    event = Event(Kind.TROUBLE, identity_of("trouble", about, now.strftime(once)), now, detail=sentence)
-    ways = sorted(filter(settings.sender, Channel), key=lambda channel: channel is failed)
-    return next(iter(notices_for_person(event, owner, tuple(ways))), None)
+    event = Event(Kind.TROUBLE, identity_of("trouble", topic, now.strftime(once)), now, detail=sentence)
+    channels = sorted(filter(settings.sender, Channel), key=lambda channel: channel is failed)
+    return next(iter(notices_for_person(event, owner, tuple(channels))), None)
 
 
 def fallback_notice(notice: Notice, settings: Settings) -> Notice | None:
-    """The same for the person's other channel; None where they have none, or where this is such a try already."""
+    """The same notice on the person's other channel; None if they have none, or if this notice is a fallback already."""
     if notice.fallback is None or notice.instead_of:
         return None
     others = (Recipient(channel, notice.recipient.person) for channel in Channel if channel is not notice.recipient.channel)
@@ -53,27 +55,26 @@ def fallback_notice(notice: Notice, settings: Settings) -> Notice | None:
 
 
 def notice_of_delivery(delivery: Delivery, settings: Settings) -> Notice | str:
-    """The notice that a waiting delivery came from, by today's settings; or one sentence why there is none any more."""
+    """The notice of a pending delivery under the current settings; if it has none there, one sentence why."""
     person = settings.people.get(delivery.person)
     if person is None:
         return f"{delivery.person} is no longer in the settings"
     recipient = Recipient(delivery.channel, person)
     if not recipient.address or not settings.sender(delivery.channel):
-        return f"{delivery.person} can no longer be reached by {delivery.channel}"
+        return f"the settings no longer have {delivery.channel} for {delivery.person}"
     rule = settings.rule(delivery.rule)
     if rule is not None:
-        return replace(rule_notice(delivery.event, rule, recipient), instead_of=delivery.instead_of, waited=True)
+        return replace(rule_notice(delivery.event, rule, recipient), instead_of=delivery.instead_of, deferred=True)
     if delivery.event.kind is Kind.MESSAGE:
-        return replace(
-            message_notice(delivery.event, template_of_message(delivery.rule), recipient), instead_of=delivery.instead_of
-        )
-    if delivery.event.kind in OF_RULES:
+        notice = message_notice(delivery.event, template_of_message(delivery.rule), recipient)
+        return replace(notice, instead_of=delivery.instead_of)
+    if delivery.event.kind in _RULE_KINDS:
         return f"the rule {delivery.rule} is no longer in the settings"
     return direct_notice(delivery.event, recipient)
 
 
 def rule_notice(event: Event, rule: Rule, recipient: Recipient) -> Notice:
-    """The notice of an event of a rule for one recipient."""
+    """The notice of a rule's event to one recipient."""
     person = recipient.person
     return Notice(
         event,
@@ -88,27 +89,25 @@ def rule_notice(event: Event, rule: Rule, recipient: Recipient) -> Notice:
 
 
 def _template(event: Event, rule: Rule) -> str:
-    if (
-        event.kind is Kind.INCIDENT and rule.template == Kind.BUS.value
-    ):  # an alarm of the bus, and the rule has no template of its own
+    if event.kind is Kind.INCIDENT and rule.template == Kind.BUS.value:  # an alarm of the bus, and the rule's default template
         return Kind.INCIDENT.value
     return _TEMPLATES.get(event.kind, rule.template)
 
 
 def message_notice(event: Event, template: str, recipient: Recipient) -> Notice:
-    """The notice of a message that somebody asked for."""
-    return Notice(event, f"{_MESSAGE}{template}", template, recipient, _A_DAY, _IN_TROUBLE, quiet=recipient.person.quiet)
+    """The notice of a requested message."""
+    return Notice(event, f"{_MESSAGE}{template}", template, recipient, _EXPIRY, _FALLBACK, quiet=recipient.person.quiet)
 
 
 def template_of_message(rule: str) -> str:
-    """The template that a message's "rule" names."""
+    """The template in the "rule" of a requested message."""
     return rule.removeprefix(_MESSAGE)
 
 
 def direct_notice(event: Event, recipient: Recipient) -> Notice:
     """The notice of an event without a rule."""
     if event.kind is Kind.DIGEST:
-        return Notice(event, "digest", "digest", recipient, _A_DAY, quiet=recipient.person.quiet, waited=True)
-    if event.kind is Kind.TEST:  # on exactly the channel it is to test
-        return Notice(event, event.kind.value, "test", recipient, _SOON)
-    return Notice(event, event.kind.value, "plain", recipient, _SOON, fallback=_IN_TROUBLE)
+        return Notice(event, "digest", "digest", recipient, _EXPIRY, quiet=recipient.person.quiet, deferred=True)
+    if event.kind is Kind.TEST:  # no fallback: it tests this channel
+        return Notice(event, event.kind.value, "test", recipient, _SHORT_EXPIRY)
+    return Notice(event, event.kind.value, "plain", recipient, _SHORT_EXPIRY, fallback=_FALLBACK)

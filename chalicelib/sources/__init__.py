@@ -1,1 +1,1 @@
-"""AWS payloads to Events, one source a module. May import domain and platform."""
+"""Converts AWS payloads into Events, one source per module. May import domain and platform."""

@@ -1,8 +1,8 @@
-"""From records of a table's stream to events: an item was created, updated or deleted.
+"""Converts records of a table's stream into events: an item was created, updated or deleted.
 
 Sources: Amazon DynamoDB API reference, "Record", "StreamRecord" and "AttributeValue"; developer guide, "DynamoDB Streams and Time
-to Live" (what TTL takes away has the principal dynamodb.amazonaws.com); AWS Lambda developer guide, "Using AWS Lambda with Amazon
-DynamoDB". The identity is the record's eventID, which a redelivery repeats.
+to Live" (items deleted by TTL have the principal dynamodb.amazonaws.com); AWS Lambda developer guide, "Using AWS Lambda with
+Amazon DynamoDB". The identity is the record's eventID, which a redelivery repeats.
 """
 
 from collections.abc import Mapping
@@ -10,126 +10,127 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from ..domain.event import Batch, Event, Kind, Unknown, identity_of
+from ..domain.event import Batch, Event, Kind, UnknownPayload, identity_of
 from ..domain.payloads import ChangeType, Item
 
-SOURCE = "items"
-_DID = {"INSERT": ChangeType.CREATED, "MODIFY": ChangeType.UPDATED, "REMOVE": ChangeType.DELETED}
-_EXACT = 2**53  # whole numbers up to here are told exactly by every reader of JSON
+_SOURCE = "items"
+_CHANGE_TYPES = {"INSERT": ChangeType.CREATED, "MODIFY": ChangeType.UPDATED, "REMOVE": ChangeType.DELETED}
+_MAX_EXACT = 2**53  # every JSON parser reads whole numbers exactly up to here
 
 
-def records_of(payload: object) -> list[tuple[str, Batch]]:
-    """Each record by its sequence number, converted; one that cannot be read is Unknown, and holds up nothing."""
+def parse_records(payload: object) -> list[tuple[str, Batch]]:
+    """Each record's sequence number and its events; a record that cannot be read is unknown and does not block the others."""
     records = payload.get("Records") if isinstance(payload, dict) else None
     if not isinstance(records, list):
-        return [("", Batch(unknown=(Unknown(SOURCE, "there is no list of Records", payload),)))]
-    return [_converted(record) for record in records]
+        return [("", Batch(unknown=(UnknownPayload(_SOURCE, "no list of Records", payload),)))]
+    return [_convert(record) for record in records]
 
 
-def views_of(payload: object) -> list[tuple[str, str]]:
-    """The tables of these records, each with its StreamViewType. What cannot be read is left out."""
-    found: dict[tuple[str, str], None] = {}
+def stream_views(payload: object) -> list[tuple[str, str]]:
+    """The tables of these records, each with its StreamViewType. Records that cannot be read are left out."""
+    views: dict[tuple[str, str], None] = {}
     for record in payload.get("Records") or () if isinstance(payload, dict) else ():
         with suppress(AttributeError, IndexError, KeyError, TypeError):
-            found[record["eventSourceARN"].split("/")[1], str(record["dynamodb"]["StreamViewType"])] = None
-    return list(found)
+            views[record["eventSourceARN"].split("/")[1], str(record["dynamodb"]["StreamViewType"])] = None
+    return list(views)
 
 
-def _converted(record: Any) -> tuple[str, Batch]:
+def _convert(record: Any) -> tuple[str, Batch]:
     number = ""
     try:
         number = str(record["dynamodb"]["SequenceNumber"])
         return number, Batch(events=(_event(record),))
     except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
-        return number, Batch(unknown=(Unknown(SOURCE, f"a record has no {error}", record),))
+        why = f"missing or unknown {error}" if isinstance(error, KeyError) else str(error)
+        return number, Batch(unknown=(UnknownPayload(_SOURCE, why, record),))
 
 
 def _event(record: Mapping[str, Any]) -> Event:
-    told, table = record["dynamodb"], record["eventSourceARN"].split("/")[1]
-    new, old = _image(told.get("NewImage")), _image(told.get("OldImage"))
+    change, table = record["dynamodb"], record["eventSourceARN"].split("/")[1]
     principal = record.get("userIdentity") or {}
     item = Item(
         table=table,
-        did=_DID[record["eventName"]],
-        key=_image(told["Keys"]),
-        new=new,
-        old=old,
-        changed=_changed(told.get("NewImage"), told.get("OldImage")),
+        did=_CHANGE_TYPES[record["eventName"]],
+        key=_image(change["Keys"]),
+        new=_image(change.get("NewImage")),
+        old=_image(change.get("OldImage")),
+        changed=_changed_fields(change.get("NewImage"), change.get("OldImage")),
         expired=principal.get("principalId") == "dynamodb.amazonaws.com",
     )
-    at = datetime.fromtimestamp(float(told["ApproximateCreationDateTime"]), UTC)
+    at = datetime.fromtimestamp(float(change["ApproximateCreationDateTime"]), UTC)
     return Event(Kind.ITEM, identity_of("item", table, record["eventID"]), at, record.get("awsRegion", ""), item=item)
 
 
-def _changed(new: Mapping[str, Any] | None, old: Mapping[str, Any] | None) -> tuple[str, ...]:
-    """The fields whose value is another; none where the stream does not tell both. Typed values are compared: plain ones tell
-    neither 1 from true, nor bytes from others of the same length.
+def _changed_fields(new: Mapping[str, Any] | None, old: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """The fields with a new value; none if the stream does not include both images.
+
+    Compares typed values: plain ones do not distinguish 1 from true, or bytes of the same length.
     """
     if not new or not old:
         return ()
-    return tuple(name for name in {**new, **old} if _ordered(new.get(name)) != _ordered(old.get(name)))
+    return tuple(name for name in {**new, **old} if _with_sorted_sets(new.get(name)) != _with_sorted_sets(old.get(name)))
 
 
-def _ordered(typed: Mapping[str, Any] | None) -> Any:
-    """A typed value, its sets in order: they have none of their own."""
+def _with_sorted_sets(typed: Mapping[str, Any] | None) -> Any:
+    """A typed value with its sets sorted: they have no order of their own."""
     if typed is None:
         return None
-    ((kind, value),) = typed.items()
-    if kind in ("SS", "NS", "BS"):
-        return kind, sorted(value)
-    if kind == "L":
-        return kind, [_ordered(each) for each in value]
-    if kind == "M":
-        return kind, {name: _ordered(each) for name, each in value.items()}
-    return kind, value
+    ((type_, value),) = typed.items()
+    if type_ in ("SS", "NS", "BS"):
+        return type_, sorted(value)
+    if type_ == "L":
+        return type_, [_with_sorted_sets(element) for element in value]
+    if type_ == "M":
+        return type_, {name: _with_sorted_sets(field) for name, field in value.items()}
+    return type_, value
 
 
 def _image(image: Mapping[str, Any] | None) -> dict[str, Any]:
-    return {name: plain(value) for name, value in (image or {}).items()}
+    return {name: plain_value(value) for name, value in (image or {}).items()}
 
 
-def plain(typed: Mapping[str, Any]) -> Any:
-    """DynamoDB's typed value as plain JSON. A number that a float would change stays text; bytes are told by their length.
+def plain_value(typed: Mapping[str, Any]) -> Any:
+    """A typed value of DynamoDB as plain JSON. Numbers that a float would change stay text; bytes become their length.
 
     Raises:
-        ValueError: there is no such type.
+        ValueError: DynamoDB has no such type.
     """
-    ((kind, value),) = typed.items()
-    if kind in ("S", "BOOL"):
+    ((type_, value),) = typed.items()
+    if type_ in ("S", "BOOL"):
         return value
-    if kind == "NULL":
+    if type_ == "NULL":
         return None
-    if kind == "N":
+    if type_ == "N":
         return _number(value)
-    if kind == "L":
-        return [plain(each) for each in value]
-    if kind == "M":
-        return {name: plain(each) for name, each in value.items()}
-    return _of_set(kind, value)
+    if type_ == "L":
+        return [plain_value(element) for element in value]
+    if type_ == "M":
+        return {name: plain_value(field) for name, field in value.items()}
+    return _plain_bytes_or_set(type_, value)
 
 
-def _of_set(kind: str, value: Any) -> Any:
-    if kind == "SS":
+def _plain_bytes_or_set(type_: str, value: Any) -> Any:
+    if type_ == "SS":
         return sorted(value)
-    if kind == "NS":
-        return sorted((_number(each) for each in value), key=lambda each: (isinstance(each, str), each))
-    if kind == "B":
-        return _bytes(value)
-    if kind == "BS":
-        return sorted(_bytes(each) for each in value)
-    raise ValueError(f"{kind!r} is no type of DynamoDB's")
+    if type_ == "NS":
+        return sorted((_number(number) for number in value), key=lambda number: (isinstance(number, str), number))
+    if type_ == "B":
+        return _length_of(value)
+    if type_ == "BS":
+        return sorted(_length_of(element) for element in value)
+    raise ValueError(f"{type_!r} is not a DynamoDB type")
 
 
 def _number(text: str) -> int | float | str:
     if text.lstrip("-").isdigit():
-        return int(text) if abs(int(text)) <= _EXACT else text
-    found = float(text)
+        return int(text) if abs(int(text)) <= _MAX_EXACT else text
+    number = float(text)
     from decimal import Decimal
 
-    return found if Decimal(str(found)) == Decimal(text) else text
+    return number if Decimal(str(number)) == Decimal(text) else text
 
 
-def _bytes(value: Any) -> str:
-    """In Lambda's payload they are base64; a client of the stream has them as they are."""
+def _length_of(value: Any) -> str:
+    """The length of bytes as text. Lambda's payload has them as base64, a client of the stream as bytes."""
     length = len(value) if isinstance(value, bytes) else len(value.rstrip("=")) * 3 // 4
     return f"<{length} bytes>"

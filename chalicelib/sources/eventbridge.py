@@ -1,7 +1,7 @@
-"""Events of the bus: what Amazon EventBridge delivers, of AWS's services and of anybody's own.
+"""Converts events that EventBridge delivers: those of AWS services and anybody's own.
 
-Format: Amazon EventBridge user guide, "Events in Amazon EventBridge" (the fields that every event has); an event that is
-delivered again has the same id. A source that begins with "aws." is a service's: nobody else can put such events.
+Format: Amazon EventBridge user guide, "Events in Amazon EventBridge" (the fields that every event has); a redelivered event has
+the same id. A source that starts with "aws." belongs to a service: nobody else can put such events.
 """
 
 import json
@@ -12,14 +12,15 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from ..domain.event import Batch, Event, Kind, Severity, Unknown, identity_of
+from ..domain.event import Batch, Event, Kind, Severity, UnknownPayload, identity_of
 from ..domain.payloads import BusEvent
-from .service_phrases import About, Description, cut
-from .services import described
+from .service_phrases import Description, EventFields, last_segment, truncate
+from .services import describe_service_event
 
-MOST_FACTS = 8
-LONGEST_FACT = 200  # letters
-MOST_DETAIL = 4096  # bytes of JSON that a delivery keeps of an event's detail
+MAX_FACTS = 8
+MAX_FACT_LENGTH = 200  # characters
+MAX_FACT_NAME_LENGTH = 60
+MAX_DETAIL_BYTES = 4096  # of the JSON of an event's detail that a delivery stores
 
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 _CONSOLES = (("cn-", "console.amazonaws.cn"), ("us-gov-", "console.amazonaws-us-gov.com"))
@@ -27,21 +28,21 @@ _SHAPE_ERRORS = (KeyError, TypeError, ValueError, AttributeError)
 
 
 def from_bus(payload: object) -> Batch:
-    """Convert one event of EventBridge; what is not one is unknown, and never raises.
+    """Convert one event of EventBridge. Never raises: another shape is returned as unknown.
 
-    Its detail is whole, so that patterns can be matched against it; see `lighter`.
+    Its detail is complete, so that patterns can be matched against it; `trim_detail` cuts it afterwards.
     """
     if not isinstance(payload, Mapping):
-        return Batch(unknown=(Unknown("bus", f"it is a {type(payload).__name__}, not an object", payload),))
+        return Batch(unknown=(UnknownPayload("bus", f"not an object but a {type(payload).__name__}", payload),))
     try:
         return Batch(events=(_event(payload),))
     except _SHAPE_ERRORS as error:
-        why = f"it has no {error}" if isinstance(error, KeyError) else str(error)
-        return Batch(unknown=(Unknown("bus", why, payload),))
+        why = f"missing {error}" if isinstance(error, KeyError) else str(error)
+        return Batch(unknown=(UnknownPayload("bus", why, payload),))
 
 
 def payload_of(event: Event) -> dict[str, Any]:
-    """An event of the bus as EventBridge delivered it, as far as it is kept: what a pattern is matched against."""
+    """The event as EventBridge delivered it, as far as it is stored: patterns are matched against this."""
     bus = event.bus
     if bus is None:
         return {}
@@ -58,97 +59,97 @@ def payload_of(event: Event) -> dict[str, Any]:
     }
 
 
-def trimmed(event: Event) -> Event:
-    """The event as a delivery keeps it: of a long detail the fields that come first, as far as there is room."""
-    if event.bus is None or _length(event.bus.detail) <= MOST_DETAIL:
+def trim_detail(event: Event) -> Event:
+    """The event as a delivery stores it: of a long detail only the first fields that fit."""
+    if event.bus is None or _json_bytes(event.bus.detail) <= MAX_DETAIL_BYTES:
         return event
-    kept: dict[str, Any] = {}
-    room = MOST_DETAIL - 2
+    detail: dict[str, Any] = {}
+    room = MAX_DETAIL_BYTES - 2
     for name, value in event.bus.detail.items():
-        needed = _length({name: value})
+        needed = _json_bytes({name: value})
         if needed <= room:
-            kept[name] = value
+            detail[name] = value
             room -= needed
-    return replace(event, bus=replace(event.bus, detail=kept, cut=True))
+    return replace(event, bus=replace(event.bus, detail=detail, cut=True))
 
 
 def _event(payload: Mapping[str, Any]) -> Event:
     id_, source, type_ = (_text(payload[name]) for name in ("id", "source", "detail-type"))
     if not (id_ and source and type_):
-        raise ValueError("its id, source or detail-type is empty")
+        raise ValueError("id, source or detail-type is empty")
     detail, resources = payload["detail"], payload.get("resources", [])
     if not isinstance(detail, Mapping) or not all(isinstance(name, str) for name in detail):
-        raise TypeError(f"its detail is a {type(detail).__name__}, not an object")
+        raise TypeError(f"detail is not an object but a {type(detail).__name__}")
     _text(json.dumps(detail, ensure_ascii=False))
     if not isinstance(resources, list):
-        raise TypeError(f"its resources are a {type(resources).__name__}, not a list")
-    about = About(type_, detail, [_text(each) for each in resources], _text(payload.get("region", "")), _account(payload))
-    told = (described(about) if source.startswith("aws.") else None) or _plain(source, about)
+        raise TypeError(f"resources is not a list but a {type(resources).__name__}")
+    arns, region, account = [_text(arn) for arn in resources], _text(payload.get("region", "")), _text(payload.get("account", ""))
+    fields = EventFields(type_, detail, arns, region, account)
+    description = (describe_service_event(fields) if source.startswith("aws.") else None) or _describe_plainly(source, fields)
     bus = BusEvent(
         source,
         type_,
-        told.subject,
-        told.says,
-        account=about.account,
-        facts=_bounded(told.facts),
-        link=_link(told.page, about.region),
+        description.subject,
+        description.says,
+        account=account,
+        facts=_bounded(description.facts),
+        link=_link(description.page, region),
         id=id_,
-        resources=tuple(about.resources),
+        resources=tuple(arns),
         detail=detail,
     )
-    severity = Severity.WARNING if told.bad else Severity.INFO
-    return Event(Kind.BUS, identity_of("bus", id_), _time(payload["time"]), about.region, severity=severity, bus=bus)
+    severity = Severity.WARNING if description.is_problem else Severity.INFO
+    return Event(Kind.BUS, identity_of("bus", id_), _time(payload["time"]), region, severity=severity, bus=bus)
 
 
-def _plain(source: str, event: About) -> Description:
-    """An event that nobody here knows: what it is about, its kind, and the plain fields of its detail."""
-    subject = event.resources[0].replace("/", ":").rpartition(":")[2] if event.resources else ""
-    return Description(cut(subject or source), event.type, dict(_plain_fields(event.detail)))
+def _describe_plainly(source: str, event: EventFields) -> Description:
+    """An event without a describer: its resource, its type, and the plain fields of its detail."""
+    subject = last_segment(event.resources[0]) if event.resources else ""
+    return Description(truncate(subject or source), event.type, dict(_plain_fields(event.detail)))
 
 
 def _plain_fields(detail: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
-    """Fields that have one value, or a list of such; those of objects one step deeper by their path."""
+    """The fields that are a single value or a list of them; those of nested objects by their path, one level deep."""
     for name, value in detail.items():
         if isinstance(value, Mapping):
             if not path:
                 yield from _plain_fields(value, f"{name}.")
         elif isinstance(value, list):
-            yield f"{path}{name}", ", ".join(shown for each in value if (shown := _shown(each)))
+            yield f"{path}{name}", ", ".join(text for element in value if (text := _plain_text(element)))
         else:
-            yield f"{path}{name}", _shown(value)
+            yield f"{path}{name}", _plain_text(value)
 
 
-def _shown(value: object) -> str:
+def _plain_text(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return str(value) if isinstance(value, str | int | float) else ""
 
 
 def _bounded(facts: Mapping[str, str]) -> dict[str, str]:
-    found = ((cut(name, 60), cut(value, LONGEST_FACT)) for name, value in facts.items())
-    return dict([(name, value) for name, value in found if value][:MOST_FACTS])
+    short = ((truncate(name, MAX_FACT_NAME_LENGTH), truncate(value, MAX_FACT_LENGTH)) for name, value in facts.items())
+    return dict([(name, value) for name, value in short if value][:MAX_FACTS])
 
 
 def _link(page: str, region: str) -> str:
-    """A page of the AWS console. Health has none by region outside of AWS's own partition, and its page is the same there."""
+    """The URL of a page of the AWS console in a region; "" without a page or for an invalid region.
+
+    AWS Health has regional hosts in the main partition only; its page is the same everywhere.
+    """
     if not page or not _REGION.fullmatch(region):
         return ""
     host = next((host for prefix, host in _CONSOLES if region.startswith(prefix)), "console.aws.amazon.com")
     return f"https://{region}.{host}/{page}"
 
 
-def _length(value: object) -> int:
+def _json_bytes(value: object) -> int:
     return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
-
-
-def _account(payload: Mapping[str, Any]) -> str:
-    return _text(payload.get("account", ""))
 
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{value!r:.80} is not text")
-    value.encode()  # what is not UTF-8 cannot be kept, looked up or shown
+    value.encode()  # invalid UTF-8 cannot be stored, looked up or shown
     return value
 
 

@@ -1,104 +1,106 @@
-"""What containers, jobs, workflows, pipelines and builds say of themselves on the bus.
+"""Describes events of containers, jobs, workflows, pipelines and builds.
 
-The fields are those of the page that chalicelib/settings/bus_rules.py names for each ready-made event. A describer
-gives None where the event is not as its page says; then it is told as any other event.
+Their fields are documented on the page that chalicelib/settings/bus_rules.py names for each ready-made event. A describer
+returns None if the event is not as its page documents it; the event is then described like any other.
 """
 
 from collections.abc import Callable, Mapping
 
-from .service_phrases import About, Description, because, is_bad, last_of, quoted, word
+from .service_phrases import Description, EventFields, is_failure, last_segment, readable, url_quote, with_reason
 
 
-def _task(event: About) -> Description | None:
-    task, status = last_of(event.text("taskArn")), event.text("lastStatus")
+def _task(event: EventFields) -> Description | None:
+    task, status = last_segment(event.text("taskArn")), event.text("lastStatus")
     if not (task and status):
         return None
     name = event.text("group").partition(":")[2] or event.text("taskDefinitionArn").rpartition("/")[2] or task
-    stopped, cluster = status == "STOPPED", last_of(event.text("clusterArn"))
+    stopped, cluster = status == "STOPPED", last_segment(event.text("clusterArn"))
     why, code = _why_stopped(event)
-    says = because(status.lower(), why) + (f" (exit {code})" if code else "")
+    says = with_reason(status.lower(), why) + (f" (exit {code})" if code else "")
     facts = {"Cluster": cluster, "Task": task, "Stop code": event.text("stopCode"), "Reason": event.text("stoppedReason")}
-    page = f"ecs/v2/clusters/{quoted(cluster)}/tasks/{quoted(task)}?region={event.region}"
-    bad = stopped and (code not in ("", "0") or event.text("stopCode") == "TaskFailedToStart")
-    return Description(f"task {name}", says, facts, page, bad=bad)
+    page = f"ecs/v2/clusters/{url_quote(cluster)}/tasks/{url_quote(task)}?region={event.region}"
+    is_problem = stopped and (code not in ("", "0") or event.text("stopCode") == "TaskFailedToStart")
+    return Description(f"task {name}", says, facts, page, is_problem)
 
 
-def _why_stopped(event: About) -> tuple[str, str]:
-    """Why a task stopped and with which exit code: what its first container that failed says, else the task's own reason."""
+def _why_stopped(event: EventFields) -> tuple[str, str]:
+    """Why a task stopped and its exit code: those of its first failed container, else the task's own reason."""
     containers = event.detail.get("containers")
-    for each in containers if isinstance(containers, list) else ():
-        code = each.get("exitCode") if isinstance(each, Mapping) else None
-        reason = each.get("reason", "") if isinstance(each, Mapping) else ""
+    for container in containers if isinstance(containers, list) else ():
+        code = container.get("exitCode") if isinstance(container, Mapping) else None
+        reason = container.get("reason", "") if isinstance(container, Mapping) else ""
         if code or reason:
             short = str(reason).partition(":")[0] or event.text("stoppedReason")
             return short, "" if code is None else str(code)
     return event.text("stoppedReason"), ""
 
 
-def _deployment(event: About) -> Description | None:
+def _deployment(event: EventFields) -> Description | None:
     name = event.text("eventName")
     if not (name and event.resources):
         return None
-    service, cluster = last_of(event.resources[0]), event.resources[0].split("/")[-2] if event.resources[0].count("/") > 1 else ""
-    says = because(f"deployment {word(name.removeprefix('SERVICE_DEPLOYMENT_'))}", event.text("reason"))
-    page = f"ecs/v2/clusters/{quoted(cluster)}/services/{quoted(service)}?region={event.region}" if cluster else ""
-    return Description(
-        f"service {service}", says, {"Cluster": cluster, "Deployment": event.text("deploymentId")}, page, is_bad(name)
-    )
+    arn = event.resources[0]
+    service, cluster = last_segment(arn), arn.split("/")[-2] if arn.count("/") > 1 else ""
+    says = with_reason(f"deployment {readable(name.removeprefix('SERVICE_DEPLOYMENT_'))}", event.text("reason"))
+    page = f"ecs/v2/clusters/{url_quote(cluster)}/services/{url_quote(service)}?region={event.region}" if cluster else ""
+    facts = {"Cluster": cluster, "Deployment": event.text("deploymentId")}
+    return Description(f"service {service}", says, facts, page, is_failure(name))
 
 
-def _batch(event: About) -> Description | None:
+def _batch(event: EventFields) -> Description | None:
     name, status = event.text("jobName"), event.text("status")
     if not (name and status):
         return None
     job = event.text("jobId")
-    facts = {"Queue": last_of(event.text("jobQueue")), "Job": job, "Exit code": event.text("container", "exitCode")}
-    page = f"batch/home?region={event.region}#jobs/detail/{quoted(job)}"
-    return Description(f"Batch job {name}", because(word(status), event.text("statusReason")), facts, page, is_bad(status))
+    facts = {"Queue": last_segment(event.text("jobQueue")), "Job": job, "Exit code": event.text("container", "exitCode")}
+    page = f"batch/home?region={event.region}#jobs/detail/{url_quote(job)}"
+    says = with_reason(readable(status), event.text("statusReason"))
+    return Description(f"Batch job {name}", says, facts, page, is_failure(status))
 
 
-def _glue(event: About) -> Description | None:
+def _glue(event: EventFields) -> Description | None:
     job, crawler, state = event.text("jobName"), event.text("crawlerName"), event.text("state")
     if not ((job or crawler) and state):
         return None
     reason = event.text("errorMessage") or event.text("message")
     if job:
-        page = f"gluestudio/home?region={event.region}#/editor/job/{quoted(job)}/runs"
+        page = f"gluestudio/home?region={event.region}#/editor/job/{url_quote(job)}/runs"
     else:
-        page = f"glue/home?region={event.region}#/v2/data-catalog/crawlers/view/{quoted(crawler)}"
+        page = f"glue/home?region={event.region}#/v2/data-catalog/crawlers/view/{url_quote(crawler)}"
     subject = f"Glue job {job}" if job else f"Glue crawler {crawler}"
-    return Description(subject, because(word(state), reason), {"Run": event.text("jobRunId")}, page, is_bad(state))
+    return Description(subject, with_reason(readable(state), reason), {"Run": event.text("jobRunId")}, page, is_failure(state))
 
 
-def _workflow(event: About) -> Description | None:
-    machine, status = last_of(event.text("stateMachineArn")), event.text("status")
+def _workflow(event: EventFields) -> Description | None:
+    machine, status = last_segment(event.text("stateMachineArn")), event.text("status")
     if not (machine and status):
         return None
     facts = {"Execution": event.text("name"), "Cause": event.text("cause")}
-    page = f"states/home?region={event.region}#/v2/executions/details/{quoted(event.text('executionArn'))}"
-    return Description(f"workflow {machine}", because(word(status), event.text("error")), facts, page, is_bad(status))
+    page = f"states/home?region={event.region}#/v2/executions/details/{url_quote(event.text('executionArn'))}"
+    return Description(f"workflow {machine}", with_reason(readable(status), event.text("error")), facts, page, is_failure(status))
 
 
-def _pipeline(event: About) -> Description | None:
+def _pipeline(event: EventFields) -> Description | None:
     name, state = event.text("pipeline"), event.text("state")
     if not (name and state):
         return None
     facts = {"Stage": event.text("stage"), "Action": event.text("action"), "Execution": event.text("execution-id")}
-    page = f"codesuite/codepipeline/pipelines/{quoted(name)}/view?region={event.region}"
-    return Description(f"pipeline {name}", word(state), facts, page, is_bad(state))
+    page = f"codesuite/codepipeline/pipelines/{url_quote(name)}/view?region={event.region}"
+    return Description(f"pipeline {name}", readable(state), facts, page, is_failure(state))
 
 
-def _build(event: About) -> Description | None:
+def _build(event: EventFields) -> Description | None:
     name, status = event.text("project-name"), event.text("build-status")
     if not (name and status):
         return None
     build = event.text("build-id").rpartition("/")[2]
     facts = {"Build": build.rpartition(":")[2], "Started by": event.text("additional-information", "initiator")}
-    page = f"codesuite/codebuild/{quoted(event.account)}/projects/{quoted(name)}/build/{quoted(build)}?region={event.region}"
-    return Description(f"build of {name}", word(status), facts, page, is_bad(status))
+    project = f"codesuite/codebuild/{url_quote(event.account)}/projects/{url_quote(name)}"
+    page = f"{project}/build/{url_quote(build)}?region={event.region}"
+    return Description(f"build of {name}", readable(status), facts, page, is_failure(status))
 
 
-DESCRIBERS: Mapping[str, Callable[[About], Description | None]] = {
+DESCRIBERS: Mapping[str, Callable[[EventFields], Description | None]] = {
     "ECS Task State Change": _task,
     "ECS Deployment State Change": _deployment,
     "Batch Job State Change": _batch,

@@ -1,4 +1,4 @@
-"""Uploads as Amazon S3 tells them: directly to a function, and by way of EventBridge.
+"""Converts S3 events into uploads: those that S3 sends directly, and those that come through EventBridge.
 
 Formats: Amazon S3 user guide, "Event message structure" (2.1 to 2.6; a new minor version only adds fields) and
 "EventBridge event message structure".
@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote_plus
 
-from ..domain.event import Batch, Creation, Event, Kind, Unknown, Upload, identity_of
+from ..domain.event import Batch, Creation, Event, Kind, UnknownPayload, Upload, identity_of
 
 _CREATION_BY_EVENT_NAME = {
     "Put": Creation.PUT,
@@ -28,51 +28,51 @@ _SHAPE_ERRORS = (KeyError, TypeError, ValueError, AttributeError)  # UnicodeErro
 
 
 def from_notification(payload: object) -> Batch:
-    """Convert what S3 sends to a function it notifies directly: every record of it, each for itself.
+    """Convert a notification that S3 sends directly to a function: every record, each separately.
 
-    The `s3:TestEvent` that S3 sends when a notification is set up has no Records: it gives an empty batch.
+    The `s3:TestEvent` that S3 sends when a notification is configured has no Records: its batch is empty.
     """
     match payload:
         case {"Event": "s3:TestEvent"}:
             return Batch(ignored=("s3:TestEvent",))
         case {"Records": list(records)} if records:
             return Batch.join(_convert(record, _from_record) for record in records)
-    return Batch(unknown=(Unknown("s3", "it has no Records", payload),))
+    return Batch(unknown=(UnknownPayload("s3", "missing 'Records'", payload),))
 
 
 def from_bus(payload: object) -> Batch:
-    """Convert one S3 event of EventBridge ("Object Created", source aws.s3)."""
+    """Convert one S3 event from EventBridge ("Object Created", source aws.s3)."""
     return _convert(payload, _from_detail)
 
 
 def _convert(payload: object, reader: Callable[[Mapping[str, Any]], Batch]) -> Batch:
     if not isinstance(payload, Mapping):
-        return Batch(unknown=(Unknown("s3", f"it is a {type(payload).__name__}, not an object", payload),))
+        return Batch(unknown=(UnknownPayload("s3", f"not an object but a {type(payload).__name__}", payload),))
     try:
         return reader(payload)
     except _SHAPE_ERRORS as error:
-        why = f"it has no {error}" if isinstance(error, KeyError) else str(error)
-        return Batch(unknown=(Unknown("s3", why, payload),))
+        why = f"missing {error}" if isinstance(error, KeyError) else str(error)
+        return Batch(unknown=(UnknownPayload("s3", why, payload),))
 
 
 def _from_record(record: Mapping[str, Any]) -> Batch:
     version = str(record["eventVersion"])
     if version.split(".")[0] != "2":
-        raise ValueError(f"its eventVersion {version} is not 2.x")
+        raise ValueError(f"eventVersion {version} is not 2.x")
     group, _, name = str(record["eventName"]).removeprefix("s3:").partition(":")
     if group != "ObjectCreated":
         return Batch(ignored=(f"{group}:{name}",))
-    thing = record["s3"]["object"]
-    # Keys arrive form-encoded here, and only here: space as "+", "+" as "%2B".
-    key = unquote_plus(_text(thing["key"]), errors="strict")
+    object_ = record["s3"]["object"]
+    # Keys are form-encoded here, and only here: space as "+", "+" as "%2B".
+    key = unquote_plus(_text(object_["key"]), errors="strict")
     return _upload(
         Upload(
             bucket=_text(record["s3"]["bucket"]["name"]),
             key=key,
-            size=_size(thing.get("size")),
-            etag=_text(thing.get("eTag", "")),
-            version=_version(thing.get("versionId")),
-            sequencer=_text(thing.get("sequencer", "")),
+            size=_size(object_.get("size")),
+            etag=_text(object_.get("eTag", "")),
+            version=_version(object_.get("versionId")),
+            sequencer=_text(object_.get("sequencer", "")),
             creation=_CREATION_BY_EVENT_NAME.get(name, Creation.PUT),
             by=_text(record.get("userIdentity", {}).get("principalId", "")),
         ),
@@ -85,15 +85,15 @@ def _from_detail(payload: Mapping[str, Any]) -> Batch:
     if payload["detail-type"] != "Object Created":
         return Batch(ignored=(str(payload["detail-type"]),))
     detail = payload["detail"]
-    thing = detail["object"]
+    object_ = detail["object"]
     return _upload(
         Upload(
             bucket=_text(detail["bucket"]["name"]),
-            key=_text(thing["key"]),  # not encoded on the bus: a "+" is a plus
-            size=_size(thing.get("size")),
-            etag=_text(thing.get("etag", "")),
-            version=_version(thing.get("version-id")),
-            sequencer=_text(thing.get("sequencer", "")),
+            key=_text(object_["key"]),  # not encoded on the bus: a "+" is a plus
+            size=_size(object_.get("size")),
+            etag=_text(object_.get("etag", "")),
+            version=_version(object_.get("version-id")),
+            sequencer=_text(object_.get("sequencer", "")),
             creation=_CREATION_BY_REASON.get(detail.get("reason", ""), Creation.PUT),
             by=_text(detail.get("requester", "")),
         ),
@@ -104,10 +104,10 @@ def _from_detail(payload: Mapping[str, Any]) -> Batch:
 
 def _upload(upload: Upload, *, at: datetime, region: str) -> Batch:
     if not upload.bucket or not upload.key:
-        raise ValueError("its bucket or key is empty")
-    upload.key.encode()  # S3 keys are UTF-8: what is not cannot be kept, looked up or shown
-    # The sequencer is the same in the direct and in the bus copy of one event, and unlike any other of that key. Its
-    # version is not: with versioning suspended one says "null" and the other nothing. Only without it do we need more.
+        raise ValueError("bucket or key is empty")
+    upload.key.encode()  # S3 keys are UTF-8; one that is not cannot be stored, looked up or shown
+    # The sequencer is the same in the direct copy and the EventBridge copy of an event, and unique per key. The version is
+    # not: with versioning suspended, one says "null" and the other nothing. Without a sequencer we need more facts.
     facts = (upload.sequencer,) if upload.sequencer else (upload.version, upload.etag, at.isoformat())
     identity = identity_of("upload", upload.bucket, upload.key, *facts)
     return Batch(events=(Event(Kind.UPLOAD, identity, at, region, upload),))

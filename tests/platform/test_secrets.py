@@ -1,4 +1,4 @@
-"""Secrets: read from SSM when first needed, kept a while, read anew after a rotation, never told."""
+"""Secrets are read from SSM when first needed, cached, and read again after a rotation."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,20 +12,20 @@ from workbench.local.resources import put_secrets
 
 
 class Reader:
-    """Parameters on a local AWS, with a clock that a test moves."""
+    """Secrets on the local AWS emulator, with a clock that the test moves."""
 
     def __init__(self, ministack: MiniStack, environ: dict[str, str]) -> None:
         self.now: datetime = NOON
         self.clients = 0
         self._ministack = ministack
-        self.parameters = Secrets(self._client, "/dropnote/prod/", environ, lambda: self.now)
+        self.secrets = Secrets(self._client, "/dropnote/prod/", environ, lambda: self.now)
 
     def _client(self) -> Any:
         self.clients += 1
         return self._ministack.client("ssm")
 
     def token(self) -> str:
-        return self.parameters.secret("twilio-auth-token")
+        return self.secrets.secret("twilio-auth-token")
 
 
 def rotate(ministack: MiniStack, value: str) -> None:
@@ -52,16 +52,16 @@ def test_rotated_secret_is_picked_up(ministack: MiniStack) -> None:
     assert reader.token() == "second"
 
 
-def test_environment_goes_before_and_needs_no_account(ministack: MiniStack) -> None:
+def test_environment_variable_comes_first_and_needs_no_account(ministack: MiniStack) -> None:
     reader = Reader(ministack, {"DROPNOTE_SECRET_TWILIO_AUTH_TOKEN": "mine"})
     assert (reader.token(), reader.clients) == ("mine", 0)
 
 
-def test_missing_secret_says_how_to_put_it_there(ministack: MiniStack) -> None:
+def test_missing_secret_says_how_to_create_it(ministack: MiniStack) -> None:
     with pytest.raises(MissingSecret, match=r"/dropnote/prod/twilio-auth-token .*ParameterNotFound.*put-parameter --type Secure"):
         Reader(ministack, {}).token()
 
 
-def test_public_url_that_nobody_has_set_yet_is_none(ministack: MiniStack) -> None:
+def test_unset_public_url_is_empty(ministack: MiniStack) -> None:
     ministack.client("ssm").put_parameter(Name="/dropnote/prod/public-url", Value="unset", Type="String")
-    assert Reader(ministack, {}).parameters.public_url() == ""
+    assert Reader(ministack, {}).secrets.public_url() == ""

@@ -1,4 +1,4 @@
-"""Rules: what matches, what does not and why, and that the index changes nothing of it."""
+"""Which uploads match a rule, why one does not, and that the index finds the same rules as checking all of them."""
 
 import pytest
 from hypothesis import given
@@ -16,7 +16,7 @@ RULE = Rule("r", "acme-drops")
 
 
 @pytest.mark.parametrize(
-    ("glob", "key", "fits"),
+    ("glob", "key", "is_match"),
     [
         ("**", "a/b/c", True),
         ("*.pdf", "a.pdf", True),
@@ -40,47 +40,63 @@ RULE = Rule("r", "acme-drops")
         ("1+1.txt", "1+1.txt", True),
     ],
 )
-def test_globs(glob: str, key: str, fits: bool) -> None:
-    assert globs.matches([glob], key) is fits
+def test_globs(glob: str, key: str, is_match: bool) -> None:
+    assert globs.matches([glob], key) is is_match
 
 
-def test_exclusions_win_and_stand_alone() -> None:
+def test_exclusions_win_and_work_alone() -> None:
     assert globs.matches(["!**/*.part"], "a.txt")
     assert not globs.matches(["**", "!**/*.part"], "in/a.part")
 
 
 @pytest.mark.parametrize(
-    ("changes", "rule", "told"),
+    ("changes", "fields", "why"),
     [
-        ({"bucket": "other"}, {}, "bucket"),
+        ({"bucket": "other"}, {}, "wrong bucket: the rule is for acme-drops"),
         ({"key": "in/", "size": 0}, {}, "folder placeholder"),
-        ({"key": "in/a.filepart"}, {}, "temporary name"),
-        ({"key": "in/~$plan.docx"}, {}, "temporary name"),
-        ({"key": "in/.plan.docx.Xy12Ab"}, {}, "temporary name"),
-        ({"key": "a.txt"}, {"key": ("*.pdf",)}, "matches none of"),
-        ({"size": 0}, {}, "empty"),
-        ({"size": 10}, {"size": SizeRange(least=11)}, "outside of the size"),
-        ({"creation": Creation.COPY}, {"created": (Creation.PUT,)}, "came by copy"),
+        ({"key": "in/a.filepart"}, {}, "temporary name of a sync client or editor"),
+        ({"key": "in/~$plan.docx"}, {}, "temporary name of a sync client or editor"),
+        ({"key": "in/.plan.docx.Xy12Ab"}, {}, "temporary name of a sync client or editor"),
+        ({"key": "a.txt"}, {"key": ("*.pdf", "*.csv")}, "key matches none of *.pdf, *.csv"),
+        ({"size": 0}, {}, "file is empty"),
+        ({"size": 1234}, {"size": SizeRange(min_bytes=2000)}, "size 1,234 bytes is outside the rule's size"),
+        ({"creation": Creation.COPY}, {"created": (Creation.PUT, Creation.POST)}, "created by copy, not put or post"),
     ],
 )
-def test_what_does_not_match_says_why(changes: dict[str, object], rule: dict[str, object], told: str) -> None:
+def test_upload_that_does_not_match_says_why(changes: dict[str, object], fields: dict[str, object], why: str) -> None:
     event = an_upload(**changes)  # type: ignore[arg-type]
-    assert told in mismatch_reason(replace(RULE, **rule), event)
-    assert RuleIndex([replace(RULE, **rule)]).match(event) == []
+    assert mismatch_reason(replace(RULE, **fields), event) == why
+    assert RuleIndex([replace(RULE, **fields)]).match(event) == []
 
 
 @pytest.mark.parametrize(
-    ("changes", "rule"),
+    ("glob", "error"),
+    [
+        ("", "empty glob"),
+        ("*/" * 9, "has more than 8 wildcards"),
+        ("{a,b", "has an unclosed brace"),
+        ("[ab", "has an unclosed bracket"),
+        ("[b-a]", "has an invalid range: [b-a]"),
+    ],
+)
+def test_invalid_glob_says_why(glob: str, error: str) -> None:
+    with pytest.raises(globs.InvalidGlob) as caught:
+        globs.check([glob])
+    assert error in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "fields"),
     [
         ({}, {}),
         ({"size": 0}, {"empty": "notify"}),
-        ({"size": None}, {"size": SizeRange(least=11)}),
+        ({"size": None}, {"size": SizeRange(min_bytes=11)}),
         ({"key": "a.part"}, {"ignore": ()}),
         ({"key": "in/plan.v2.backup"}, {}),
     ],
 )
-def test_what_matches(changes: dict[str, object], rule: dict[str, object]) -> None:
-    assert RuleIndex([replace(RULE, **rule)]).match(an_upload(**changes))  # type: ignore[arg-type]
+def test_upload_that_matches(changes: dict[str, object], fields: dict[str, object]) -> None:
+    assert RuleIndex([replace(RULE, **fields)]).match(an_upload(**changes))  # type: ignore[arg-type]
 
 
 names = st.text(alphabet="ab.", min_size=1, max_size=3)
@@ -89,8 +105,8 @@ patterns = st.lists(names | st.sampled_from(["*", "**", "*.a", "?b", "{a,b}"]), 
 
 
 @given(st.lists(st.lists(patterns, min_size=1, max_size=2), max_size=6), paths)
-def test_index_finds_what_trying_every_rule_finds(all_patterns: list[list[str]], key: str) -> None:
-    rules = [Rule(str(position), "acme-drops", key=tuple(each)) for position, each in enumerate(all_patterns)]
+def test_index_finds_the_same_rules_as_checking_all(all_patterns: list[list[str]], key: str) -> None:
+    rules = [Rule(str(position), "acme-drops", key=tuple(globs_)) for position, globs_ in enumerate(all_patterns)]
     event = an_upload(key)
     assert [match.rule for match in RuleIndex(rules).match(event)] == [rule for rule in rules if not mismatch_reason(rule, event)]
 

@@ -1,4 +1,4 @@
-"""Events: payloads of AWS become ours, every record, whatever the key."""
+"""S3 payloads become events: every record, whatever the key."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ keys = st.text(min_size=1, max_size=300).map(lambda key: key.encode("utf-8", "ig
 
 
 @pytest.mark.parametrize("key", ODD_KEYS)
-def test_odd_keys_come_through_both_ways_as_the_same_event(key: str) -> None:
+def test_odd_key_becomes_the_same_event_directly_and_through_eventbridge(key: str) -> None:
     (direct,) = s3.from_notification(s3_notification(s3_record(key))).events
     (bus,) = s3.from_bus(bus_event(key)).events
     assert direct.upload is not None
@@ -43,11 +43,11 @@ def test_any_key_round_trips(key: str) -> None:
 
 
 @pytest.mark.parametrize("version", ["2.0", "2.1", "2.2", "2.3", "2.4", "2.5", "2.6", "2.17"])
-def test_every_minor_version_is_understood(version: str) -> None:
+def test_every_minor_version_is_accepted(version: str) -> None:
     assert s3.from_notification(s3_notification(s3_record(version=version))).events
 
 
-def test_every_record_counts() -> None:
+def test_every_record_becomes_an_event() -> None:
     batch = s3.from_notification(s3_notification(s3_record("a"), s3_record("b"), s3_record("c")))
     assert [event.upload.key for event in batch.events if event.upload] == ["a", "b", "c"]
 
@@ -61,7 +61,7 @@ def test_every_record_counts() -> None:
         ("ObjectCreated:CompleteMultipartUpload", "CompleteMultipartUpload", Creation.MULTIPART),
     ],
 )
-def test_each_kind_of_creation_is_told(name: str, reason: str, creation: Creation) -> None:
+def test_creation_is_read_from_both_formats(name: str, reason: str, creation: Creation) -> None:
     (direct,) = s3.from_notification(s3_notification(s3_record(name=name))).events
     (bus,) = s3.from_bus(bus_event(reason=reason)).events
     assert direct.upload is not None
@@ -69,7 +69,7 @@ def test_each_kind_of_creation_is_told(name: str, reason: str, creation: Creatio
     assert (direct.upload.creation, bus.upload.creation) == (creation, creation)
 
 
-def test_suspended_versioning_does_not_make_two_events() -> None:
+def test_suspended_versioning_does_not_create_two_events() -> None:
     (direct,) = s3.from_notification(s3_notification(s3_record(versionId="null"))).events
     (bus,) = s3.from_bus(bus_event()).events
     assert direct.identity == bus.identity
@@ -81,30 +81,30 @@ def test_new_upload_of_the_same_key_is_another_event() -> None:
     assert first.identity != second.identity
 
 
-def test_without_sequencer_version_etag_and_time_tell_events_apart() -> None:
+def test_without_sequencer_version_etag_and_time_identify_an_event() -> None:
     records = [s3_record(sequencer="", eTag="a"), s3_record(sequencer="", eTag="b"), s3_record(sequencer="", eTag="a")]
     first, second, again = s3.from_notification(s3_notification(*records)).events
     assert first.identity == again.identity != second.identity
 
 
-def test_zero_bytes_and_missing_size_are_not_the_same() -> None:
-    empty, untold = s3.from_notification(s3_notification(s3_record(size=0), s3_record(size=None))).events
+def test_zero_bytes_and_unknown_size_differ() -> None:
+    empty, unknown = s3.from_notification(s3_notification(s3_record(size=0), s3_record(size=None))).events
     assert empty.upload is not None
-    assert untold.upload is not None
-    assert (empty.upload.size, untold.upload.size) == (0, None)
+    assert unknown.upload is not None
+    assert (empty.upload.size, unknown.upload.size) == (0, None)
 
 
-def test_test_event_of_s3_is_no_upload_and_no_mistake() -> None:
+def test_test_event_of_s3_is_ignored() -> None:
     batch = s3.from_notification(TEST_EVENT)
     assert (batch.events, batch.unknown, batch.ignored) == ((), (), ("s3:TestEvent",))
 
 
 @pytest.mark.parametrize("name", ["ObjectRemoved:Delete", "LifecycleExpiration:Delete", "ObjectRestore:Completed"])
-def test_what_is_no_creation_is_ignored(name: str) -> None:
+def test_event_that_is_not_a_creation_is_ignored(name: str) -> None:
     assert s3.from_notification(s3_notification(s3_record(name=name))).ignored == (name,)
 
 
-BROKEN: list[Any] = [
+MALFORMED: list[Any] = [
     None,
     [],
     "text",
@@ -120,15 +120,29 @@ BROKEN: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("payload", BROKEN)
-def test_unknown_shape_is_kept_and_not_raised(payload: Any) -> None:
+@pytest.mark.parametrize("payload", MALFORMED)
+def test_malformed_payload_is_unknown_and_not_raised(payload: Any) -> None:
     batch = s3.from_notification(payload)
     assert not batch.events
     assert len(batch.unknown) == 1
     assert batch.unknown[0].why
 
 
-def test_one_broken_record_leaves_the_others() -> None:
+@pytest.mark.parametrize(
+    ("payload", "why"),
+    [
+        ([], "missing 'Records'"),
+        (s3_notification({}), "missing 'eventVersion'"),
+        (s3_notification(s3_record(version="3.0")), "eventVersion 3.0 is not 2.x"),
+        (s3_notification(s3_record(size="big")), "'big' is not a size"),
+        (s3_notification(s3_record("")), "bucket or key is empty"),
+    ],
+)
+def test_malformed_payload_says_why(payload: Any, why: str) -> None:
+    assert [unknown.why for unknown in s3.from_notification(payload).unknown] == [why]
+
+
+def test_malformed_record_does_not_affect_the_others() -> None:
     batch = s3.from_notification(s3_notification(s3_record("a"), {"what": "ever"}, s3_record("b")))
     assert len(batch.events) == 2
     assert batch.unknown[0].payload == {"what": "ever"}
@@ -136,7 +150,7 @@ def test_one_broken_record_leaves_the_others() -> None:
 
 @given(
     st.recursive(
-        st.none() | st.booleans() | st.integers() | st.text(), lambda each: st.lists(each) | st.dictionaries(st.text(), each)
+        st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
     )
 )
 def test_no_payload_raises(payload: Any) -> None:

@@ -1,4 +1,4 @@
-"""Events, people and settings that tests are told in."""
+"""Events, people and settings for tests."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from chalicelib.domain.event import Event, Kind, Upload, identity_of
 from chalicelib.domain.settings import Settings
-from chalicelib.rendering.renderer import template_names
+from chalicelib.rendering.templates import template_names
 from chalicelib.settings.reader import read
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -43,7 +43,7 @@ notify = ["email:asha", "sms:asha"]
 
 
 def some_settings(more: str = "", **replaced: str) -> Settings:
-    """The settings above, with `replaced` words exchanged and `more` appended."""
+    """The settings above, with each text in `replaced` exchanged and `more` appended."""
     text = SETTINGS
     for old, new in replaced.items():
         text = text.replace(old, new)
@@ -51,7 +51,7 @@ def some_settings(more: str = "", **replaced: str) -> Settings:
 
 
 def an_upload(key: str = "in/report.pdf", size: int | None = 1234, **changes: Any) -> Event:
-    """An upload to acme-drops at noon; `changes` are of its Upload."""
+    """An upload to acme-drops at noon; `changes` replaces fields of its Upload."""
     upload = replace(Upload("acme-drops", key, size, etag="abc", sequencer="0055AED6DCD90281E5"), **changes)
     facts = ("upload", upload.bucket, upload.key, upload.sequencer)
     return Event(Kind.UPLOAD, identity_of(*facts), NOON, "us-east-1", upload)

@@ -1,4 +1,4 @@
-"""Events of the bus as AWS documents them, one for each ready-made name; chalicelib/settings/bus_rules.py names the pages."""
+"""Bus events as AWS documents them, one per ready-made event; chalicelib/settings/bus_rules.py names the pages."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ DATABASE = f"arn:aws:rds:us-east-1:{ACCOUNT}:db:orders-db"
 
 
 def event_of(source: str, type_: str, detail: dict[str, Any], *resources: str, **more: Any) -> dict[str, Any]:
-    """An event with the fields that every one has."""
+    """An event with the fields that every event has."""
     return {
         "version": "0",
         "id": "c4c1c1c9-6542-e61b-6ef0-8c4d36933a92",

@@ -1,13 +1,13 @@
-"""Payloads as AWS documents them: Amazon S3 user guide, "Event message structure", also of EventBridge."""
+"""Payloads as AWS documents them: Amazon S3 user guide, "Event message structure" and "EventBridge event message structure"."""
 
 from typing import Any
 from urllib.parse import quote_plus
 
 
 def s3_record(
-    key: str = "in/report.pdf", *, name: str = "ObjectCreated:Put", version: str = "2.1", **thing: Any
+    key: str = "in/report.pdf", *, name: str = "ObjectCreated:Put", version: str = "2.1", **fields: Any
 ) -> dict[str, Any]:
-    """One record of an S3 notification; `thing` replaces fields of its object."""
+    """One record of an S3 notification; `fields` replaces fields of its object."""
     return {
         "eventVersion": version,
         "eventSource": "aws:s3",
@@ -31,19 +31,19 @@ def s3_record(
                 "size": 1024,
                 "eTag": "d41d8cd98f00b204e9800998ecf8427e",
                 "sequencer": "0055AED6DCD90281E5",
-                **thing,
+                **fields,
             },
         },
     }
 
 
 def s3_notification(*records: dict[str, Any]) -> dict[str, Any]:
-    """What a function gets from S3."""
+    """The payload a function receives from S3."""
     return {"Records": list(records)}
 
 
-def bus_event(key: str = "in/report.pdf", *, reason: str = "PutObject", **thing: Any) -> dict[str, Any]:
-    """What a function gets from EventBridge."""
+def bus_event(key: str = "in/report.pdf", *, reason: str = "PutObject", **fields: Any) -> dict[str, Any]:
+    """The payload a function receives from EventBridge."""
     return {
         "version": "0",
         "id": "17793124-05d4-b198-2fde-7ededc63b103",
@@ -61,7 +61,7 @@ def bus_event(key: str = "in/report.pdf", *, reason: str = "PutObject", **thing:
                 "size": 1024,
                 "etag": "d41d8cd98f00b204e9800998ecf8427e",
                 "sequencer": "0055AED6DCD90281E5",
-                **thing,
+                **fields,
             },
             "request-id": "N4N7GDK58NMKJ12R",
             "requester": "123456789012",

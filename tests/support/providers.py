@@ -1,4 +1,4 @@
-"""Providers in memory: they take messages, refuse, fall silent, and, for texts, list what they have taken."""
+"""Providers in memory: they accept messages, reject them or do not respond, and list the texts they accepted."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,20 +11,29 @@ from chalicelib.domain.people import Channel
 
 
 class Answer(Enum):
-    """How a provider answers the next message."""
+    """How a provider responds to the next message."""
 
-    ACCEPT = "takes it"
-    REFUSE = "refuses it for good"
-    DEAD = "says that the address is dead"
-    LATER = "refuses it for now"
-    THROTTLE = "asks for patience"
-    LOST_BEFORE = "never gets it, and nobody knows"
-    LOST_AFTER = "takes it, and nobody knows"
+    ACCEPT = "accepts it"
+    REJECT = "rejects it permanently"
+    BAD_ADDRESS = "has no such address"
+    UNREACHABLE = "cannot be reached now"
+    THROTTLE = "throttles"
+    LOST_BEFORE = "never receives it, and the outcome is unknown"
+    LOST_AFTER = "accepts it, and the outcome is unknown"
+
+
+class Died(BaseException):
+    """The process was killed: no handler of ours runs."""
+
+
+def die(*_: object, **__: object) -> None:
+    """Replaces a call at which the process is killed."""
+    raise Died
 
 
 @dataclass(frozen=True)
-class Taken:
-    """A message that a provider took: what the person has on the phone."""
+class Accepted:
+    """A message that a provider accepted: what the person receives."""
 
     id: str
     delivery: str
@@ -35,44 +44,45 @@ class Taken:
 
 @dataclass
 class Provider:
-    """One channel's provider. Answers what it is told to, and else accepts."""
+    """One channel's provider. Responds with `answers` in turn, and then accepts."""
 
     channel: Channel
     clock: Callable[[], datetime]
     answers: list[Answer] = field(default_factory=list)
-    taken: list[Taken] = field(default_factory=list)
+    accepted: list[Accepted] = field(default_factory=list)
 
     def send(self, message: Message, *, to: str, delivery_id: str) -> Receipt:
         answer = self.answers.pop(0) if self.answers else Answer.ACCEPT
         if answer in (Answer.ACCEPT, Answer.LOST_AFTER):
-            self.taken.append(Taken(f"{self.channel}-{len(self.taken) + 1}", delivery_id, to, message, self.clock()))
+            id_ = f"{self.channel}-{len(self.accepted) + 1}"
+            self.accepted.append(Accepted(id_, delivery_id, to, message, self.clock()))
         match answer:
             case Answer.ACCEPT:
-                return Receipt(self.taken[-1].id)
-            case Answer.REFUSE:
-                raise DeliveryError(Reason.REFUSED, "it refused it", permanent=True)
-            case Answer.DEAD:
-                raise DeliveryError(Reason.BAD_ADDRESS, "there is no such address", permanent=True)
-            case Answer.LATER:
+                return Receipt(self.accepted[-1].id)
+            case Answer.REJECT:
+                raise DeliveryError(Reason.REFUSED, "message rejected", permanent=True)
+            case Answer.BAD_ADDRESS:
+                raise DeliveryError(Reason.BAD_ADDRESS, "no such address", permanent=True)
+            case Answer.UNREACHABLE:
                 raise DeliveryError(Reason.UNREACHABLE, "no connection")
             case Answer.THROTTLE:
                 raise DeliveryError(Reason.RATE, "slow down")
             case Answer.LOST_BEFORE | Answer.LOST_AFTER:
-                raise OutcomeUnknown(Reason.TIMEOUT, "no answer")
+                raise OutcomeUnknown(Reason.TIMEOUT, "no response")
 
 
 @dataclass
 class TextProvider(Provider):
-    """Lists what it has taken, as Twilio does: newest first, in whole seconds, and not at once."""
+    """Lists the texts it accepted, as Twilio does: newest first, in whole seconds, and with a delay."""
 
-    silent: bool = False  # its list cannot be read
-    lag: timedelta = timedelta(seconds=100)  # after this long a text is in the list for sure
+    list_fails: bool = False
+    list_delay: timedelta = timedelta(seconds=100)  # after this time an accepted text is in the list
 
     def find(self, *, to: str, since: datetime) -> list[Candidate]:
-        if self.silent:
+        if self.list_fails:
             raise DeliveryError(Reason.UNREACHABLE, "no list")
         return [
             Candidate(text.id, text.message.body_hash, text.at.replace(microsecond=0))
-            for text in reversed(self.taken)
-            if text.to == to and since <= text.at <= self.clock() - self.lag
+            for text in reversed(self.accepted)
+            if text.to == to and since <= text.at <= self.clock() - self.list_delay
         ]

@@ -1,4 +1,4 @@
-"""A bot whose ledger, providers and clock a test holds in its hand."""
+"""A bot whose ledger, providers and clock are under a test's control."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -33,13 +33,13 @@ COUNTERS = "dropnote-prod-counters"
 
 
 def plenty() -> timedelta:
-    """Time left: enough."""
+    """Time left: enough for everything."""
     return timedelta(minutes=1)
 
 
 @dataclass
 class Stage:
-    """A bot, what it sent, and its clock. `ledger` is a real one or one in memory: nothing here can tell."""
+    """A bot, its clock and what it sent. `ledger` is a real one or one in memory."""
 
     ledger: Any
     store: Store
@@ -55,7 +55,7 @@ class Stage:
         self.deliverer, self.bot = self.container()
 
     def container(self) -> tuple[Deliverer, Bot]:
-        """A bot of its own, as another container has it: they share ledger, control item and providers."""
+        """A separate bot, as in another container: they share ledger, control item and providers."""
         deliverer = Deliverer(
             settings=self.settings,
             ledger=self.ledger,
@@ -71,11 +71,11 @@ class Stage:
         return deliverer, Bot(deliverer, concurrency=1, make_watch=lambda: watch, beat=self.beats.append)
 
     def clients(self, service: str, **_: Any) -> Any:
-        """Clients of AWS: a test that needs one gives it."""
+        """AWS clients: tests that need one replace this."""
         raise LookupError(service)
 
     def clock(self) -> datetime:
-        """The time that a test gave it."""
+        """The time set by the test."""
         return self.now
 
     def later(self, **span: float) -> None:
@@ -83,47 +83,48 @@ class Stage:
         self.now += timedelta(**span)
 
     def answer(self, *answers: Answer) -> None:
-        """What both providers answer next."""
+        """Set what both providers respond next."""
         self.mail.answers += answers
         self.text.answers += answers
 
     def take(self, *events: Event) -> list[Delivery]:
-        """Give the bot a batch of these events, a moment after the last one, with all the time there is."""
+        """Let the bot handle these events as one batch, a moment after the previous one."""
         self.later(milliseconds=1)
         return self.bot.take(Batch(events=events), plenty)
 
     def sweep(self, time_left: Callable[[], timedelta] = plenty) -> list[str]:
-        """Sweep once; each delivery that went an arrow further, as "sms sent"."""
-        return [f"{done.channel} {done.state}" for done in self.bot.sweep(time_left)]
+        """Sweep once; returns each delivery that changed its state, as "sms sent"."""
+        return [f"{delivery.channel} {delivery.state}" for delivery in self.bot.sweep(time_left)]
 
     def sweep_for(self, **span: float) -> list[str]:
-        """Sweep every minute for that long."""
-        until, done = self.now + timedelta(**span), []
+        """Sweep once a minute for a period."""
+        until, changes = self.now + timedelta(**span), []
         while self.now < until:
             self.later(minutes=1)
-            done += self.sweep()
-        return done
+            changes += self.sweep()
+        return changes
 
-    def everything(self) -> list[Delivery | Parked]:
+    def all_rows(self) -> list[Delivery | Parked]:
         """All rows, newest first."""
         return list(self.ledger.newest(NOON - timedelta(days=1), self.now))
 
     def rows(self, rule: str = "uploads") -> dict[str, Delivery]:
-        """The newest delivery of a rule by each channel; "trouble" has those to the owner."""
-        found = [row for row in self.everything() if isinstance(row, Delivery) and row.rule == rule]
-        return {row.channel.value: row for row in reversed(found)}
+        """The newest delivery of a rule on each channel; "trouble" has those to the owner."""
+        deliveries = [row for row in self.all_rows() if isinstance(row, Delivery) and row.rule == rule]
+        return {row.channel.value: row for row in reversed(deliveries)}
 
     def states(self, rule: str = "uploads") -> dict[str, str]:
-        """How the newest delivery of a rule stands, by channel."""
+        """The state of a rule's newest delivery on each channel."""
         return {channel: row.state.value for channel, row in self.rows(rule).items()}
 
     @property
     def sent(self) -> list[tuple[str, str, Message]]:
-        """Every message that was taken: channel, address, message; mails first."""
-        return [(each.message.channel.value, each.to, each.message) for each in [*self.mail.taken, *self.text.taken]]
+        """Every accepted message: channel, address, message; e-mails first."""
+        accepted = [*self.mail.accepted, *self.text.accepted]
+        return [(item.message.channel.value, item.to, item.message) for item in accepted]
 
     def addresses(self) -> list[str]:
-        """Where the messages went, mails first."""
+        """The addresses of all accepted messages, e-mails first."""
         return [to for _, to, _ in self.sent]
 
 
@@ -141,15 +142,15 @@ def real_stage(ministack: MiniStack, settings: Settings | None = None) -> Stage:
 
 
 def memory_stage(settings: Settings | None = None) -> Stage:
-    """A stage in memory: thousands of them a second."""
+    """A stage in memory: fast enough for thousands of them."""
     ledger = MemoryLedger()
     return Stage(ledger, MemoryStore(), MemoryBundles(ledger), settings or some_settings())
 
 
 def counters_client(ministack: MiniStack) -> Any:
-    """A client of DynamoDB where the stage's tables are, and counters stay however old they are."""
+    """A DynamoDB client with the stage's tables, where counters never expire."""
     apply_stack(ministack, PROJECT / "resources.yaml", "prod")
     client = ministack.client("dynamodb")
-    by_age = {"AttributeName": "ttl", "Enabled": False}  # the tests' clock is not the emulator's
-    client.update_time_to_live(TableName=COUNTERS, TimeToLiveSpecification=by_age)
+    no_expiry = {"AttributeName": "ttl", "Enabled": False}  # the test's clock differs from the emulator's
+    client.update_time_to_live(TableName=COUNTERS, TimeToLiveSpecification=no_expiry)
     return client

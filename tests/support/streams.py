@@ -1,4 +1,4 @@
-"""Records of the ledger's stream, as Lambda hands them to a function."""
+"""Records of the ledger's stream, as Lambda passes them to a function."""
 
 from datetime import datetime, timedelta
 from itertools import count, pairwise
@@ -8,16 +8,16 @@ from chalicelib.domain.delivery import Delivery, Receipt
 from chalicelib.domain.event import identity_of
 from chalicelib.domain.people import Channel
 from chalicelib.policy import outcome
-from chalicelib.store.rows import item_of_delivery
+from chalicelib.store.rows import delivery_to_item
 from tests.support.builders import NOON, an_upload
 
 Record = dict[str, Any]
 _numbers = count(1)
 
 
-def fresh_name() -> str:
-    """A name that no other test has."""
-    return f"fresh{next(_numbers)}"
+def unique_name() -> str:
+    """A name that no other test uses."""
+    return f"unique{next(_numbers)}"
 
 
 def a_delivery(
@@ -37,35 +37,35 @@ def a_delivery(
 
 
 def sent(delivery: Delivery, at: datetime | None = None) -> Delivery:
-    """A delivery that a provider has accepted."""
-    return outcome.sent(delivery, Receipt("r"), at or delivery.created_at)
+    """The delivery after a provider accepted it."""
+    return outcome.mark_sent(delivery, Receipt("r"), at or delivery.created_at)
 
 
 def failed(delivery: Delivery, at: datetime | None = None) -> Delivery:
-    """A delivery that was given up."""
-    return outcome.undecidable(delivery, at or delivery.created_at, "why not")
+    """The delivery after it was abandoned."""
+    return outcome.fail_without_channel(delivery, at or delivery.created_at, "why not")
 
 
 def record(old: Delivery | None, new: Delivery) -> Record:
-    """As Lambda is told of one write; numbers rise."""
-    told: Record = {"NewImage": item_of_delivery(new), "SequenceNumber": f"{next(_numbers):021}"}
+    """The stream record of one write; sequence numbers increase."""
+    change: Record = {"NewImage": delivery_to_item(new), "SequenceNumber": f"{next(_numbers):021}"}
     if old:
-        told["OldImage"] = item_of_delivery(old)
+        change["OldImage"] = delivery_to_item(old)
     name = "MODIFY" if old else "INSERT"
-    return {"eventID": "1", "eventName": name, "eventSource": "aws:dynamodb", "awsRegion": "us-east-1", "dynamodb": told}
+    return {"eventID": "1", "eventName": name, "eventSource": "aws:dynamodb", "awsRegion": "us-east-1", "dynamodb": change}
 
 
 def story(*states: Delivery) -> list[Record]:
-    """Every write of one delivery."""
+    """The records of every write of one delivery."""
     return [record(None, states[0]), *(record(old, new) for old, new in pairwise(states))]
 
 
 def batch(*records: Record) -> dict[str, list[Record]]:
-    """As Lambda is told of several."""
+    """The payload of several records."""
     return {"Records": list(records)}
 
 
-def some_sent(many: int, at: datetime = NOON, **more: Any) -> list[Record]:
-    """So many messages, each of a name of its own."""
-    made = [a_delivery(fresh_name(), at, **more) for _ in range(many)]
-    return [record(each, sent(each)) for each in made]
+def sent_records(number: int, at: datetime = NOON, **changes: Any) -> list[Record]:
+    """Records of messages that were sent, each with a unique name."""
+    deliveries = [a_delivery(unique_name(), at, **changes) for _ in range(number)]
+    return [record(delivery, sent(delivery)) for delivery in deliveries]

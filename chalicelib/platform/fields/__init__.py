@@ -1,1 +1,1 @@
-"""Readers of the fields of a TOML table, each mistake noted with its place. Imports platform only."""
+"""Reads the fields of TOML tables and collects every error with its place. Imports platform only."""

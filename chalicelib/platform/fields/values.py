@@ -1,4 +1,4 @@
-"""Single values of the settings file: each function gives the value, or raises Wrong with the sentence to show."""
+"""Reads single values of the settings file. Each function returns the value or raises FieldError with the problem and a hint."""
 
 import difflib
 import re
@@ -22,27 +22,27 @@ _TABLE = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 _BUCKET = re.compile(r"(?!xn--|sthree-)(?!\d+(\.\d+){3}$)[a-z0-9](?:[a-z0-9-]|\.(?!\.)){1,61}[a-z0-9]")
 
 
-def span(text: str) -> timedelta:
-    """Read a span such as "90s", "10m", "24h" or "7d"."""
-    found = _SPAN.fullmatch(text.strip())
-    if not found or int(found[1]) == 0 or int(found[1]) > 10_000:
-        raise FieldError(f"{text!r} is not a span of time", 'write "90s", "10m", "24h" or "7d"')
-    return timedelta(**{_SPAN_UNITS[found[2]]: int(found[1])})
+def parse_duration(text: str) -> timedelta:
+    """Parse a duration such as "90s", "10m", "24h" or "7d"."""
+    match = _SPAN.fullmatch(text.strip())
+    if not match or int(match[1]) == 0 or int(match[1]) > 10_000:
+        raise FieldError(f"invalid duration {text!r}", 'use for example "90s", "10m", "24h" or "7d"')
+    return timedelta(**{_SPAN_UNITS[match[2]]: int(match[1])})
 
 
-def zone(name: str) -> str:
-    """Check a time zone: its IANA name, such as Asia/Kolkata."""
+def time_zone(name: str) -> str:
+    """Check a time zone: an IANA name such as Asia/Kolkata, or UTC."""
     try:
         ZoneInfo(name)
     except (OSError, ValueError, KeyError):
-        hint = _near_zone(name)
-        raise FieldError(f"{name!r} is not a time zone of the IANA list", hint) from None
-    if name != "UTC" and "/" not in name:
-        raise FieldError(f"{name!r} is an old abbreviation without a place's clock changes", "name a city: Europe/Paris")
+        hint = _suggest_zone(name)
+        raise FieldError(f"unknown time zone {name!r}", hint) from None
+    if name != "UTC" and "/" not in name:  # such as CET or EST, some without daylight saving time
+        raise FieldError(f"ambiguous time zone {name!r}", "use a city, for example Europe/Paris")
     return name
 
 
-def _near_zone(name: str) -> str:
+def _suggest_zone(name: str) -> str:
     from zoneinfo import available_timezones
 
     zones = available_timezones()
@@ -50,57 +50,58 @@ def _near_zone(name: str) -> str:
     if name in cities:
         return f"did you mean {cities[name]!r}?"
     near = difflib.get_close_matches(name, zones, n=1, cutoff=0.5)
-    return f"did you mean {near[0]!r}?" if near else "such as Asia/Kolkata"
+    return f"did you mean {near[0]!r}?" if near else "use an IANA name, for example Asia/Kolkata"
 
 
-def number(text: str) -> str:
-    """Check a phone number: E.164, with its country."""
+def phone_number(text: str) -> str:
+    """Check a phone number: E.164, with country code."""
     if not _E164.fullmatch(text):
-        raise FieldError(f"{mask_number(text)} is not a phone number", "with country code and digits only: +919812345678")
+        hint = 'use country code and digits only, for example "+919812345678"'
+        raise FieldError(f"invalid phone number {mask_number(text)}", hint)
     return text
 
 
-def address(text: str) -> str:
-    """Check a mail address, bare: asha@example.com."""
+def email_address(text: str) -> str:
+    """Check a bare e-mail address such as asha@example.com."""
     if not _EMAIL.fullmatch(text):
-        raise FieldError(f"{mask_email(text)} is not a mail address", "such as asha@example.com")
+        raise FieldError(f"invalid e-mail address {mask_email(text)}", 'use for example "asha@example.com"')
     return text
 
 
 def sender(text: str) -> str:
-    """Check a sender: "Acme drops <drops@example.com>" or the bare address."""
-    if any(ord(letter) < 32 for letter in text) or not _EMAIL.fullmatch(parseaddr(text)[1]):
-        raise FieldError("it is not a sender", 'such as "Acme drops <drops@example.com>"')
+    """Check a sender: "Acme drops <drops@example.com>" or a bare address."""
+    if any(ord(character) < 32 for character in text) or not _EMAIL.fullmatch(parseaddr(text)[1]):
+        raise FieldError("invalid sender", 'use for example "Acme drops <drops@example.com>"')
     return text
 
 
 def url(text: str) -> str:
-    """Check a URL of the web; what is wrong is told without it: it may have a secret in it."""
+    """Check an http or https URL. The error does not quote it: it may contain a secret."""
     try:
         parts = urlsplit(text)
     except ValueError:  # such as https://[::1
         parts = urlsplit("")
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise FieldError("it is not a URL of the web", "such as https://example.com/health")
+        raise FieldError("invalid URL", 'use for example "https://example.com/health"')
     return text
 
 
 def dynamodb_table(name: str) -> str:
-    """Check a table's name (Amazon DynamoDB developer guide, "Naming rules")."""
+    """Check a table name (Amazon DynamoDB developer guide, "Naming rules")."""
     if not _TABLE.fullmatch(name):
-        raise FieldError(f"{name!r} is no name of a table", "3 to 255 of a-z, A-Z, 0-9, '-', '_' and '.'")
+        raise FieldError(f"invalid table name {name!r}", "use 3 to 255 of a-z, A-Z, 0-9, '-', '_' and '.'")
     return name
 
 
 def bucket(name: str) -> str:
-    """Check a bucket's name (Amazon S3 user guide, "General purpose bucket naming rules")."""
+    """Check a bucket name (Amazon S3 user guide, "General purpose bucket naming rules")."""
     if not _BUCKET.fullmatch(name):
-        raise FieldError(f"{name!r} is not a bucket name", "3 to 63 of a-z, 0-9, '-' and '.'")
+        raise FieldError(f"invalid bucket name {name!r}", "use 3 to 63 of a-z, 0-9, '-' and '.'")
     return name
 
 
-def of_text(parse: Callable[[str], T], hint: str = "") -> Callable[[str], T]:
-    """A reading that raises Wrong where `parse` raises ValueError; its sentence is the problem."""
+def field_parser(parse: Callable[[str], T], hint: str = "") -> Callable[[str], T]:
+    """Wrap a parser that raises ValueError: the wrapper raises FieldError with the same text and `hint`."""
 
     def read(text: str) -> T:
         try:
