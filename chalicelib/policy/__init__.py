@@ -1,1 +1,1 @@
-"""Policy: pure decisions, one file a stage; values and `now` in, values and a reason out."""
+"""Pure decisions, one module per subject: values and `now` in, values and a reason out. May import domain and platform."""

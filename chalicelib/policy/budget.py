@@ -1,7 +1,7 @@
-"""Budgets: how many messages a person, a rule and all together may bring in an hour or a day, and how many SMS segments in a day.
+"""Budgets: how many messages a person, a rule and the bot may send per hour or day, and how many SMS segments per day.
 
-What was sent is counted from the ledger's stream, after it went: a limit stops what comes after it was reached, a few seconds
-later. Hours and days are those of UTC, so that nobody's clock change makes one longer.
+Sent messages are counted from the ledger's stream, after they were sent: a limit blocks what follows it with a delay of a few
+seconds. Hours and days are in UTC, so that no clock change makes one longer.
 """
 
 import re
@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
-from ..domain.budget import ExhaustedBudget, Limit, Per
+from ..domain.budget import ExhaustedBudget, Limit, Period
 from ..domain.people import Channel
 
 if TYPE_CHECKING:
@@ -19,38 +19,38 @@ Verdict = Literal["ok", "near", "over"]
 
 ALL = "all"  # the scope of everything the bot sends
 _LIMIT = re.compile(r"([1-9]\d*)(?: (messages|segments))? per (hour|day)")
-_LENGTHS: dict[Per, timedelta] = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
+_LENGTHS: dict[Period, timedelta] = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
 
 
-def parse(text: str) -> Limit:
+def parse_limit(text: str) -> Limit:
     """Read "60 per hour", "300 messages per day" or "100 segments per day".
 
     Raises:
-        ValueError: it is none of these, in one sentence.
+        ValueError: any other text; the error is one sentence.
     """
-    found = _LIMIT.fullmatch(" ".join(text.split()))
-    if not found:
-        raise ValueError(f"{text!r} is no budget, such as 60 per hour, 300 per day or 100 segments per day")
-    amount, what, per = found.groups(default="messages")
-    if what == "segments" and per == "hour":
-        raise ValueError(f"{text!r} is no budget: segments are counted by the day")
-    return Limit(int(amount), "segments" if what == "segments" else "messages", "hour" if per == "hour" else "day")
+    match = _LIMIT.fullmatch(" ".join(text.split()))
+    if not match:
+        raise ValueError(f"invalid budget {text!r}")
+    amount, unit, per = match.groups(default="messages")
+    if unit == "segments" and per == "hour":
+        raise ValueError(f"invalid budget {text!r}: segments are counted per day")
+    return Limit(int(amount), "segments" if unit == "segments" else "messages", "hour" if per == "hour" else "day")
 
 
 def scopes(person: str, rule: str) -> list[str]:
-    """Everything that a message counts for."""
+    """Return every scope that a message counts towards."""
     return [f"person {person}", f"rule {rule}", ALL]
 
 
-def limits_of(settings: "Settings") -> dict[str, tuple[Limit, ...]]:
-    """The limits of each scope that the settings name."""
+def limits_by_scope(settings: "Settings") -> dict[str, tuple[Limit, ...]]:
+    """Return the limits of every scope in the settings."""
     people = {f"person {name}": person.budget for name, person in settings.people.items()}
     rules = {f"rule {rule.name}": rule.budget for rule in settings.rules}
     return {**people, **rules, ALL: settings.bot.budget}
 
 
-def period_of(per: Per, moment: datetime) -> tuple[datetime, datetime]:
-    """The hour or day that a moment is in: its beginning, and the beginning of the next."""
+def period_of(per: Period, moment: datetime) -> tuple[datetime, datetime]:
+    """Return the hour or day that contains a moment: its start, and the start of the next."""
     begin = moment.replace(minute=0, second=0, microsecond=0)
     if per == "day":
         begin = begin.replace(hour=0)
@@ -58,54 +58,54 @@ def period_of(per: Per, moment: datetime) -> tuple[datetime, datetime]:
 
 
 def evaluate(limit: Limit, used: int) -> Verdict:
-    """How a limit stands: near from 80 % on, and over from the last message that it allows."""
+    """Compare usage with a limit: "near" from 80 % on, "over" from the last message it allows."""
     if used >= limit.amount:
         return "over"
     return "near" if used * 5 >= limit.amount * 4 else "ok"
 
 
-def exhausted(
-    tripped: Mapping[str, ExhaustedBudget],
+def find_exhausted(
+    exhausted: Mapping[str, ExhaustedBudget],
     person: str,
     rule: str,
     channel: Channel,
     now: datetime,
     limits: Mapping[str, Collection[Limit]] | None = None,
 ) -> ExhaustedBudget | None:
-    """What stands in a message's way now; of several the one that ends last. Segments stop texts alone.
+    """Return the exhausted budget that blocks a message now; of several the one that ends last. Segments block texts only.
 
-    `limits` are those of today's settings: what has tripped a limit that is no longer there, or was raised, stops nothing.
+    `limits` are those of the current settings: a limit that was removed or raised since it was reached blocks nothing.
     """
     counted = scopes(person, rule)
-    in_the_way = [
-        each
-        for each in tripped.values()
-        if each.scope in counted
-        and each.since <= now < each.until
-        and (each.limit.what == "messages" or channel is Channel.SMS)
-        and (limits is None or each.limit in limits.get(each.scope, ()))
+    blocking = [
+        budget
+        for budget in exhausted.values()
+        if budget.scope in counted
+        and budget.since <= now < budget.until
+        and (budget.limit.unit == "messages" or channel is Channel.SMS)
+        and (limits is None or budget.limit in limits.get(budget.scope, ()))
     ]
-    return max(in_the_way, key=lambda each: (each.until, each.key), default=None)
+    return max(blocking, key=lambda budget: (budget.until, budget.key), default=None)
 
 
-def expired(tripped: Iterable[ExhaustedBudget], now: datetime) -> list[ExhaustedBudget]:
-    """What has tripped for an hour or day that is over."""
-    return [each for each in tripped if each.until <= now]
+def expired_budgets(exhausted: Iterable[ExhaustedBudget], now: datetime) -> list[ExhaustedBudget]:
+    """Return the exhausted budgets whose hour or day has ended."""
+    return [budget for budget in exhausted if budget.until <= now]
 
 
-def describe(tripped: ExhaustedBudget, used: int, verdict: Verdict) -> str:
-    """What the owner is told of a budget that is near its end, or at it: what becomes of messages, and which setting it is."""
-    kind, _, name = tripped.scope.partition(" ")
-    whose, where = {
+def describe(budget: ExhaustedBudget, used: int, verdict: Verdict) -> str:
+    """Describe a budget that is nearly or fully exhausted, for the owner: what happens to messages, and where to change it."""
+    kind, _, name = budget.scope.partition(" ")
+    subject, setting = {
         "person": (name, f"[people.{name}]"),
-        "rule": (f"the rule {name}", f"the rule {name}"),
+        "rule": (f"rule {name}", f"rule {name}"),
         ALL: ("all messages together", "[bot]"),
     }[kind]
-    limit, until = tripped.limit, f"{tripped.until:%H:%M} UTC"
-    becomes = "texts become mails" if limit.what == "segments" else "texts become mails, and mails wait and come as one then"
-    stands = "used up" if verdict == "over" else "nearly used up"
-    when = "Until" if verdict == "over" else f"From {limit.amount} on, until"
+    limit, until = budget.limit, f"{budget.until:%H:%M} UTC"
+    effect = "texts become mails" + ("" if limit.unit == "segments" else ", and mails are deferred and sent as one")
+    status = "exhausted" if verdict == "over" else "nearly exhausted"
+    when = f"Until {until}" if verdict == "over" else f"From {limit.amount} on, until {until}"
     return (
-        f"The budget of {whose} is {stands}: {used} of {limit}. {when} {until} {becomes}. "
-        f"The setting is `budget` of {where} in chalicelib/dropnote.toml."
+        f"The budget of {subject} is {status}: {used} of {limit}. {when}, {effect}. "
+        f"To change it, edit `budget` of {setting} in chalicelib/dropnote.toml."
     )

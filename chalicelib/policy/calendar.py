@@ -1,10 +1,10 @@
-"""When something is expected: deadlines by wall clocks, in IANA zones and right over changes of the clock.
+"""When something is expected: deadlines in wall time, in IANA zones and correct when the clocks change.
 
-A wall time that the clock skips in spring is the first moment after the gap. Of one that comes twice in autumn a deadline is the
-second: nobody is late before the last chance. "hourly" is the minute of each hour that the clock shows, as often as it shows it.
-A day of the month that a month does not have is not expected in it.
-Source of cron's five fields: crontab(5) of Debian, which cronsim follows. It is asked for bare wall times: what becomes of one
-that is skipped or comes twice is the same here for all forms.
+A deadline that spring skips is the first moment after the gap. If autumn shows it twice, the deadline is the second: nothing is
+late before its last chance. "hourly" is that minute of every hour the clock shows, as often as it shows it. A day of the month
+that a month does not have is not expected in it.
+Source of cron's five fields: crontab(5) of Debian, which cronsim follows. cronsim only gets wall times without a zone, so that
+skipped and repeated times are handled the same in every form.
 """
 
 import re
@@ -14,32 +14,31 @@ from typing import Literal
 
 from msgspec import Struct
 
-from ..domain.schedule import DAYS, clock_words, day_words
-from .quiet_hours import days_named, moment_of, shown_at, words_and_zone, zone_of
+from ..domain.schedule import DAYS, EVERY_DAY, WORK_DAYS, clock_time, day_names
+from .wall_clock import moments_showing, parse_days, split_zone, utc_of, zone_of
 
-_EVERY, _WORK = tuple(range(7)), tuple(range(5))
 _AT = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
-_PAST = re.compile(r":([0-5][0-9])")
+_MINUTE_OF_HOUR = re.compile(r":([0-5][0-9])")
 _DAY_OF_MONTH = re.compile(r"[1-9][0-9]?")
 _HOLIDAY = re.compile(r"([0-9]{4}-)?[0-9]{2}-[0-9]{2}")
-_LEAP = "2024-"
+_LEAP_YEAR = "2024-"
 _CRON_FIELDS = 5
-_LONGEST_FOLD = timedelta(hours=3)  # more than any zone's clock is put back
-_HOURS = 30  # looked through for an hourly moment: more than any zone's clock is put forward
-_DAYS = 9 * 366  # looked through for a day: 29 February is at most eight years away
+_MAX_FOLD = timedelta(hours=3)  # more than any zone sets its clock back
+_SEARCHED_HOURS = 30  # for an hourly moment: more than any zone sets its clock forward
+_SEARCHED_DAYS = 9 * 366  # for a day: 29 February is at most eight years away
 _SOME_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-class Times(Struct, frozen=True):
+class RecurringDeadline(Struct, frozen=True):
     """One recurring deadline."""
 
     every: Literal["day", "month", "hour", "cron"]
     zone: str
-    days: tuple[int, ...] = _EVERY  # of the week, 0 is Monday
+    days: tuple[int, ...] = EVERY_DAY  # of the week, 0 is Monday
     business: bool = False  # not on holidays
     day: int = 0  # of the month; 0 is the last
     minute: int = 0  # of the day, or of the hour
-    cron: str = ""  # its five fields
+    cron: str = ""  # the five fields
 
     def __str__(self) -> str:
         if self.every == "cron":
@@ -49,187 +48,192 @@ class Times(Struct, frozen=True):
         if self.every == "month":
             days = f"monthly {self.day or 'last'}"
         else:
-            days = "business days" if self.business else day_words(self.days, "daily")
-        return f"{days} by {clock_words(self.minute)} {self.zone}"
+            days = "business days" if self.business else day_names(self.days, "daily")
+        return f"{days} by {clock_time(self.minute)} {self.zone}"
 
 
 class Expectation(Struct, frozen=True):
-    """All moments at which something is expected."""
+    """Every moment at which something is expected."""
 
-    times: tuple[Times, ...]
-    holidays: tuple[str, ...] = ()  # "2026-01-26", or each year's "12-25"
+    deadlines: tuple[RecurringDeadline, ...]
+    holidays: tuple[str, ...] = ()  # "2026-01-26", or "12-25" for every year
 
     @property
     def business(self) -> bool:
-        """Whether holidays matter to it."""
-        return any(each.business for each in self.times)
+        """Whether holidays matter."""
+        return any(deadline.business for deadline in self.deadlines)
 
     def __str__(self) -> str:
-        return ", ".join(map(str, self.times))
+        return ", ".join(map(str, self.deadlines))
 
 
 class _Due(Struct, frozen=True, order=True):
     at: datetime  # UTC
-    wall: datetime  # what the clock was to show, without a zone
+    wall_time: datetime  # what the clock should show, without a zone
     zone: str
 
 
 def parse_expectation(text: str | Sequence[str], zone: str, holidays: Sequence[str] = ()) -> Expectation:
     """Read "daily by 08:00", "mon wed fri by 09:00", "business days by 06:00", "monthly last by 18:00", "hourly by :15" or
-    "cron 0 6 * * 1-5", with an IANA zone at the end or in `zone`; or several of them.
+    "cron 0 6 * * 1-5", or several of them, with an IANA zone at the end or in `zone`.
 
     Raises:
-        ValueError: it is none of them, has no holidays and needs them, or never comes.
+        ValueError: any other text, a time that never occurs, or business days without holidays.
     """
     texts = [text] if isinstance(text, str) else list(text)
     if not texts:
-        raise ValueError("it names no time")
-    found = Expectation(tuple(dict.fromkeys(_parsed(each, zone) for each in texts)), parse_holidays(holidays))
-    if found.business and not found.holidays:
-        raise ValueError("business days are those that are no holidays, and no holidays are named")
-    for times in found.times:
-        if _nearest(times, found.holidays, _SOME_DAY, 1) is None:
-            raise ValueError(f"{str(times)!r} never comes")
-    return found
+        raise ValueError("no time given")
+    deadlines = tuple(dict.fromkeys(_parse(deadline, zone) for deadline in texts))
+    expectation = Expectation(deadlines, parse_holidays(holidays))
+    if expectation.business and not expectation.holidays:
+        raise ValueError("business days require a list of holidays")
+    for deadline in expectation.deadlines:
+        if _nearest(deadline, expectation.holidays, _SOME_DAY, 1) is None:
+            raise ValueError(f"{str(deadline)!r} never occurs")
+    return expectation
 
 
 def parse_holidays(entries: Sequence[str]) -> tuple[str, ...]:
-    """Check a list of holidays: "2026-01-26", or "12-25" for each year.
+    """Check a list of holidays: "2026-01-26", or "12-25" for every year.
 
     Raises:
-        ValueError: one is no date.
+        ValueError: one is not a date.
     """
     for entry in entries:
-        if not _is_day(entry):
-            raise ValueError(f"{entry!r} is no date of a holiday")
+        if not _is_date(entry):
+            raise ValueError(f"invalid holiday {entry!r}")
     return tuple(entries)
 
 
 def next_due(expectation: Expectation, after: datetime) -> datetime:
-    """The first moment (UTC) later than `after` at which something is expected."""
-    return _found(expectation, after, 1).at
+    """Return the first due moment (UTC) later than `after`."""
+    return _nearest_of_all(expectation, after, 1).at
 
 
 def previous_due(expectation: Expectation, at: datetime) -> datetime:
-    """The last moment (UTC), `at` itself or before it, at which something is expected."""
-    return _found(expectation, at, -1).at
+    """Return the last due moment (UTC) at or before `at`."""
+    return _nearest_of_all(expectation, at, -1).at
 
 
-def wall_of(expectation: Expectation, due: datetime) -> tuple[datetime, str]:
-    """The wall time that a due moment stands for, without a zone, and the zone: the day is the one that was meant."""
-    found = _found(expectation, due, -1)
-    return found.wall, found.zone
+def wall_time_of(expectation: Expectation, due: datetime) -> tuple[datetime, str]:
+    """Return the wall time, without a zone, that a due moment was computed from, and its zone: the day is as configured."""
+    nearest = _nearest_of_all(expectation, due, -1)
+    return nearest.wall_time, nearest.zone
 
 
-def _is_day(entry: str) -> bool:
-    found = _HOLIDAY.fullmatch(entry)
+def _is_date(entry: str) -> bool:
+    match = _HOLIDAY.fullmatch(entry)
     try:
-        return bool(found) and bool(date.fromisoformat(entry if found and found[1] else _LEAP + entry))
+        return bool(match) and bool(date.fromisoformat(entry if match and match[1] else _LEAP_YEAR + entry))
     except ValueError:
         return False
 
 
-def _found(expectation: Expectation, at: datetime, step: int) -> _Due:
-    each = [_nearest(times, expectation.holidays, at, step) for times in expectation.times]
-    dues = [due for due in each if due is not None]
+def _nearest_of_all(expectation: Expectation, at: datetime, step: int) -> _Due:
+    nearest = [_nearest(deadline, expectation.holidays, at, step) for deadline in expectation.deadlines]
+    dues = [due for due in nearest if due is not None]
     if not dues:
-        raise ValueError(f"{expectation} does not come any more")
+        raise ValueError(f"{expectation} never occurs again")
     return min(dues) if step > 0 else max(dues)
 
 
-def _nearest(times: Times, holidays: tuple[str, ...], at: datetime, step: int) -> _Due | None:
-    """The first due moment after `at` (step 1), or the last that is not after it (step -1)."""
-    there = zone_of(times.zone)
-    local = at.astimezone(there).replace(tzinfo=None)
-    if times.every == "hour":
-        near = (_Due(moment, wall, times.zone) for wall in _hours(times, local, step) for moment in shown_at(wall, there))
-        return (min if step > 0 else max)((due for due in near if (due.at > at) == (step > 0)), default=None)
-    for wall in _cron(times, local, step) if times.every == "cron" else _days(times, holidays, local, step):
-        moment = moment_of(wall.date(), wall.hour * 60 + wall.minute, there, last=True)
+def _nearest(deadline: RecurringDeadline, holidays: tuple[str, ...], at: datetime, step: int) -> _Due | None:
+    """The first due moment after `at` (step 1), or the last at or before it (step -1)."""
+    zone = zone_of(deadline.zone)
+    local = at.astimezone(zone).replace(tzinfo=None)
+    if deadline.every == "hour":
+        dues = (
+            _Due(moment, wall_time, deadline.zone)
+            for wall_time in _hours(deadline, local, step)
+            for moment in moments_showing(wall_time, zone)
+        )
+        return (min if step > 0 else max)((due for due in dues if (due.at > at) == (step > 0)), default=None)
+    for wall_time in _cron(deadline, local, step) if deadline.every == "cron" else _days(deadline, holidays, local, step):
+        moment = utc_of(wall_time.date(), wall_time.hour * 60 + wall_time.minute, zone, last=True)
         if (moment > at) == (step > 0):
-            return _Due(moment, wall, times.zone)
+            return _Due(moment, wall_time, deadline.zone)
     return None
 
 
-def _hours(times: Times, local: datetime, step: int) -> Iterator[datetime]:
-    hour = local.replace(minute=times.minute, second=0, microsecond=0)
-    return (hour + timedelta(hours=each * step) for each in range(-4, _HOURS))
+def _hours(deadline: RecurringDeadline, local: datetime, step: int) -> Iterator[datetime]:
+    hour = local.replace(minute=deadline.minute, second=0, microsecond=0)
+    return (hour + timedelta(hours=offset * step) for offset in range(-4, _SEARCHED_HOURS))
 
 
-def _days(times: Times, holidays: tuple[str, ...], local: datetime, step: int) -> Iterator[datetime]:
-    for each in range(-1, _DAYS):
-        day = local.date() + timedelta(days=each * step)
-        if _comes(times, holidays, day):
-            yield datetime.combine(day, time()) + timedelta(minutes=times.minute)
+def _days(deadline: RecurringDeadline, holidays: tuple[str, ...], local: datetime, step: int) -> Iterator[datetime]:
+    for offset in range(-1, _SEARCHED_DAYS):
+        day = local.date() + timedelta(days=offset * step)
+        if _occurs_on(deadline, holidays, day):
+            yield datetime.combine(day, time()) + timedelta(minutes=deadline.minute)
 
 
-def _comes(times: Times, holidays: tuple[str, ...], day: date) -> bool:
-    if times.every == "month":
-        return day.day == times.day if times.day else (day + timedelta(days=1)).day == 1
-    if times.business and (day.isoformat() in holidays or f"{day:%m-%d}" in holidays):
+def _occurs_on(deadline: RecurringDeadline, holidays: tuple[str, ...], day: date) -> bool:
+    if deadline.every == "month":
+        return day.day == deadline.day if deadline.day else (day + timedelta(days=1)).day == 1
+    if deadline.business and (day.isoformat() in holidays or f"{day:%m-%d}" in holidays):
         return False
-    return day.weekday() in times.days
+    return day.weekday() in deadline.days
 
 
-def _cron(times: Times, local: datetime, step: int) -> Iterator[datetime]:
-    from cronsim import CronSim  # only where the settings have one
+def _cron(deadline: RecurringDeadline, local: datetime, step: int) -> Iterator[datetime]:
+    from cronsim import CronSim  # only if the settings use cron
 
-    start = local - _LONGEST_FOLD if step > 0 else local + timedelta(minutes=1)
-    return CronSim(times.cron, start, reverse=step < 0)
+    start = local - _MAX_FOLD if step > 0 else local + timedelta(minutes=1)
+    return CronSim(deadline.cron, start, reverse=step < 0)
 
 
-def _parsed(text: str, zone: str) -> Times:
+def _parse(text: str, zone: str) -> RecurringDeadline:
     raw = text.split()
     if raw and raw[0].lower() == "cron":
-        return _parsed_cron(raw[1:], text, zone)
-    words, own = words_and_zone(text)
-    zone = own or zone
+        return _parse_cron(raw[1:], text, zone)
+    words, own_zone = split_zone(text)
+    zone = own_zone or zone
     if len(words) >= 3 and words[-2] == "by":
-        past = _PAST.fullmatch(words[-1])
-        if past and words[:-2] == ["hourly"]:
-            return Times("hour", zone, minute=int(past[1]))
+        minute = _MINUTE_OF_HOUR.fullmatch(words[-1])
+        if minute and words[:-2] == ["hourly"]:
+            return RecurringDeadline("hour", zone, minute=int(minute[1]))
         at = _AT.fullmatch(words[-1])
         if at:
-            return _parsed_days(words[:-2], int(at[1]) * 60 + int(at[2]), text, zone)
+            return _parse_days(words[:-2], int(at[1]) * 60 + int(at[2]), text, zone)
         if words[-1] == "24:00":
-            raise ValueError(f"{text!r}: a day's last minute is 23:59")
-    raise ValueError(f"{text!r} is no time at which something is expected")
+            raise ValueError(f"{text!r}: the last minute of a day is 23:59")
+    raise ValueError(f"invalid expected time {text!r}")
 
 
-def _parsed_days(words: list[str], minute: int, text: str, zone: str) -> Times:
+def _parse_days(words: list[str], minute: int, text: str, zone: str) -> RecurringDeadline:
     if words == ["business", "days"]:
-        return Times("day", zone, _WORK, business=True, minute=minute)
+        return RecurringDeadline("day", zone, WORK_DAYS, business=True, minute=minute)
     if words[0] == "monthly":
-        return Times("month", zone, day=_day_of_month(words[1:], text), minute=minute)
-    days = days_named(words)
+        return RecurringDeadline("month", zone, day=_parse_day_of_month(words[1:], text), minute=minute)
+    days = parse_days(words)
     if not days:
-        raise ValueError(f"{text!r} names no days: {', '.join(DAYS)}, daily, weekdays, weekend, business days, monthly")
-    return Times("day", zone, days, minute=minute)
+        raise ValueError(f"{text!r}: unknown days; use {', '.join(DAYS)}, daily, weekdays, weekend, business days or monthly")
+    return RecurringDeadline("day", zone, days, minute=minute)
 
 
-def _day_of_month(words: list[str], text: str) -> int:
+def _parse_day_of_month(words: list[str], text: str) -> int:
     if words == ["last"]:
         return 0
     if len(words) != 1 or not _DAY_OF_MONTH.fullmatch(words[0]):
-        raise ValueError(f"{text!r} names no day of the month")
+        raise ValueError(f"{text!r}: invalid day of the month; use 1 to 31 or last")
     if int(words[0]) > 31:
         raise ValueError(f"{text!r}: no month has a day {words[0]}")
     return int(words[0])
 
 
-def _parsed_cron(words: list[str], text: str, zone: str) -> Times:
-    fields, own = words[:_CRON_FIELDS], words[_CRON_FIELDS:]
-    if len(fields) < _CRON_FIELDS or len(own) > 1:
-        raise ValueError(f"{text!r}: after cron come five fields, and a zone or none")
-    if own and not words_and_zone(own[0])[1]:
-        raise ValueError(f"{own[0]!r} is not a time zone of the IANA list")
+def _parse_cron(words: list[str], text: str, zone: str) -> RecurringDeadline:
+    fields, own_zone = words[:_CRON_FIELDS], words[_CRON_FIELDS:]
+    if len(fields) < _CRON_FIELDS or len(own_zone) > 1:
+        raise ValueError(f"{text!r}: cron takes five fields and an optional zone")
+    if own_zone and not split_zone(own_zone[0])[1]:
+        raise ValueError(f"unknown time zone {own_zone[0]!r}")
     from cronsim import CronSim, CronSimError
 
     cron = " ".join(fields)
     try:
         CronSim(cron, _SOME_DAY.replace(tzinfo=None))
     except CronSimError as error:
-        raise ValueError(f"{text!r} cannot be: {str(error).lower()}") from error
-    except (AssertionError, ValueError) as error:  # of a number of thousands of digits, say
-        raise ValueError(f"{text!r} cannot be read") from error
-    return Times("cron", own[0] if own else zone, cron=cron)
+        raise ValueError(f"invalid cron expression {text!r}: {str(error).lower()}") from error
+    except (AssertionError, ValueError) as error:  # for example a number of thousands of digits
+        raise ValueError(f"invalid cron expression {text!r}") from error
+    return RecurringDeadline("cron", own_zone[0] if own_zone else zone, cron=cron)

@@ -1,7 +1,7 @@
-"""Manifests: a file that comes last and lists the others, so that what is missing has a name.
+"""Decides when a batch of files is complete, and reads manifests: a last file that lists the others, so missing ones have a name.
 
-Read are JSON as Amazon Redshift ("Using a manifest to specify data files": entries, url) and Amazon S3 Inventory ("files", key)
-write it, a JSON list of names, and plain text with a name a line.
+Supported manifests: JSON as Amazon Redshift ("Using a manifest to specify data files": entries, url) and Amazon S3 Inventory
+("files", key) write it, a JSON list of names, and plain text with one name per line.
 """
 
 import json
@@ -15,89 +15,89 @@ from msgspec import Struct
 from ..domain.bundle import CompletionRule
 from ..domain.payloads import Completion
 
-MAX_MANIFEST_BYTES = 1_000_000  # a larger one is a marker like any other
+MAX_MANIFEST_BYTES = 1_000_000  # a larger file is a marker like any other
 _MANIFEST_LISTS = ("files", "entries", "objects")
 _MANIFEST_NAMES = ("key", "url", "path", "name", "file")
+_SWEEP_INTERVAL = timedelta(minutes=1)
+_MAX_NAMES = 20  # of missing files in a message
 
 
 def manifest_names(content: bytes) -> tuple[str, ...]:
-    """The names that a manifest lists, in its order; () where it lists none."""
+    """Return the names a manifest lists, in its order; () if it lists none."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         return ()
     try:
-        return tuple(dict.fromkeys(_in_json(json.loads(text))))
+        return tuple(dict.fromkeys(_names_in_json(json.loads(text))))
     except (ValueError, RecursionError):
         lines = (line.partition(",")[0].strip().strip('"') for line in text.splitlines())
         return tuple(dict.fromkeys(line for line in lines if line and not line.startswith("#")))
 
 
-def _in_json(told: Any) -> Iterator[str]:
-    entries = (
-        next((told[name] for name in _MANIFEST_LISTS if isinstance(told.get(name), list)), []) if isinstance(told, dict) else told
-    )
+def _names_in_json(manifest: Any) -> Iterator[str]:
+    entries = manifest
+    if isinstance(manifest, dict):
+        entries = next((manifest[name] for name in _MANIFEST_LISTS if isinstance(manifest.get(name), list)), [])
     for entry in entries if isinstance(entries, list) else []:
-        name = next((entry[each] for each in _MANIFEST_NAMES if each in entry), "") if isinstance(entry, dict) else entry
+        name = next((entry[field] for field in _MANIFEST_NAMES if field in entry), "") if isinstance(entry, dict) else entry
         if isinstance(name, str) and name:
             yield name
 
 
-_OFTEN = timedelta(minutes=1)  # the sweep comes no sooner
-_NAMES = 20  # of the missing, in a message
-
-
 class Progress(Struct, frozen=True):
-    """What there is of a delivery."""
+    """The files of a batch received so far."""
 
     folder: str
     files: int  # without the marker
-    newest: datetime  # when the last one came to us
-    marker: str = ""  # the key of the marker, if it came
-    listed: tuple[str, ...] = ()  # what the marker lists, where it does
-    keys: Collection[str] = ()  # that came, where the marker lists any
+    newest: datetime  # when the bot received the last one
+    marker: str = ""  # key of the marker once it was received
+    listed: tuple[str, ...] = ()  # names the marker lists, if it is a manifest
+    keys: Collection[str] = ()  # keys received, if the marker lists any
 
 
-def completion(wanted: CompletionRule, seen: Progress, since: datetime, now: datetime) -> Completion | None:
-    """How a delivery ended whose first file came at `since`; None while it has not."""
-    if wanted.marker and seen.marker:
-        return _by_marker(seen)
-    if wanted.files and seen.files >= wanted.files:
-        return Completion(True, f"{seen.files} of {wanted.files} files", seen.folder, wanted.files)
-    if wanted.quiet and now >= seen.newest + wanted.quiet:
-        return Completion(True, f"no more files for {_minutes(wanted.quiet)}", seen.folder)
-    if now < since + wanted.within:
+def check_completion(rule: CompletionRule, progress: Progress, since: datetime, now: datetime) -> Completion | None:
+    """Return how a batch whose first file was received at `since` ended; None while it is open."""
+    folder = progress.folder
+    if rule.marker and progress.marker:
+        return _by_marker(progress)
+    if rule.files and progress.files >= rule.files:
+        return Completion(True, f"{progress.files} of {rule.files} files", folder, rule.files)
+    if rule.quiet and now >= progress.newest + rule.quiet:
+        return Completion(True, f"no new files for {_duration(rule.quiet)}", folder)
+    if now < since + rule.within:
         return None
-    late = f"after {_minutes(wanted.within)}"
-    if wanted.files:
+    late = f"after {_duration(rule.within)}"
+    if rule.files:
         return Completion(
-            False, f"{seen.files} of {wanted.files} files {late}", seen.folder, wanted.files, wanted.files - seen.files
+            False, f"{progress.files} of {rule.files} files {late}", folder, rule.files, rule.files - progress.files
         )
-    if wanted.marker:
-        return Completion(False, f"no {wanted.marker} {late}", seen.folder)
-    return Completion(True, f"files still come {late}", seen.folder)
+    if rule.marker:
+        return Completion(False, f"no {rule.marker} {late}", folder)
+    return Completion(True, f"files still arriving {late}", folder)
 
 
-def next_check_at(wanted: CompletionRule, seen: Progress, since: datetime, now: datetime) -> datetime:
-    """When to look again at one that is not whole: often while it is young, and not before its quiet can have lasted."""
-    soon = now + max(_OFTEN, (now - since) / 20)
-    if wanted.quiet:
-        soon = max(now + _OFTEN, seen.newest + wanted.quiet)
-    return min(soon, max(since + wanted.within, now + _OFTEN))
+def next_check_at(rule: CompletionRule, progress: Progress, since: datetime, now: datetime) -> datetime:
+    """Return when to check an open batch again: often while it is young, and not before its quiet time can have passed."""
+    check_at = now + max(_SWEEP_INTERVAL, (now - since) / 20)
+    if rule.quiet:
+        check_at = max(now + _SWEEP_INTERVAL, progress.newest + rule.quiet)
+    return min(check_at, max(since + rule.within, now + _SWEEP_INTERVAL))
 
 
-def _by_marker(seen: Progress) -> Completion:
-    name = seen.marker.rpartition("/")[2]
-    if not seen.listed:
-        return Completion(True, f"{name} came", seen.folder)
-    there = {each.rpartition("/")[2] for each in seen.keys}
-    missing = [each for each in dict.fromkeys(seen.listed) if each.rpartition("/")[2] not in there]
-    why = f"{len(set(seen.listed)) - len(missing)} of the {len(set(seen.listed))} files that {name} lists"
-    return Completion(not missing, why, seen.folder, len(set(seen.listed)), len(missing), tuple(missing[:_NAMES]))
+def _by_marker(progress: Progress) -> Completion:
+    marker = progress.marker.rpartition("/")[2]
+    if not progress.listed:
+        return Completion(True, f"{marker} received", progress.folder)
+    received = {key.rpartition("/")[2] for key in progress.keys}
+    missing = [name for name in dict.fromkeys(progress.listed) if name.rpartition("/")[2] not in received]
+    expected = len(set(progress.listed))
+    why = f"{expected - len(missing)} of the {expected} files listed in {marker}"
+    return Completion(not missing, why, progress.folder, expected, len(missing), tuple(missing[:_MAX_NAMES]))
 
 
-def _minutes(span: timedelta) -> str:
+def _duration(span: timedelta) -> str:
     minutes = math.ceil(span.total_seconds() / 60)
-    return (
-        f"{minutes // 60} hours" if minutes >= 120 and minutes % 60 == 0 else f"{minutes} minutes" if minutes != 1 else "a minute"
-    )
+    if minutes >= 120 and minutes % 60 == 0:
+        return f"{minutes // 60} hours"
+    return f"{minutes} minutes" if minutes != 1 else "1 minute"

@@ -1,7 +1,7 @@
-"""Silences: a rule that says nothing for a while, always with an end, an author and a reason.
+"""Controls that every container shares: silences, suppressed addresses, exhausted budgets, and when the last runs ended.
 
-What a silenced rule would have said is in the ledger as dropped, with that reason: it is not said when the silence ends, and an
-operator can have it sent all the same.
+A silence mutes a rule for a while, always with an end, an author and a reason. Messages of a silenced rule are in the ledger as
+dropped, with that reason. They are not sent when the silence ends; an operator can still send them.
 """
 
 from collections.abc import Mapping
@@ -14,11 +14,11 @@ from ..domain.delivery import Reason
 from ..domain.event import identity_of
 from ..domain.people import Channel
 
-LONGEST_SILENCE = timedelta(days=30)
+MAX_SILENCE = timedelta(days=30)
 
 
 class Silence(Struct, frozen=True):
-    """One rule's silence."""
+    """The silence of one rule."""
 
     rule: str
     since: datetime
@@ -31,26 +31,26 @@ class Silence(Struct, frozen=True):
 
 
 def new_silence(rule: str, now: datetime, lasts: timedelta, by: str, reason: str) -> Silence:
-    """Begin a silence.
+    """Create a silence that starts now.
 
     Raises:
-        ValueError: it has no reason, or lasts too long to be one.
+        ValueError: it has no reason, or is longer than MAX_SILENCE.
     """
     if not reason.strip():
-        raise ValueError("a silence needs a reason: who finds the rule silent will ask")
-    if lasts > LONGEST_SILENCE:
-        raise ValueError(f"a silence lasts {LONGEST_SILENCE.days} days at the most; take the rule out of the settings instead")
+        raise ValueError("a silence needs a reason: others will ask why the rule sends nothing")
+    if lasts > MAX_SILENCE:
+        raise ValueError(f"a silence lasts at most {MAX_SILENCE.days} days; remove the rule from the settings instead")
     return Silence(rule, now, now + lasts, by, reason.strip())
 
 
 def active_silence(silences: Mapping[str, Silence], rule: str, now: datetime) -> Silence | None:
-    """The silence that a rule is under now; None when it may speak."""
+    """Return the silence that mutes a rule now, if any."""
     silence = silences.get(rule)
     return silence if silence and silence.since <= now < silence.until else None
 
 
 class SuppressedAddress(Struct, frozen=True):
-    """An address that a provider refuses for good."""
+    """An address that a provider rejects permanently."""
 
     person: str
     channel: Channel
@@ -59,22 +59,21 @@ class SuppressedAddress(Struct, frozen=True):
 
 
 class Controls(Struct, frozen=True):
-    """What the item says. `looked_until`: for each bucket, up to when a backfill has looked for missed uploads. `swept`,
-    `watched` and `checked`: when a sweep, a watch and the watch's look at the bot itself last ended well, up to NOTED_EVERY ago;
-    None before the first.
+    """The contents of the control item.
+
+    `backfilled_until`: per bucket, up to when a backfill searched for missed uploads. `swept`, `watched` and `checked`: when a
+    sweep, a watch and the watch's check of the bot itself last succeeded, up to five minutes out of date; None before the first.
     """
 
-    dead: Mapping[str, SuppressedAddress] = field(default_factory=dict)
+    suppressed: Mapping[str, SuppressedAddress] = field(default_factory=dict)
     backfilled_until: Mapping[str, datetime] = field(default_factory=dict)
     swept: datetime | None = None
     watched: datetime | None = None
     checked: datetime | None = None
-    silences: Mapping[str, Silence] = field(default_factory=dict)  # by rule; those that are over too
-    tripped: Mapping[str, ExhaustedBudget] = field(
-        default_factory=dict
-    )  # the budgets that are used up, by key; those of before too
+    silences: Mapping[str, Silence] = field(default_factory=dict)  # by rule; including expired ones
+    exhausted: Mapping[str, ExhaustedBudget] = field(default_factory=dict)  # by key; including those of past periods
 
 
 def address_key(channel: Channel, sender: str, address: str) -> str:
-    """The name of an address among the dead ones of one sender: 16 hex digits."""
+    """Return the key of an address on the suppression list of a sender: 16 hex digits."""
     return identity_of("address", channel.value, sender, address)[:16]

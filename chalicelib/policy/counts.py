@@ -1,7 +1,7 @@
-"""What is counted: of a table's items what a rule says ("orders by status"), of messages and files what [analytics] says.
+"""What is counted: items of a table as a rule says ("orders by status"), messages and files as [analytics] says.
 
-A counter's name says what it counts and by what: "orders by status", "sum total of orders by status", "messages by rule". Each
-value it has been counted for ("paid") is counted for itself; where it is by nothing, or the total is wanted, the value is "".
+A counter's name says what it counts and by which fields: "orders by status", "sum total of orders by status", "messages by rule".
+Each value ("paid") has a separate count. A counter without fields, or a total, has the value "".
 """
 
 import json
@@ -10,11 +10,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
 
+from ..domain.budget import Period
 from ..domain.conditions import CountBy
 from ..domain.event import Event, Kind, identity_of
 from ..domain.payloads import Summary
@@ -24,40 +25,39 @@ if TYPE_CHECKING:
     from ..domain.delivery import Delivery
     from ..domain.rule import Rule
 
-Per = Literal["hour", "day"]
-BOTH: tuple[Per, ...] = ("hour", "day")
-OWN = ("messages", "files")  # what the bot counts of itself; a rule's counter has another name
-FOLDERS = 2  # how many levels of a key's folders are told apart
-LONGEST = 100  # letters of a value
+HOUR_AND_DAY: tuple[Period, ...] = ("hour", "day")
+RESERVED_NAMES = ("messages", "files")  # counted by the bot itself; a rule's counter needs another name
+FOLDER_LEVELS = 2  # levels of a key's folders that are counted separately
+MAX_VALUE_LENGTH = 100  # characters
 NONE = "(none)"  # an item without the field
-OTHER = "other"  # what is not told apart any more
+OTHER = "other"  # everything that is no longer counted separately
 
 _WORD = r"[A-Za-z_][A-Za-z0-9_.-]*"
 _COUNT = re.compile(rf"(?:sum ({_WORD}) of )?([A-Za-z][A-Za-z0-9_-]*)(?: by ({_WORD}(?: and {_WORD})?))?")
-_UNSEEN = re.compile(r"[\x00-\x1f\x7f]+")
-_MOST = Decimal(10) ** 12  # of one amount: a counter of DynamoDB's has 38 digits
+_CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f]+")
+_MAX_AMOUNT = Decimal(10) ** 12  # of one change: a DynamoDB number has 38 digits
 
 
 def own_counters(by: Iterable[str]) -> list[str]:
-    """The counters of messages and of files, by these dimensions, in order."""
-    there = {"messages": ("rule", "channel", "outcome", "person"), "files": ("bucket", "folder", "rule", "uploader")}
-    return [f"{what} by {name}" for what in OWN for name in there[what] if name in by]
+    """Return the names of the counters of messages and files for these dimensions, in order."""
+    dimensions = {"messages": ("rule", "channel", "outcome", "person"), "files": ("bucket", "folder", "rule", "uploader")}
+    return [f"{counter} by {name}" for counter in RESERVED_NAMES for name in dimensions[counter] if name in by]
 
 
 class Count(Struct, frozen=True):
-    """So much more for one value of a counter, in the hours, the days or both."""
+    """An amount to add to one value of a counter, per hour, per day or both."""
 
     name: str
     value: str = ""
     amount: int | Decimal = 1
-    per: tuple[Per, ...] = BOTH
+    per: tuple[Period, ...] = HOUR_AND_DAY
 
 
-class Counted(Struct, frozen=True):
-    """What is counted once, however often it comes: equal marks are the same thing."""
+class CountRecord(Struct, frozen=True):
+    """Counts to add exactly once: records with the same mark are the same."""
 
     mark: str
-    at: datetime  # aware; it is counted for the hour and the day (UTC) of this moment
+    at: datetime  # aware; counts for the hour and day (UTC) of this moment
     counts: tuple[Count, ...]
 
 
@@ -65,21 +65,21 @@ def parse_count(text: str) -> CountBy:
     """Read "orders", "orders by status", "orders by status and region" or "sum total of orders by status".
 
     Raises:
-        ValueError: it is none of these, in one sentence.
+        ValueError: any other text; the error is one sentence.
     """
-    found = _COUNT.fullmatch(" ".join(text.split()))
-    if not found:
-        raise ValueError(f"{text!r} is nothing to count, such as orders by status, or sum total of orders by status")
-    if found[2] in OWN:
-        raise ValueError(f"{found[2]} are what the bot counts of itself: the counter needs another name")
-    return CountBy(found[2], tuple(found[3].split(" and ")) if found[3] else (), found[1] or "")
+    match = _COUNT.fullmatch(" ".join(text.split()))
+    if not match:
+        raise ValueError(f"invalid counter {text!r}")
+    if match[2] in RESERVED_NAMES:
+        raise ValueError(f"the name {match[2]!r} is reserved for the bot's own counters; use another name")
+    return CountBy(match[2], tuple(match[3].split(" and ")) if match[3] else (), match[1] or "")
 
 
-def counts_of(event: Event, count_by: CountBy) -> Count | None:
-    """What an item's change counts; None where it has no number to add.
+def count_of_item(event: Event, count_by: CountBy) -> Count | None:
+    """Return what an item's change counts; None if it has no number to add.
 
-    The item is as it is after the change, and as it was where it was deleted. A field within a map is named with dots
-    ("customer.region"). Numbers are added exactly, to the hundredth; beyond a trillion they are not.
+    The item is counted as it is after the change, a deleted item as it was. Dots name a field within a map ("customer.region").
+    Numbers are added exactly, to the hundredth; amounts above a trillion are not added.
     """
     if event.item is None:
         return None
@@ -87,28 +87,29 @@ def counts_of(event: Event, count_by: CountBy) -> Count | None:
     amount = _number(_field(fields, count_by.sum)) if count_by.sum else 1
     if amount is None:
         return None
-    return Count(str(count_by), bounded(" / ".join(_told(_field(fields, name)) for name in count_by.by)), amount)
+    value = " / ".join(_value_text(_field(fields, name)) for name in count_by.by)
+    return Count(str(count_by), bounded(value), amount)
 
 
-def spent(delivery: "Delivery", scope: str) -> tuple[Count, ...]:
-    """What a delivery that just came to its state counts for a budget's scope, by the hour: a day is the sum of its hours."""
+def counts_for_budget(delivery: "Delivery", scope: str) -> tuple[Count, ...]:
+    """Return what a delivery that was just sent counts towards a budget scope, per hour: a day is the sum of its hours."""
     if delivery.state.value != "sent":
         return ()
-    found = {"messages": 1, "segments": delivery.segments}
-    return tuple(Count(f"sent {scope}", what, amount, ("hour",)) for what, amount in found.items() if amount)
+    amounts = {"messages": 1, "segments": delivery.segments}
+    return tuple(Count(f"sent {scope}", unit, amount, ("hour",)) for unit, amount in amounts.items() if amount)
 
 
-def failure(delivery: "Delivery") -> tuple[Count, ...]:
-    """What came to nothing counts for its person, by the hour: their digests tell of it."""
+def counts_for_failure(delivery: "Delivery") -> tuple[Count, ...]:
+    """Return what a delivery that just failed counts for its person, per hour: digests report failures."""
     if delivery.state.value not in ("failed", "expired", "undelivered"):
         return ()
     return (Count(f"sent person {delivery.person}", "failures", 1, ("hour",)),)
 
 
 def counts_of_delivery(delivery: "Delivery", by: Iterable[str] = DIMENSIONS) -> tuple[Count, ...]:
-    """What a delivery that just came to its state counts as a message: for its outcome, and where it was sent for the rest.
+    """Return what a delivery that just changed its state counts as a message: its outcome, and once sent all other dimensions.
 
-    One that was sent and then did not arrive has both outcomes.
+    A message that was sent but did not arrive has both outcomes.
     """
     outcome = delivery.state.value
     values = {"outcome": f"{outcome}:{delivery.reason}" if outcome == "dropped" else outcome}
@@ -117,23 +118,23 @@ def counts_of_delivery(delivery: "Delivery", by: Iterable[str] = DIMENSIONS) -> 
     return tuple(Count(f"messages by {name}", bounded(value)) for name, value in values.items() if name in by)
 
 
-def files_told(delivery: "Delivery", rule: "Rule | None", by: Iterable[str] = DIMENSIONS) -> Counted | None:
-    """The files that a message tells of, or that wait for a reader's digest: the same for each recipient, so counted once.
+def counts_of_files(delivery: "Delivery", rule: "Rule | None", by: Iterable[str] = DIMENSIONS) -> CountRecord | None:
+    """Return the count of the files in a message or in a recipient's next digest: the same for every recipient, so counted once.
 
-    A message tells of one upload or of a bundle of them; a digest of nothing new. A bundle is counted for the hour of its last
-    file, and for the folders that its summary names. `rule` is the delivery's, where the settings still have it.
+    A message reports one upload or a bundle of uploads; a digest reports no new files. A bundle counts for the hour of its last
+    file and for the folders in its summary. `rule` is the delivery's, if the settings still have it.
     """
     event = delivery.event
     if delivery.state.value not in ("sent", "bundled") or event.kind not in (Kind.UPLOAD, Kind.BUNDLE):
         return None
-    shares = {name: values for name, values in _files_by(delivery, rule).items() if name in by}
-    counts = (Count(f"files by {name}", value, files) for name, values in shares.items() for value, files in values.items())
-    found = tuple(count for count in counts if count.amount)
-    return Counted(identity_of("files", delivery.rule, *_facts(event)), event.at, found) if found else None
+    files_by = {name: values for name, values in _files_by(delivery, rule).items() if name in by}
+    counts = (Count(f"files by {name}", value, files) for name, values in files_by.items() for value, files in values.items())
+    nonzero = tuple(count for count in counts if count.amount)
+    return CountRecord(identity_of("files", delivery.rule, *_facts(event)), event.at, nonzero) if nonzero else None
 
 
 def _facts(event: Event) -> tuple[str, ...]:
-    """What an event is of. Its identity is not enough: what waited alone for a reader is told with another."""
+    """The facts that identify an event's files. Its identity is not enough: an event deferred alone is sent under another."""
     upload = event.upload
     if upload is None:
         return (event.thread, msgspec.json.encode(event.summary).decode())
@@ -155,22 +156,22 @@ def _files_by(delivery: "Delivery", rule: "Rule | None") -> dict[str, dict[str, 
 
 
 def _folders_of(summary: Summary) -> dict[str, int]:
-    found: Counter[str] = Counter()
+    folders: Counter[str] = Counter()
     for folder in summary.folders:
-        found[_folder(folder.name)] += folder.files
-    if more := summary.files - found.total():
-        found[OTHER] += more
-    return found
+        folders[_folder(folder.name)] += folder.files
+    if more := summary.files - folders.total():
+        folders[OTHER] += more
+    return folders
 
 
-def _folder(folders: str) -> str:
-    """The first levels; "/" is the bucket's top."""
-    return bounded("/".join(folders.split("/")[:FOLDERS])) or "/"
+def _folder(path: str) -> str:
+    """The first levels of a path; "/" is the bucket's top level."""
+    return bounded("/".join(path.split("/")[:FOLDER_LEVELS])) or "/"
 
 
-def bounded(value: str) -> str:
-    """A stranger's text as a value: on one line, no longer than LONGEST, in UTF-8."""
-    return _UNSEEN.sub(" ", value).encode("utf-8", "replace").decode()[:LONGEST]
+def bounded(text: str) -> str:
+    """Turn untrusted text into a counter's value: one line of at most MAX_VALUE_LENGTH characters, in UTF-8."""
+    return _CONTROL_CHARACTERS.sub(" ", text).encode("utf-8", "replace").decode()[:MAX_VALUE_LENGTH]
 
 
 def _field(fields: Mapping[str, Any], name: str) -> Any:
@@ -181,7 +182,7 @@ def _field(fields: Mapping[str, Any], name: str) -> Any:
     return _field(inner, rest) if rest and isinstance(inner, Mapping) else None
 
 
-def _told(value: Any) -> str:
+def _value_text(value: Any) -> str:
     if value is None or value == "":
         return NONE
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
@@ -191,6 +192,6 @@ def _number(value: Any) -> int | Decimal | None:
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         return None
     number = Decimal(str(value))
-    if not number.is_finite() or abs(number) >= _MOST:
+    if not number.is_finite() or abs(number) >= _MAX_AMOUNT:
         return None
     return int(number) if isinstance(value, int) else round(number, 2)

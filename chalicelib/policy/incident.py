@@ -1,11 +1,11 @@
-"""Incidents: what a monitor's results amount to, and which change of it is told: each once, however often it looks.
+"""Incidents: apply a check result to a monitor's state, and decide which change to send. Each change is sent once.
 
-    result      ok  bad  bad  bad       bad ...         ok   ok                 with failures = 3, recoveries = 2
+    result      ok  fail fail fail      fail ...        ok   ok                 with failures = 3, recoveries = 2
     level       ok ............ error ................. ok
-    told                        opened     reminder      resolved after 43 minutes
+    sent                        opened     reminder     resolved after 43 minutes
 
-`told` is what people were told last. Whatever keeps a change from being told (a silence, flapping) leaves it as it is, so that it
-is told afterwards if it is still so, and never when it is over by then.
+`reported_level` is the level people were last notified of. A silence or flapping suppresses a change without updating it: the
+change is sent later if it still applies, and never if it is over by then.
 """
 
 from datetime import datetime, timedelta
@@ -16,150 +16,153 @@ from ..domain.event import Event, Kind, identity_of, severity_of
 from ..domain.monitor import AlertPolicy, CheckResult, Incident, MonitorState
 from ..domain.payloads import IncidentChange, IncidentUpdate, Level
 
-FLAPS = 4  # changes within FLAPPING, or within eight looks where those take longer, are flapping
-FLAPPING = timedelta(hours=1)
-CHECKS = 8
+FLAPPING_CHANGES = 4  # this many changes within FLAPPING_WINDOW, or within FLAPPING_CHECKS checks if that takes longer
+FLAPPING_WINDOW = timedelta(hours=1)
+FLAPPING_CHECKS = 8
 
 
 def step(
-    standing: MonitorState,
+    state: MonitorState,
     result: CheckResult,
     alert_policy: AlertPolicy,
     now: datetime,
-    what: str = "",
+    description: str = "",
     *,
     silenced: bool = False,
 ) -> MonitorState:
-    """How a monitor stands after a result. What is to be told of it is in `untold`.
+    """Return the state after a result, with the event to send, if any, in `pending`.
 
-    `what` says what the monitor looks at. While it is silenced nothing is told; afterwards what is still so.
+    `description` is the check's. While silenced, nothing is sent; afterwards, what still applies.
     """
     after = replace(
-        _levelled(standing, result, alert_policy, now),
+        _apply_result(state, result, alert_policy, now),
         result=result,
         checked_at=now,
-        look_at=result.look_at or now + alert_policy.every,
-        version=standing.version + 1,
+        next_check_at=result.next_check_at or now + alert_policy.every,
+        version=state.version + 1,
     )
-    after = _flapped(after, alert_policy, now)
-    change = None if silenced or after.untold else _change_to_send(after, alert_policy, now)  # one after the other
+    after = _update_flapping(after, alert_policy, now)
+    change = None if silenced or after.pending else _change_to_send(after, alert_policy, now)  # one at a time
     if change and after.incident:
-        after = _announced(after, change, alert_policy, now, what)
-    over = after.level is Level.OK and after.told is Level.OK and not (after.flapping or after.flapping_told)
-    return replace(after, incident=None) if over else after
+        after = _add_event(after, change, alert_policy, now, description)
+    resolved = after.level is Level.OK and after.reported_level is Level.OK
+    return replace(after, incident=None) if resolved and not (after.flapping or after.flapping_reported) else after
 
 
-def acknowledge(standing: MonitorState, by: str, now: datetime) -> MonitorState:
-    """Somebody knows: no reminder comes any more, until it gets worse."""
-    if standing.incident is None:
-        return standing
-    incident = replace(standing.incident, acked_by=by, acked_at=now)
-    return replace(standing, incident=incident, version=standing.version + 1)
+def acknowledge(state: MonitorState, by: str, now: datetime) -> MonitorState:
+    """Stop the incident's reminders until it gets worse."""
+    if state.incident is None:
+        return state
+    incident = replace(state.incident, acked_by=by, acked_at=now)
+    return replace(state, incident=incident, version=state.version + 1)
 
 
-def delivered(standing: MonitorState) -> MonitorState:
-    """What was to be told is in the ledger."""
-    return replace(standing, untold=None, version=standing.version + 1)
+def mark_delivered(state: MonitorState) -> MonitorState:
+    """Clear the pending event: its deliveries are in the ledger."""
+    return replace(state, pending=None, version=state.version + 1)
 
 
-def _levelled(standing: MonitorState, result: CheckResult, alert_policy: AlertPolicy, now: datetime) -> MonitorState:
-    """The level after a result: changed where enough of them in a row say so."""
-    level = standing.level
-    if result.level is level or (result.level is Level.UNKNOWN and level is not Level.OK):  # not to know is no evidence
-        return replace(standing, streak=0, since=standing.since or now) if result.level is level else standing
+def _apply_result(state: MonitorState, result: CheckResult, alert_policy: AlertPolicy, now: datetime) -> MonitorState:
+    """Extend or restart the streak; change the level once enough consecutive results agree."""
+    level = state.level
+    if result.level is level or (result.level is Level.UNKNOWN and level is not Level.OK):  # unknown is no evidence
+        return replace(state, streak=0, since=state.since or now) if result.level is level else state
     worse = result.level.rank > level.rank
-    goes_on = standing.streak > 0 and (standing.streak_level.rank > level.rank) is worse
-    both = (standing.streak_level, result.level) if goes_on else (result.level,)
-    streak = standing.streak + 1 if goes_on else 1
-    agreed = (min if worse else max)(both, key=lambda each: each.rank)
-    since = standing.streak_since if goes_on else (result.since or now)
+    continues = state.streak > 0 and (state.streak_level.rank > level.rank) is worse
+    streak = state.streak + 1 if continues else 1
+    streak_levels = (state.streak_level, result.level) if continues else (result.level,)
+    agreed_level = (min if worse else max)(streak_levels, key=_rank)
+    streak_since = state.streak_since if continues else (result.since or now)
     if streak < (alert_policy.failures if worse else alert_policy.recoveries):
-        return replace(standing, streak=streak, streak_level=agreed, streak_since=since, since=standing.since or now)
-    return _changed(replace(standing, streak=0, streak_since=None), agreed, since or now, result, now)
+        return replace(state, streak=streak, streak_level=agreed_level, streak_since=streak_since, since=state.since or now)
+    return _change_level(replace(state, streak=0, streak_since=None), agreed_level, streak_since or now, result, now)
 
 
-def _changed(standing: MonitorState, level: Level, since: datetime, result: CheckResult, now: datetime) -> MonitorState:
-    incident = standing.incident
+def _change_level(state: MonitorState, level: Level, since: datetime, result: CheckResult, now: datetime) -> MonitorState:
+    """Set the level; open an incident, or record that it got worse, which ends its acknowledgement."""
+    incident = state.incident
     if incident is None:
-        id_ = identity_of("incident", standing.name, since.isoformat(), str(standing.version))[:6]
-        incident = Incident(id_, since, result.says, level, level)
-    elif level.rank > standing.level.rank:
-        incident = replace(incident, acked_by="", acked_at=None, worst=max(incident.worst, level, key=lambda each: each.rank))
-    return replace(standing, level=level, since=since, changes=(*standing.changes, now), incident=incident)
+        id_ = identity_of("incident", state.name, since.isoformat(), str(state.version))[:6]
+        incident = Incident(id_, since, result.message, level, level)
+    elif level.rank > state.level.rank:
+        incident = replace(incident, acked_by="", acked_at=None, worst=max(incident.worst, level, key=_rank))
+    return replace(state, level=level, since=since, changes=(*state.changes, now), incident=incident)
 
 
-def _flapped(standing: MonitorState, alert_policy: AlertPolicy, now: datetime) -> MonitorState:
-    span = max(FLAPPING, CHECKS * alert_policy.every)
-    changes = tuple(at for at in standing.changes if now - at < span)
-    if standing.flapping and (not changes or now - changes[-1] >= span / 2):
-        return replace(standing, changes=(), flapping=False)
-    return replace(standing, changes=changes, flapping=standing.flapping or len(changes) >= FLAPS)
+def _update_flapping(state: MonitorState, alert_policy: AlertPolicy, now: datetime) -> MonitorState:
+    """Start flapping after many changes in the window; end it after half the window without a change."""
+    window = max(FLAPPING_WINDOW, FLAPPING_CHECKS * alert_policy.every)
+    changes = tuple(at for at in state.changes if now - at < window)
+    if state.flapping and (not changes or now - changes[-1] >= window / 2):
+        return replace(state, changes=(), flapping=False)
+    return replace(state, changes=changes, flapping=state.flapping or len(changes) >= FLAPPING_CHANGES)
 
 
-def _change_to_send(standing: MonitorState, alert_policy: AlertPolicy, now: datetime) -> IncidentChange | None:
-    if standing.incident is None:
+def _change_to_send(state: MonitorState, alert_policy: AlertPolicy, now: datetime) -> IncidentChange | None:
+    """Compare the level with the reported one; if they are equal, a reminder may be due."""
+    incident, level, reported = state.incident, state.level, state.reported_level
+    if incident is None:
         return None
-    if standing.flapping:
-        return None if standing.flapping_told else IncidentChange.FLAPPING
-    if standing.flapping_told:
+    if state.flapping:
+        return None if state.flapping_reported else IncidentChange.FLAPPING
+    if state.flapping_reported:
         return IncidentChange.SETTLED
-    level, told = standing.level, standing.told
-    if level is not told:
-        if told is Level.OK:
+    if level is not reported:
+        if reported is Level.OK:
             return IncidentChange.OPENED
         if level is Level.OK:
             return IncidentChange.RESOLVED
-        return IncidentChange.WORSENED if level.rank > told.rank else IncidentChange.EASED
-    incident = standing.incident
-    due = alert_policy.remind and level is not Level.OK and not incident.acked_at
-    return (
-        IncidentChange.REMINDER
-        if due and alert_policy.remind and now - (incident.told_at or now) >= alert_policy.remind
-        else None
-    )
+        return IncidentChange.WORSENED if level.rank > reported.rank else IncidentChange.EASED
+    if alert_policy.remind is None or level is Level.OK or incident.acked_at:
+        return None
+    return IncidentChange.REMINDER if now - (incident.reported_at or now) >= alert_policy.remind else None
 
 
-def _announced(
-    standing: MonitorState, change: IncidentChange, alert_policy: AlertPolicy, now: datetime, what: str
+def _add_event(
+    state: MonitorState, change: IncidentChange, alert_policy: AlertPolicy, now: datetime, description: str
 ) -> MonitorState:
-    incident, result = standing.incident, standing.result
+    """Create the event of a change as `pending`, and record what it reports."""
+    incident, result = state.incident, state.result
     if incident is None or result is None:
-        return standing
-    number = standing.notices + 1
-    ended = standing.level is Level.OK and change is not IncidentChange.FLAPPING
+        return state
+    number = state.notices + 1
+    flapping = change is IncidentChange.FLAPPING
+    ended = state.level is Level.OK and not flapping
     news = IncidentUpdate(
-        monitor=standing.shown or standing.name,
+        monitor=state.display_name or state.name,
         id=incident.id,
         change=change,
-        level=standing.level,
-        says=result.says,
+        level=state.level,
+        says=result.message,
         title=incident.title,
         opened_at=incident.opened_at,
-        before=standing.told,
+        before=state.reported_level,
         value=result.value,
-        what=what,
-        until=standing.since if ended else None,
-        remind_s=int(alert_policy.remind.total_seconds())
-        if alert_policy.remind and not ended and change is not IncidentChange.FLAPPING
-        else 0,
-        changes=len(standing.changes),
+        what=description,
+        until=state.since if ended else None,
+        remind_s=int(alert_policy.remind.total_seconds()) if alert_policy.remind and not (ended or flapping) else 0,
+        changes=len(state.changes),
         worst=incident.worst,
         first=incident.first,
     )
     event = Event(
         Kind.INCIDENT,
-        identity_of("incident", standing.name, incident.id, str(number)),
+        identity_of("incident", state.name, incident.id, str(number)),
         now,
-        severity=severity_of(standing.level),
+        severity=severity_of(state.level),
         urgent=alert_policy.urgent and incident.worst is Level.ERROR,
-        thread=identity_of("thread", standing.name, incident.id),
+        thread=identity_of("thread", state.name, incident.id),
         news=news,
     )
     return replace(
-        standing,
-        told=standing.level,
-        flapping_told=change is IncidentChange.FLAPPING,
+        state,
+        reported_level=state.level,
+        flapping_reported=flapping,
         notices=number,
-        incident=replace(incident, told_at=now),
-        untold=event,
+        incident=replace(incident, reported_at=now),
+        pending=event,
     )
+
+
+def _rank(level: Level) -> int:
+    return level.rank

@@ -1,6 +1,6 @@
-"""What becomes of a delivery: each function is one arrow of the state table, from a row to the row it turns into.
+"""The arrows of the state table: each function takes a delivery's row along one arrow and returns the new row.
 
-All are pure. `now` is handed in, a state is changed by nothing else, and every arrow has its reason.
+All are pure: `now` is passed in. Nothing else changes a state, and every arrow has a reason.
 """
 
 from collections.abc import Callable
@@ -12,19 +12,19 @@ from msgspec.structs import replace
 from ..domain.delivery import Delivery, DeliveryError, OutcomeUnknown, Reason, Receipt, State, Step
 from .send_gate import Deferral
 
-FIRST_RETRY = timedelta(minutes=1)  # the sweep runs once a minute
-LONGEST_WAIT = timedelta(hours=1)
-ATTEMPTS = 20  # with full jitter they last nine hours, the rule's `expires` permitting
-LOOK_UPS = 2  # a message that was accepted may be missing from the first list
-_STEPS_KEPT = (5, 25)  # the beginning and the end of a long story
+FIRST_RETRY_DELAY = timedelta(minutes=1)  # the sweep runs once a minute
+MAX_RETRY_DELAY = timedelta(hours=1)
+MAX_ATTEMPTS = 20  # with full jitter they take nine hours, unless the rule's `expires` is shorter
+MAX_LOOKUPS = 2  # an accepted message may be missing from the first list
+_STEPS_KEPT = (5, 25)  # the beginning and the end of a long history
 
 Chance = Callable[[], float]  # random.random, or a test's own
 Policy = Literal["resend", "give-up"]
 
 
-def claimed(delivery: Delivery, token: str, now: datetime, lease: timedelta, body_hash: str) -> Delivery:
-    """Waiting, and due: somebody takes it for one more attempt. The lease outlives the invocation that holds it."""
-    return _moved(
+def claim(delivery: Delivery, token: str, now: datetime, lease: timedelta, body_hash: str) -> Delivery:
+    """Held or retry, and due: claim it for one more attempt. The lease outlives the invocation that holds it."""
+    return _transition(
         delivery,
         now,
         State.CLAIMED,
@@ -33,126 +33,132 @@ def claimed(delivery: Delivery, token: str, now: datetime, lease: timedelta, bod
         claim=token,
         attempts=delivery.attempts + 1,
         body_hash=body_hash,
-        looked_up=0,
+        lookups=0,
     )
 
 
-def sent(delivery: Delivery, receipt: Receipt, now: datetime, reason: Reason = Reason.ACCEPTED) -> Delivery:
+def mark_sent(delivery: Delivery, receipt: Receipt, now: datetime, reason: Reason = Reason.ACCEPTED) -> Delivery:
     """Claimed, and the provider accepted it; or unknown, and the provider's list has it (FOUND)."""
-    return _moved(delivery, now, State.SENT, reason, receipt=receipt.id)
+    return _transition(delivery, now, State.SENT, reason, receipt=receipt.id)
 
 
-def not_sent(
-    delivery: Delivery, error: DeliveryError, now: datetime, chance: Chance, settle: timedelta, falls_back_at: datetime | None
+def record_failed_attempt(
+    delivery: Delivery,
+    error: DeliveryError,
+    now: datetime,
+    chance: Chance,
+    settle_delay: timedelta,
+    falls_back_at: datetime | None,
 ) -> Delivery:
-    """Claimed, and the attempt came to nothing: retry, failed or unknown, as the error says.
+    """Claimed, and the attempt failed: retry, failed or unknown, depending on the error.
 
-    `settle` is how long after the lease an unknown outcome is looked into. From `falls_back_at` on, the person's other
-    channel is a better try than this one. A provider that asks for patience uses up no attempts: only age ends that.
+    `settle_delay`: how long after the lease an unknown outcome is looked up, so that the provider's list has settled by then.
+    From `falls_back_at` on, the person's other channel is tried instead. Throttling does not use up attempts: only age ends it.
     """
     if isinstance(error, OutcomeUnknown):
-        return _moved(delivery, now, State.UNKNOWN, error.reason, str(error), due_at=(delivery.due_at or now) + settle)
+        return _transition(delivery, now, State.UNKNOWN, error.reason, str(error), due_at=(delivery.due_at or now) + settle_delay)
     if error.permanent:
-        return _moved(delivery, now, State.FAILED, error.reason, str(error))
+        return _transition(delivery, now, State.FAILED, error.reason, str(error))
     if falls_back_at is not None and now >= falls_back_at:
-        return _moved(delivery, now, State.FAILED, Reason.FELL_BACK, str(error))
-    if delivery.attempts >= ATTEMPTS and error.reason is not Reason.RATE:
-        return _moved(delivery, now, State.FAILED, Reason.ATTEMPTS, str(error))
-    wait = wait_before(delivery.attempts, error.retry_after, chance)
-    return _moved(delivery, now, State.RETRY, error.reason, str(error), due_at=now + wait)
+        return _transition(delivery, now, State.FAILED, Reason.FELL_BACK, str(error))
+    if delivery.attempts >= MAX_ATTEMPTS and error.reason is not Reason.RATE:
+        return _transition(delivery, now, State.FAILED, Reason.ATTEMPTS, str(error))
+    delay = retry_delay(delivery.attempts, error.retry_after, chance)
+    return _transition(delivery, now, State.RETRY, error.reason, str(error), due_at=now + delay)
 
 
-def wait_before(attempts: int, retry_after: timedelta | None, chance: Chance) -> timedelta:
-    """How long to wait after that many attempts: exponential with full jitter, and never before the provider says.
+def retry_delay(attempts: int, retry_after: timedelta | None, chance: Chance) -> timedelta:
+    """Return the delay after that many attempts: exponential with full jitter, and never less than the provider demands.
 
-    Full jitter (AWS architecture blog, "Exponential backoff and jitter") spreads what failed together.
+    Full jitter (AWS architecture blog, "Exponential backoff and jitter") spreads out what failed together.
     """
-    longest: timedelta = min(LONGEST_WAIT, FIRST_RETRY * 2 ** min(attempts - 1, 6))
+    longest: timedelta = min(MAX_RETRY_DELAY, FIRST_RETRY_DELAY * 2 ** min(attempts - 1, 6))
     return max(longest * chance(), retry_after or timedelta(0))
 
 
-def lapsed(delivery: Delivery, now: datetime, settle: timedelta) -> Delivery:
-    """Claimed, and the lease ran out: whoever held it died, before or after the provider took the message."""
-    detail = "whoever was sending it stopped before writing down how it went"
-    return _moved(delivery, now, State.UNKNOWN, Reason.LEASE_LAPSED, detail, due_at=max(now, (delivery.due_at or now) + settle))
+def lapse_lease(delivery: Delivery, now: datetime, settle_delay: timedelta) -> Delivery:
+    """Claimed, and the lease ran out: its holder died, before or after the provider accepted the message."""
+    detail = "the sender stopped before recording the result"
+    due_at = max(now, (delivery.due_at or now) + settle_delay)
+    return _transition(delivery, now, State.UNKNOWN, Reason.LEASE_LAPSED, detail, due_at=due_at)
 
 
-def not_found(delivery: Delivery, now: datetime, settle: timedelta, policy: Policy) -> Delivery:
-    """Unknown, and the provider's list does not have it: looked up once more, and then the channel's policy."""
-    if delivery.looked_up + 1 < LOOK_UPS:
+def mark_not_found(delivery: Delivery, now: datetime, settle_delay: timedelta, policy: Policy) -> Delivery:
+    """Unknown, and the provider's list does not have it: look it up once more, then apply the channel's policy."""
+    if delivery.lookups + 1 < MAX_LOOKUPS:
         detail = "the provider's list does not have it yet"
-        return _moved(
-            delivery, now, State.UNKNOWN, Reason.NOT_FOUND, detail, due_at=now + settle, looked_up=delivery.looked_up + 1
-        )
-    return decided(delivery, now, policy, Reason.NOT_FOUND)
+        lookups = delivery.lookups + 1
+        due_at = now + settle_delay
+        return _transition(delivery, now, State.UNKNOWN, Reason.NOT_FOUND, detail, due_at=due_at, lookups=lookups)
+    return apply_unknown_policy(delivery, now, policy, Reason.NOT_FOUND)
 
 
-def decided(delivery: Delivery, now: datetime, policy: Policy, reason: Reason | None = None) -> Delivery:
-    """Unknown, and nobody can say more: the channel's policy."""
+def apply_unknown_policy(delivery: Delivery, now: datetime, policy: Policy, reason: Reason | None = None) -> Delivery:
+    """Unknown, and it will stay so: abandon it or send it again, as the channel's policy says."""
     if policy == "give-up":
         detail = "it may have been accepted, and the policy is not to send it again"
-        return _moved(delivery, now, State.FAILED, reason or Reason.GIVEN_UP, detail)
+        return _transition(delivery, now, State.FAILED, reason or Reason.GIVEN_UP, detail)
     if now >= delivery.expires_at:
-        return expired(delivery, now)
+        return expire(delivery, now)
     detail = "it may have been accepted, and the policy is to send it again"
-    return _moved(delivery, now, State.RETRY, reason or Reason.RESENT, detail, due_at=now)
+    return _transition(delivery, now, State.RETRY, reason or Reason.RESENT, detail, due_at=now)
 
 
-def look_up_later(delivery: Delivery, now: datetime, settle: timedelta, why: str) -> Delivery:
-    """Unknown, and the provider's list could not be read."""
-    return _moved(delivery, now, State.UNKNOWN, Reason.UNREACHABLE, why, due_at=now + settle)
+def postpone_lookup(delivery: Delivery, now: datetime, settle_delay: timedelta, why: str) -> Delivery:
+    """Unknown, and the provider's list could not be read: look it up later."""
+    return _transition(delivery, now, State.UNKNOWN, Reason.UNREACHABLE, why, due_at=now + settle_delay)
 
 
-def held(delivery: Delivery, now: datetime, wait: Deferral) -> Delivery:
-    """Waiting, and due at a moment that does not suit: it waits until another."""
-    return _moved(delivery, now, State.HELD, wait.reason, wait.why, due_at=wait.until)
+def defer(delivery: Delivery, now: datetime, deferral: Deferral) -> Delivery:
+    """Held or retry, and due at a time when it cannot be sent: defer it."""
+    return _transition(delivery, now, State.HELD, deferral.reason, deferral.why, due_at=deferral.until)
 
 
-def expired(delivery: Delivery, now: datetime) -> Delivery:
-    """Waiting, and older than its rule allows: stale news helps nobody."""
-    return _moved(delivery, now, State.EXPIRED, Reason.TOO_OLD, delivery.detail)
+def expire(delivery: Delivery, now: datetime) -> Delivery:
+    """Held or retry, and older than its rule allows: stale news helps nobody."""
+    return _transition(delivery, now, State.EXPIRED, Reason.TOO_OLD, delivery.detail)
 
 
-def dropped(delivery: Delivery, now: datetime, reason: Reason, why: str) -> Delivery:
-    """Waiting, and not wanted any more: the settings no longer have its rule or person, or the address is dead."""
-    return _moved(delivery, now, State.DROPPED, reason, why)
+def drop(delivery: Delivery, now: datetime, reason: Reason, why: str) -> Delivery:
+    """Held or retry, and no longer wanted: the settings no longer have its rule or person, or the address is suppressed."""
+    return _transition(delivery, now, State.DROPPED, reason, why)
 
 
-def undecidable(delivery: Delivery, now: datetime, why: str) -> Delivery:
-    """Unknown, and the settings no longer say whom to ask about it."""
-    return _moved(delivery, now, State.FAILED, Reason.NO_CHANNEL, why)
+def fail_without_channel(delivery: Delivery, now: datetime, why: str) -> Delivery:
+    """Unknown, and the settings no longer have the channel whose provider could look it up."""
+    return _transition(delivery, now, State.FAILED, Reason.NO_CHANNEL, why)
 
 
-def resent(delivery: Delivery, now: datetime, lifetime: timedelta, who: str) -> Delivery:
-    """Failed, expired, dropped or unknown, and an operator wants it sent: due at once, and young again."""
-    return _moved(
+def requeue(delivery: Delivery, now: datetime, lifetime: timedelta, who: str) -> Delivery:
+    """Failed, expired, dropped or unknown, and an operator wants it sent: due now, with a new lifetime."""
+    return _transition(
         delivery,
         now,
         State.RETRY,
         Reason.OPERATOR,
-        f"asked for by {who}",
+        f"requested by {who}",
         due_at=now,
         attempts=0,
         expires_at=max(delivery.expires_at, now + lifetime),
     )
 
 
-def arrived(delivery: Delivery, now: datetime, state: State, detail: str) -> Delivery:
-    """Sent, and the provider says how it ended: DELIVERED or UNDELIVERED."""
-    return _moved(delivery, now, state, Reason.ARRIVED if state is State.DELIVERED else Reason.NOT_ARRIVED, detail)
+def record_status(delivery: Delivery, now: datetime, state: State, detail: str) -> Delivery:
+    """Sent, and the provider reports the final status: DELIVERED or UNDELIVERED."""
+    return _transition(delivery, now, state, Reason.ARRIVED if state is State.DELIVERED else Reason.NOT_ARRIVED, detail)
 
 
-def _moved(
+def _transition(
     delivery: Delivery,
     now: datetime,
     state: State,
     reason: Reason,
     detail: str = "",
     due_at: datetime | None = None,
-    **more: object,
+    **changes: object,
 ) -> Delivery:
     steps = (*delivery.steps, Step(now, state, reason, detail))
     first, last = _STEPS_KEPT
     if len(steps) > first + last:
         steps = (*steps[:first], *steps[-last:])
-    return replace(delivery, state=state, reason=reason, detail=detail, due_at=due_at, steps=steps, **more)
+    return replace(delivery, state=state, reason=reason, detail=detail, due_at=due_at, steps=steps, **changes)

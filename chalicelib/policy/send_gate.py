@@ -1,6 +1,6 @@
-"""What stands in a message's way, in this order: a silence, a dead address, a digest's or quiet hours' time, a used up budget.
+"""Why a message cannot be sent now, checked in this order: a silence, a suppressed address, a deferral, an exhausted budget.
 
-A deliberate test minds none of them, the bot's own trouble a dead address only.
+A requested test message ignores all of them, a notice about the bot's own problems all but a suppressed address.
 """
 
 from collections.abc import Mapping
@@ -14,51 +14,51 @@ from ..domain.event import Kind
 from ..domain.message import Notice
 from ..domain.people import Channel
 from ..domain.settings import Settings
-from .budget import exhausted, scopes
+from .budget import find_exhausted, scopes
 from .controls import Controls, Silence, SuppressedAddress, active_silence, address_key
 from .quiet_hours import next_time, quiet_until
 
-# Of a silenced rule these are dropped; of a silenced monitor nothing is told to begin with, and afterwards what is still so.
-_SILENT = (Kind.UPLOAD, Kind.BUNDLE, Kind.BUS, Kind.ITEM)
+# Silenced rules drop these. A silenced monitor does not create its notices at all, and reports its state after the silence.
+_DROPPED_BY_SILENCE = (Kind.UPLOAD, Kind.BUNDLE, Kind.BUS, Kind.ITEM)
 
 
 class Deferral(Struct, frozen=True):
-    """Why a message waits, and until when; what waits for one reader until then is told as one."""
+    """Why a message is deferred, and until when. Messages for one recipient with the same end are sent as one."""
 
     reason: Reason
     until: datetime
-    why: str  # in words, for the ledger and the message
+    why: str  # for people: shown in the ledger and in the message
 
 
 def blocked_by(
     notice: Notice, settings: Settings, controls: Controls, now: datetime
 ) -> Silence | SuppressedAddress | Deferral | ExhaustedBudget | None:
-    """The first thing that keeps a notice from going now; None where it may."""
-    if notice.event.kind in _SILENT and (silence := active_silence(controls.silences, notice.rule, now)):
+    """Return the first reason why a notice cannot be sent now; None if it can."""
+    if notice.event.kind in _DROPPED_BY_SILENCE and (silence := active_silence(controls.silences, notice.rule, now)):
         return silence
     return (
         suppressed(notice, settings, controls)
         or deferral_for(notice, settings.zone(notice.recipient.person), now)
-        or exhausted_budget(notice, settings, controls.tripped, now)
+        or exhausted_budget(notice, settings, controls.exhausted, now)
     )
 
 
 def suppressed(notice: Notice, settings: Settings, controls: Controls) -> SuppressedAddress | None:
-    """Why nothing may go to a notice's address; None where it may."""
-    return None if notice.event.kind is Kind.TEST else controls.dead.get(suppression_key(notice, settings))
+    """Return the suppression of a notice's address, if any."""
+    return None if notice.event.kind is Kind.TEST else controls.suppressed.get(suppression_key(notice, settings))
 
 
 def suppression_key(notice: Notice, settings: Settings) -> str:
-    """The name of a notice's address among the dead ones."""
+    """Return the key of a notice's address on the suppression list."""
     recipient = notice.recipient
     return address_key(recipient.channel, settings.sender(recipient.channel), recipient.address)
 
 
 def deferral_for(notice: Notice, zone: str, now: datetime) -> Deferral | None:
-    """The time that a notice waits for, in its reader's zone; None where it may go now. What is urgent waits for none."""
+    """Return until when a notice is deferred, in its recipient's zone; None if it can be sent now. Urgent ones always can."""
     if notice.event.kind in (Kind.TEST, Kind.TROUBLE) or notice.event.urgent:
         return None
-    if notice.digest and not notice.waited:
+    if notice.digest and not notice.deferred:
         return Deferral(Reason.DIGEST, next_time(notice.digest, zone, now), str(notice.digest))
     if until := quiet_until(notice.quiet, zone, now):
         return Deferral(Reason.QUIET, until, "quiet hours")
@@ -66,14 +66,14 @@ def deferral_for(notice: Notice, zone: str, now: datetime) -> Deferral | None:
 
 
 def exhausted_budget(
-    notice: Notice, settings: Settings, tripped: Mapping[str, ExhaustedBudget], now: datetime
+    notice: Notice, settings: Settings, exhausted: Mapping[str, ExhaustedBudget], now: datetime
 ) -> ExhaustedBudget | None:
-    """The budget that stands in a notice's way; None where there is none. What is urgent goes by mail all the same."""
-    if not tripped or notice.event.kind in (Kind.TEST, Kind.TROUBLE):
+    """Return the exhausted budget that blocks a notice, if any. No budget blocks an urgent mail."""
+    if not exhausted or notice.event.kind in (Kind.TEST, Kind.TROUBLE):
         return None
     if notice.event.urgent and notice.recipient.channel is Channel.EMAIL:
         return None
     person, rule = notice.recipient.person, settings.rule(notice.rule)
-    of_person, of_rule, of_all = scopes(person.name, notice.rule)
-    limits = {of_person: person.budget, of_rule: rule.budget if rule else (), of_all: settings.bot.budget}
-    return exhausted(tripped, person.name, notice.rule, notice.recipient.channel, now, limits)
+    person_scope, rule_scope, bot_scope = scopes(person.name, notice.rule)
+    limits = {person_scope: person.budget, rule_scope: rule.budget if rule else (), bot_scope: settings.bot.budget}
+    return find_exhausted(exhausted, person.name, notice.rule, notice.recipient.channel, now, limits)

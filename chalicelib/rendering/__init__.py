@@ -1,1 +1,1 @@
-"""Messages from events: templates, filters, phrases and charts. May import rules, policy, domain and platform."""
+"""Messages from events: templates, variables, filters, phrases and charts. May import rules, policy, domain and platform."""

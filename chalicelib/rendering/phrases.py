@@ -1,71 +1,69 @@
-"""What is said of many files in one line: how many, where, and how a delivery of them ended.
+"""Phrases about many files: how many, where, and whether their batch is complete.
 
-Takes what render has made fit to show: dicts shaped as Summary, Whole and Digest are.
+The input is what templates get: sanitized dicts with the fields of Summary, Completion and Digest.
 """
 
 from typing import Any
 
-from ..platform.phrases import counted
+from ..platform.phrases import pluralize
 from ..platform.sanitize import shorten
 
-_MOST = 50  # letters of a folder in a line
+_MAX_FOLDER = 50  # characters
 
 
 def location_phrase(summary: dict[str, Any], by: str, shared: str, bucket: str) -> str:
-    """Where files arrived: "in invoices/2026", "in 12 folders"; or whose they are, where they are bundled `by` uploader."""
+    """Return where files arrived: "in invoices/2026", "in 12 folders"; or who uploaded them, if bundled `by` uploader."""
     if shared and by == "uploader":
-        return f"by {shorten(shared, _MOST)}"
+        return f"by {shorten(shared, _MAX_FOLDER)}"
     folders = [folder["name"] for folder in summary["folders"]]
     if not folders:
         return ""
-    name = shared or ("" if summary["more_folders"] else _common(folders))
+    name = shared or ("" if summary["more_folders"] else _common_folder(folders))
     if name or len(folders) == 1:
-        return f"in {shorten(name or bucket, _MOST)}" if name or bucket else ""
-    return f"in {counted(len(folders) + summary['more_folders'], 'folder')}"
+        return f"in {shorten(name or bucket, _MAX_FOLDER)}" if name or bucket else ""
+    return f"in {pluralize(len(folders) + summary['more_folders'], 'folder')}"
 
 
-def bundle_headline(summary: dict[str, Any], whole: dict[str, Any] | None, lead: Any, where: str) -> str:
-    """The headline of a bundle. `lead` is what was told before, or nothing."""
+def bundle_headline(summary: dict[str, Any], whole: dict[str, Any] | None, lead: Any, location: str) -> str:
+    """Return the headline of a bundle: "411 more files in incoming". `lead`: the upload sent before it, or None."""
     if whole:
         return _completion_headline(summary, whole)
-    return f"{counted(summary['files'], 'more file' if lead else 'file')} {where}".strip()
+    return f"{pluralize(summary['files'], 'more file' if lead else 'file')} {location}".strip()
 
 
 def digest_headline(summary: dict[str, Any], digest: dict[str, Any]) -> str:
-    """The headline of a digest."""
+    """Return the headline of a digest: "57 files, 2 rules"."""
     rules = [part["rule"] for part in digest["parts"]]
     if rules:
-        whose = f"rule {rules[0]}" if len(rules) == 1 else counted(len(rules), "rule")
-        return f"{count_phrase(summary)} by {whose}"
-    return f"{counted(digest['failures'], 'message')} to you failed" if digest["failures"] else "All quiet"
+        return f"{count_phrase(summary)}, {f'rule {rules[0]}' if len(rules) == 1 else pluralize(len(rules), 'rule')}"
+    return f"{pluralize(digest['failures'], 'message')} to you failed" if digest["failures"] else "All quiet"
 
 
 def count_phrase(summary: dict[str, Any]) -> str:
-    """How many files, and how many messages of other things: "3 files and 2 messages"."""
-    files, others = counted(summary["files"], "file"), counted(summary["others"], "message")
+    """Return the number of files and of messages about other events: "2 messages and 3 files"."""
+    files, others = pluralize(summary["files"], "file"), pluralize(summary["others"], "message")
     if not summary["others"]:
         return files
     return f"{others} and {files}" if summary["files"] else others
 
 
 def _completion_headline(summary: dict[str, Any], whole: dict[str, Any]) -> str:
-    what = f"Delivery {shorten(whole['folder'], _MOST)}" if whole["folder"] else "The delivery"
+    batch = shorten(whole["folder"], _MAX_FOLDER) if whole["folder"] else "The batch"
     expected, missing = whole["expected"], whole["missing"]
+    if whole["complete"] and expected:
+        return f"{batch} is complete: {expected:,} of {pluralize(expected, 'file')}"
     if whole["complete"]:
-        told = (
-            f"{expected:,} of {counted(expected, 'file')}" if expected else f"{counted(summary['files'], 'file')}, {whole['why']}"
-        )
-        return f"{what} is complete: {told}"
+        return f"{batch} is complete: {pluralize(summary['files'], 'file')}, {whole['why']}"
     if missing:
-        return f"{what} is NOT complete: {missing:,} of {counted(expected, 'file')} {'is' if missing == 1 else 'are'} missing"
-    return f"{what} is NOT complete: {whole['why']}"
+        return f"{batch} is incomplete: {missing:,} of {pluralize(expected, 'file')} missing"
+    return f"{batch} is incomplete: {whole['why']}"
 
 
-def _common(folders: list[str]) -> str:
-    """The folder that all of these are in, "" where that is the bucket's top."""
-    shared = folders[0].split("/")
+def _common_folder(folders: list[str]) -> str:
+    """The folder that contains all of these; "" if that is the bucket's top level."""
+    common = folders[0].split("/")
     for folder in folders[1:]:
-        other = folder.split("/")
-        same = next((count for count, (one, two) in enumerate(zip(shared, other, strict=False)) if one != two), len(other))
-        shared = shared[:same]
-    return "/".join(shared)
+        path = folder.split("/")
+        same = next((count for count, (one, two) in enumerate(zip(common, path, strict=False)) if one != two), len(path))
+        common = common[:same]
+    return "/".join(common)

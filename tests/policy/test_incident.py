@@ -1,171 +1,171 @@
-"""Incidents: stories of results, a line each, and what is told of them; and what must hold of any story."""
+"""Incidents: sequences of results and the messages they send, and properties that hold for any sequence."""
 
 from datetime import timedelta
 
 import pytest
 from hypothesis import example, given
-from hypothesis import strategies as some
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from chalicelib.domain.event import Severity
 from chalicelib.domain.monitor import AlertPolicy, CheckResult, MonitorState
 from chalicelib.domain.payloads import IncidentChange, Level
-from chalicelib.policy.incident import acknowledge, delivered, step
+from chalicelib.policy.incident import acknowledge, mark_delivered, step
 from tests.support.builders import NOON
 
 OK, UNKNOWN, WARNING, ERROR = Level.OK, Level.UNKNOWN, Level.WARNING, Level.ERROR
-LEVELS = {"ok": OK, "warn": WARNING, "bad": ERROR, "gone": UNKNOWN}
+LEVELS = {"ok": OK, "warn": WARNING, "fail": ERROR, "gone": UNKNOWN}
 MINUTE = timedelta(minutes=1)
 
 
 class Story:
-    """A monitor that is looked at once a minute."""
+    """A monitor that is checked once a minute."""
 
     def __init__(self, **alert_policy: object) -> None:
         self.alert_policy = replace(AlertPolicy(every=MINUTE), **alert_policy)
-        self.standing = MonitorState("web")
+        self.state = MonitorState("web")
         self.now = NOON
         self.identities: list[str] = []
 
-    def probe(self, word: str, *, silenced: bool = False) -> str:
-        """One result; what is told of it, "" for nothing."""
+    def check(self, word: str, *, silenced: bool = False) -> str:
+        """Apply one result; return the change that is sent, or ""."""
         self.now += MINUTE
-        result = CheckResult(LEVELS[word], f"says {word}")
-        self.standing = step(self.standing, result, self.alert_policy, self.now, silenced=silenced)
-        event = self.standing.untold
+        result = CheckResult(LEVELS[word], f"returned {word}")
+        self.state = step(self.state, result, self.alert_policy, self.now, silenced=silenced)
+        event = self.state.pending
         if event is None or event.news is None:
             return ""
         self.identities.append(event.identity)
-        self.standing = delivered(self.standing)
+        self.state = mark_delivered(self.state)
         return f"{event.news.change.value} {event.news.level.value}"
 
-    def looks(self, words: str, *, silenced: bool = False) -> list[str]:
-        """Several, told or not."""
-        return [told for word in words.split() if (told := self.probe(word, silenced=silenced))]
+    def checks(self, words: str, *, silenced: bool = False) -> list[str]:
+        """Apply several results; return the changes that are sent."""
+        return [change for word in words.split() if (change := self.check(word, silenced=silenced))]
 
 
-def test_fail_fail_alarm_remind_ack_pass_pass_resolved_with_duration() -> None:
+def test_failures_open_remind_until_acknowledged_and_resolve_after_recoveries() -> None:
     story = Story(failures=2, recoveries=2, remind=timedelta(minutes=10))
-    assert story.looks("ok bad") == []
-    assert story.probe("bad") == "opened error"
-    assert story.looks("bad " * 9) == []
-    assert story.probe("bad") == "reminder error"
-    story.standing = acknowledge(story.standing, "asha", story.now)
-    assert story.looks("bad " * 25 + "ok") == []
-    event_before = story.standing.incident
-    assert event_before is not None
-    assert story.probe("ok") == "resolved ok"
-    assert (story.standing.incident, story.standing.level) == (None, OK)
+    assert story.checks("ok fail") == []
+    assert story.check("fail") == "opened error"
+    assert story.checks("fail " * 9) == []
+    assert story.check("fail") == "reminder error"
+    story.state = acknowledge(story.state, "asha", story.now)
+    assert story.checks("fail " * 25 + "ok") == []
+    incident_before = story.state.incident
+    assert incident_before is not None
+    assert story.check("ok") == "resolved ok"
+    assert (story.state.incident, story.state.level) == (None, OK)
 
 
-def test_resolved_tells_how_long_it_lasted_from_the_first_failing_look() -> None:
+def test_resolved_message_has_the_duration_since_the_first_failed_check() -> None:
     story = Story(failures=3, recoveries=2)
-    story.looks("bad bad bad bad bad ok")
-    standing = step(story.standing, CheckResult(OK, "answered 200"), story.alert_policy, story.now + MINUTE)
-    assert standing.untold
-    assert standing.untold.news
-    news = standing.untold.news
+    story.checks("fail fail fail fail fail ok")
+    state = step(story.state, CheckResult(OK, "returned 200"), story.alert_policy, story.now + MINUTE)
+    assert state.pending
+    assert state.pending.news
+    news = state.pending.news
     assert news.until is not None
     assert (news.opened_at, news.until - news.opened_at) == (NOON + MINUTE, timedelta(minutes=5))
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "sent"),
     [
         ("ok ok ok", []),
-        ("bad", ["opened error"]),
-        ("bad bad ok ok", ["opened error", "resolved ok"]),
-        ("warn bad", ["opened warning", "worsened error"]),
-        ("bad warn ok", ["opened error", "eased warning", "resolved ok"]),
+        ("fail", ["opened error"]),
+        ("fail fail ok ok", ["opened error", "resolved ok"]),
+        ("warn fail", ["opened warning", "worsened error"]),
+        ("fail warn ok", ["opened error", "eased warning", "resolved ok"]),
         ("gone gone ok", ["opened unknown", "resolved ok"]),
-        ("gone bad", ["opened unknown", "worsened error"]),
-        ("bad gone gone bad ok", ["opened error", "resolved ok"]),  # not to know is no evidence
+        ("gone fail", ["opened unknown", "worsened error"]),
+        ("fail gone gone fail ok", ["opened error", "resolved ok"]),  # unknown is no evidence
     ],
 )
-def test_each_change_is_told_once(words: str, told: list[str]) -> None:
-    assert Story().looks(words) == told
+def test_each_change_is_sent_once(words: str, sent: list[str]) -> None:
+    assert Story().checks(words) == sent
 
 
-def test_thresholds_have_two_sides_and_other_results_begin_them_anew() -> None:
+def test_failures_and_recoveries_must_be_consecutive() -> None:
     story = Story(failures=3, recoveries=2)
-    assert story.looks("bad bad ok bad bad ok") == []
-    assert story.looks("bad bad bad") == ["opened error"]
-    assert story.looks("ok bad ok bad ok") == []
-    assert story.looks("ok") == ["resolved ok"]
+    assert story.checks("fail fail ok fail fail ok") == []
+    assert story.checks("fail fail fail") == ["opened error"]
+    assert story.checks("ok fail ok fail ok") == []
+    assert story.checks("ok") == ["resolved ok"]
 
 
-def test_what_is_at_least_a_warning_three_times_is_one() -> None:
-    assert Story(failures=3).looks("bad warn bad") == ["opened warning"]
+def test_mildest_of_consecutive_failures_counts() -> None:
+    assert Story(failures=3).checks("fail warn fail") == ["opened warning"]
 
 
-def test_flapping_is_told_once_and_then_when_it_has_settled() -> None:
+def test_flapping_is_reported_once_and_again_when_settled() -> None:
     story = Story()
-    assert story.looks("bad ok bad ok") == ["opened error", "resolved ok", "opened error", "flapping ok"]
-    assert story.looks("bad ok " * 10) == []
-    assert story.looks("ok " * 29) == []
-    assert story.looks("ok ok") == ["settled ok"]
-    assert story.standing.incident is None
-    assert story.looks("ok " * 60 + "bad") == ["opened error"]
+    assert story.checks("fail ok fail ok") == ["opened error", "resolved ok", "opened error", "flapping ok"]
+    assert story.checks("fail ok " * 10) == []
+    assert story.checks("ok " * 29) == []
+    assert story.checks("ok ok") == ["settled ok"]
+    assert story.state.incident is None
+    assert story.checks("ok " * 60 + "fail") == ["opened error"]
 
 
-def test_what_settles_badly_stays_an_incident() -> None:
+def test_incident_that_settles_in_error_stays_open() -> None:
     story = Story()
-    story.looks("bad ok bad ok bad")
-    assert story.looks("bad " * 30) == ["settled error"]
-    assert story.probe("ok") == "resolved ok"
+    story.checks("fail ok fail ok fail")
+    assert story.checks("fail " * 30) == ["settled error"]
+    assert story.check("ok") == "resolved ok"
 
 
-def test_silence_tells_afterwards_what_is_still_so() -> None:
+def test_change_that_still_applies_is_sent_after_a_silence() -> None:
     story = Story()
-    assert story.looks("bad bad", silenced=True) == []
-    assert story.probe("bad") == "opened error"
-    assert story.looks("ok ok", silenced=True) == []
-    assert story.probe("ok") == "resolved ok"
+    assert story.checks("fail fail", silenced=True) == []
+    assert story.check("fail") == "opened error"
+    assert story.checks("ok ok", silenced=True) == []
+    assert story.check("ok") == "resolved ok"
 
 
-def test_what_came_and_went_in_a_silence_is_never_told() -> None:
+def test_change_that_ended_during_a_silence_is_never_sent() -> None:
     story = Story()
-    assert story.looks("bad ok", silenced=True) == []
-    assert story.looks("ok ok") == []
+    assert story.checks("fail ok", silenced=True) == []
+    assert story.checks("ok ok") == []
 
 
-def test_acknowledged_incident_that_gets_worse_is_told_and_reminds_again() -> None:
+def test_acknowledged_incident_that_gets_worse_is_reported_and_reminds_again() -> None:
     story = Story(remind=timedelta(minutes=5))
-    story.probe("warn")
-    story.standing = acknowledge(story.standing, "asha", story.now)
-    assert story.looks("warn " * 9 + "bad") == ["worsened error"]
-    assert story.looks("bad " * 5) == ["reminder error"]
+    story.check("warn")
+    story.state = acknowledge(story.state, "asha", story.now)
+    assert story.checks("warn " * 9 + "fail") == ["worsened error"]
+    assert story.checks("fail " * 5) == ["reminder error"]
 
 
-def test_error_is_urgent_and_its_end_too_unless_the_settings_say_no() -> None:
+def test_error_and_its_resolution_are_urgent_unless_switched_off() -> None:
     def urgencies(urgent: bool, word: str) -> list[tuple[Severity, bool]]:
-        standing, found = MonitorState("web"), []
-        for each in (word, "ok"):
-            standing = step(standing, CheckResult(LEVELS[each], ""), AlertPolicy(urgent=urgent), NOON)
-            assert standing.untold
-            found.append((standing.untold.severity, standing.untold.urgent))
-            standing = delivered(standing)
-        return found
+        state, urgencies = MonitorState("web"), []
+        for result in (word, "ok"):
+            state = step(state, CheckResult(LEVELS[result], ""), AlertPolicy(urgent=urgent), NOON)
+            assert state.pending
+            urgencies.append((state.pending.severity, state.pending.urgent))
+            state = mark_delivered(state)
+        return urgencies
 
-    assert urgencies(True, "bad") == [(Severity.CRITICAL, True), (Severity.INFO, True)]
+    assert urgencies(True, "fail") == [(Severity.CRITICAL, True), (Severity.INFO, True)]
     assert urgencies(True, "warn") == [(Severity.WARNING, False), (Severity.INFO, False)]
-    assert urgencies(False, "bad") == [(Severity.CRITICAL, False), (Severity.INFO, False)]
+    assert urgencies(False, "fail") == [(Severity.CRITICAL, False), (Severity.INFO, False)]
 
 
-def test_mails_of_an_incident_are_one_conversation_and_the_next_has_another() -> None:
-    def thread(standing: MonitorState) -> str:
-        assert standing.untold
-        return standing.untold.thread
+def test_mails_of_each_incident_form_their_own_conversation() -> None:
+    def thread(state: MonitorState) -> str:
+        assert state.pending
+        return state.pending.thread
 
     story = Story()
-    opened = step(story.standing, CheckResult(ERROR, ""), story.alert_policy, NOON)
-    resolved = step(delivered(opened), CheckResult(OK, ""), story.alert_policy, NOON + MINUTE)
-    again = step(delivered(resolved), CheckResult(ERROR, ""), story.alert_policy, NOON + 2 * MINUTE)
+    opened = step(story.state, CheckResult(ERROR, ""), story.alert_policy, NOON)
+    resolved = step(mark_delivered(opened), CheckResult(OK, ""), story.alert_policy, NOON + MINUTE)
+    again = step(mark_delivered(resolved), CheckResult(ERROR, ""), story.alert_policy, NOON + 2 * MINUTE)
     assert thread(opened) == thread(resolved) != thread(again)
 
 
-def obvious(results: list[Level], failures: int, recoveries: int) -> list[Level]:
-    """The level after each result, found by looking at all that came before: slow, and plain."""
+def simple_model(results: list[Level], failures: int, recoveries: int) -> list[Level]:
+    """The level after each result, computed from all results before it: slow and simple."""
     levels: list[Level] = []
     level, tail = OK, list[Level]()
     for result in results:
@@ -173,48 +173,48 @@ def obvious(results: list[Level], failures: int, recoveries: int) -> list[Level]
             tail = []
         elif not (result is UNKNOWN and level is not OK):
             worse = result.rank > level.rank
-            tail = [*(each for each in tail if tail and (tail[-1].rank > level.rank) is worse), result]
+            tail = [*(earlier for earlier in tail if (tail[-1].rank > level.rank) is worse), result]
             if len(tail) >= (failures if worse else recoveries):
-                level = (min if worse else max)(tail, key=lambda each: each.rank)
+                level = (min if worse else max)(tail, key=lambda result: result.rank)
                 tail = []
         levels.append(level)
     return levels
 
 
 @given(
-    some.lists(some.sampled_from(list(LEVELS)), max_size=40),
-    some.integers(1, 4),
-    some.integers(1, 4),
-    some.sets(some.integers(0, 39)),
+    st.lists(st.sampled_from(list(LEVELS)), max_size=40),
+    st.integers(1, 4),
+    st.integers(1, 4),
+    st.sets(st.integers(0, 39)),
 )
-@example(["bad", "warn", "warn"], 2, 1, set())
-def test_levels_are_those_of_an_obvious_model_and_told_is_true(
+@example(["fail", "warn", "warn"], 2, 1, set())
+def test_levels_match_a_simple_model_and_messages_are_true(
     words: list[str], failures: int, recoveries: int, silent: set[int]
 ) -> None:
     story = Story(failures=failures, recoveries=recoveries)
-    levels = obvious([LEVELS[word] for word in words], failures, recoveries)
+    levels = simple_model([LEVELS[word] for word in words], failures, recoveries)
     last = OK
     for number, (word, level) in enumerate(zip(words, levels, strict=True)):
-        told = story.probe(word, silenced=number in silent)
-        assert story.standing.level is level
-        if told:
+        sent = story.check(word, silenced=number in silent)
+        assert story.state.level is level
+        if sent:
             assert number not in silent
-            last = Level(told.split()[1])
-            assert last is level  # nothing is told that is not so
-        elif number not in silent and not story.standing.flapping:
-            assert last is level  # and whatever is so is told
+            last = Level(sent.split()[1])
+            assert last is level  # what is sent is true
+        elif number not in silent and not story.state.flapping:
+            assert last is level  # and what is true was sent
     assert len(set(story.identities)) == len(story.identities)
 
 
-@given(some.lists(some.sampled_from(["ok", "bad"]), min_size=200, max_size=200), some.integers(1, 3))
-def test_nobody_is_flooded_by_a_monitor_that_flaps(words: list[str], failures: int) -> None:
+@given(st.lists(st.sampled_from(["ok", "fail"]), min_size=200, max_size=200), st.integers(1, 3))
+def test_flapping_monitor_sends_few_messages(words: list[str], failures: int) -> None:
     story = Story(failures=failures)
-    told = [story.now for word in words if story.probe(word)]
-    for at in told:
-        assert sum(at <= each < at + timedelta(minutes=30) for each in told) <= 5
+    sent_at = [story.now for word in words if story.check(word)]
+    for at in sent_at:
+        assert sum(at <= other < at + timedelta(minutes=30) for other in sent_at) <= 5
 
 
-def test_change_words_are_those_of_the_docs() -> None:
+def test_changes_are_named_as_in_the_docs() -> None:
     assert [change.value for change in IncidentChange] == [
         "opened", "worsened", "eased", "reminder", "flapping", "settled", "resolved",
     ]  # fmt: skip

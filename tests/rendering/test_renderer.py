@@ -1,4 +1,4 @@
-"""Messages: any name renders, in the limits of its medium, without header tricks, markup or links."""
+"""Messages: every name renders within the limits of its medium, without header injection, markup or links."""
 
 import re
 import unicodedata
@@ -17,6 +17,7 @@ from chalicelib.platform.sanitize import defuse_links, sanitize
 from chalicelib.platform.sms_text import count_segments, fit
 from chalicelib.rendering.renderer import Renderer
 from tests.support.builders import NOON, an_upload, some_settings
+from workbench.samples.incidents import sample_incidents
 
 SETTINGS = some_settings()
 ASHA = SETTINGS.people["asha"]
@@ -26,44 +27,44 @@ keys = st.text(min_size=1, max_size=400)
 
 def rendered(event: Event, channel: Channel, template: str = "upload", renderer: Renderer = RENDERER) -> Message:
     result = renderer.render(template, channel=channel, event=event, rule="uploads", person=ASHA)
-    assert result.trouble == ""
+    assert result.problem == ""
     return result.message
 
 
 class Tags(HTMLParser):
-    """The markup of a page, without its text."""
+    """The tags of a page, without its text."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
-        self.seen: list[str] = []
+        self.tags: list[str] = []
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.seen.append(repr((tag, attrs)))
+        self.tags.append(repr((tag, attrs)))
 
 
 @given(keys)
-def test_any_key_makes_a_mail_without_control_character_in_its_subject(key: str) -> None:
+def test_no_key_puts_a_control_character_into_a_subject(key: str) -> None:
     subject = rendered(an_upload(key), Channel.EMAIL).subject
-    assert not [letter for letter in subject if unicodedata.category(letter) in ("Cc", "Zl", "Zp", "Cs")]
+    assert not [character for character in subject if unicodedata.category(character) in ("Cc", "Zl", "Zp", "Cs")]
     assert len(subject) <= 200
 
 
 @given(keys)
-def test_any_key_leaves_the_markup_of_the_mail_as_it_is(key: str) -> None:
-    harmless = Tags(rendered(an_upload("x"), Channel.EMAIL).html).seen
-    hostile = Tags(rendered(an_upload(key), Channel.EMAIL).html).seen
-    without_command = harmless[:-4] + harmless[-2:]  # a key that cannot be typed has no command to fetch it
+def test_no_key_changes_the_markup_of_a_mail(key: str) -> None:
+    harmless = Tags(rendered(an_upload("x"), Channel.EMAIL).html).tags
+    hostile = Tags(rendered(an_upload(key), Channel.EMAIL).html).tags
+    without_command = harmless[:-4] + harmless[-2:]  # there is no download command for a key that cannot be typed
     assert hostile in (harmless, without_command)
 
 
 @given(keys)
-def test_any_key_fits_the_segments_of_a_text(key: str) -> None:
+def test_every_key_fits_into_two_segments(key: str) -> None:
     assert count_segments(rendered(an_upload(key), Channel.SMS).text).segments <= 2
 
 
 @given(keys)
-def test_event_keeps_the_key_it_came_with(key: str) -> None:
+def test_rendering_does_not_change_the_events_key(key: str) -> None:
     event = an_upload(key)
     rendered(event, Channel.EMAIL)
     assert event.upload is not None
@@ -83,11 +84,11 @@ def test_event_keeps_the_key_it_came_with(key: str) -> None:
         ("münchen.рф", "münchen .рф"),
     ],
 )
-def test_names_in_texts_become_no_links(name: str, shown: str) -> None:
+def test_names_in_texts_do_not_become_links(name: str, shown: str) -> None:
     assert defuse_links(name) == shown
 
 
-def test_bidi_and_line_tricks_are_made_visible() -> None:
+def test_bidi_overrides_and_line_ends_are_made_visible() -> None:
     assert sanitize("a\u202eb\r\nc\u2028") == r"a\u202eb\r\nc\u2028"
     assert sanitize("👨‍👩‍👧 é 名前") == "👨‍👩‍👧 é 名前"
 
@@ -103,18 +104,18 @@ def test_bidi_and_line_tricks_are_made_visible() -> None:
         ("ж" * 70, "UCS-2", 1),
         ("ж" * 71, "UCS-2", 2),
         ("🎉" * 35, "UCS-2", 1),
-        ("🎉" * 67, "UCS-2", 3),  # 33 to a segment: a surrogate pair is not split
+        ("🎉" * 67, "UCS-2", 3),  # 33 per segment: a surrogate pair is not split
         ("", "GSM-7", 1),
     ],
 )
-def test_segments_are_counted_as_networks_do(text: str, encoding: str, segments: int) -> None:
+def test_segments_are_counted_as_networks_count_them(text: str, encoding: str, segments: int) -> None:
     assert (count_segments(text).encoding, count_segments(text).segments) == (encoding, segments)
 
 
 @given(st.text(max_size=500), st.integers(1, 4))
-def test_cut_text_fits_and_is_its_beginning(text: str, most: int) -> None:
-    cut = fit(text, most)
-    assert count_segments(cut).segments <= most
+def test_cut_text_fits_and_is_the_start_of_the_text(text: str, max_segments: int) -> None:
+    cut = fit(text, max_segments)
+    assert count_segments(cut).segments <= max_segments
     assert cut == text or text.startswith(re.sub(r"(\.\.\.|…)$", "", cut))
 
 
@@ -124,49 +125,76 @@ def test_cut_falls_between_graphemes() -> None:
     assert set(cut.removesuffix("…").split(family)) == {""}
 
 
-def test_stage_and_test_are_marked() -> None:
+def test_stage_and_test_have_marks() -> None:
     event = replace(an_upload(), kind=Kind.TEST)
     message = rendered(event, Channel.EMAIL, renderer=Renderer(SETTINGS, stage="dev"))
     assert message.subject.startswith("[dev] [TEST] report.pdf")
     assert message.text.startswith("[dev] [TEST] ")
 
 
-def test_times_are_in_the_readers_zone() -> None:
+def test_times_are_in_the_recipients_zone() -> None:
     assert "2 Mar 2026, 17:30 IST" in rendered(an_upload(), Channel.EMAIL).text
 
 
 @pytest.mark.parametrize("template", ["upload", "plain"])
 @pytest.mark.parametrize("size", [None, 0, 1, 5 * 1024**4])
-def test_every_size_has_words(template: str, size: int | None) -> None:
+def test_every_size_renders(template: str, size: int | None) -> None:
     assert rendered(an_upload(size=size), Channel.SMS, template).text
 
 
-def test_plain_template_tells_of_trouble() -> None:
-    event = Event(Kind.TROUBLE, "0" * 32, NOON, detail="Twilio does not accept our credentials.")
-    assert "Twilio does not accept" in rendered(event, Channel.SMS, "plain").text
+def test_plain_template_renders_trouble() -> None:
+    event = Event(Kind.TROUBLE, "0" * 32, NOON, detail="Twilio rejects our credentials.")
+    assert "Twilio rejects our" in rendered(event, Channel.SMS, "plain").text
 
 
 @pytest.mark.parametrize("body", ["{{ upload.nothing }}", "{% if %}", "{{ ''.__class__.__mro__ }}", "{{ upload.key | nope }}"])
-def test_broken_template_gives_way_to_the_plain_one(tmp_path: Path, body: str) -> None:
+def test_plain_template_replaces_a_broken_one(tmp_path: Path, body: str) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "sms.txt").write_text(body)
     result = Renderer(SETTINGS, stage="prod", folder=tmp_path).render(
         "mine", channel=Channel.SMS, event=an_upload(), rule="uploads", person=ASHA
     )
     assert "report.pdf arrived" in result.message.text
-    assert result.trouble.startswith("template mine, sms.txt")
+    assert result.problem.startswith("template mine, sms.txt")
 
 
-def test_empty_text_is_no_message(tmp_path: Path) -> None:
+def test_plain_template_replaces_one_that_renders_no_text(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "sms.txt").write_text("{% if false %}never{% endif %}\n")
     result = Renderer(SETTINGS, stage="dev", folder=tmp_path).render(
         "mine", channel=Channel.SMS, event=an_upload(), rule="uploads", person=ASHA
     )
     assert "report.pdf arrived" in result.message.text
-    assert result.trouble == "template mine, sms.txt: it is empty"
+    assert result.problem == "template mine, sms.txt: the text is empty"
 
 
-def test_fetch_command_is_left_out_where_a_key_cannot_be_typed() -> None:
+def test_there_is_no_download_command_for_a_key_that_cannot_be_typed() -> None:
     assert "aws s3 cp" not in rendered(an_upload("a\u202eb"), Channel.EMAIL).text
     assert "aws s3 cp 's3://acme-drops/it'\"'\"'s' ." in rendered(an_upload("it's"), Channel.EMAIL).text
+
+
+def test_text_of_an_incident_names_its_start_once() -> None:
+    down, late = sample_incidents()["incident"], sample_incidents()["incident-warning"]
+    assert ": returned 503, not 2xx, since 14:40 IST. To stop reminders: " in rendered(down, Channel.SMS, "incident").text
+    text = rendered(late, Channel.SMS, "incident").text
+    assert text.endswith("has not arrived; it was due at 06:00 IST, 5 minutes ago (incident 81b0d7)")
+
+
+def test_text_of_an_incident_adds_its_start_in_the_recipients_zone() -> None:
+    late, paris = sample_incidents()["incident-warning"], replace(ASHA, timezone="Europe/Paris")
+    result = RENDERER.render("incident", channel=Channel.SMS, event=late, rule="nightly-etl", person=paris)
+    assert "it was due at 06:00 IST, 5 minutes ago, since 01:30 CET (incident 81b0d7)" in result.message.text
+
+
+@pytest.mark.parametrize("template", ["incident", "plain"])
+def test_footer_names_the_monitor_of_an_incident(template: str) -> None:
+    message = rendered(sample_incidents()["incident"], Channel.EMAIL, template)
+    assert message.text.endswith('You receive this because of monitor "uploads" in acme-drops.\n')
+    assert 'You receive this because of monitor "uploads" in acme-drops.' in message.html
+
+
+def test_footer_of_a_trouble_notice_names_the_owner() -> None:
+    event = Event(Kind.TROUBLE, "0" * 32, NOON, detail="Twilio rejects our credentials.")
+    message = rendered(event, Channel.EMAIL, "plain")
+    assert "You receive this as the owner of acme-drops." in message.text
+    assert "You receive this as the owner of acme-drops." in message.html

@@ -1,4 +1,4 @@
-"""Bundles and digests: the first line says all, times are the reader's, charts are plain tables, names do no harm."""
+"""Bundles and digests: a first line with every fact, the recipient's times, charts from plain tables, harmless names."""
 
 import re
 from collections.abc import Iterable
@@ -18,9 +18,9 @@ from chalicelib.domain.payloads import Completion, Digest, Part, Share, Summary
 from chalicelib.domain.people import Channel
 from chalicelib.platform.sms_text import count_segments
 from chalicelib.policy.bundle_window import event_of_bundle
-from chalicelib.policy.summary import Tally
+from chalicelib.policy.summary import SummaryBuilder
 from chalicelib.rendering.charts import by_folder, over_time
-from chalicelib.rendering.renderer import MOST_SUBJECT, Renderer
+from chalicelib.rendering.renderer import MAX_SUBJECT, Renderer
 from tests.support.builders import NOON, an_upload, some_settings
 from workbench.samples.uploads import HOSTILE_KEY, sample_events
 
@@ -49,19 +49,19 @@ SAMPLES = {name: event for name, event in sample_events().items() if event.kind 
 EVERY_SAMPLE = pytest.mark.parametrize("name", SAMPLES)
 
 
-def told(event: Event, channel: Channel, *, rule: str = "uploads", renderer: Renderer = RENDERER, **person: Any) -> Message:
+def rendered(event: Event, channel: Channel, *, rule: str = "uploads", renderer: Renderer = RENDERER, **person: Any) -> Message:
     template = event.kind.value if event.kind in (Kind.BUNDLE, Kind.DIGEST) else "upload"
     result = renderer.render(template, channel=channel, event=event, rule=rule, person=replace(ASHA, **person))
-    assert result.trouble == ""
+    assert result.problem == ""
     return result.message
 
 
 def mail(event: Event, rule: str = "uploads", **person: Any) -> Message:
-    return told(event, Channel.EMAIL, rule=rule, **person)
+    return rendered(event, Channel.EMAIL, rule=rule, **person)
 
 
 def text(event: Event, rule: str = "uploads", **person: Any) -> str:
-    return told(event, Channel.SMS, rule=rule, **person).text
+    return rendered(event, Channel.SMS, rule=rule, **person).text
 
 
 def first_line(message: Message) -> str:
@@ -69,17 +69,17 @@ def first_line(message: Message) -> str:
 
 
 def a_bundle(*events: Event, lead: Event | None = None, whole: Completion | None = None, by: str = "") -> Event:
-    """What uploads are told as, by way of the tally."""
-    tally = Tally()
+    """The event that sends these uploads as one."""
+    builder = SummaryBuilder()
     for event in events:
-        tally.add(event)
+        builder.add(event)
     window = Window(NOON, NOON, NOON, NOON, lead) if lead else None
-    return event_of_bundle(Bundle("b" * 32, "series", NOON, window=window, by=by), tally, whole, NOON)
+    return event_of_bundle(Bundle("b" * 32, "series", NOON, window=window, by=by), builder, whole, NOON)
 
 
 def uploads(count: int, folder: str = "in", size: int = 1024, every: timedelta = timedelta(seconds=10)) -> list[Event]:
-    each = (an_upload(f"{folder}/{number:03}.pdf", size) for number in range(count))
-    return [replace(event, at=NOON + number * every) for number, event in enumerate(each)]
+    events = (an_upload(f"{folder}/{number:03}.pdf", size) for number in range(count))
+    return [replace(event, at=NOON + number * every) for number, event in enumerate(events)]
 
 
 def a_digest(*parts: Part, failed: Iterable[Share] = (), why: str = "quiet hours") -> Event:
@@ -88,14 +88,14 @@ def a_digest(*parts: Part, failed: Iterable[Share] = (), why: str = "quiet hours
 
 
 def a_part(rule: str, *events: Event) -> Part:
-    tally = Tally()
+    builder = SummaryBuilder()
     for event in events:
-        tally.add(event)
-    return Part(rule, tally.summary())
+        builder.add(event)
+    return Part(rule, builder.summary())
 
 
 class Page(HTMLParser):
-    """A page's tags and attributes, and whether each that was opened was closed."""
+    """A page's tags and attributes; every opened tag must be closed."""
 
     VOID = frozenset(("meta", "br", "img", "hr", "input", "link"))
 
@@ -116,32 +116,32 @@ class Page(HTMLParser):
 
     def bars(self, name: str = "bar") -> list[int]:
         """The widths of a chart's bars, as attribute and as style."""
-        found = [attrs for _, attrs in self.tags if attrs.get("class") == name]
-        for bar in found:
+        bars = [attrs for _, attrs in self.tags if attrs.get("class") == name]
+        for bar in bars:
             assert bar["width"] is not None
             assert f"width:{bar['width']};" in str(bar["style"])
             assert f"background-color:{bar['bgcolor']};" in str(bar["style"])
-        return [int(str(bar["width"]).removesuffix("%")) for bar in found]
+        return [int(str(bar["width"]).removesuffix("%")) for bar in bars]
 
 
-# what is said
+# wording
 
 
-def test_text_of_a_bundle_says_how_many_where_when_and_which() -> None:
+def test_text_of_a_bundle_has_number_place_time_and_names() -> None:
     bundle = a_bundle(*uploads(412, "invoices", 8_000_000), lead=an_upload())
     assert text(bundle) == ("acme-drops: 412 more files in invoices, 3.1 GB, 17:30 to 18:38 IST: 000.pdf, 001.pdf and 410 more")
 
 
 @pytest.mark.parametrize(
-    ("lead", "words"), [(None, "3 files in in, 3 KB, 17:30 IST: 000.pdf, 001.pdf, 002.pdf"), (an_upload(), "3 more files in in")]
+    ("lead", "start"), [(None, "3 files in in, 3 KB, 17:30 IST: 000.pdf, 001.pdf, 002.pdf"), (an_upload(), "3 more files in in")]
 )
-def test_more_is_said_only_where_one_was_told_before(lead: Event | None, words: str) -> None:
+def test_more_files_only_after_a_first_one_was_sent(lead: Event | None, start: str) -> None:
     bundle = a_bundle(*uploads(3), lead=lead)
-    assert text(bundle).startswith(f"acme-drops: {words}")
-    assert first_line(mail(bundle)).startswith(words.partition(",")[0])
+    assert text(bundle).startswith(f"acme-drops: {start}")
+    assert first_line(mail(bundle)).startswith(start.partition(",")[0])
 
 
-def test_place_is_what_the_files_have_in_common() -> None:
+def test_place_is_the_folder_that_all_files_share() -> None:
     several = [*uploads(2, "invoices/2025/a"), *uploads(2, "invoices/2025/b")]
     assert "4 files in invoices/2025, " in text(a_bundle(*several))
     assert "4 files in invoices, " in text(a_bundle(*several, by="invoices"), "by folder")
@@ -155,73 +155,73 @@ LATE = "after 6 hours"
 
 
 @pytest.mark.parametrize(
-    ("whole", "words"),
+    ("whole", "result"),
     [
         (Completion(True, "24 of 24 files", FOLDER, 24), "is complete: 24 of 24 files, 24 KB, 17:30 to 17:33 IST"),
-        (Completion(True, "_SUCCESS came", FOLDER), "is complete: 24 files, _SUCCESS came, 24 KB, "),
+        (Completion(True, "_SUCCESS received", FOLDER), "is complete: 24 files, _SUCCESS received, 24 KB, "),
         (
             Completion(False, "24 of 27 files", FOLDER, 27, 3, ("p-07", "p-08", "p-11")),
-            "is NOT complete: 3 of 27 files are missing (p-07, p-08, p-11). Came: 24 files, 24 KB, ",
+            "is incomplete: 3 of 27 files missing (p-07, p-08, p-11); 24 files received, 24 KB, ",
         ),
         (
             Completion(False, "24 of 64 files", FOLDER, 64, 40, ("p-07", "p-08", "p-11", "p-12", "p-13")),
-            "is NOT complete: 40 of 64 files are missing (p-07, p-08, p-11 and 37 more). Came",
+            "is incomplete: 40 of 64 files missing (p-07, p-08, p-11 and 37 more); 24 files received",
         ),
-        (Completion(False, "24 of 25 files", FOLDER, 25, 1), "is NOT complete: 1 of 25 files is missing. Came: 24 files"),
-        (Completion(False, f"no _SUCCESS {LATE}", FOLDER), "is NOT complete: no _SUCCESS after 6 hours. Came: 24 files"),
+        (Completion(False, "24 of 25 files", FOLDER, 25, 1), "is incomplete: 1 of 25 files missing; 24 files received"),
+        (Completion(False, f"no _SUCCESS {LATE}", FOLDER), "is incomplete: no _SUCCESS after 6 hours; 24 files received"),
     ],
 )
-def test_delivery_that_ended_says_first_how(whole: Completion, words: str) -> None:
+def test_message_of_a_batch_starts_with_its_result(whole: Completion, result: str) -> None:
     event = a_bundle(*uploads(24, FOLDER), whole=whole)
     mark = "" if whole.complete else "[WARNING] "
-    headline = re.split(r"[.,(]", words)[0].strip()
-    assert text(event).startswith(f"{mark}acme-drops: Delivery {FOLDER} {words}")
-    assert mail(event).subject.startswith(f"{mark}Delivery {FOLDER} {headline}")
-    assert first_line(mail(event)).startswith(f"{mark}Delivery {FOLDER} {headline}")
+    headline = re.split(r"[;,(]", result)[0].strip()
+    assert text(event).startswith(f"{mark}acme-drops: {FOLDER} {result}")
+    assert mail(event).subject.startswith(f"{mark}{FOLDER} {headline}")
+    assert first_line(mail(event)).startswith(f"{mark}{FOLDER} {headline}")
     assert all(name in mail(event).text and name in mail(event).html for name in whole.names)
 
 
-def test_delivery_without_any_file_is_told() -> None:
-    event = a_bundle(whole=Completion(True, "_SUCCESS came", FOLDER))
-    assert text(event) == f"acme-drops: Delivery {FOLDER} is complete: no files, _SUCCESS came"
-    assert first_line(mail(event)) == f"Delivery {FOLDER} is complete: no files, _SUCCESS came."
+def test_batch_without_files_is_reported() -> None:
+    event = a_bundle(whole=Completion(True, "_SUCCESS received", FOLDER))
+    assert text(event) == f"acme-drops: {FOLDER} is complete: no files, _SUCCESS received"
+    assert first_line(mail(event)) == f"{FOLDER} is complete: no files, _SUCCESS received."
 
 
-def test_digest_says_totals_each_rule_what_failed_and_why_it_came_as_one() -> None:
+def test_digest_has_totals_rules_failures_and_why_it_is_one_message() -> None:
     parts = a_part("uploads", *uploads(120)), a_part("by folder", *uploads(3, "invoices"))
     event = a_digest(*parts, failed=[Share("2026-03-02T10", 2), Share("2026-03-02T11", 1)])
     assert text(event) == (
-        "acme-drops: 123 files by 2 rules, 123 KB, 17:30 to 17:49 IST: uploads 120, by folder 3. "
+        "acme-drops: 123 files, 2 rules, 123 KB, 17:30 to 17:49 IST: uploads 120, by folder 3. "
         "3 messages to you failed (quiet hours)"
     )
     message = mail(event)
-    assert message.subject == "123 files by 2 rules (123 KB), 3 messages to you failed, quiet hours"
-    for words in ("3 messages to you failed", "This came as one message: quiet hours.", "Rule uploads", "invoices/000.pdf"):
+    assert message.subject == "123 files, 2 rules (123 KB), 3 messages to you failed, quiet hours"
+    for words in ("3 messages to you failed", "Sent as one message: quiet hours.", "Rule uploads", "invoices/000.pdf"):
         assert words in message.text
         assert words in message.html
 
 
 def test_digest_of_one_rule_names_files() -> None:
     assert text(a_digest(a_part("uploads", *uploads(3)), why="daily 08:00")) == (
-        "acme-drops: 3 files by rule uploads, 3 KB, 17:30 IST: 000.pdf, 001.pdf, 002.pdf (daily 08:00)"
+        "acme-drops: 3 files, rule uploads, 3 KB, 17:30 IST: 000.pdf, 001.pdf, 002.pdf (daily 08:00)"
     )
 
 
-def test_digest_without_anything_says_all_quiet() -> None:
+def test_empty_digest_says_all_quiet() -> None:
     event = a_digest(why="daily 08:00")
     assert text(event) == "acme-drops: All quiet since 2 Mar 2026, 09:30 IST (daily 08:00)"
     assert mail(event).subject == "All quiet, daily 08:00"
     assert "All quiet since" in mail(event).text
 
 
-def test_digest_that_has_only_failures_is_not_quiet() -> None:
+def test_digest_with_failures_only_is_not_quiet() -> None:
     event = a_digest(failed=[Share("2026-03-02T10", 1)])
     assert "quiet since" not in text(event)
     assert mail(event).subject.startswith("1 message to you failed")
     assert Page(mail(event).html).bars("failed-bar") == [100]
 
 
-def test_folders_of_several_buckets_are_told_apart() -> None:
+def test_folders_of_several_buckets_are_prefixed_with_the_bucket() -> None:
     parts = a_part("uploads", *uploads(2, "same")), a_part("by folder", *uploads(1, "same"))
     assert re.findall(r"\d  (\S+/same), ", mail(a_digest(*parts)).text) == ["acme-drops/same", "other-drops/same"]
     one_bucket = parts[0], a_part("by uploader", *uploads(1, "else"))
@@ -231,34 +231,34 @@ def test_folders_of_several_buckets_are_told_apart() -> None:
 @EVERY_SAMPLE
 def test_everyday_texts_fit_two_segments_and_subjects_their_limit(name: str) -> None:
     assert count_segments(text(SAMPLES[name])).segments <= 2
-    assert len(mail(SAMPLES[name]).subject) <= MOST_SUBJECT
+    assert len(mail(SAMPLES[name]).subject) <= MAX_SUBJECT
 
 
 @EVERY_SAMPLE
-def test_plain_template_tells_of_bundles_and_digests(name: str) -> None:
+def test_plain_template_renders_bundles_and_digests(name: str) -> None:
     for channel in Channel:
-        made = RENDERER.render("plain", channel=channel, event=SAMPLES[name], rule="uploads", person=ASHA)
-        assert made.trouble == ""
-        assert re.search(r"files|All quiet", made.message.text)
+        result = RENDERER.render("plain", channel=channel, event=SAMPLES[name], rule="uploads", person=ASHA)
+        assert result.problem == ""
+        assert re.search(r"files|All quiet", result.message.text)
 
 
-def test_last_words_tell_how_many(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_minimal_text_has_the_number_of_files(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chalicelib.rendering.renderer.FALLBACK", "nothing")
-    made = RENDERER.render("nothing", channel=Channel.SMS, event=SAMPLES["bundle"], rule="uploads", person=ASHA)
-    assert made.message.text == "acme-drops: 412 files"
-    made = RENDERER.render("nothing", channel=Channel.SMS, event=SAMPLES["all-quiet"], rule="uploads", person=ASHA)
-    assert made.message.text == "acme-drops: no files"
+    result = RENDERER.render("nothing", channel=Channel.SMS, event=SAMPLES["bundle"], rule="uploads", person=ASHA)
+    assert result.message.text == "acme-drops: 412 files"
+    result = RENDERER.render("nothing", channel=Channel.SMS, event=SAMPLES["all-quiet"], rule="uploads", person=ASHA)
+    assert result.message.text == "acme-drops: no files"
 
 
 # severity
 
 
 @pytest.mark.parametrize("severity", [Severity.WARNING, Severity.CRITICAL])
-def test_severity_stands_in_front_of_everything(severity: Severity) -> None:
+def test_severity_comes_first_in_every_part(severity: Severity) -> None:
     event, renderer = replace(an_upload(), severity=severity), Renderer(SETTINGS, stage="dev")
     mark = f"[dev] [{severity.upper()}] "
-    message = told(event, Channel.EMAIL, renderer=renderer)
-    assert told(event, Channel.SMS, renderer=renderer).text.startswith(mark)
+    message = rendered(event, Channel.EMAIL, renderer=renderer)
+    assert rendered(event, Channel.SMS, renderer=renderer).text.startswith(mark)
     assert message.subject.startswith(f"{mark}report.pdf")
     assert message.text.startswith(mark)
     assert f">{severity.upper()}</span>" in message.html
@@ -278,29 +278,29 @@ def test_bundle_has_the_subject_of_the_mail_it_follows() -> None:
     bundle = replace(a_bundle(*uploads(3), lead=lead), thread="feed")
     assert mail(bundle).subject == f"Re: {mail(lead).subject}"
     assert mail(bundle).thread == mail(lead).thread == "feed"
-    assert told(bundle, Channel.SMS).thread == ""
+    assert rendered(bundle, Channel.SMS).thread == ""
 
 
-def test_marks_of_the_mail_it_follows_stay() -> None:
+def test_bundle_keeps_the_marks_of_the_mail_it_follows() -> None:
     rule = SETTINGS.rule("by folder")
     assert rule is not None
-    renderer, lead = Renderer(SETTINGS, stage="dev"), rule.judged(an_upload())
-    first = told(lead, Channel.EMAIL, rule=rule.name, renderer=renderer)
+    renderer, lead = Renderer(SETTINGS, stage="dev"), rule.with_severity(an_upload())
+    first = rendered(lead, Channel.EMAIL, rule=rule.name, renderer=renderer)
     assert first.subject.startswith("[dev] [WARNING] ")
-    follows = told(a_bundle(*uploads(3), lead=lead), Channel.EMAIL, rule=rule.name, renderer=renderer)
+    follows = rendered(a_bundle(*uploads(3), lead=lead), Channel.EMAIL, rule=rule.name, renderer=renderer)
     assert follows.subject == f"Re: {first.subject}"
 
 
 @given(st.text(min_size=1, max_size=400))
-def test_subject_of_an_answer_is_the_same_however_long(key: str) -> None:
+def test_subject_of_a_follow_up_is_the_same_however_long(key: str) -> None:
     lead = an_upload(key)
     subject = mail(a_bundle(*uploads(2), lead=lead)).subject
     assert subject == f"Re: {mail(lead).subject}"
 
 
-def test_delivery_and_series_that_goes_on_have_subjects_of_their_own() -> None:
+def test_batches_and_later_windows_have_their_own_subjects() -> None:
     whole = a_bundle(*uploads(24), lead=an_upload(), whole=Completion(True, "24 of 24 files", FOLDER, 24))
-    assert mail(whole).subject == f"Delivery {FOLDER} is complete: 24 of 24 files (24 KB)"
+    assert mail(whole).subject == f"{FOLDER} is complete: 24 of 24 files (24 KB)"
     assert mail(a_bundle(*uploads(24))).subject == "24 files in in (24 KB)"
 
 
@@ -316,14 +316,14 @@ def test_delivery_and_series_that_goes_on_have_subjects_of_their_own() -> None:
         ("America/New_York", ["05:00", "06:00"]),
     ],
 )
-def test_hours_are_the_readers(zone: str, hours: list[str]) -> None:
+def test_hours_are_in_the_recipients_zone(zone: str, hours: list[str]) -> None:
     shares = [{"name": "2026-11-23T10", "files": 1}, {"name": "2026-11-23T11", "files": 2}]
     assert [bar.label for bar in over_time(shares, zone).bars] == hours
     event = a_bundle(*uploads(9, every=timedelta(minutes=20)))
     assert f"Files per hour, {zone}:" in mail(event, timezone=zone).text
 
 
-def test_hours_of_several_days_have_dates_and_empty_ones_are_shown() -> None:
+def test_hours_of_several_days_have_dates_and_empty_hours_are_shown() -> None:
     names = {"2026-11-23T17": 4, "2026-11-23T19": 1, "2026-11-24T05": 8}
     chart = over_time([{"name": name, "files": files} for name, files in names.items()], "Asia/Kolkata")
     assert [(bar.label, bar.files, bar.width) for bar in chart.bars] == [
@@ -335,16 +335,16 @@ def test_hours_of_several_days_have_dates_and_empty_ones_are_shown() -> None:
     ]
 
 
-def test_hour_that_comes_twice_in_autumn_is_two() -> None:
+def test_repeated_hour_in_autumn_is_two_rows() -> None:
     shares = [{"name": f"2026-10-25T0{hour}", "files": 1} for hour in (0, 1)]
     assert [bar.label for bar in over_time(shares, "Europe/Paris").bars] == ["02:00", "02:00"]
     spring = [{"name": f"2026-03-29T0{hour}", "files": 1} for hour in (0, 1)]
     assert [bar.label for bar in over_time(spring, "Europe/Paris").bars] == ["01:00", "03:00"]
 
 
-def test_long_times_are_told_by_day_and_very_long_ones_by_month() -> None:
+def test_long_charts_have_days_and_very_long_ones_months() -> None:
     days = [{"name": f"2026-11-{day}T{hour}", "files": 1} for day, hour in ((23, 10), (23, 20), (25, 10), (25, 18))]
-    chart = over_time(days, "Asia/Kolkata")  # of 20 and 18 hours UTC, the first is the next day there, the second not
+    chart = over_time(days, "Asia/Kolkata")  # 20:00 UTC is the next day in Kolkata, 18:00 UTC is not
     assert (chart.unit, [(bar.label, bar.files) for bar in chart.bars]) == (
         "day",
         [("Mon 23 Nov", 1), ("Tue 24 Nov", 1), ("Wed 25 Nov", 2)],
@@ -354,7 +354,7 @@ def test_long_times_are_told_by_day_and_very_long_ones_by_month() -> None:
     assert over_time([], "UTC").bars == ()
 
 
-def test_longest_bar_is_as_wide_as_the_chart_and_no_bar_is_lost() -> None:
+def test_longest_bar_fills_the_chart_and_no_bar_is_lost() -> None:
     summary = {
         "files": 1_000,
         "size": 10,
@@ -362,14 +362,14 @@ def test_longest_bar_is_as_wide_as_the_chart_and_no_bar_is_lost() -> None:
         "more_folders": 7,
     }
     assert [(bar.label, bar.files, bar.width) for bar in by_folder(summary)] == [
-        ("(top)", 900, 100),
+        ("(top level)", 900, 100),
         ("a", 1, 1),
         ("7 more folders", 99, 11),
     ]
 
 
 @EVERY_SAMPLE
-def test_bars_are_cells_with_a_width_a_colour_and_text_beside_them(name: str) -> None:
+def test_bars_are_cells_with_width_colour_and_text_beside_them(name: str) -> None:
     page = Page(mail(SAMPLES[name]).html)
     assert all(1 <= width <= 100 for width in page.bars() + page.bars("failed-bar"))
     assert all(attrs.get("role") == "presentation" for tag, attrs in page.tags if tag == "table")
@@ -378,29 +378,29 @@ def test_bars_are_cells_with_a_width_a_colour_and_text_beside_them(name: str) ->
 
 
 @EVERY_SAMPLE
-def test_mail_refers_to_nothing_outside_and_runs_nothing(name: str) -> None:
+def test_mail_loads_nothing_and_runs_nothing(name: str) -> None:
     html = mail(SAMPLES[name]).html
     page = Page(html)
     assert {tag for tag, _ in page.tags}.isdisjoint(("img", "script", "link", "svg", "a", "iframe", "form"))
     attributes = [attribute for _, attrs in page.tags for attribute in attrs]
-    assert not [each for each in attributes if each.startswith("on") or each in ("href", "src", "background")]
+    assert not [name for name in attributes if name.startswith("on") or name in ("href", "src", "background")]
     assert not re.search(r"url\(|@import|https?:|display:\s*(flex|grid)", html)
 
 
-def test_clocks_that_change_within_a_span_are_named() -> None:
+def test_clock_change_within_a_span_shows_both_zones() -> None:
     before, after = datetime(2026, 10, 24, 23, 30, tzinfo=UTC), datetime(2026, 10, 25, 2, 0, tzinfo=UTC)
     event = a_bundle(replace(an_upload("a"), at=before), replace(an_upload("b"), at=after))
     assert "01:30 CEST to 03:00 CET" in text(event, timezone="Europe/Paris")
     assert "25 Oct 2026, 01:30 CEST to 03:00 CET" in mail(event, timezone="Europe/Paris").text
 
 
-def test_span_over_midnight_has_its_days() -> None:
+def test_span_over_midnight_has_both_days() -> None:
     event = a_bundle(*uploads(2, every=timedelta(hours=9)))
     assert "2 Mar 17:30 to 3 Mar 02:30 IST" in text(event)
     assert "2 Mar 2026, 17:30 to 3 Mar 2026, 02:30 IST" in mail(event).text
 
 
-# strangers' names
+# hostile names
 
 
 HOSTILE = an_upload(HOSTILE_KEY)
@@ -408,7 +408,7 @@ names = st.text(min_size=1, max_size=200)
 
 
 @pytest.mark.parametrize("name", ["bundle-hostile", "incomplete", "digest"])
-def test_hostile_names_stay_harmless(name: str) -> None:
+def test_hostile_names_are_harmless(name: str) -> None:
     message = mail(SAMPLES[name])
     assert "\u202e" not in message.text + message.html + message.subject
     assert "<img" not in message.html
@@ -417,14 +417,14 @@ def test_hostile_names_stay_harmless(name: str) -> None:
 
 
 @given(names)
-def test_any_name_leaves_the_markup_as_it_is(name: str) -> None:
+def test_no_name_changes_the_markup(name: str) -> None:
     def page(key: str, folder: str) -> list[tuple[str, dict[str, str | None]]]:
         bundle = a_bundle(an_upload(f"{folder}/x"), an_upload("other/y"), lead=an_upload(key), by=folder)
         summary = replace(bundle.summary or Summary(), names=(key,), largest=(Share(key, 1, 1),), files=3)
         whole = Completion(False, key, folder, 3, 1, (key,))
-        found = Page(mail(replace(bundle, summary=summary), "by folder").html).tags
-        found += Page(mail(replace(bundle, summary=summary, whole=whole)).html).tags
-        return found + Page(mail(a_digest(Part("uploads", summary), why=key)).html).tags
+        tags = Page(mail(replace(bundle, summary=summary), "by folder").html).tags
+        tags += Page(mail(replace(bundle, summary=summary, whole=whole)).html).tags
+        return tags + Page(mail(a_digest(Part("uploads", summary), why=key)).html).tags
 
     folder = name.replace("/", "-")
     assert page(name, folder) == page("x", "x")
@@ -437,10 +437,10 @@ def an_event() -> st.SearchStrategy[Event]:
 
 
 @given(st.lists(an_event(), max_size=15), st.lists(an_event(), max_size=3), st.sampled_from(["uploads", "by folder", "gone"]))
-def test_any_summary_that_a_tally_makes_is_told_without_trouble(these: list[Event], others: list[Event], rule: str) -> None:
-    bundle = a_bundle(*these, lead=others[0] if others else None, by=these[0].upload.key if these and these[0].upload else "")
-    whole = a_bundle(*these, whole=Completion(False, "why", "x" * 300, 99, 9, tuple(e.upload.key for e in others if e.upload)))
-    digest = a_digest(a_part(rule, *these, bundle), a_part("uploads", *others), failed=[Share("2026-03-02T10", 2)])
+def test_every_summary_renders_without_problems(events: list[Event], others: list[Event], rule: str) -> None:
+    bundle = a_bundle(*events, lead=others[0] if others else None, by=events[0].upload.key if events and events[0].upload else "")
+    whole = a_bundle(*events, whole=Completion(False, "why", "x" * 300, 99, 9, tuple(e.upload.key for e in others if e.upload)))
+    digest = a_digest(a_part(rule, *events, bundle), a_part("uploads", *others), failed=[Share("2026-03-02T10", 2)])
     for event in (bundle, whole, digest):
         message = mail(event, rule)
         assert len(message.subject) <= 200

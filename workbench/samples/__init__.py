@@ -1,1 +1,1 @@
-"""Sample events to try templates on."""
+"""Sample events for previewing and checking templates. May import chalicelib."""

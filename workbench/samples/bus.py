@@ -1,6 +1,4 @@
-"""Events of the bus to try templates on, as EventBridge delivers them: a service's failure, a state, an order of one's own, and a
-hostile one.
-"""
+"""Sample events of the event bus, as EventBridge delivers them: a failed task, a new state, custom events and a hostile one."""
 
 from typing import Any
 
@@ -12,7 +10,7 @@ _TASK = f"arn:aws:ecs:eu-west-1:{_ACCOUNT}:task/shop/c13b4cb40f1f4fe4a2971f76ae5
 
 
 def sample_bus() -> dict[str, Event]:
-    """One event of each sort, by name."""
+    """Return one event of each kind, by name."""
     killed = {"name": "web", "exitCode": 137, "reason": "OutOfMemoryError: Container killed due to memory usage"}
     task = {
         "clusterArn": f"arn:aws:ecs:eu-west-1:{_ACCOUNT}:cluster/shop",

@@ -1,4 +1,4 @@
-"""Changes of a table's items to try templates on: an order that was refused, a new one, one that expired, and a hostile one."""
+"""Sample changes of a table's items: a refused order, a new one, an expired one and a hostile one."""
 
 from datetime import UTC, datetime
 
@@ -16,7 +16,7 @@ _HOSTILE = {
 
 
 def sample_items() -> dict[str, Event]:
-    """One event of each kind of change, by name."""
+    """Return one event per kind of change, by name."""
     return {
         "item": _event(Item("orders", ChangeType.UPDATED, {"id": "17"}, _REFUSED, _PAID, ("status",))),
         "item-created": _event(Item("orders", ChangeType.CREATED, {"id": "17"}, _PAID)),

@@ -1,4 +1,4 @@
-"""Events to try templates on: uploads, bundles of them, digests, a test and a word of trouble; some with a hostile name."""
+"""Sample events for every template: uploads, bundles, digests, a test, a trouble notice and more, some with hostile names."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -12,19 +12,19 @@ from .items import sample_items
 _AT = datetime(2026, 3, 2, 9, 20, tzinfo=UTC)
 HOSTILE_KEY = "in/\u202efdp.exe\r\nBcc: eve@example.net <img src=x onerror=alert(1)> evil.com {{ 7 * 7 }} 🎉.csv"
 _GB, _MB = 1024**3, 1024**2
-_DELIVERY = "deliveries/2026-03-02"
+_BATCH = "deliveries/2026-03-02"
 
 
 def sample_events(bucket: str = "acme-drops") -> dict[str, Event]:
-    """One event of each kind that a template may meet, by name."""
+    """Return one event of each kind that a template may get, by name."""
 
     def upload(key: str, size: int) -> Upload:
         return Upload(
             bucket, key, size, etag="0" * 32, sequencer="0055AED6DCD90281E5", creation=Creation.PUT, by="AWS:AIDAEXAMPLE"
         )
 
-    def event(kind: Kind, thing: Upload | None, detail: str = "") -> Event:
-        return Event(kind, identity_of("sample", kind, detail), _AT, "us-east-1", thing, detail)
+    def event(kind: Kind, upload: Upload | None, detail: str = "") -> Event:
+        return Event(kind, identity_of("sample", kind, detail), _AT, "us-east-1", upload, detail)
 
     def bundle(name: str, summary: Summary, lead: Upload | None = None, whole: Completion | None = None) -> Event:
         identity = identity_of("sample", "bundle", name)
@@ -37,36 +37,36 @@ def sample_events(bucket: str = "acme-drops") -> dict[str, Event]:
         since = min((part.summary.first_at for part in parts if part.summary.first_at), default=_AT - timedelta(days=1))
         return Event(Kind.DIGEST, identity_of("sample", "digest", why), _AT, digest=Digest(since, _AT, why, parts, failed))
 
-    def words(title: str, text: str, **more: str) -> Event:
-        said = {"title": title, "text": text, **more}
-        return Event(Kind.MESSAGE, identity_of("sample", "message", title), _AT, detail=text, words=said)
+    def message(title: str, text: str, **more: str) -> Event:
+        words = {"title": title, "text": text, **more}
+        return Event(Kind.MESSAGE, identity_of("sample", "message", title), _AT, detail=text, words=words)
 
     night = (Part("uploads", _uploads()), Part("invoices", _invoices()), Part("reports", _report()))
     return {
         "upload": event(Kind.UPLOAD, upload("invoices/2026/March offer.pdf", 1_234_567)),
         "hostile": event(Kind.UPLOAD, upload(HOSTILE_KEY, 0)),
-        "test": event(Kind.TEST, None, "asked for with: test asha"),
-        "trouble": event(Kind.TROUBLE, None, "Twilio does not accept our credentials any more."),
+        "test": event(Kind.TEST, None, "requested with: test asha"),
+        "trouble": event(Kind.TROUBLE, None, "Twilio rejects our credentials."),
         "bundle": bundle("invoices", _invoices(), lead=upload("invoices/2026/March offer.pdf", 1_234_567)),
         "bundle-hostile": bundle("hostile", _uploads()),
-        "whole": bundle("whole", _delivery(24), whole=Completion(True, "24 of 24 files", _DELIVERY, 24)),
+        "whole": bundle("whole", _batch(24), whole=Completion(True, "24 of 24 files", _BATCH, 24)),
         "incomplete": bundle(
             "incomplete",
-            _delivery(21),
-            whole=Completion(False, "21 of the 24 files that _SUCCESS lists", _DELIVERY, 24, 3, ("p-07", "p-11", HOSTILE_KEY)),
+            _batch(21),
+            whole=Completion(False, "21 of the 24 files listed in _SUCCESS", _BATCH, 24, 3, ("p-07", "p-11", HOSTILE_KEY)),
         ),
         "digest": digest("quiet hours", night, (Share("2026-03-01T21", 1), Share("2026-03-02T04", 3))),
         "all-quiet": digest("daily 08:00"),
         **sample_incidents(),
-        "message": words("Maintenance tonight", "The shop is closed from 22:00 to 23:00."),
-        "message-hostile": words("<b>hi</b>\r\nBcc: eve@example.net", "\u202eevil.com {{ 7 * 7 }}", **{"x<y": "z" * 500}),
+        "message": message("Maintenance tonight", "The shop is closed from 22:00 to 23:00."),
+        "message-hostile": message("<b>hi</b>\r\nBcc: eve@example.net", "\u202eevil.com {{ 7 * 7 }}", **{"x<y": "z" * 500}),
         **sample_bus(),
         **sample_items(),
     }
 
 
 def _invoices() -> Summary:
-    """Those of ten minutes, in one folder: the everyday bundle."""
+    """Ten minutes of uploads to one folder: an everyday bundle."""
     names = ("Acme.pdf", "Beta & Sons.pdf", "Gamma.pdf", "Delta.pdf", "Epsilon.pdf", "Zeta.pdf", "Eta.pdf", "Theta.pdf")
     return Summary(
         files=412,
@@ -81,7 +81,7 @@ def _invoices() -> Summary:
 
 
 def _uploads() -> Summary:
-    """Those of a night, in several folders."""
+    """A night of uploads to several folders."""
     counts = {22: 4, 23: 31, 0: 118, 1: 260, 2: 96, 3: 12, 8: 7}
     return Summary(
         files=528,
@@ -108,14 +108,14 @@ def _report() -> Summary:
     )
 
 
-def _delivery(files: int) -> Summary:
+def _batch(files: int) -> Summary:
     return Summary(
         files=files,
         size=files * 132 * _MB,
         first_at=_AT - timedelta(hours=2),
         last_at=_AT,
-        folders=(Share(_DELIVERY, files, files * 132 * _MB),),
-        names=tuple(f"{_DELIVERY}/p-{number:02}" for number in range(1, 11) if number != 7 or files == 24)[:10],
-        largest=(Share(f"{_DELIVERY}/p-03", 1, 300 * _MB),),
+        folders=(Share(_BATCH, files, files * 132 * _MB),),
+        names=tuple(f"{_BATCH}/p-{number:02}" for number in range(1, 11) if number != 7 or files == 24)[:10],
+        largest=(Share(f"{_BATCH}/p-03", 1, 300 * _MB),),
         hours=(Share("2026-03-02T07", 5), Share("2026-03-02T08", files - 9), Share("2026-03-02T09", 4)),
     )

@@ -1,11 +1,10 @@
-"""Compiled templates: taken where they fit their source, passed over where they do not, and never written in Lambda."""
+"""Compiled templates: used if they match their source, ignored if not, and never written in Lambda."""
 
 from pathlib import Path
 
 import pytest
 
-from chalicelib.rendering.renderer import environment
-from chalicelib.rendering.template_cache import TemplateCache
+from chalicelib.rendering.templates import TemplateCache, environment
 
 
 @pytest.fixture
@@ -21,10 +20,8 @@ def rendered(templates: Path) -> str:
     return environment(templates, compiled=TemplateCache(templates.parent / "compiled")).get_template("upload/sms.txt").render()
 
 
-def test_compiled_template_is_taken(templates: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "jinja2.sandbox.ImmutableSandboxedEnvironment.compile", lambda *given: pytest.fail("it was compiled again")
-    )
+def test_compiled_template_is_used(templates: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jinja2.sandbox.ImmutableSandboxedEnvironment.compile", lambda *_: pytest.fail("compiled again"))
     assert rendered(templates) == "2 files"
 
 
@@ -36,7 +33,7 @@ def test_changed_template_is_compiled_again_and_nothing_is_written(templates: Pa
     assert compiled.read_bytes() == before
 
 
-def test_compiled_template_that_is_broken_is_passed_over(templates: Path) -> None:
+def test_broken_compiled_template_is_ignored(templates: Path) -> None:
     (compiled,) = (templates.parent / "compiled").iterdir()
     compiled.write_bytes(b"rubbish")
     assert rendered(templates) == "2 files"
