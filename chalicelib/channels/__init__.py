@@ -1,1 +1,1 @@
-"""One transport a module, the registry, and delivery receipts. May import domain and platform."""
+"""Message transports (one per file), their registry, and Twilio's delivery receipts. May import domain and platform."""

@@ -1,25 +1,25 @@
-"""What every mail of ours says about itself, whichever way it leaves."""
+"""Headers of every e-mail, whichever transport sends it."""
 
 from email.utils import parseaddr
 
 from ..domain.message import Message
 
-# RFC 3834: nobody's out-of-office answers us. X-Auto-Response-Suppress is Microsoft's word for the same (MS-OXCMAIL).
-AUTOMATIC = {"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All"}
+# RFC 3834: prevents out-of-office replies. X-Auto-Response-Suppress is Microsoft's equivalent (MS-OXCMAIL).
+AUTO_GENERATED = {"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All"}
 
 # Our own id: SES replaces Message-ID.
 DELIVERY_HEADER = "X-Dropnote-Delivery"
 
 
-def headers_of(message: Message, delivery_id: str, sender: str) -> dict[str, str]:
-    """The headers to add to the mail of that delivery. `sender` is whom it comes from, name and address."""
-    headers = {**AUTOMATIC, DELIVERY_HEADER: delivery_id}
-    if message.thread:  # RFC 5322, 3.6.4. No mail has that id: SES gives ids of its own, and we learn them too late
-        root = f"<{message.thread}.dropnote@{domain_of(sender)}>"
+def build_headers(message: Message, delivery_id: str, sender: str) -> dict[str, str]:
+    """Return the headers to add to a delivery's e-mail. `sender` is the From field, with or without a name."""
+    headers = {**AUTO_GENERATED, DELIVERY_HEADER: delivery_id}
+    if message.thread:  # RFC 5322, 3.6.4. No e-mail has this id: SES assigns its own, which we learn too late
+        root = f"<{message.thread}.dropnote@{sender_domain(sender)}>"
         headers |= {"In-Reply-To": root, "References": root}
     return headers
 
 
-def domain_of(sender: str) -> str:
-    """The domain of an address, with a name or without."""
+def sender_domain(sender: str) -> str:
+    """Return the domain of an address, with or without a name."""
     return parseaddr(sender)[1].rpartition("@")[2]

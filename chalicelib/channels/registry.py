@@ -1,36 +1,36 @@
-"""Which transport a channel goes through: the one line to add for a new one."""
+"""Maps each channel to its transport: a new transport needs one branch here."""
 
 from collections.abc import Mapping
 
 from ..domain.people import Channel
 from ..domain.settings import Settings
-from ..platform.aws import Clients
+from ..platform.aws import ClientFactory
 from ..platform.secrets import Secrets
 from .transport import Transport
+from .twilio_receipts import RECEIPTS_PATH
 
-RECEIPTS = "/receipts/twilio/"  # and the delivery's id: API Gateway hands on no raw query, so nothing of ours is in one
 
-
-def transport_of(
-    channel: Channel, settings: Settings, parameters: Secrets, clients: Clients, environ: Mapping[str, str]
+def make_transport(
+    channel: Channel, settings: Settings, secrets: Secrets, clients: ClientFactory, environ: Mapping[str, str]
 ) -> Transport:
-    """Make the transport of a channel; each imports its own library, so that only what is used is paid for.
+    """Create the transport of a channel. Each imports its own library, so unused ones cost no cold-start time.
 
     Raises:
-        MissingSecret: it needs a password or token that cannot be read.
+        MissingSecret: a password or token cannot be read.
+        LookupError: the settings do not configure the channel.
     """
     if channel is Channel.SMS and settings.sms:
-        import twilio.rest  # noqa: F401  the first text need not wait for it
+        import twilio.rest  # noqa: F401  loaded here so that the first text does not wait for it
 
         from .twilio import Twilio
 
-        public = parameters.public_url()
-        receipts = public + RECEIPTS if public else ""
-        return Twilio(settings.sms, parameters.secret("twilio-auth-token"), environ.get("TWILIO_BASE_URL", ""), receipts)
+        public_url = secrets.public_url()
+        receipts_url = public_url + RECEIPTS_PATH if public_url else ""
+        return Twilio(settings.sms, secrets.secret("twilio-auth-token"), environ.get("TWILIO_BASE_URL", ""), receipts_url)
     if channel is Channel.EMAIL and settings.email and settings.email.transport == "smtp":
         from .smtp import Smtp
 
-        return Smtp(settings.email, parameters.secret("smtp-password") if settings.email.username else "")
+        return Smtp(settings.email, secrets.secret("smtp-password") if settings.email.username else "")
     if channel is Channel.EMAIL and settings.email:
         from .ses import CLIENT_CONFIG, Ses
 

@@ -1,4 +1,4 @@
-"""E-mail by Amazon SES, API v2.
+"""E-mail through Amazon SES, API v2.
 
 Source: Amazon SES API v2 reference, "SendEmail" and its errors; Amazon SES developer guide, "Errors related to the
 sending quotas". SES has no idempotency token and sends no Retry-After.
@@ -24,26 +24,29 @@ from botocore.parsers import ResponseParserError
 from ..domain.delivery import DeliveryError, OutcomeUnknown, Reason, Receipt
 from ..domain.message import Message
 from ..platform.clock import Clock, utc_now
-from .mail_headers import headers_of
+from .mail_headers import build_headers
 from .transport import CONNECT_TIMEOUT_S, READ_TIMEOUT_S
 
-# One attempt: botocore repeats a request whose answer was lost, and SES would send the mail twice.
+# One attempt: botocore repeats a request whose response was lost, and SES would send the e-mail twice.
 CLIENT_CONFIG = Config(connect_timeout=CONNECT_TIMEOUT_S, read_timeout=READ_TIMEOUT_S, retries={"total_max_attempts": 1})
 
-FRESH = timedelta(seconds=5)  # no server hangs up that soon; a mail by a new connection costs 50 ms of CPU
+MAX_IDLE = timedelta(seconds=5)  # no server closes a connection that soon; a new connection costs 50 ms of CPU
 
-_TRANSIENT = {
-    "TooManyRequestsException": Reason.RATE,
-    "LimitExceededException": Reason.RATE,
-    "Throttling": Reason.RATE,
-    "ThrottlingException": Reason.RATE,
-    "RequestLimitExceeded": Reason.RATE,
-    "SlowDown": Reason.RATE,
-    "RequestTimeout": Reason.UNREACHABLE,  # it waited for the rest of our request
+# Throttled messages are retried by the sweep (delivery/sweep.py), with the waits of policy/outcome.py.
+_THROTTLING = (
+    "TooManyRequestsException",
+    "LimitExceededException",
+    "Throttling",
+    "ThrottlingException",
+    "RequestLimitExceeded",
+    "SlowDown",
+)
+_TRANSIENT = dict.fromkeys(_THROTTLING, Reason.RATE) | {
+    "RequestTimeout": Reason.UNREACHABLE,  # SES did not receive our complete request in time
     "RequestTimeoutException": Reason.UNREACHABLE,
-    "ExpiredToken": Reason.AUTH,  # Lambda gives a role's containers new credentials: the next try has them
+    "ExpiredToken": Reason.AUTH,  # Lambda renews a container's credentials: the next attempt has them
     "ExpiredTokenException": Reason.AUTH,
-    "InvalidSignatureException": Reason.AUTH,  # also for a clock that is wrong, as that of a container that was frozen
+    "InvalidSignatureException": Reason.AUTH,  # also for a wrong clock, such as that of a container that was frozen
     "RequestExpired": Reason.AUTH,
 }
 _PERMANENT = {
@@ -59,7 +62,7 @@ _PERMANENT = {
     "UnrecognizedClientException": Reason.AUTH,
     "SignatureDoesNotMatch": Reason.AUTH,
 }
-_NOTHING_LEFT = (
+_NOT_SENT = (
     ConnectTimeoutError,
     EndpointConnectionError,
     ProxyConnectionError,
@@ -67,50 +70,52 @@ _NOTHING_LEFT = (
     PartialCredentialsError,
     CredentialRetrievalError,
 )
-_BAD_ANSWER = (ResponseParserError, AttributeError, TypeError, ValueError)  # botocore trips over JSON of another shape
+_UNREADABLE_RESPONSE = (ResponseParserError, AttributeError, TypeError, ValueError)  # what botocore raises at unexpected JSON
 
 
 class Ses:
-    """Sends mails from one address. `client` is a boto3 sesv2 client made with CLIENT_CONFIG."""
+    """Sends e-mails from one address. `client` is a boto3 sesv2 client created with CLIENT_CONFIG."""
 
     def __init__(self, client: Any, from_: str, clock: Clock = utc_now) -> None:
         self._client = client
         self._from = from_
         self._clock = clock
         self._used_at = clock()
-        self._looking = Lock()
+        self._lock = Lock()
 
     def send(self, message: Message, *, to: str, delivery_id: str) -> Receipt:
-        """Send one mail; see Transport."""
-        self._leave_stale_connections()
+        """Send one e-mail; see Transport."""
+        self._close_stale_connections()
         try:
-            answer = self._client.send_email(
+            response = self._client.send_email(
                 FromEmailAddress=self._from,
                 Destination={"ToAddresses": [to]},
-                Content={"Simple": _content(message, headers_of(message, delivery_id, self._from))},
+                Content={"Simple": _content(message, build_headers(message, delivery_id, self._from))},
                 EmailTags=[{"Name": "dropnote-delivery", "Value": delivery_id}],
             )
         except ClientError as error:
-            raise _refusal(error) from error
-        except _NOTHING_LEFT as error:
+            raise _delivery_error(error) from error
+        except _NOT_SENT as error:
             raise DeliveryError(Reason.UNREACHABLE, f"SES could not be reached: {type(error).__name__}") from error
         except BotoCoreError as error:
-            raise OutcomeUnknown(Reason.TIMEOUT, f"SES gave no answer after the mail had left: {type(error).__name__}") from error
-        except _BAD_ANSWER as error:
-            raise OutcomeUnknown(Reason.PROVIDER, "SES's answer could not be read") from error
-        if not answer.get("MessageId"):
-            raise OutcomeUnknown(Reason.PROVIDER, "SES's answer could not be read")
-        return Receipt(str(answer["MessageId"]))
+            raise OutcomeUnknown(Reason.TIMEOUT, f"SES did not respond to the request: {type(error).__name__}") from error
+        except _UNREADABLE_RESPONSE as error:
+            raise OutcomeUnknown(Reason.PROVIDER, "SES's response could not be read") from error
+        if not response.get("MessageId"):
+            raise OutcomeUnknown(Reason.PROVIDER, "SES's response could not be read")
+        return Receipt(str(response["MessageId"]))
 
-    def _leave_stale_connections(self) -> None:
-        """A container that was frozen wakes up with connections that SES has closed long ago, and a mail sent by one of them
-        breaks as one whose answer was lost. botocore's answer to that is to repeat, and ours must not be.
+    def _close_stale_connections(self) -> None:
+        """Close connections that were idle for longer than MAX_IDLE.
+
+        A thawed container has connections that SES closed long ago. An e-mail sent over one fails as if its response was lost:
+        botocore would repeat it, and we must not.
         """
-        with self._looking:  # several threads send: none may close what another has just opened
+        with self._lock:  # several threads send: none may close a connection that another has just opened
             now, used_at = self._clock(), self._used_at
             self._used_at = now
-            if now - used_at > FRESH:
-                self._client.close()  # those that are idle, and it makes new ones as it needs them
+            if now - used_at > MAX_IDLE:
+                self._client.close()  # the idle ones; the client opens new ones as it needs them
 
 
 def _content(message: Message, headers: dict[str, str]) -> dict[str, Any]:
@@ -124,18 +129,18 @@ def _content(message: Message, headers: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _refusal(error: ClientError) -> DeliveryError:
+def _delivery_error(error: ClientError) -> DeliveryError:
     code = str(error.response.get("Error", {}).get("Code", ""))
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    told = f"SES answered {code or status}"  # never its message: that quotes addresses
+    detail = f"SES returned {code or status}"  # never its message, which quotes addresses
     if code in _TRANSIENT:
-        return DeliveryError(_TRANSIENT[code], told)
+        return DeliveryError(_TRANSIENT[code], detail)
     if code in _PERMANENT:
-        return DeliveryError(_PERMANENT[code], told, permanent=True)
+        return DeliveryError(_PERMANENT[code], detail, permanent=True)
     if status == 429:
-        return DeliveryError(Reason.RATE, told)
+        return DeliveryError(Reason.RATE, detail)
     if status == 408:
-        return DeliveryError(Reason.UNREACHABLE, told)
+        return DeliveryError(Reason.UNREACHABLE, detail)
     if status >= 500:
-        return OutcomeUnknown(Reason.PROVIDER, told)
-    return DeliveryError(Reason.AUTH if status in (401, 403) else Reason.REFUSED, told, permanent=True)
+        return OutcomeUnknown(Reason.PROVIDER, detail)
+    return DeliveryError(Reason.AUTH if status in (401, 403) else Reason.REFUSED, detail, permanent=True)

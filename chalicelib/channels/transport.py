@@ -1,4 +1,4 @@
-"""Channels: one Protocol, one method. Message in, receipt out, or a DeliveryError that says what to do next."""
+"""The transport protocol: message in, receipt out, or a DeliveryError that says what to do next."""
 
 from datetime import datetime
 from typing import Protocol, runtime_checkable
@@ -11,23 +11,23 @@ READ_TIMEOUT_S = 10.0
 
 
 class Transport(Protocol):
-    """What a channel is sent through: SES, SMTP, Twilio."""
+    """Sends a channel's messages: SES, SMTP or Twilio."""
 
     def send(self, message: Message, *, to: str, delivery_id: str) -> Receipt:
         """Send one message to one address.
 
         Raises:
-            DeliveryError: surely not accepted.
-            OutcomeUnknown: perhaps accepted.
+            DeliveryError: the message was certainly not accepted.
+            OutcomeUnknown: the message may have been accepted.
         """
 
 
 @runtime_checkable
 class Searchable(Protocol):
-    """A transport whose provider lists what it has accepted."""
+    """A transport whose provider lists the messages it accepted."""
 
     def find(self, *, to: str, since: datetime) -> list[Candidate]:
-        """The messages to that address that the provider accepted since then.
+        """Return the messages to an address that the provider accepted since a time.
 
         Raises:
             DeliveryError: the list cannot be read now.

@@ -1,6 +1,6 @@
-"""SMS by Twilio, through its own package, which is imported only when a text is really sent (16 ms and 20 MB).
+"""SMS through Twilio, with its own package, which is imported only when a text is sent (16 ms and 20 MB).
 
-Source: Twilio docs, "Message resource" (creating one is not idempotent: a repeat is a second text and a second bill) and
+Source: Twilio docs, "Message resource" (creating one is not idempotent: a repeated request is a second text and is billed) and
 "Error and warning dictionary" (the codes of the tables).
 """
 
@@ -27,13 +27,13 @@ _PERMANENT = {
     21408: Reason.BLOCKED,  # country not enabled
     21602: Reason.REFUSED,  # no body
     21603: Reason.ACCOUNT,  # no "from"
-    21606: Reason.ACCOUNT,  # "from" is not ours, or cannot text
-    21608: Reason.ACCOUNT,  # a trial account texts verified numbers only
-    21610: Reason.OPTED_OUT,  # answered STOP
+    21606: Reason.ACCOUNT,  # "from" is not our number, or cannot send texts
+    21608: Reason.ACCOUNT,  # a trial account sends to verified numbers only
+    21610: Reason.OPTED_OUT,  # replied STOP
     21612: Reason.BLOCKED,  # no route to this number
     21614: Reason.BAD_ADDRESS,  # not a mobile number
     21617: Reason.REFUSED,  # body too long
-    21635: Reason.BAD_ADDRESS,  # landline; before July 2024 that was 21614
+    21635: Reason.BAD_ADDRESS,  # landline; 21614 before July 2024
     21659: Reason.ACCOUNT,  # "from" is not a Twilio number, or a short code of another country
     21703: Reason.ACCOUNT,  # messaging service without a number
     30004: Reason.OPTED_OUT,  # blocked by or for the person
@@ -43,123 +43,125 @@ _PERMANENT = {
     30034: Reason.ACCOUNT,  # 10DLC not registered
     63038: Reason.ACCOUNT,  # daily cap
 }
-TIMEOUT_S = 6.0  # the package gives it to requests, which takes it twice: to connect, and to wait for the answer
-_NOT_TWILIOS = (ValueError, KeyError, TypeError, AttributeError)  # what the package does with a 2xx body of another shape
-_MOST_LISTED = 5_000  # texts to one number since one event: more than anybody reads
-_TRANSIENT = {20429: Reason.RATE, 21611: Reason.RATE, 30001: Reason.RATE}
+_TRANSIENT = {20429: Reason.RATE, 21611: Reason.RATE, 30001: Reason.RATE}  # throttling: retried by the sweep
+TIMEOUT_S = 6.0  # requests applies it twice: to connecting, and to waiting for the response
+_UNREADABLE_RESPONSE = (ValueError, KeyError, TypeError, AttributeError)  # what the package raises at an unexpected 2xx body
+_MAX_LISTED = 5_000  # texts to one number since one event: more than anybody reads
 
 
 class Twilio:
-    """Sends texts from one account. `base_url` is Twilio's own unless a test or the local world says otherwise."""
+    """Sends texts from one account. `base_url` is Twilio's own if empty; tests and the local environment set another."""
 
     def __init__(
-        self, sms: SmsSettings, token: str, base_url: str = "", receipts: str = "", timeout_s: float = TIMEOUT_S
+        self, sms: SmsSettings, token: str, base_url: str = "", receipts_url: str = "", timeout_s: float = TIMEOUT_S
     ) -> None:
-        """`receipts` is the public URL that hears how a text fared, without the delivery's id; "" for nobody."""
+        """`receipts_url` is the public URL for delivery receipts, without the delivery's id; "" to request none."""
         self._sms = sms
         self._token = token
         self._base_url = base_url
-        self._receipts = receipts
+        self._receipts_url = receipts_url
         self._timeout_s = timeout_s
 
     def send(self, message: Message, *, to: str, delivery_id: str) -> Receipt:
-        """Send one text; see Transport. Twilio has no field for our id: the ledger keeps the body's hash."""
+        """Send one text; see Transport. Twilio has no field for our id, so the ledger stores the hash of the body."""
         import requests
         from twilio.base.exceptions import TwilioException
 
         sender: dict[str, Any] = (
             {"messaging_service_sid": self._sms.messaging_service} if self._sms.messaging_service else {"from_": self._sms.from_}
         )
-        if self._receipts:
-            sender["status_callback"] = self._receipts + delivery_id
+        if self._receipts_url:
+            sender["status_callback"] = self._receipts_url + delivery_id
         with self._client() as (client, connection):
             try:
                 sent = client.messages.create(to=to, body=message.text, **sender)
             except requests.exceptions.RequestException as error:
-                raise _lost(error, connection) from error
+                raise _connection_error(error, connection) from error
             except TwilioException as error:
-                raise _refusal(error, client.http_client) from error
-            except _NOT_TWILIOS as error:
-                raise OutcomeUnknown(Reason.PROVIDER, "Twilio's answer could not be read") from error
+                raise _delivery_error(error, client.http_client) from error
+            except _UNREADABLE_RESPONSE as error:
+                raise OutcomeUnknown(Reason.PROVIDER, "Twilio's response could not be read") from error
         if not sent.sid:
-            raise OutcomeUnknown(Reason.PROVIDER, "Twilio's answer could not be read")
+            raise OutcomeUnknown(Reason.PROVIDER, "Twilio's response could not be read")
         return Receipt(str(sent.sid))
 
     def find(self, *, to: str, since: datetime) -> list[Candidate]:
-        """See Searchable. The list has the newest first; a text still queued has no DateSent, so that filter is not used."""
+        """See Searchable. The list is newest first. Queued texts have no DateSent, so that filter is not used."""
         import requests
         from twilio.base.exceptions import TwilioException
 
-        found = []
+        candidates = []
         try:
             with self._client() as (client, _):
-                for text in client.messages.stream(to=to, limit=_MOST_LISTED, page_size=100):
+                for text in client.messages.stream(to=to, limit=_MAX_LISTED, page_size=100):
                     if text.date_created < since:
                         break
-                    found.append(Candidate(str(text.sid), body_hash(str(text.body)), text.date_created))
-        except (requests.exceptions.RequestException, TwilioException, *_NOT_TWILIOS) as error:
-            raise DeliveryError(Reason.UNREACHABLE, f"Twilio's list could not be read: {_names(error)}") from error
-        if len(found) == _MOST_LISTED:  # what we look for may be among those left out, and must not count as never sent
-            raise DeliveryError(Reason.UNREACHABLE, f"Twilio's list has {_MOST_LISTED} texts since then, or more")
-        return found
+                    candidates.append(Candidate(str(text.sid), body_hash(str(text.body)), text.date_created))
+        except (requests.exceptions.RequestException, TwilioException, *_UNREADABLE_RESPONSE) as error:
+            raise DeliveryError(Reason.UNREACHABLE, f"Twilio's list could not be read: {_type_names(error)}") from error
+        if len(candidates) == _MAX_LISTED:  # the text may be among those left out, and must not count as never sent
+            raise DeliveryError(Reason.UNREACHABLE, f"Twilio's list has {_MAX_LISTED} or more texts since the event")
+        return candidates
 
     @contextmanager
     def _client(self) -> Iterator[tuple["Client", "Connection"]]:
-        """A client for one errand, with a connection of its own.
+        """Create a client for one operation, with its own connection.
 
-        A container wakes up with connections that Twilio has closed long ago, and a text sent by one of them breaks as one
-        whose answer was lost. And the package keeps its last answer in its client, where threads would read each other's.
+        A thawed container has connections that Twilio closed long ago; a text sent over one fails as if its response was lost.
+        And the package stores its last response in the client, where threads would read each other's.
         """
         from twilio.http.http_client import TwilioHttpClient
         from twilio.rest import Client
 
         from .twilio_connection import Connection
 
-        http_client = TwilioHttpClient(timeout=self._timeout_s)  # its own default is none at all
+        http_client = TwilioHttpClient(timeout=self._timeout_s)  # it has no timeout by default
         connection = Connection()
         with http_client.session as session:  # closes the connection
             session.mount("https://", connection)
             session.mount("http://", connection)
             client = Client(self._sms.account, self._token, http_client=http_client)
-            client.api.base_url = self._base_url or client.api.base_url  # its api is made when first touched
+            client.api.base_url = self._base_url or client.api.base_url  # the property creates its API object on first use
             yield client, connection
 
 
 def reason_of(code: int) -> Reason:
-    """What one of Twilio's codes means for a delivery."""
+    """Return the reason that a Twilio error code stands for."""
     return _PERMANENT.get(code) or _TRANSIENT.get(code) or Reason.NOT_ARRIVED
 
 
-def _names(error: BaseException) -> str:
-    """The error and what is inside of it, by their types: their texts have the number in them."""
-    inner = [each for each in error.args if isinstance(each, BaseException)]
-    reason = getattr(inner[0], "reason", None) if inner else None
-    return " of ".join(type(each).__name__ for each in (error, *inner, *([reason] if isinstance(reason, BaseException) else [])))
+def _type_names(error: BaseException) -> str:
+    """Name the types of an error and of its causes; their texts contain the phone number."""
+    causes = [arg for arg in error.args if isinstance(arg, BaseException)]
+    reason = getattr(causes[0], "reason", None) if causes else None
+    if isinstance(reason, BaseException):
+        causes.append(reason)
+    return " of ".join(type(cause).__name__ for cause in (error, *causes))
 
 
-def _lost(error: Exception, connection: "Connection") -> DeliveryError:
-    """Tell a connection that never was from one that broke while we waited for the answer."""
+def _connection_error(error: Exception, connection: "Connection") -> DeliveryError:
+    """Distinguish a connection that was never made from one that broke before the response."""
     if not connection.reached:
-        return DeliveryError(Reason.UNREACHABLE, f"Twilio could not be reached: {_names(error)}")
-    return OutcomeUnknown(Reason.TIMEOUT, f"Twilio gave no answer after the text had left: {_names(error)}")
+        return DeliveryError(Reason.UNREACHABLE, f"Twilio could not be reached: {_type_names(error)}")
+    return OutcomeUnknown(Reason.TIMEOUT, f"Twilio did not respond to the request: {_type_names(error)}")
 
 
-def _refusal(error: Any, http_client: Any) -> DeliveryError:
+def _delivery_error(error: Any, http_client: Any) -> DeliveryError:
     status, code = getattr(error, "status", 0), getattr(error, "code", None) or 0
-    told = f"Twilio answered {code or status}"  # never its message: that quotes the number
+    detail = f"Twilio returned {code or status}"  # never its message, which quotes the number
     if code in _TRANSIENT or status == 429:
-        return DeliveryError(_TRANSIENT.get(code, Reason.RATE), told, retry_after=_retry_after(http_client))
+        return DeliveryError(_TRANSIENT.get(code, Reason.RATE), detail, retry_after=_retry_after(http_client))
     if code in _PERMANENT:
-        return DeliveryError(_PERMANENT[code], told, permanent=True)
-    if status == 408:  # it waited for the rest of our request
-        return DeliveryError(Reason.UNREACHABLE, told)
+        return DeliveryError(_PERMANENT[code], detail, permanent=True)
+    if status == 408:  # Twilio did not receive our complete request in time
+        return DeliveryError(Reason.UNREACHABLE, detail)
     if 400 <= status < 500:
-        return DeliveryError(Reason.AUTH if status in (401, 403) else Reason.REFUSED, told, permanent=True)
-    return OutcomeUnknown(Reason.PROVIDER, told)
+        return DeliveryError(Reason.AUTH if status in (401, 403) else Reason.REFUSED, detail, permanent=True)
+    return OutcomeUnknown(Reason.PROVIDER, detail)
 
 
 def _retry_after(http_client: Any) -> timedelta | None:
-    """The package's exception drops the headers; its client keeps the last answer."""
-    answer = getattr(http_client, "_test_only_last_response", None)
-    value = (answer.headers or {}).get("Retry-After", "") if answer is not None else ""
+    """Read Retry-After from the client's last response: the package's exception has no headers."""
+    response = getattr(http_client, "_test_only_last_response", None)
+    value = (response.headers or {}).get("Retry-After", "") if response is not None else ""
     return timedelta(seconds=int(value)) if str(value).isdigit() else None

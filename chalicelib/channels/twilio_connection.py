@@ -1,4 +1,4 @@
-"""A connection of requests that knows how far it came. Imports requests: to be imported where something is really sent."""
+"""A requests adapter that records whether it connected. Imports requests: import it only where something is sent."""
 
 from typing import Any
 
@@ -6,24 +6,25 @@ from requests.adapters import HTTPAdapter
 
 
 class Connection(HTTPAdapter):
-    """What one errand's requests go out by.
+    """The connections of one client.
 
-    `reached` is False when the last try to connect failed, be it the name, the proxy, TCP, TLS or the certificate: then
-    nothing of the request has left. requests' exceptions do not say: a handshake that hangs raises what a missing answer does.
+    `reached` is False if the latest attempt to connect failed, be it at the name, the proxy, TCP, TLS or the certificate: no
+    part of the request was sent. The exceptions of requests do not say: a hanging handshake raises the same one as a missing
+    response.
     """
 
-    reached = True  # until a try fails: should nobody tell us about tries any more, outcomes are unknown, and nothing is repeated
+    reached = True  # until an attempt fails: if this hook ever stops working, outcomes are unknown and nothing is sent twice
 
     def get_connection_with_tls_context(self, *args: Any, **named: Any) -> Any:
-        """Give the pool that requests asks for, its connections telling us how they fare."""
+        """Return the pool that requests needs, with connections that record whether they connect."""
         pool: Any = super().get_connection_with_tls_context(*args, **named)
-        connection, usual = self, pool.ConnectionCls
+        adapter, original = self, pool.ConnectionCls
 
-        class Telling(usual):  # type: ignore[misc, valid-type]  # of http or of https
+        class RecordingConnection(original):  # type: ignore[misc, valid-type]  # HTTP or HTTPS
             def connect(self) -> None:
-                connection.reached = False
+                adapter.reached = False
                 super().connect()
-                connection.reached = True
+                adapter.reached = True
 
-        pool.ConnectionCls = Telling
+        pool.ConnectionCls = RecordingConnection
         return pool

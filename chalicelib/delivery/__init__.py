@@ -1,1 +1,1 @@
-"""The imperative shell, in running order: from an event to a sent message. May import store, channels and everything below."""
+"""The steps from an event to a sent message. May import store, channels and everything below."""

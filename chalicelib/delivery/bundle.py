@@ -1,6 +1,6 @@
-"""Bundling, in running order: an upload finds its window, and is told at once or kept as a member of that window's bundle.
+"""Bundles uploads, in running order: an upload finds its window, and is sent immediately or stored as a member of its bundle.
 
-Every step is one conditional write and may be done again: what dies in between is taken up by AWS's next try or the next sweep.
+Every step is one conditional write and can be repeated: if a process dies, AWS's next attempt or the next sweep continues.
 """
 
 from collections.abc import Callable
@@ -19,87 +19,87 @@ from ..rules.recipients import notices_for_rule
 from ..store.bundles import Bundles, Member, hour_of
 from .deliver import Deliverer
 
-MOST_KNOWN = 1_000  # windows that a container remembers: each saves half a read unit an upload
-_TRIES = 20  # to find a window, while others move it on
-_FIRST_LOOK = timedelta(minutes=1)  # at a delivery of many files
+MAX_CACHED_WINDOWS = 1_000  # per container: each saves half a read unit per upload
+_MAX_ATTEMPTS = 20  # to find a window while others replace it
+_FIRST_CHECK = timedelta(minutes=1)  # of whether a batch is complete
 
 Send = Callable[[Notice], list[Delivery]]
 
 
-class Contended(RuntimeError):
-    """Others moved the window on, time and again; AWS sends the event again."""
+class WindowContention(RuntimeError):
+    """Other containers replaced the window in every attempt. AWS sends the event again."""
 
 
 class Bundler:
-    """Bundles the uploads of the rules that ask for it."""
+    """Bundles the uploads of rules with `then` or `complete`."""
 
     def __init__(self, deliverer: Deliverer, bundles: Bundles) -> None:
         self._deliverer = deliverer
         self._bundles = bundles
         self._windows: dict[str, Window] = {}
-        self._ensured: dict[str, frozenset[str]] = {}  # bundles that are in the table, and the hours they have members of
+        self._ensured_hours: dict[str, frozenset[str]] = {}  # by bundle id: the hours that its stored row lists
 
-    def take(self, event: Event, rule: Rule, tell: Send) -> list[Delivery]:
-        """Tell of an upload at once, or keep it for its bundle. An upload that came before changes nothing.
+    def take(self, event: Event, rule: Rule, send: Send) -> list[Delivery]:
+        """Send an upload immediately or add it to its bundle. A redelivered upload changes nothing.
 
         Raises:
-            Contended: no window could be found.
+            WindowContention: no window could be found.
         """
         upload = event.upload
         if upload is None:
             return []
         silence = active_silence(self._deliverer.control.now().silences, rule.name, self._deliverer.clock())
-        series = bundle_window.series_of(rule.name, rule.by.of(upload))
+        series = bundle_window.series_of(rule.name, rule.by.value_of(upload))
         lane = bundle_window.lane_of(series, silence is not None)
-        if self._came_late(event, upload, series):
+        if self._found_by_backfill(event, upload, series):
             return []
-        for _ in range(_TRIES):
-            found = self._remembered(lane, event)
-            if found is None:
-                if there := self._bundles.member(series, event.identity, hour_of(event)):  # it opens no window again
-                    return self._tell_if_at_once(there, rule, tell)
-                found = self._moved_on(lane, event, rule)
-            if found and (kept := self._kept(series, lane, *found, event, rule, str(silence or ""))):
-                return self._tell_if_at_once(kept, rule, tell)
-        raise Contended(f"the window of rule {rule.name} was moved on {_TRIES} times")
+        for _ in range(_MAX_ATTEMPTS):
+            placement = self._cached_window(lane, event)
+            if placement is None:
+                if stored := self._bundles.member(series, event.identity, hour_of(event)):  # must not open another window
+                    return self._send_if_immediate(stored, rule, send)
+                placement = self._current_window(lane, event, rule)
+            if placement and (member := self._add_member(series, lane, *placement, event, rule, str(silence or ""))):
+                return self._send_if_immediate(member, rule, send)
+        raise WindowContention(f"the window of rule {rule.name} was replaced {_MAX_ATTEMPTS} times")
 
-    def _remembered(self, lane: str, event: Event) -> tuple[Window, bool] | None:
-        """The window this container knows, and whether the event is told at once; None where the table must be asked."""
+    def _cached_window(self, lane: str, event: Event) -> tuple[Window, bool] | None:
+        """Return the window in memory and whether to send the event immediately; None if the table must be read."""
         window = self._windows.get(lane)
         if window is None or self._deliverer.clock() >= window.until:
             return None
         leads = bundle_window.is_lead(window, event)
         return (window, leads) if leads or not bundle_window.breaks_through(window, event) else None
 
-    def _moved_on(self, lane: str, event: Event, rule: Rule) -> tuple[Window, bool] | None:
-        """The lane's window as it is or becomes now, and whether the event is told at once; None where another was quicker."""
+    def _current_window(self, lane: str, event: Event, rule: Rule) -> tuple[Window, bool] | None:
+        """Read or replace the lane's window; return it and whether to send the event immediately. None if another was faster."""
         now, current = self._deliverer.clock(), self._bundles.window(lane)
         if rule.then:
-            busy = (
+            has_uploads = (
                 current is not None and now >= current.until and self._bundles.get(bundle_window.bundle_id(lane, current.start))
             )
-            window = bundle_window.window_for(current, bool(busy), event, now, rule.then, self._deliverer.settle)
+            window = bundle_window.window_for(current, bool(has_uploads), event, now, rule.then, self._deliverer.settle_delay)
         elif current is not None and now < current.until:
             window = current
         else:
-            within = rule.complete.within if rule.complete else _FIRST_LOOK
-            window = Window(spell=now, start=now, until=now + within, due=now + _FIRST_LOOK, severity=event.severity)
+            within = rule.complete.within if rule.complete else _FIRST_CHECK
+            window = Window(burst_start=now, start=now, until=now + within, due=now + _FIRST_CHECK, severity=event.severity)
         leads = bundle_window.is_lead(window, event)
-        if rises := not leads and bundle_window.breaks_through(window, event):
+        if is_more_severe := not leads and bundle_window.breaks_through(window, event):
             window = replace(window, severity=event.severity)
-        if window != current and not self._bundles.move_on(lane, current, window):
+        if window != current and not self._bundles.replace_window(lane, current, window):
             return None
-        if rule.then:  # a window of known length; others end when they are whole
-            if len(self._windows) >= MOST_KNOWN:
+        if rule.then:  # other windows end when their batch is complete, so they are not cached
+            if len(self._windows) >= MAX_CACHED_WINDOWS:
                 self._windows.clear()
             self._windows[lane] = window
-        return window, leads or rises
+        return window, leads or is_more_severe
 
-    def _kept(
-        self, series: str, lane: str, window: Window, max_concurrency: bool, event: Event, rule: Rule, silence: str
+    def _add_member(
+        self, series: str, lane: str, window: Window, immediate: bool, event: Event, rule: Rule, silence: str
     ) -> Member | None:
-        """The event as a member; None where the window has ended meanwhile."""
-        clock, by = self._deliverer.clock, rule.by.of(event.upload) if event.upload else ""
+        """Store the event as a member; return the stored one, or None if the window has ended meanwhile."""
+        clock, by = self._deliverer.clock, rule.by.value_of(event.upload) if event.upload else ""
         bundle = Bundle(
             id=bundle_window.bundle_id(lane, window.start),
             series=series,
@@ -111,39 +111,40 @@ class Bundler:
             silence=silence,
             hours=frozenset({hour_of(event)}),
         )
-        if not max_concurrency:
-            self._ensure(bundle)
+        if not immediate:
+            self._ensure_bundle(bundle)
             if clock() >= window.until:
                 self._windows.pop(lane, None)
                 return None
         leads = bundle_window.is_lead(window, event)
-        if max_concurrency:  # what is not told by itself is told by its bundle, which knows its thread
+        if immediate:  # a message sent alone needs the thread; the summary has it from its bundle
             event = replace(event, thread=bundle_window.thread_of(series, window), urgent=event.urgent or not leads)
-        kept = self._bundles.add(series, Member(event.identity, bundle.id, event, told=max_concurrency, came_at=clock()))
+        member = Member(event.identity, bundle.id, event, sent_immediately=immediate, received_at=clock())
+        stored = self._bundles.add_member(series, member)
         if rule.complete and event.upload and rule.complete.is_marker(event.upload):
-            self._look_now(bundle)
-        return kept
+            self._make_due(bundle)
+        return stored
 
-    def _ensure(self, bundle: Bundle) -> None:
-        if bundle.id in self._ensured and bundle.hours <= self._ensured[bundle.id]:
+    def _ensure_bundle(self, bundle: Bundle) -> None:
+        if bundle.id in self._ensured_hours and bundle.hours <= self._ensured_hours[bundle.id]:
             return
-        if len(self._ensured) >= MOST_KNOWN:
-            self._ensured.clear()
-        self._ensured[bundle.id] = self._bundles.ensure(bundle).hours
+        if len(self._ensured_hours) >= MAX_CACHED_WINDOWS:
+            self._ensured_hours.clear()
+        self._ensured_hours[bundle.id] = self._bundles.ensure(bundle).hours
 
-    def _look_now(self, bundle: Bundle) -> None:
-        """The file that comes last has come: the next sweep looks."""
-        there = self._bundles.get(bundle.id)
-        if there and there.due_at and not there.sealed:
-            self._bundles.change(there, replace(there, due_at=self._deliverer.clock()))
+    def _make_due(self, bundle: Bundle) -> None:
+        """The marker file has arrived: let the next sweep check whether the batch is complete."""
+        stored = self._bundles.get(bundle.id)
+        if stored and stored.due_at and not stored.sealed:
+            self._bundles.update(stored, replace(stored, due_at=self._deliverer.clock()))
 
-    def _tell_if_at_once(self, member: Member, rule: Rule, tell: Send) -> list[Delivery]:
-        if not member.told:
+    def _send_if_immediate(self, member: Member, rule: Rule, send: Send) -> list[Delivery]:
+        if not member.sent_immediately:
             return []
-        return [each for notice in notices_for_rule(member.event, rule) for each in tell(notice)]
+        return [delivery for notice in notices_for_rule(member.event, rule) for delivery in send(notice)]
 
-    def _came_late(self, event: Event, upload: Upload, series: str) -> bool:
-        """Did a backfill find it before its event came? Asked only for events of before the backfill."""
+    def _found_by_backfill(self, event: Event, upload: Upload, series: str) -> bool:
+        """Whether a backfill found this upload before its event arrived. Reads the table only for events before a backfill."""
         until = self._deliverer.control.now().backfilled_until.get(upload.bucket)
         if until is None or event.at > until:
             return False

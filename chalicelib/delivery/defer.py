@@ -1,7 +1,7 @@
-"""Collecting what waits for one reader: its delivery is written down as bundled, and a bundle of the reader's has it as a member.
+"""Defers deliveries to their recipient's next digest: each is recorded as bundled and becomes a member of the recipient's bundle.
 
-The delivery's row is what a repeated event meets, whether that comes in quiet hours or after; so it is written first. What dies
-before the member is kept is put right when the event comes again.
+The delivery's row is written first: a redelivered event finds it, during quiet hours and after. If the process dies before the
+member is stored, the redelivered event adds it.
 """
 
 from datetime import datetime, timedelta
@@ -21,52 +21,58 @@ from ..store.ledger import Ledger
 
 
 class Deferrer:
-    """Collects into one ledger. `settle` is how long after its end a bundle is told: what is being written is there then."""
+    """Defers deliveries of one ledger. `settle_delay`: a bundle is sent that long after its end, when pending writes are done."""
 
     def __init__(self, ledger: Ledger, bundles: Bundles, clock: Clock) -> None:
         self._ledger = ledger
         self.bundles = bundles
         self._clock = clock
 
-    def collect(self, row: Delivery, wait: Deferral, settle: timedelta) -> list[Delivery]:
-        """Let a delivery wait for its reader's bundle; [] where the ledger has it already."""
-        bundle = self._ensured(row, wait.until, wait.why, settle)
-        row = replace(row, state=State.BUNDLED, reason=wait.reason, detail=wait.why, due_at=None, bundle=bundle.id)
-        there = self._ledger.insert(row)
-        if there.claim != row.claim:
-            return self.again(there, settle)
-        self._add(row, bundle)
-        return [row]
+    def defer(self, delivery: Delivery, deferral: Deferral, settle_delay: timedelta) -> list[Delivery]:
+        """Add a new delivery to its recipient's bundle; [] if the ledger already has it."""
+        bundle = self._open_bundle(delivery, deferral.until, deferral.why, settle_delay)
+        bundled = replace(
+            delivery, state=State.BUNDLED, reason=deferral.reason, detail=deferral.why, due_at=None, bundle=bundle.id
+        )
+        stored = self._ledger.insert(bundled)
+        if stored.claim != bundled.claim:
+            return self.handle_duplicate(stored, settle_delay)
+        self._add_member(bundled, bundle)
+        return [bundled]
 
-    def again(self, there: Delivery, settle: timedelta) -> list[Delivery]:
-        """A delivery that came before came again: make sure that its bundle has it."""
-        log.info("duplicate", delivery=there.id, rule=there.rule, event=there.event.identity)
-        series = recipient_series(there.person, there.channel)
-        if there.state is State.BUNDLED and not self.bundles.member(series, there.id, hour_of(there.event)):
-            bundle = self.bundles.get(there.bundle)
-            if bundle is None or bundle.told_at or bundle.sealed:  # too late for that one
-                bundle = self._ensured(there, self._clock(), there.detail, settle)
-            self._add(there, self.bundles.ensure(replace(bundle, hours=frozenset({hour_of(there.event)}))))
+    def handle_duplicate(self, stored: Delivery, settle_delay: timedelta) -> list[Delivery]:
+        """Log that the ledger already has a delivery; if it is bundled, ensure that its bundle has the member. Returns []."""
+        log.info("duplicate", delivery=stored.id, rule=stored.rule, event=stored.event.identity)
+        series = recipient_series(stored.person, stored.channel)
+        hour = hour_of(stored.event)
+        if stored.state is State.BUNDLED and not self.bundles.member(series, stored.id, hour):
+            bundle = self.bundles.get(stored.bundle)
+            if bundle is None or bundle.sent_at or bundle.sealed:  # accepts no more members
+                bundle = self._open_bundle(stored, self._clock(), stored.detail, settle_delay)
+            self._add_member(stored, self.bundles.ensure(replace(bundle, hours=frozenset({hour}))))
         return []
 
-    def _ensured(self, row: Delivery, until: datetime, why: str, settle: timedelta) -> Bundle:
-        hours, now = frozenset({hour_of(row.event)}), self._clock()
-        bundle = self.bundles.ensure(recipient_bundle(row.person, row.channel, until, why, now, settle, hours))
-        while bundle.sealed:  # somebody asked for it before its time: what comes now is the next one's
-            bundle = self.bundles.ensure(recipient_bundle(row.person, row.channel, until, why, now, settle, hours, bundle.id))
+    def seal(self, bundle: Bundle, why: str, settle_delay: timedelta) -> bool:
+        """Send a bundle early: it accepts no more members and is due after `settle_delay`. False if another writer changed it."""
+        return self.bundles.update(bundle, replace(bundle, sealed=why, due_at=self._clock() + settle_delay))
+
+    def _open_bundle(self, delivery: Delivery, until: datetime, why: str, settle_delay: timedelta) -> Bundle:
+        """Return the recipient's bundle for a time, created if necessary; if it is sealed, the next one."""
+        hours, now = frozenset({hour_of(delivery.event)}), self._clock()
+        recipient = (delivery.person, delivery.channel)
+        bundle = self.bundles.ensure(recipient_bundle(*recipient, until, why, now, settle_delay, hours))
+        while bundle.sealed:
+            bundle = self.bundles.ensure(recipient_bundle(*recipient, until, why, now, settle_delay, hours, bundle.id))
         return bundle
 
-    def seal(self, bundle: Bundle, why: str, settle: timedelta) -> bool:
-        """Have a bundle told before its time: it takes no more, and is due when what is being written is there."""
-        return self.bundles.change(bundle, replace(bundle, sealed=why, due_at=self._clock() + settle))
-
-    def _add(self, row: Delivery, bundle: Bundle) -> None:
-        self.bundles.add(bundle.series, Member(row.id, bundle.id, row.event, rule=row.rule, came_at=self._clock()))
+    def _add_member(self, delivery: Delivery, bundle: Bundle) -> None:
+        member = Member(delivery.id, bundle.id, delivery.event, rule=delivery.rule, received_at=self._clock())
+        self.bundles.add_member(bundle.series, member)
 
 
 def recipient_series(person: str, channel: Channel) -> str:
-    """The series of what waits for one reader by one channel."""
-    return identity_of("reader", person, channel.value)
+    """Return the series of a recipient's bundles."""
+    return identity_of("reader", person, channel.value)  # "reader" is part of stored ids
 
 
 def recipient_bundle(
@@ -75,17 +81,17 @@ def recipient_bundle(
     until: datetime,
     why: str,
     now: datetime,
-    settle: timedelta,
+    settle_delay: timedelta,
     hours: frozenset[str] = frozenset(),
     after: str = "",
 ) -> Bundle:
-    """What waits for one reader by one channel until then; `after` is the bundle that was told before its time, if one was."""
+    """Return a new bundle for a recipient, to be sent at a time; `after` is the id of the sealed bundle that it follows."""
     series = recipient_series(person, channel)
     return Bundle(
         id=identity_of("after", after) if after else bundle_id(series, until),
         series=series,
         created_at=now,
-        due_at=until + settle,
+        due_at=until + settle_delay,
         person=person,
         channel=channel.value,
         why=why,

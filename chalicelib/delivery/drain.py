@@ -1,9 +1,9 @@
-"""Draining the dead-letter queue: the sweep handles dead-lettered events as if they had just arrived."""
+"""Drains the dead-letter queue: the sweep handles dead-lettered events as if they had just arrived."""
 
 from datetime import timedelta
 
 from ..domain.delivery import Delivery
-from ..domain.event import Unknown
+from ..domain.event import UnknownPayload
 from ..platform import log
 from ..sources.queues import unwrap
 from ..store.dead_letters import DeadLetterQueue
@@ -17,17 +17,17 @@ MAX_ATTEMPTS = 5  # an event that failed this often would fail forever: it is pa
 def drain(queue: DeadLetterQueue | None, intake: Intake, time_left: TimeLeft) -> list[Delivery]:
     """Handle the queue's events while time remains; returns the deliveries created. An event that keeps failing is parked."""
     deliveries: list[Delivery] = []
-    for letter in queue.take() if queue else ():
+    for letter in queue.receive() if queue else ():
         if time_left() < RESERVE:
             break
         try:
             deliveries += intake.take(unwrap(letter.text), time_left)
         except ExceptionGroup as error:
-            log.warning("dead-event-failed", times=letter.times, detail=str(error))
-            if letter.times < MAX_ATTEMPTS:
+            log.warning("dead-event-failed", times=letter.receive_count, detail=str(error))
+            if letter.receive_count < MAX_ATTEMPTS:
                 continue
-            why = f"it failed {letter.times} times: {error.exceptions[0]!r}"
-            intake.park(Unknown("dead-events", why, letter.text), time_left)
+            why = f"it failed {letter.receive_count} times: {error.exceptions[0]!r}"
+            intake.park(UnknownPayload("dead-events", why, letter.text), time_left)
         if queue:
-            queue.done(letter)
+            queue.delete(letter)
     return deliveries

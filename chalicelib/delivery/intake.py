@@ -1,4 +1,4 @@
-"""Intake: each event is matched against the rules, then sent, bundled or left to the sweep. Unreadable payloads are parked."""
+"""Matches each event against the rules, then sends or bundles it, or leaves it to the sweep. Parks unreadable payloads."""
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from ..domain.delivery import Delivery, Reason
-from ..domain.event import Batch, Event, Unknown
+from ..domain.event import Batch, Event, UnknownPayload
 from ..domain.rule import Rule
 from ..platform import log
 from ..platform.parallel import MAX_CONCURRENCY, map_isolated
@@ -55,7 +55,7 @@ class Intake:
     def take_records(self, records: Sequence[tuple[str, Batch]], time_left: TimeLeft) -> dict[str, Any]:
         """Handle the records of a queue or stream separately and tell AWS which ones to send again.
 
-        Returns Lambda's answer for ReportBatchItemFailures, so one failed record does not repeat the others.
+        Returns Lambda's response for ReportBatchItemFailures, so one failed record does not repeat the others.
         """
         failed = []
         for name, batch in records:
@@ -71,22 +71,22 @@ class Intake:
         return self._rules.match(event)
 
     def hold(self, event: Event, reason: Reason) -> list[Delivery]:
-        """Leave an event to the sweep: its deliveries are due immediately, or its bundle holds it; [] for a known event."""
+        """Leave an event to the sweep: its deliveries are due immediately, or it joins its bundle; [] for a known event."""
         hold = partial(self.deliverer.hold, reason=reason)
         return [delivery for step in self._steps(event, hold, _a_minute) for delivery in step()]
 
-    def park(self, unknown: Unknown, time_left: TimeLeft) -> list[Parked]:
+    def park(self, unknown: UnknownPayload, time_left: TimeLeft) -> list[Parked]:
         """Store an unreadable payload and notify the owner; [] when it is already stored."""
         parked = Parked.of(unknown, self.deliverer.clock())
         if not self.deliverer.ledger.park(parked):
             return []
         log.warning("parked", parked=parked.id, source=unknown.source, why=unknown.why)
-        sentence = f"A payload from {unknown.source} was not understood and is kept as {parked.id}: {unknown.why}."
+        sentence = f"A payload from {unknown.source} could not be parsed and is parked as {parked.id}: {unknown.why}."
         self.deliverer.notify_owner(f"parked {unknown.source}", sentence, time_left)
         return [parked]
 
     def _steps(self, event: Event, send: Send, time_left: TimeLeft) -> list[Step]:
-        """What the matching rules require for an event, as independent steps."""
+        """Return what the matching rules require for an event, as independent steps."""
         matches = self._rules.match(event)
         if not matches:
             log.info("no-rule", event=event.identity, bucket=event.upload and event.upload.bucket)

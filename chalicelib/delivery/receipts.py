@@ -1,16 +1,15 @@
-"""Receipts: what Twilio says later of a text it had accepted. They come out of order, twice, or never.
+"""Applies Twilio's delivery receipts, which report later whether an accepted text arrived. They arrive unordered, twice or never.
 
 Source: Twilio docs, "Track the message status of outbound messages", "Message resource" (status values), "Webhooks security".
-A receipt is a stranger's request until its signature says otherwise. Ranks only go up, and final is final.
+A receipt is untrusted until its signature is verified. It can only advance a delivery, and a final state never changes.
 """
 
 from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from ..channels.receipts import StatusUpdate, is_signed_by_twilio, parse_status_update
-from ..channels.registry import RECEIPTS
 from ..channels.twilio import reason_of
+from ..channels.twilio_receipts import RECEIPTS_PATH, StatusUpdate, is_signed_by_twilio, parse_status_update
 from ..domain.delivery import Delivery, Reason, Receipt, State
 from ..platform import log
 from ..platform.secrets import MissingSecret, Secrets
@@ -18,56 +17,61 @@ from ..policy import outcome
 from ..rules.recipients import notice_of_delivery
 from .deliver import Deliverer, TimeLeft
 
-_ENDS = {"delivered": State.DELIVERED, "read": State.DELIVERED, "undelivered": State.UNDELIVERED, "failed": State.UNDELIVERED}
+_FINAL_STATUSES = {
+    "delivered": State.DELIVERED,
+    "read": State.DELIVERED,
+    "undelivered": State.UNDELIVERED,
+    "failed": State.UNDELIVERED,
+}
 _SENDING = (State.CLAIMED, State.UNKNOWN)
 
 
 def handle_callback(
     deliverer: Deliverer, secrets: Secrets | None, id_: str, body: bytes, headers: Mapping[str, str], time_left: TimeLeft
 ) -> int:
-    """Take a receipt as it came over HTTP; gives the status to answer with. Nothing of it is believed before its signature."""
-    public = secrets.public_url() if secrets else ""
-    if not (secrets and public):
-        return 403  # we asked nobody for receipts
+    """Handle a receipt received over HTTP; returns the status to respond with."""
+    public_url = secrets.public_url() if secrets else ""
+    if not (secrets and public_url):
+        return 403  # we requested no receipts
     try:
         token = secrets.secret("twilio-auth-token")
     except MissingSecret as error:
         log.warning("receipt-unread", why=str(error))
         return 503
-    if not is_signed_by_twilio(public + RECEIPTS + id_, body, headers.get("X-Twilio-Signature", ""), token):
+    if not is_signed_by_twilio(public_url + RECEIPTS_PATH + id_, body, headers.get("X-Twilio-Signature", ""), token):
         log.warning("receipt-forged", delivery=id_[:32])
         return 403
-    word = parse_status_update(body)
-    if word is None:
+    update = parse_status_update(body)
+    if update is None:
         return 400
-    apply_status_update(deliverer, id_, word, time_left)
+    apply_status_update(deliverer, id_, update, time_left)
     return 204
 
 
-def apply_status_update(deliverer: Deliverer, id_: str, word: StatusUpdate, time_left: TimeLeft) -> str:
-    """Write a receipt down; gives the state that the delivery has then, "" when there is none of that id.
+def apply_status_update(deliverer: Deliverer, id_: str, update: StatusUpdate, time_left: TimeLeft) -> str:
+    """Record a receipt; returns the delivery's state afterwards, "" if there is no such delivery.
 
-    A receipt may be quicker than our own mark: it shows that the text was accepted.
+    A receipt may be faster than our own record of the send: it proves that the text was accepted.
     """
     now = deliverer.clock()
     delivery = deliverer.ledger.get(id_)
     if delivery is None:
-        log.warning("receipt-of-nothing", delivery=id_, status=word.status)
+        log.warning("receipt-of-nothing", delivery=id_, status=update.status)
         return ""
     if delivery.state in _SENDING:
-        found = outcome.sent(delivery, Receipt(word.sid), now, Reason.FOUND)
-        delivery = next(iter(deliverer.mark(delivery, replace(found, claim=deliverer.token()))), delivery)
-    end = _ENDS.get(word.status)
-    if end is None or delivery.state is not State.SENT or delivery.receipt != word.sid:
+        sent = outcome.mark_sent(delivery, Receipt(update.sid), now, Reason.FOUND)
+        delivery = next(iter(deliverer.mark(delivery, replace(sent, claim=deliverer.token()))), delivery)
+    state = _FINAL_STATUSES.get(update.status)
+    if state is None or delivery.state is not State.SENT or delivery.receipt != update.sid:
         return delivery.state.value
-    after = outcome.arrived(delivery, now, end, f"Twilio says {word.status} {word.code or ''}".rstrip())
-    if end is State.UNDELIVERED:
-        _tell_the_others(deliverer, replace(after, reason=reason_of(word.code)), time_left)
+    after = outcome.record_status(delivery, now, state, f"Twilio reports {update.status} {update.code or ''}".rstrip())
+    if state is State.UNDELIVERED:
+        _fall_back(deliverer, replace(after, reason=reason_of(update.code)), time_left)
     return next(iter(deliverer.mark(delivery, after)), delivery).state.value
 
 
-def _tell_the_others(deliverer: Deliverer, after: Delivery, time_left: TimeLeft) -> None:
-    """Before it is written down: dying in between then loses nothing."""
+def _fall_back(deliverer: Deliverer, after: Delivery, time_left: TimeLeft) -> None:
+    """Try the other channel and notify the owner before the failure is recorded, so that a crash in between loses nothing."""
     notice = notice_of_delivery(after, deliverer.settings)
     if not isinstance(notice, str):
         deliverer.before_abandoning(after, notice, time_left)

@@ -1,8 +1,8 @@
-"""Test messages: marked [TEST], sent to a person, a group, or everybody a rule notifies, the way a real message goes."""
+"""Sends test messages, marked [TEST], to a person, a group or everybody a rule notifies, like real messages."""
 
 from typing import Any
 
-from ..domain.delivery import Delivery, summary
+from ..domain.delivery import Delivery, delivery_summary
 from ..domain.event import Event, Kind, Upload, identity_of
 from ..domain.message import Notice
 from ..domain.rule import Rule
@@ -16,25 +16,25 @@ _SIZE = 12_345
 
 
 class UnknownTarget(ValueError):
-    """A test was requested for a name that the settings do not have; the text suggests one that they have."""
+    """The settings do not have the requested name; the text suggests one that they have."""
 
 
 def handle_test(deliverer: Deliverer, payload: object, request: str, time_left: TimeLeft) -> dict[str, Any]:
-    """Answer {"to": "asha"} with the deliveries, or with {"error": one sentence}."""
+    """Respond to {"to": "asha"} with the deliveries, or with {"error": one sentence}."""
     target = payload.get("to") if isinstance(payload, dict) else None
     if not isinstance(target, str):
-        return {"error": 'say who: {"to": "a person, a group or a rule"}'}
+        return {"error": 'pass the recipient: {"to": "a person, a group or a rule"}'}
     try:
         deliveries = send_test(deliverer, target, request, time_left)
     except UnknownTarget as error:
         return {"error": str(error)}
-    return {"deliveries": [summary(delivery) for delivery in deliveries]}
+    return {"deliveries": [delivery_summary(delivery) for delivery in deliveries]}
 
 
 def send_test(deliverer: Deliverer, target: str, request: str, time_left: TimeLeft) -> list[Delivery]:
     """Send a test to a person, a group, or everybody a rule notifies.
 
-    `request` is the id of the request: repeated under the same id, nothing more is sent.
+    `request` is the id of the request: a repeated request with the same id sends nothing more.
 
     Raises:
         UnknownTarget: the settings have no such person, group or rule.
@@ -45,7 +45,7 @@ def send_test(deliverer: Deliverer, target: str, request: str, time_left: TimeLe
         identity_of("test", target, request),
         deliverer.clock(),
         upload=Upload(rule.bucket, _KEY, _SIZE) if rule else None,
-        detail=f"asked for with: test {target}",
+        detail=f"requested with: test {target}",
     )
     notices = _notices(deliverer.settings, event, rule, target)
     return [delivery for notice in notices for delivery in deliverer.deliver(notice, time_left)]
@@ -57,5 +57,6 @@ def _notices(settings: Settings, event: Event, rule: Rule | None, target: str) -
     names = settings.groups.get(target, (target,) if target in settings.people else ())
     if not names:
         known = [*settings.people, *settings.groups, *(rule.name for rule in settings.rules)]
-        raise UnknownTarget(f"the settings have no person, group or rule {target!r}; {did_you_mean(target, known)}")
+        hint = did_you_mean(target, known)
+        raise UnknownTarget(f"unknown person, group or rule {target!r}{'; ' if hint else ''}{hint}")
     return [notice for name in names for notice in notices_for_person(event, settings.people[name])]

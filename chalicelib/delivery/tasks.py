@@ -1,8 +1,8 @@
-"""Deliberate tasks: what people and programs ask the bot for by invoking a function, by name and with input that is checked.
+"""Tasks that people and programs run on demand by invoking a function. Their input is checked.
 
-Whoever may invoke the function (lambda:InvokeFunction) may ask; a mistake in the input is one sentence that names the field.
-Source: AWS Lambda developer guide, "Invoking a function synchronously"; an asynchronous invocation that is repeated has the same
-request id, and says nothing twice.
+Anyone allowed to invoke the function (lambda:InvokeFunction) may run it. An error in the input is one sentence that names the
+field. Source: AWS Lambda developer guide, "Invoking a function synchronously"; a retried asynchronous invocation has the same
+request id, so nothing is sent twice.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta, Struct, ValidationError, field
 
 from ..domain.bundle import Bundle
-from ..domain.delivery import Delivery, summary
+from ..domain.delivery import Delivery, delivery_summary
 from ..domain.event import Event, Kind, identity_of
 from ..domain.monitor import CheckResult, Monitor, MonitorState
 from ..domain.payloads import Level
@@ -21,66 +21,64 @@ from ..domain.people import Channel, Recipient
 from ..domain.settings import Settings
 from ..platform.phrases import did_you_mean
 from ..platform.sanitize import sanitize, shorten
-from ..rendering.renderer import template_names
+from ..rendering.templates import template_names
 from ..rules.recipients import message_notice
 from .deliver import Deliverer, TimeLeft
 
-MOST_WORDS, LONGEST_WORD, LONGEST_NAME = 20, 2_000, 100
-AHEAD = timedelta(days=9)  # what waits for a reader is due by then: digests are weekly at the most
+MAX_WORDS, MAX_WORD_LENGTH, MAX_NAME_LENGTH = 20, 2_000, 100
+DIGEST_HORIZON = timedelta(days=9)  # every recipient's bundle is due by then: digests are at least weekly
 
 
 class TaskError(ValueError):
-    """A task cannot be done as it was asked for; one sentence."""
+    """A task cannot run with this input; the text is one sentence."""
 
 
-Name = Annotated[str, Meta(max_length=LONGEST_NAME)]
-Words = Annotated[Mapping[Name, Annotated[str, Meta(max_length=LONGEST_WORD)]], Meta(max_length=MOST_WORDS)]
+Name = Annotated[str, Meta(max_length=MAX_NAME_LENGTH)]
+Words = Annotated[Mapping[Name, Annotated[str, Meta(max_length=MAX_WORD_LENGTH)]], Meta(max_length=MAX_WORDS)]
 
 
 class Send(Struct, frozen=True, forbid_unknown_fields=True):
-    """A message of a template to people."""
+    """Send a message to people."""
 
-    to: Annotated[
-        tuple[Name, ...], Meta(min_length=1, max_length=100)
-    ]  # people, groups, or one channel of theirs: "email:finance"
-    words: Words = field(default_factory=dict)  # what the template may say: {{ words.title }}
+    to: Annotated[tuple[Name, ...], Meta(min_length=1, max_length=100)]  # people or groups, or on one channel: "email:finance"
+    words: Words = field(default_factory=dict)  # for the template: {{ words.title }}
     template: Name = "message"
-    urgent: bool = False  # waits for no quiet hours
-    id: Annotated[str, Meta(max_length=1_000)] = ""  # the same one is sent once; the request's when left out
+    urgent: bool = False  # never deferred
+    id: Annotated[str, Meta(max_length=1_000)] = ""  # each id is sent once; the request's if empty
 
     def __post_init__(self) -> None:
-        r"""JSON can write half of a letter ("\ud83c"); it is no text (RFC 8259, section 8.2), and no ledger takes it."""
+        r"""JSON may contain an unpaired surrogate ("\ud83c"): not valid text (RFC 8259, section 8.2), and it cannot be stored."""
         for name, text in self.words.items():
             try:
                 f"{name}{text}".encode()
             except UnicodeEncodeError:
-                raise ValueError(f"words: {name!r} has half of a letter, a surrogate without its other half") from None
+                raise ValueError(f"words: {name!r} contains an unpaired surrogate") from None
 
 
 class WatchNow(Struct, frozen=True, forbid_unknown_fields=True):
-    """Look at a monitor, or at all of them."""
+    """Check a monitor, or all of them."""
 
     monitor: Name = ""
 
 
 class DigestNow(Struct, frozen=True, forbid_unknown_fields=True):
-    """Tell a person what waits for them."""
+    """Send a person their deferred messages."""
 
     who: Name
 
 
 class Watcher(Protocol):
-    """What a task needs of the monitors' runner."""
+    """The part of the monitors' runner that tasks use."""
 
     def states(self) -> Mapping[str, MonitorState]:
-        """The state of every monitor, by name."""
+        """Return the state of every monitor, by name."""
 
-    def run(self, monitors: Sequence[Monitor], time_left: TimeLeft, *, now_all: bool = False) -> Any:
-        """Check monitors; the result has `told` and `left`."""
+    def run(self, monitors: Sequence[Monitor], time_left: TimeLeft, *, check_all: bool = False) -> Any:
+        """Check monitors; the result has `sent` and `skipped`."""
 
 
 class Context(Struct, frozen=True):
-    """What a task works with. `request` is the id of the request: the same one sends once."""
+    """What a task uses. `request` is the id of the request: each id sends once."""
 
     deliverer: Deliverer
     watch: Callable[[], Watcher]
@@ -94,139 +92,143 @@ class Context(Struct, frozen=True):
 
 
 class Task(Struct, frozen=True):
-    """One task: its input, its function, and one line for `dropnote run`."""
+    """One task: its input, its function, and its help in `dropnote run`."""
 
     input: type[Struct]
     do: Callable[[Context, Any], dict[str, Any]]
-    says: str  # what it does, in one line
+    help: str
 
 
 def run_task(name: str, context: Context, payload: object) -> dict[str, Any]:
-    """Run a task. A mistake in the input is answered with {"error": one sentence}."""
+    """Run a task; returns its result, or {"error": one sentence} if the input is invalid."""
     try:
         return TASKS[name].do(context, parse_input(name, payload))
-    except TaskError as refused:
-        return {"error": str(refused)}
+    except TaskError as error:
+        return {"error": str(error)}
 
 
 def parse_input(name: str, payload: object) -> Any:
-    """The input of a task.
+    """Parse the input of a task.
 
     Raises:
-        Refused: with the field, and what it is to be.
+        TaskError: names the field and the problem.
     """
     task = TASKS[name]
     try:
         return msgspec.convert(payload if payload is not None else {}, task.input)
     except UnicodeEncodeError as error:
-        field_ = shorten(repr(error.object), LONGEST_NAME)
-        raise TaskError(f"the input of {name} is not in order: the field {field_} has half of a letter in it") from None
+        field_ = shorten(repr(error.object), MAX_NAME_LENGTH)
+        raise TaskError(f"invalid input of {name}: field {field_} contains an unpaired surrogate") from None
     except ValidationError as error:
-        known = ", ".join(task.input.__struct_fields__)
+        fields = ", ".join(task.input.__struct_fields__)
         problem = shorten(sanitize(str(error).replace("`", "")), 300)
-        raise TaskError(f"the input of {name} is not in order: {problem}; its fields: {known}") from None
+        raise TaskError(f"invalid input of {name}: {problem}; its fields: {fields}") from None
 
 
-def _send(context: Context, wanted: Send) -> dict[str, Any]:
-    if wanted.template not in template_names():
-        raise TaskError(f"there is no template {wanted.template!r}; {did_you_mean(wanted.template, template_names())}")
-    recipients = [each for target in wanted.to for each in recipients_of(context.settings, target)]
+def _send(context: Context, task: Send) -> dict[str, Any]:
+    if task.template not in template_names():
+        raise _unknown("template", "template", task.template, template_names())
+    recipients = [recipient for target in task.to for recipient in resolve_recipients(context.settings, target)]
     event = Event(
         Kind.MESSAGE,
-        identity_of("message", wanted.id or context.request),
+        identity_of("message", task.id or context.request),
         context.deliverer.clock(),
-        detail=": ".join(filter(None, map(wanted.words.get, ("title", "text")))) or "A message",
-        urgent=wanted.urgent,
-        words=wanted.words,
+        detail=": ".join(filter(None, map(task.words.get, ("title", "text")))) or "A message",
+        urgent=task.urgent,
+        words=task.words,
     )
-    done = [
-        each
+    deliveries = [
+        delivery
         for recipient in dict.fromkeys(recipients)
-        for each in context.deliverer.deliver(message_notice(event, wanted.template, recipient), context.time_left)
+        for delivery in context.deliverer.deliver(message_notice(event, task.template, recipient), context.time_left)
     ]
-    says = _instead(context, wanted.template, event, done) if done else "it was sent before, under the same id"
-    return {"deliveries": [summary(each) for each in done]} | ({"says": says} if says else {})
+    note = _template_problems(context, task.template, event, deliveries) if deliveries else "already sent under the same id"
+    return {"deliveries": [delivery_summary(delivery) for delivery in deliveries]} | ({"says": note} if note else {})
 
 
-def _instead(context: Context, template: str, event: Event, done: Sequence[Delivery]) -> str:
-    """Why the plain template says it, where the one that was asked for cannot; "" where it can."""
-    troubles = []
-    for channel, person in {each.channel: context.settings.people[each.person] for each in done}.items():
+def _template_problems(context: Context, template: str, event: Event, deliveries: Sequence[Delivery]) -> str:
+    """Return why the plain template was used instead of the requested one; "" if it was not."""
+    problems = []
+    people = {delivery.channel: context.settings.people[delivery.person] for delivery in deliveries}
+    for channel, person in people.items():
         notice = message_notice(event, template, Recipient(channel, person))
-        made = context.deliverer.renderer.render(template, channel=channel, event=event, rule=notice.rule, person=person)
-        troubles += [made.trouble] if made.trouble else []
-    return f"the plain template says it instead: {shorten(sanitize('; '.join(troubles)), 300)}" if troubles else ""
+        rendered = context.deliverer.renderer.render(template, channel=channel, event=event, rule=notice.rule, person=person)
+        problems += [rendered.problem] if rendered.problem else []
+    return f"sent with the plain template instead: {shorten(sanitize('; '.join(problems)), 300)}" if problems else ""
 
 
-def recipients_of(settings: Settings, target: str) -> list[Recipient]:
-    """Whom "asha", "finance" or "email:finance" means; every channel they have where it names none.
+def resolve_recipients(settings: Settings, target: str) -> list[Recipient]:
+    """Return the recipients that "asha", "finance" or "email:finance" means: on every channel if none is named.
 
     Raises:
-        Refused: the settings have no such person, group or channel, or nobody of them can be reached.
+        TaskError: the settings have no such person, group or channel, or no address for any of them.
     """
-    word, colon, name = target.rpartition(":")
+    prefix, colon, name = target.rpartition(":")
     channels = [channel.value for channel in Channel]
-    if colon and word not in channels:
-        raise TaskError(f"to: {word!r} is no channel; {did_you_mean(word, channels)}")
+    if colon and prefix not in channels:
+        raise _unknown("to", "channel", prefix, channels)
     names = settings.groups.get(name, (name,) if name in settings.people else ())
     if not names:
-        known = [*settings.people, *settings.groups]
-        raise TaskError(f"to: the settings have no person or group {name!r}; {did_you_mean(name, known)}")
-    wanted = (Channel(word),) if colon else tuple(filter(settings.sender, Channel))
-    found = [Recipient(channel, settings.people[each]) for each in names for channel in wanted]
-    if reached := [recipient for recipient in found if recipient.address and settings.sender(recipient.channel)]:
-        return reached
-    raise TaskError(f"to: nobody can be reached by {target!r}: the settings have no address or no sender for it")
+        raise _unknown("to", "person or group", name, [*settings.people, *settings.groups])
+    allowed = (Channel(prefix),) if colon else tuple(filter(settings.sender, Channel))
+    recipients = [Recipient(channel, settings.people[person]) for person in names for channel in allowed]
+    if reachable := [recipient for recipient in recipients if recipient.address and settings.sender(recipient.channel)]:
+        return reachable
+    raise TaskError(f"to: {target!r} cannot be reached: the settings have no address or no sender for it")
 
 
-def _watch_now(context: Context, wanted: WatchNow) -> dict[str, Any]:
-    some = [each for each in context.settings.monitors if not wanted.monitor or wanted.monitor in (each.name, each.table)]
-    if not some and wanted.monitor:
-        names = dict.fromkeys(name for each in context.settings.monitors for name in (each.name, each.table))
-        hint = did_you_mean(wanted.monitor, names) or "there are none" * (not names)
-        raise TaskError(f"monitor: the settings have no monitor {wanted.monitor!r}; {hint}")
+def _watch_now(context: Context, task: WatchNow) -> dict[str, Any]:
+    configured = context.settings.monitors
+    monitors = [monitor for monitor in configured if not task.monitor or task.monitor in (monitor.name, monitor.table)]
+    if not monitors and task.monitor:
+        names = list(dict.fromkeys(name for monitor in configured for name in (monitor.name, monitor.table)))
+        raise _unknown("monitor", "monitor", task.monitor, names, if_none="the settings have no monitors")
     watch = context.watch()
     before = watch.states()
-    watched = watch.run(some, context.time_left, now_all=True)
+    result = watch.run(monitors, context.time_left, check_all=True)
     after = watch.states()
-    found = [
-        _seen(each, before.get(each.name, MonitorState(each.name)), after.get(each.name, MonitorState(each.name)))
-        for each in some
-    ]
-    says = {} if some else {"says": "the settings have no monitors"}
-    return {"monitors": found, "told": watched.told, "left": watched.left, **says}
+    rows = []
+    for monitor in monitors:
+        unchecked = MonitorState(monitor.name)
+        rows.append(_monitor_row(monitor, before.get(monitor.name, unchecked), after.get(monitor.name, unchecked)))
+    note = {} if monitors else {"says": "the settings have no monitors"}
+    return {"monitors": rows, "told": result.sent, "left": result.skipped, **note}
 
 
-def _seen(monitor: Monitor, before: MonitorState, after: MonitorState) -> dict[str, Any]:
-    """How a monitor stands after a look, and how many changes of it were told."""
-    result = after.result or CheckResult(Level.UNKNOWN, "nobody has looked at it yet")
+def _monitor_row(monitor: Monitor, before: MonitorState, after: MonitorState) -> dict[str, Any]:
+    """Return a monitor's state after the check, and how many of its changes were sent."""
+    result = after.result or CheckResult(Level.UNKNOWN, "not checked yet")
     return {
         "name": monitor.name,
         "level": (after.level if after.result else Level.UNKNOWN).value,
-        "says": result.says,
+        "says": result.message,
         "value": result.value,
-        "told": after.notices - before.notices + (before.untold is not None) - (after.untold is not None),
+        "told": after.notices - before.notices + (before.pending is not None) - (after.pending is not None),
         "looked_at": after.checked_at.isoformat(timespec="seconds") if after.checked_at else "",
     }
 
 
-def _digest_now(context: Context, wanted: DigestNow) -> dict[str, Any]:
-    if wanted.who not in context.settings.people:
-        known = list(context.settings.people)
-        raise TaskError(f"who: the settings have no person {wanted.who!r}; {did_you_mean(wanted.who, known)}")
-    deliverer, until = context.deliverer, context.deliverer.clock() + AHEAD
-    waiting = [row for row in deliverer.ledger.due(until) if isinstance(row, Bundle) and row.person == wanted.who]
-    if not waiting:
-        return {"digests": 0, "channels": [], "says": f"nothing waits for {wanted.who}"}
-    why = f"asked for by {context.request}"
-    sealed = [row for row in waiting if not row.sealed and deliverer.deferrer.seal(row, why, deliverer.settle)]
-    # not here and now: another function may be writing to it still
-    says = f"what waits for {wanted.who} is told within two minutes, by the sweep"
-    return {"digests": len(sealed), "channels": sorted({row.channel for row in waiting}), "says": says}
+def _digest_now(context: Context, task: DigestNow) -> dict[str, Any]:
+    if task.who not in context.settings.people:
+        raise _unknown("who", "person", task.who, list(context.settings.people))
+    deliverer, until = context.deliverer, context.deliverer.clock() + DIGEST_HORIZON
+    bundles = [row for row in deliverer.ledger.due(until) if isinstance(row, Bundle) and row.person == task.who]
+    if not bundles:
+        return {"digests": 0, "channels": [], "says": f"nothing is deferred for {task.who}"}
+    why = f"requested by {context.request}"
+    sealed = [bundle for bundle in bundles if not bundle.sealed and deliverer.deferrer.seal(bundle, why, deliverer.settle_delay)]
+    # not sent here: another function may still be adding members
+    note = f"the sweep sends the deferred messages of {task.who} within two minutes"
+    return {"digests": len(sealed), "channels": sorted({bundle.channel for bundle in bundles}), "says": note}
+
+
+def _unknown(field_: str, kind: str, name: str, known: Sequence[str], if_none: str = "") -> TaskError:
+    hint = did_you_mean(name, known) or (if_none if not known else "")
+    return TaskError(f"{field_}: unknown {kind} {name!r}{'; ' if hint else ''}{hint}")
 
 
 TASKS: Mapping[str, Task] = {
-    "send": Task(Send, _send, "a message of any template to anyone: to, words, template, urgent, id"),
-    "watch_now": Task(WatchNow, _watch_now, "looks at a monitor now (or at all), and tells what changed: monitor"),
-    "digest_now": Task(DigestNow, _digest_now, "tells a person now what waits for them: who"),
+    "send": Task(Send, _send, "send a message of any template to anyone: to, words, template, urgent, id"),
+    "watch_now": Task(WatchNow, _watch_now, "check a monitor now, or all of them, and send what changed: monitor"),
+    "digest_now": Task(DigestNow, _digest_now, "send a person their deferred messages now: who"),
 }

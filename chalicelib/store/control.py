@@ -1,8 +1,7 @@
-"""What every container should know: dead addresses, opt-outs, silences, budgets that are used up, how far a backfill has looked,
-the last sweep's end.
+"""The control item, shared by all containers: suppressed addresses, silences, exhausted budgets, backfills and latest runs.
 
-One item of the ledger's table, pk and sk "control", read at most once in 30 s by each container. An address is not in it,
-only its hash with the sender's: an opt-out is from one sender, and another may still write.
+One item of the ledger's table, pk and sk "control", read by each container at most once in 30 s. It contains no address, only a
+hash of the address with the sender: a person opts out of one sender, and another may still send to them.
 """
 
 from collections.abc import Mapping
@@ -14,112 +13,116 @@ import msgspec
 
 from ..domain.budget import ExhaustedBudget
 from ..platform.clock import Clock
-from ..policy.budget import expired
+from ..policy.budget import expired_budgets
 from ..policy.controls import Controls, Silence, SuppressedAddress
 
-FRESH = timedelta(seconds=30)
-NOTED_EVERY = timedelta(minutes=5)  # one write for five runs
+CACHE_TIME = timedelta(seconds=30)
+RECORD_INTERVAL = timedelta(minutes=5)  # one write for five runs
 _KEY = {"pk": {"S": "control"}, "sk": {"S": "control"}}
 
 
 class Store(Protocol):
-    """Where the item is kept; its attributes are JSON texts by name."""
+    """Stores the item's attributes: JSON texts by name."""
 
     def read(self) -> dict[str, str]:
-        """Every attribute, {} where there is no item yet."""
+        """Return every attribute; {} if there is no item yet."""
 
     def put(self, name: str, value: str) -> None:
-        """Write one attribute and leave the others as they are."""
+        """Write one attribute; the others are unchanged."""
 
     def remove(self, name: str) -> None:
-        """Take one attribute away, if it is there."""
+        """Remove one attribute if it exists."""
 
 
 class Control:
-    """The controls as this container knows them, and how to change them."""
+    """Reads the control item, cached for CACHE_TIME, and changes it."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._read: tuple[Controls, datetime] | None = None
-        self._reading = Lock()
-        self._noted: dict[str, datetime | None] = {}
+        self._cached: tuple[Controls, datetime] | None = None
+        self._lock = Lock()
+        self._recorded: dict[str, datetime | None] = {}
 
     def now(self) -> Controls:
-        """The controls, at most 30 s old; of several threads one reads them."""
-        with self._reading:
-            read = self._read
-            if read is None or not timedelta(0) <= self._clock() - read[1] < FRESH:
-                read = self._read = (_controls(self._store.read()), self._clock())
-            return read[0]
+        """Return the controls, at most 30 s old. If several threads ask, one reads them."""
+        with self._lock:
+            cached = self._cached
+            if cached is None or not timedelta(0) <= self._clock() - cached[1] < CACHE_TIME:
+                cached = self._cached = (_parse_controls(self._store.read()), self._clock())
+            return cached[0]
 
-    def suppress(self, key: str, dead: SuppressedAddress) -> None:
-        """Remember a dead address: nothing more is sent to it until a deliberate message gets through."""
-        self._store.put(f"dead_{key}", msgspec.json.encode(dead).decode())
-        self._read = None
+    def suppress(self, key: str, address: SuppressedAddress) -> None:
+        """Suppress an address: nothing is sent to it until a test or a resent message is accepted."""
+        self._store.put(f"dead_{key}", msgspec.json.encode(address).decode())
+        self._cached = None
 
     def unsuppress(self, key: str) -> None:
-        """Forget that an address was dead."""
+        """Remove an address from the suppression list."""
         self._store.remove(f"dead_{key}")
-        self._read = None
+        self._cached = None
 
     def record_backfill(self, bucket: str, until: datetime) -> None:
-        """Note that a backfill looks for uploads of that bucket up to a moment: real events of before then may be told."""
+        """Record until when a backfill searched a bucket for uploads: their real events may still arrive."""
         self._store.put(f"looked_{bucket}", msgspec.json.encode(until).decode())
-        self._read = None
+        self._cached = None
 
     def silence(self, silence: Silence) -> None:
-        """Silence a rule, and forget the silences that are over."""
-        over = [each.rule for each in self.now().silences.values() if each.until <= self._clock()]
-        for rule in over:
+        """Silence a rule, and delete expired silences."""
+        expired = [old.rule for old in self.now().silences.values() if old.until <= self._clock()]
+        for rule in expired:
             self._store.remove(f"silence_{rule}")
         self._store.put(f"silence_{silence.rule}", msgspec.json.encode(silence).decode())
-        self._read = None
+        self._cached = None
 
     def unsilence(self, rule: str) -> None:
         """End a rule's silence."""
         self._store.remove(f"silence_{rule}")
-        self._read = None
+        self._cached = None
 
-    def record_exhausted(self, tripped: ExhaustedBudget) -> None:
-        """Note that a budget is used up, and forget those that were for an hour or day that is over."""
-        for each in expired(self.now().tripped.values(), self._clock()):
-            if each.key != tripped.key:
-                self._store.remove(f"budget_{each.key}")
-        self._store.put(f"budget_{tripped.key}", msgspec.json.encode(tripped).decode())
-        self._read = None
+    def record_exhausted(self, exhausted: ExhaustedBudget) -> None:
+        """Record an exhausted budget, and delete those of past hours and days."""
+        for expired in expired_budgets(self.now().exhausted.values(), self._clock()):
+            if expired.key != exhausted.key:
+                self._store.remove(f"budget_{expired.key}")
+        self._store.put(f"budget_{exhausted.key}", msgspec.json.encode(exhausted).decode())
+        self._cached = None
 
-    def record_run(self, what: Literal["swept", "watched", "checked"], at: datetime) -> bool:
-        """A run has ended well. Written when what is known is older than NOTED_EVERY; read once in a container's life. Was it?"""
-        noted = self._noted.get(what) or getattr(self.now(), what)
-        if noted is not None and at - noted < NOTED_EVERY:
-            self._noted[what] = noted
+    def record_run(self, run: Literal["swept", "watched", "checked"], at: datetime) -> bool:
+        """Record a successful run, at most once per RECORD_INTERVAL; returns whether it was written.
+
+        The time of the previous record is read once per container.
+        """
+        recorded = self._recorded.get(run) or getattr(self.now(), run)
+        if recorded is not None and at - recorded < RECORD_INTERVAL:
+            self._recorded[run] = recorded
             return False
-        self._store.put(what, msgspec.json.encode(at).decode())
-        self._noted[what], self._read = at, None
+        self._store.put(run, msgspec.json.encode(at).decode())
+        self._recorded[run], self._cached = at, None
         return True
 
 
-def _controls(attributes: Mapping[str, str]) -> Controls:
-    dead, looked, silences, tripped = {}, {}, {}, {}
-    ended: dict[str, datetime] = {}
+def _parse_controls(attributes: Mapping[str, str]) -> Controls:
+    """Parse the attributes: dead_<address key>, looked_<bucket>, silence_<rule>, budget_<key>, swept, watched, checked."""
+    suppressed, backfilled_until, silences, exhausted = {}, {}, {}, {}
+    runs: dict[str, datetime] = {}
     for name, value in attributes.items():
         kind, _, key = name.partition("_")
         if kind == "dead":
-            dead[key] = msgspec.json.decode(value, type=SuppressedAddress)
+            suppressed[key] = msgspec.json.decode(value, type=SuppressedAddress)
         elif kind == "looked":
-            looked[key] = msgspec.json.decode(value, type=datetime)
+            backfilled_until[key] = msgspec.json.decode(value, type=datetime)
         elif kind == "silence":
             silences[key] = msgspec.json.decode(value, type=Silence)
         elif kind == "budget":
-            tripped[key] = msgspec.json.decode(value, type=ExhaustedBudget)
+            exhausted[key] = msgspec.json.decode(value, type=ExhaustedBudget)
         elif kind in ("swept", "watched", "checked"):
-            ended[kind] = msgspec.json.decode(value, type=datetime)
-    return Controls(dead=dead, backfilled_until=looked, silences=silences, tripped=tripped, **ended)
+            runs[kind] = msgspec.json.decode(value, type=datetime)
+    return Controls(suppressed=suppressed, backfilled_until=backfilled_until, silences=silences, exhausted=exhausted, **runs)
 
 
 class TableStore:
-    """The item in the ledger's table. `client` is a boto3 DynamoDB client; its errors pass through."""
+    """The item in the ledger's table. `client` is a boto3 DynamoDB client; its errors propagate."""
 
     def __init__(self, client: Any, table: str) -> None:
         self._client = client
@@ -127,8 +130,8 @@ class TableStore:
 
     def read(self) -> dict[str, str]:
         """See Store."""
-        answer = self._client.get_item(TableName=self._table, Key=_KEY)
-        return {name: value["S"] for name, value in answer.get("Item", {}).items() if "S" in value}
+        response = self._client.get_item(TableName=self._table, Key=_KEY)
+        return {name: value["S"] for name, value in response.get("Item", {}).items() if "S" in value}
 
     def put(self, name: str, value: str) -> None:
         """See Store."""
@@ -138,12 +141,12 @@ class TableStore:
         """See Store."""
         self._update("REMOVE #name", name, {})
 
-    def _update(self, change: str, name: str, values: dict[str, Any]) -> None:
+    def _update(self, expression: str, name: str, values: dict[str, Any]) -> None:
         with_values = {"ExpressionAttributeValues": values} if values else {}
         self._client.update_item(
             TableName=self._table,
             Key=_KEY,
-            UpdateExpression=change,
+            UpdateExpression=expression,
             ExpressionAttributeNames={"#name": name},
             **with_values,
         )

@@ -1,7 +1,7 @@
-"""How monitors stand, in the ledger's table: a row each, in one partition, so that one query reads them all.
+"""Monitor states in the ledger's table: one row per monitor, all in one partition, so a single query reads them all.
 
-Row: pk "standing", sk the monitor's name (or what an alarm of the bus is called), standing (JSON), version, ttl. Each change is
-one conditional write on the version that was read: of two watches that look at the same, one is written down and told.
+Row: pk "standing", sk the monitor's name (or an EventBridge alarm's), standing (JSON), version, ttl. Every write is conditional
+on the version that was read: of two watches that check the same monitor, one saves its result and sends the change.
 Source: Amazon DynamoDB developer guide, "Optimistic locking with version number".
 """
 
@@ -13,44 +13,44 @@ from botocore.exceptions import ClientError
 
 from ..domain.monitor import MonitorState
 from ..platform.clock import to_ms
-from .ledger import NEW, failed_condition
+from .ledger import IF_ABSENT, raise_unless_condition_failed
 from .rows import Item
 
-RETENTION = timedelta(days=90)  # after the last look: a monitor that is no longer in the settings goes by itself
+RETENTION = timedelta(days=90)  # after the latest check: removes monitors that are no longer in the settings
 _PARTITION = "standing"
 
 
 class Incidents:
-    """The standings of one table. `client` is a DynamoDB client; its errors pass through: the next watch looks again."""
+    """The monitor states of one table. `client` is a DynamoDB client; its errors propagate: the next watch checks again."""
 
     def __init__(self, client: Any, table: str) -> None:
         self._client = client
         self._table = table
 
     def all(self) -> dict[str, MonitorState]:
-        """Every standing there is, by its name."""
+        """Return every stored state by name."""
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table,
             KeyConditionExpression="pk = :pk",
             ExpressionAttributeValues={":pk": {"S": _PARTITION}},
             ConsistentRead=True,
         )
-        found = (_read(item) for page in pages for item in page["Items"])
-        return {standing.name: standing for standing in found}
+        states = (_read(item) for page in pages for item in page["Items"])
+        return {state.name: state for state in states}
 
     def get(self, name: str) -> MonitorState:
-        """How one stands; as new where it was never looked at."""
-        answer = self._client.get_item(TableName=self._table, Key=_key(name), ConsistentRead=True)
-        return _read(answer["Item"]) if "Item" in answer else MonitorState(name)
+        """Return the state of one monitor; a new state if it was never checked."""
+        response = self._client.get_item(TableName=self._table, Key=_key(name), ConsistentRead=True)
+        return _read(response["Item"]) if "Item" in response else MonitorState(name)
 
     def save(self, old: MonitorState, new: MonitorState, now: datetime) -> bool:
-        """Write down how something stands now; False when it is no longer as it was read."""
+        """Replace a state; return False if the stored version is no longer `old`'s."""
         item = _key(new.name) | {
             "standing": {"S": msgspec.json.encode(new).decode()},
             "version": {"N": str(new.version)},
             "ttl": {"N": str(to_ms(now + RETENTION) // 1000)},
         }
-        condition: dict[str, Any] = {"ConditionExpression": NEW}
+        condition: dict[str, Any] = {"ConditionExpression": IF_ABSENT}
         if old.version:
             condition = {
                 "ConditionExpression": "version = :old",
@@ -59,7 +59,8 @@ class Incidents:
         try:
             self._client.put_item(TableName=self._table, Item=item, **condition)
         except ClientError as error:
-            return failed_condition(error)
+            raise_unless_condition_failed(error)
+            return False
         return True
 
 

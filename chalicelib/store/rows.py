@@ -1,9 +1,9 @@
-"""How a delivery, a bundle or a parked payload is written down as a DynamoDB item, and read back.
+"""Converts deliveries, bundles, parked payloads and receipts to DynamoDB items and back.
 
-Shape of a delivery's item (schema 1): pk "delivery#<id>", sk "delivery", v, state, reason, event (compact JSON), rule,
-person, channel, attempts, claim, created_at / expires_at / due_at (milliseconds since 1970), day, due, ttl
-(seconds since 1970, as DynamoDB wants it), and detail, body_hash, segments, receipt, looked_up, instead_of, bundle, steps
-(JSON: a list of [milliseconds, state, reason, detail]) where there is one.
+A delivery's item (schema 1): pk "delivery#<id>", sk "delivery", v, state, reason, event (compact JSON), rule, person, channel,
+attempts, claim, created_at / expires_at / due_at (milliseconds since 1970), day, due, ttl (seconds since 1970, as DynamoDB
+requires), and, unless empty: detail, body_hash, segments, receipt, looked_up, instead_of, bundle, steps (JSON: a list of
+[milliseconds, state, reason, detail]). These names are stored in users' tables: rename one only with a reader for the old name.
 """
 
 import json
@@ -17,51 +17,51 @@ from msgspec.structs import replace
 
 from ..domain.bundle import Bundle
 from ..domain.delivery import Delivery, Reason, State, Step
-from ..domain.event import Event, Unknown, identity_of
+from ..domain.event import Event, UnknownPayload, identity_of
 from ..domain.people import Channel
 from ..platform.clock import from_ms, to_ms
 
 SCHEMA = 1
-SHARDS = 4  # of each index: a partition key takes 1,000 writes a second
-RETENTION = timedelta(days=90)  # then DynamoDB cleans the row up
+SHARDS = 4  # per index: a partition key accepts 1,000 writes per second
+RETENTION = timedelta(days=90)  # then DynamoDB deletes the row
 
 Item = dict[str, dict[str, Any]]  # attribute name -> DynamoDB's typed value
 
 
 class Parked(Struct, frozen=True):
-    """A payload in a shape we did not know, kept until somebody has looked at it."""
+    """A payload that could not be parsed, stored until an operator redrives it."""
 
     id: str
     source: str
     why: str
     created_at: datetime
     payload: bytes = b""  # the JSON text
-    redriven_at: datetime | None = None  # when an operator had it converted again, and it was understood
+    redriven_at: datetime | None = None  # when an operator redrove it and it was parsed
 
     @classmethod
-    def of(cls, unknown: Unknown, now: datetime) -> "Parked":
-        """Park an unknown shape: the same payload has the same id, so a redelivery parks it once."""
+    def of(cls, unknown: UnknownPayload, now: datetime) -> "Parked":
+        """Create the row of an unknown payload. The same payload has the same id, so a redelivery is parked once."""
         payload = json.dumps(unknown.payload, default=repr, sort_keys=True)
         return cls(identity_of("parked", unknown.source, payload), unknown.source, unknown.why, now, payload.encode())
 
 
 def key_of(kind: str, id_: str) -> Item:
-    """The primary key of the one row there is of that id; `kind` is "delivery", "bundle", "parked", …."""
+    """Return the primary key of an id's only row; `kind` is "delivery", "bundle", "parked", …."""
     return {"pk": {"S": f"{kind}#{id_}"}, "sk": {"S": kind}}
 
 
 def shard_of(id_: str) -> int:
-    """Which shard of an index an id belongs to: ids are hashes, so the shards fill evenly."""
+    """Return an id's shard of each index. Ids are hashes, so the shards fill evenly."""
     return int(id_[:4], 16) % SHARDS
 
 
 def day_keys(day: datetime) -> list[str]:
-    """The partition keys of index `day` that hold the rows created on that day (UTC)."""
+    """Return the partition keys of index `day` for rows created on a day (UTC)."""
     return [f"{day:%Y-%m-%d}#{shard}" for shard in range(SHARDS)]
 
 
-def item_of_delivery(delivery: Delivery) -> Item:
-    """Write a delivery down; what is empty is left out, which keeps it out of the sparse index."""
+def delivery_to_item(delivery: Delivery) -> Item:
+    """Convert a delivery to an item. Empty values are omitted, which keeps finished rows out of the sparse index `due`."""
     values: dict[str, str | int] = {
         "v": SCHEMA,
         "state": delivery.state.value,
@@ -78,97 +78,98 @@ def item_of_delivery(delivery: Delivery) -> Item:
         "instead_of": delivery.instead_of,
         "bundle": delivery.bundle,
         "expires_at": to_ms(delivery.expires_at),
-        **_filed_by_day(delivery.id, delivery.created_at),
+        **_day_index(delivery.id, delivery.created_at),
     }
     if delivery.segments:
         values["segments"] = delivery.segments
-    if delivery.looked_up:
-        values["looked_up"] = delivery.looked_up
+    if delivery.lookups:
+        values["looked_up"] = delivery.lookups
     if delivery.steps:
-        values["steps"] = _written(delivery.steps)
+        values["steps"] = _encode_steps(delivery.steps)
     if delivery.due_at:
-        values |= _due(delivery.id, delivery.due_at)
-    return key_of("delivery", delivery.id) | _typed(values)
+        values |= _due_index(delivery.id, delivery.due_at)
+    return key_of("delivery", delivery.id) | _to_attributes(values)
 
 
-def delivery_of_item(item: Item) -> Delivery:
-    """Read a delivery back."""
-    value = _plain(item)
+def delivery_from_item(item: Item) -> Delivery:
+    """Convert an item back to a delivery."""
+    values = _from_attributes(item)
     return Delivery(
-        id=value["pk"].partition("#")[2],
-        event=msgspec.json.decode(value["event"], type=Event),
-        rule=value["rule"],
-        person=value["person"],
-        channel=Channel(value["channel"]),
-        created_at=from_ms(value["created_at"]),
-        expires_at=from_ms(value["expires_at"]),
-        state=State(value["state"]),
-        reason=Reason(value["reason"]),
-        detail=value.get("detail", ""),
-        attempts=value["attempts"],
-        claim=value.get("claim", ""),
-        due_at=_moment(value.get("due_at")),
-        body_hash=value.get("body_hash", ""),
-        receipt=value.get("receipt", ""),
-        segments=value.get("segments", 0),
-        looked_up=value.get("looked_up", 0),
-        instead_of=value.get("instead_of", ""),
-        bundle=value.get("bundle", ""),
-        steps=_read(value.get("steps", "[]")),
+        id=values["pk"].partition("#")[2],
+        event=msgspec.json.decode(values["event"], type=Event),
+        rule=values["rule"],
+        person=values["person"],
+        channel=Channel(values["channel"]),
+        created_at=from_ms(values["created_at"]),
+        expires_at=from_ms(values["expires_at"]),
+        state=State(values["state"]),
+        reason=Reason(values["reason"]),
+        detail=values.get("detail", ""),
+        attempts=values["attempts"],
+        claim=values.get("claim", ""),
+        due_at=_optional_time(values.get("due_at")),
+        body_hash=values.get("body_hash", ""),
+        receipt=values.get("receipt", ""),
+        segments=values.get("segments", 0),
+        lookups=values.get("looked_up", 0),
+        instead_of=values.get("instead_of", ""),
+        bundle=values.get("bundle", ""),
+        steps=_decode_steps(values.get("steps", "[]")),
     )
 
 
-def item_of_parked(parked: Parked) -> Item:
-    """Write a parked payload down, compressed: a row of DynamoDB holds 400 KB, an event up to 1 MB."""
-    values: dict[str, str | int] = {
-        "v": SCHEMA,
-        "source": parked.source,
-        "why": parked.why,
-        **_filed_by_day(parked.id, parked.created_at),
-    }
-    if parked.redriven_at:
-        values["redriven_at"] = to_ms(parked.redriven_at)
-    return key_of("parked", parked.id) | _typed(values) | {"payload": {"B": zlib.compress(parked.payload)}}
-
-
-def item_of_bundle(bundle: Bundle) -> Item:
-    """Write a bundle down: what never or seldom changes as one JSON text, and what the indexes and other writers need apart."""
+def bundle_to_item(bundle: Bundle) -> Item:
+    """Convert a bundle to an item: one JSON text, and separately the attributes that the indexes and other writers need."""
     values: dict[str, str | int] = {
         "v": SCHEMA,
         "bundle": msgspec.json.encode(replace(bundle, hours=frozenset(), due_at=None)).decode(),
-        **_filed_by_day(bundle.id, bundle.created_at),
+        **_day_index(bundle.id, bundle.created_at),
     }
     if bundle.due_at:
-        values |= _due(bundle.id, bundle.due_at)
-    return key_of("bundle", bundle.id) | _typed(values) | ({"hours": {"SS": sorted(bundle.hours)}} if bundle.hours else {})
+        values |= _due_index(bundle.id, bundle.due_at)
+    hours: Item = {"hours": {"SS": sorted(bundle.hours)}} if bundle.hours else {}
+    return key_of("bundle", bundle.id) | _to_attributes(values) | hours
 
 
-def bundle_of_item(item: Item) -> Bundle:
-    """Read a bundle back."""
-    due_at = _moment(int(item["due_at"]["N"])) if "due_at" in item else None
+def bundle_from_item(item: Item) -> Bundle:
+    """Convert an item back to a bundle."""
+    due_at = _optional_time(int(item["due_at"]["N"])) if "due_at" in item else None
     bundle = msgspec.json.decode(item["bundle"]["S"], type=Bundle)
     return replace(bundle, due_at=due_at, hours=frozenset(item.get("hours", {}).get("SS", ())))
 
 
-def item_of_receipt(receipt: str, delivery_id: str, now: datetime) -> Item:
-    """Write down whose a message in a provider's list is."""
-    return key_of("receipt", receipt) | _typed({"delivery": delivery_id, "ttl": to_ms(now + RETENTION) // 1000})
+def parked_to_item(parked: Parked) -> Item:
+    """Convert a parked payload to an item. Compressed: a DynamoDB item holds 400 KB, an event up to 1 MB."""
+    values: dict[str, str | int] = {
+        "v": SCHEMA,
+        "source": parked.source,
+        "why": parked.why,
+        **_day_index(parked.id, parked.created_at),
+    }
+    if parked.redriven_at:
+        values["redriven_at"] = to_ms(parked.redriven_at)
+    return key_of("parked", parked.id) | _to_attributes(values) | {"payload": {"B": zlib.compress(parked.payload)}}
 
 
-def parked_of_item(item: Item) -> Parked:
-    """Read a parked payload back."""
-    value = _plain(item)
+def parked_from_item(item: Item) -> Parked:
+    """Convert an item back to a parked payload."""
+    values = _from_attributes(item)
     return Parked(
-        id=value["pk"].partition("#")[2],
-        source=value["source"],
-        why=value["why"],
-        created_at=from_ms(value["created_at"]),
+        id=values["pk"].partition("#")[2],
+        source=values["source"],
+        why=values["why"],
+        created_at=from_ms(values["created_at"]),
         payload=zlib.decompress(item["payload"]["B"]),
-        redriven_at=_moment(value.get("redriven_at")),
+        redriven_at=_optional_time(values.get("redriven_at")),
     )
 
 
-def _filed_by_day(id_: str, created_at: datetime) -> dict[str, str | int]:
+def receipt_to_item(receipt: str, delivery_id: str, now: datetime) -> Item:
+    """Convert a receipt to an item that names the delivery it belongs to."""
+    return key_of("receipt", receipt) | _to_attributes({"delivery": delivery_id, "ttl": to_ms(now + RETENTION) // 1000})
+
+
+def _day_index(id_: str, created_at: datetime) -> dict[str, str | int]:
     return {
         "created_at": to_ms(created_at),
         "day": day_keys(created_at)[shard_of(id_)],
@@ -176,27 +177,27 @@ def _filed_by_day(id_: str, created_at: datetime) -> dict[str, str | int]:
     }
 
 
-def _due(id_: str, due_at: datetime) -> dict[str, str | int]:
+def _due_index(id_: str, due_at: datetime) -> dict[str, str | int]:
     return {"due": str(shard_of(id_)), "due_at": to_ms(due_at)}
 
 
-def _written(steps: tuple[Step, ...]) -> str:
-    """Compact: an empty detail is left out, so that the row of a message that went out at once stays small."""
-    told = [[to_ms(step.at), step.state.value, step.reason.value, *([step.detail] if step.detail else [])] for step in steps]
-    return json.dumps(told, separators=(",", ":"), ensure_ascii=False)
+def _encode_steps(steps: tuple[Step, ...]) -> str:
+    """Compact JSON without empty details: the row of a message sent at the first attempt stays small."""
+    encoded = [[to_ms(step.at), step.state.value, step.reason.value, *([step.detail] if step.detail else [])] for step in steps]
+    return json.dumps(encoded, separators=(",", ":"), ensure_ascii=False)
 
 
-def _read(steps: str) -> tuple[Step, ...]:
+def _decode_steps(steps: str) -> tuple[Step, ...]:
     return tuple(Step(from_ms(at), State(state), Reason(reason), *detail) for at, state, reason, *detail in json.loads(steps))
 
 
-def _moment(milliseconds: int | None) -> datetime | None:
+def _optional_time(milliseconds: int | None) -> datetime | None:
     return None if milliseconds is None else from_ms(milliseconds)
 
 
-def _typed(values: dict[str, str | int]) -> Item:
+def _to_attributes(values: dict[str, str | int]) -> Item:
     return {name: {"N": str(value)} if isinstance(value, int) else {"S": value} for name, value in values.items() if value != ""}
 
 
-def _plain(item: Item) -> dict[str, Any]:
+def _from_attributes(item: Item) -> dict[str, Any]:
     return {name: int(typed["N"]) if "N" in typed else typed.get("S", typed.get("B")) for name, typed in item.items()}

@@ -1,4 +1,4 @@
-"""Twilio for the tests of texts and of their list: a double behind a proxy."""
+"""Twilio for the tests: a double, also behind a proxy."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""What the tests of every channel are told in: a mail, a text, and what an error means."""
+"""Messages, addresses and servers for the tests of all transports."""
 
 import socket
 import threading
@@ -22,22 +22,22 @@ ACCOUNT = "AC" + "0" * 32
 ID = "0123456789abcdef0123456789abcdef"
 
 
-def refused(error: DeliveryError) -> tuple[Reason, bool, bool]:
-    """Reason, permanent, and whether it may have been accepted all the same."""
+def meaning_of(error: DeliveryError) -> tuple[Reason, bool, bool]:
+    """An error's reason, whether it is permanent, and whether the message may have been accepted."""
     return error.reason, error.permanent, isinstance(error, OutcomeUnknown)
 
 
 def twilio_at(url: str) -> Twilio:
-    """As Lambda makes it, but that it waits a second only."""
+    """A transport as in Lambda, but with a timeout of one second."""
     return Twilio(SmsSettings(ACCOUNT, "+15005550006"), "secret-token", url, timeout_s=1)
 
 
 @contextmanager
 def listening(serve: Callable[[socket.socket], object]) -> Iterator[int]:
-    """A server for one visitor, who is hung up on when `serve` is done; gives its port."""
+    """A server for one connection, closed when `serve` returns; yields its port."""
 
     def run() -> None:
-        with suppress(OSError):  # a visitor may go at any time
+        with suppress(OSError):  # the client may disconnect at any time
             peer, _ = server.accept()
             with peer:
                 serve(peer)

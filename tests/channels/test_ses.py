@@ -1,4 +1,4 @@
-"""E-mail by SES: on a local AWS, and with every fault that HTTP has between us and it."""
+"""E-mail through SES: on the local AWS emulator, with every fault that HTTP can have."""
 
 import json
 from collections.abc import Iterator
@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from chalicelib.channels.ses import _PERMANENT, _TRANSIENT, CLIENT_CONFIG, FRESH, Ses
+from chalicelib.channels.ses import _PERMANENT, _TRANSIENT, CLIENT_CONFIG, MAX_IDLE, Ses
 from chalicelib.domain.delivery import DeliveryError, Reason
-from tests.channels.parts import FROM, ID, IN_A_THREAD, MAIL, ROOT, refused
+from tests.channels.parts import FROM, ID, IN_A_THREAD, MAIL, ROOT, meaning_of
 from tests.support.builders import NOON
 from workbench.local.mailbox import Mailbox
 from workbench.local.ministack import MiniStack, free_port, local_client
@@ -19,14 +19,14 @@ from workbench.local.proxy.server import Answer, Fault
 
 @pytest.fixture
 def proxy(ministack: MiniStack) -> Iterator[Proxy]:
-    """Between us and a local SES that knows our sender."""
+    """A proxy to a local SES that has verified our sender."""
     ministack.client("sesv2").create_email_identity(EmailIdentity="drops@example.com")
     with Proxy(ministack.endpoint) as running:
         yield running
 
 
 def ses_at(url: str) -> Ses:
-    """As Lambda makes it, but that it waits a second only."""
+    """A transport as in Lambda, but with a timeout of one second."""
     retries = CLIENT_CONFIG.retries  # type: ignore[attr-defined]
     return Ses(local_client(url, "sesv2", connect_timeout=1, read_timeout=1, retries=retries), FROM)
 
@@ -43,7 +43,7 @@ def error(status: int, code: str) -> Answer:
     return Answer(status, b'{"message": "no, asha@example.com"}', headers)
 
 
-def test_mail_from_a_verified_sender_is_taken(proxy: Proxy, ministack: MiniStack) -> None:
+def test_mail_from_a_verified_sender_is_accepted(proxy: Proxy, ministack: MiniStack) -> None:
     receipt = ses_at(proxy.url).send(MAIL, to="asha@example.com", delivery_id=ID)
     (mail,) = Mailbox(ministack.endpoint).read().mails
     assert receipt.id
@@ -52,9 +52,9 @@ def test_mail_from_a_verified_sender_is_taken(proxy: Proxy, ministack: MiniStack
 
 def test_request_carries_headers_and_one_recipient(proxy: Proxy) -> None:
     ses_at(proxy.url).send(MAIL, to="asha@example.com", delivery_id=ID)
-    (seen,) = proxy.requests()
-    body: dict[str, Any] = json.loads(seen.body)
-    headers = {each["Name"]: each["Value"] for each in body["Content"]["Simple"]["Headers"]}
+    (request,) = proxy.requests()
+    body: dict[str, Any] = json.loads(request.body)
+    headers = {header["Name"]: header["Value"] for header in body["Content"]["Simple"]["Headers"]}
     assert headers["Auto-Submitted"] == "auto-generated"
     assert headers["X-Dropnote-Delivery"] == ID
     assert body["Destination"] == {"ToAddresses": ["asha@example.com"]}
@@ -65,14 +65,14 @@ def test_mails_of_a_thread_refer_to_the_same_message(proxy: Proxy) -> None:
     ses.send(MAIL, to="asha@example.com", delivery_id=ID)
     ses.send(IN_A_THREAD, to="asha@example.com", delivery_id=ID)
     alone, in_a_thread = (
-        {each["Name"]: each["Value"] for each in json.loads(seen.body)["Content"]["Simple"]["Headers"]}
-        for seen in proxy.requests()
+        {header["Name"]: header["Value"] for header in json.loads(request.body)["Content"]["Simple"]["Headers"]}
+        for request in proxy.requests()
     )
     assert {"References", "In-Reply-To"}.isdisjoint(alone)
     assert in_a_thread["References"] == in_a_thread["In-Reply-To"] == ROOT
 
 
-def test_unverified_sender_is_refused_for_good(ministack: MiniStack) -> None:
+def test_unverified_sender_is_a_permanent_error(ministack: MiniStack) -> None:
     assert send(ministack.endpoint).permanent
 
 
@@ -90,16 +90,16 @@ def test_unverified_sender_is_refused_for_good(ministack: MiniStack) -> None:
         (503, "ServiceUnavailable", (Reason.PROVIDER, False, True)),
     ],
 )
-def test_each_answer_has_a_meaning_and_is_asked_for_once(
+def test_each_response_has_a_meaning_and_is_requested_once(
     proxy: Proxy, status: int, code: str, meaning: tuple[Reason, bool, bool]
 ) -> None:
     proxy.fail_next(error(status, code))
-    assert refused(send(proxy.url)) == meaning
+    assert meaning_of(send(proxy.url)) == meaning
     assert proxy.operations() == ["SendEmail"]
 
 
 @pytest.mark.parametrize(
-    ("fault", "taken"),
+    ("fault", "accepted"),
     [
         (Fault.RESET_BEFORE, 0),
         (Fault.RESET_AFTER, 1),
@@ -107,45 +107,42 @@ def test_each_answer_has_a_meaning_and_is_asked_for_once(
         (Fault.MALFORMED, 1),
         (Fault.SILENT, 1),
         (Answer(502, b"<html>"), 0),
-        *(
-            (Answer(200, body), 0)
-            for body in (b"", b"<html>", b"{}", b"[]", b"null", b'"words"', b"\xff", b'{"MessageId": null}')
-        ),
+        *((Answer(200, body), 0) for body in (b"", b"<html>", b"{}", b"[]", b"null", b'"text"', b"\xff", b'{"MessageId": null}')),
     ],
 )
-def test_lost_or_odd_answer_leaves_the_outcome_unknown_and_is_not_repeated(
-    proxy: Proxy, ministack: MiniStack, fault: Fault | Answer, taken: int
+def test_lost_or_unreadable_response_leaves_the_outcome_unknown_and_is_not_repeated(
+    proxy: Proxy, ministack: MiniStack, fault: Fault | Answer, accepted: int
 ) -> None:
     proxy.fail_next(fault)
-    assert refused(send(proxy.url))[1:] == (False, True)
+    assert meaning_of(send(proxy.url))[1:] == (False, True)
     assert proxy.operations() == ["SendEmail"]
-    assert len(Mailbox(ministack.endpoint).read().mails) == taken
+    assert len(Mailbox(ministack.endpoint).read().mails) == accepted
 
 
-def test_out_of_reach_is_surely_not_sent() -> None:
-    assert refused(send(f"http://127.0.0.1:{free_port()}")) == (Reason.UNREACHABLE, False, False)
+def test_unreachable_ses_has_certainly_not_accepted() -> None:
+    assert meaning_of(send(f"http://127.0.0.1:{free_port()}")) == (Reason.UNREACHABLE, False, False)
 
 
-def test_without_credentials_nothing_leaves(proxy: Proxy) -> None:
+def test_without_credentials_nothing_is_sent(proxy: Proxy) -> None:
     client = local_client(proxy.url, "sesv2")
-    client._request_signer._credentials = None  # whatever the machine has
+    client._request_signer._credentials = None  # whatever this machine is configured with
     with pytest.raises(DeliveryError) as caught:
         Ses(client, FROM).send(MAIL, to="asha@example.com", delivery_id=ID)
-    assert (refused(caught.value), proxy.requests()) == ((Reason.UNREACHABLE, False, False), [])
+    assert (meaning_of(caught.value), proxy.requests()) == ((Reason.UNREACHABLE, False, False), [])
 
 
-@pytest.mark.parametrize(("idle", "reused"), [(FRESH, True), (FRESH + timedelta(seconds=1), False)])
-def test_connection_is_used_again_only_while_it_is_fresh(proxy: Proxy, idle: timedelta, reused: bool) -> None:
+@pytest.mark.parametrize(("idle", "reused"), [(MAX_IDLE, True), (MAX_IDLE + timedelta(seconds=1), False)])
+def test_connection_is_reused_only_if_it_was_not_idle_for_long(proxy: Proxy, idle: timedelta, reused: bool) -> None:
     times = [NOON, NOON, NOON + idle]
     ses = Ses(local_client(proxy.url, "sesv2"), FROM, clock=lambda: times.pop(0))
     for _ in range(2):
         ses.send(MAIL, to="asha@example.com", delivery_id=ID)
-    assert [seen.reused for seen in proxy.requests()] == [False, reused]
+    assert [request.reused for request in proxy.requests()] == [False, reused]
 
 
-def test_connection_that_broke_while_nobody_looked_costs_no_mail(proxy: Proxy, ministack: MiniStack) -> None:
-    """A frozen container wakes up with connections that SES has closed long ago: each breaks at the first request by it."""
-    proxy.fail_while(lambda seen: seen.reused, Fault.RESET_BEFORE)
+def test_connection_that_broke_while_idle_loses_no_mail(proxy: Proxy, ministack: MiniStack) -> None:
+    """A thawed container has connections that SES closed long ago: the first request over one fails."""
+    proxy.fail_while(lambda request: request.reused, Fault.RESET_BEFORE)
     times = [NOON, NOON, NOON + timedelta(minutes=5)]
     ses = Ses(local_client(proxy.url, "sesv2"), FROM, clock=lambda: times.pop(0))
     for _ in range(2):

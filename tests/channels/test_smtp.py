@@ -1,4 +1,4 @@
-"""E-mail by SMTP, against a real server on loopback with a certificate of its own."""
+"""E-mail through SMTP, against a real server on loopback with its own certificate."""
 
 import asyncio
 import re
@@ -19,14 +19,14 @@ from msgspec.structs import replace
 from chalicelib.channels.smtp import Smtp
 from chalicelib.domain.delivery import DeliveryError, OutcomeUnknown, Reason
 from chalicelib.domain.settings import EmailSettings
-from tests.channels.parts import FROM, ID, IN_A_THREAD, MAIL, ROOT, listening, refused
+from tests.channels.parts import FROM, ID, IN_A_THREAD, MAIL, ROOT, listening, meaning_of
 from workbench.local.ministack import free_port
 
 SILENCE = b"(nothing)"
 
 
 class Server:
-    """What an SMTP server was given; `data_reply` and `rcpt_reply` are its answers, "" is to hang up without one."""
+    """An SMTP server that stores e-mails; `data_reply` and `rcpt_reply` are its replies, "" closes the connection without one."""
 
     def __init__(self, delay_s: float = 0) -> None:
         self.delay_s = delay_s
@@ -54,9 +54,9 @@ class Server:
 
 @contextmanager
 def talking(*replies: bytes, tls: ssl.SSLContext | None = None) -> Iterator[int]:
-    """A server that says the first of these to whoever comes, and one more to each line; then it hangs up.
+    """A server that sends the first reply on connecting and one more for each line, and then closes the connection.
 
-    To SILENCE it waits for the client to go away.
+    At SILENCE it waits for the client to disconnect.
     """
 
     def talk(peer: socket.socket) -> None:
@@ -65,8 +65,8 @@ def talking(*replies: bytes, tls: ssl.SSLContext | None = None) -> Iterator[int]
             if reply is SILENCE:
                 lines.read()
             peer.sendall(reply)
-            wanted = b".\r\n" if reply.startswith(b"354") else b""
-            while (line := lines.readline()) and wanted and line != wanted:
+            last_line = b".\r\n" if reply.startswith(b"354") else b""
+            while (line := lines.readline()) and last_line and line != last_line:
                 pass
         lines.close()
 
@@ -84,7 +84,7 @@ def authority() -> trustme.CA:
 
 
 def contexts(authority: trustme.CA) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """The server's TLS, and that of a client who trusts it."""
+    """The server's TLS context, and that of a client that trusts it."""
     serving, trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
     authority.issue_cert("127.0.0.1", "localhost").configure_cert(serving)
     authority.configure_trust(trusting)
@@ -93,7 +93,7 @@ def contexts(authority: trustme.CA) -> tuple[ssl.SSLContext, ssl.SSLContext]:
 
 @contextmanager
 def smtp(authority: trustme.CA, handler: Server, security: str, password: str = "right") -> Iterator[Smtp]:
-    """A real server on a free port, and a transport that trusts it."""
+    """A transport connected to a real server on a free port."""
     serving_tls, trusting = contexts(authority)
 
     def login(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
@@ -135,7 +135,7 @@ def test_mails_of_a_thread_refer_to_the_same_message(authority: trustme.CA) -> N
     assert in_a_thread["Message-ID"] != ROOT
 
 
-def test_thread_of_a_sender_with_a_long_domain_is_told_as_it_is() -> None:
+def test_thread_id_of_a_long_domain_is_not_encoded() -> None:
     domain = "notifications.of-a-company-with-a-very-long-name.example.com"
     transport = Smtp(EmailSettings(f"Acme drops <drops@{domain}>", "smtp", "127.0.0.1"), "")
     mail = transport._compose(IN_A_THREAD, "asha@example.com", ID).as_bytes()
@@ -157,31 +157,29 @@ def test_thread_of_a_sender_with_a_long_domain_is_told_as_it_is() -> None:
         ("250 OK", "452 Full", (Reason.PROVIDER, False, False)),
     ],
 )
-def test_each_reply_of_smtp_has_a_meaning(
-    authority: trustme.CA, rcpt: str, data: str, meaning: tuple[Reason, bool, bool]
-) -> None:
+def test_each_reply_has_a_meaning(authority: trustme.CA, rcpt: str, data: str, meaning: tuple[Reason, bool, bool]) -> None:
     server = Server()
     server.rcpt_reply, server.data_reply = rcpt, data
     with smtp(authority, server, "starttls") as transport, pytest.raises(DeliveryError) as caught:
         transport.send(MAIL, to="asha@example.com", delivery_id=ID)
-    assert refused(caught.value) == meaning
+    assert meaning_of(caught.value) == meaning
 
 
-def test_wrong_password_is_told_without_telling_it(authority: trustme.CA) -> None:
+def test_wrong_password_is_reported_without_the_password(authority: trustme.CA) -> None:
     with smtp(authority, Server(), "starttls", "wr0ng") as transport, pytest.raises(DeliveryError) as caught:
         transport.send(MAIL, to="asha@example.com", delivery_id=ID)
-    assert refused(caught.value) == (Reason.AUTH, True, False)
+    assert meaning_of(caught.value) == (Reason.AUTH, True, False)
     assert "wr0ng" not in str(caught.value)
 
 
-def test_smtp_out_of_reach_is_surely_not_sent() -> None:
+def test_unreachable_server_has_certainly_not_accepted() -> None:
     email = EmailSettings(FROM, "smtp", "127.0.0.1", free_port())
     with pytest.raises(DeliveryError) as caught:
         Smtp(email, "").send(MAIL, to="asha@example.com", delivery_id=ID)
-    assert refused(caught.value) == (Reason.UNREACHABLE, False, False)
+    assert meaning_of(caught.value) == (Reason.UNREACHABLE, False, False)
 
 
-def test_certificate_nobody_vouches_for_is_refused(authority: trustme.CA) -> None:
+def test_untrusted_certificate_is_rejected(authority: trustme.CA) -> None:
     with smtp(authority, Server(), "tls") as transport, pytest.raises(DeliveryError) as caught:
         Smtp(transport._email, "right").send(MAIL, to="asha@example.com", delivery_id=ID)
     assert caught.value.permanent
@@ -196,7 +194,7 @@ def test_connection_lost_after_the_final_dot_leaves_the_outcome_unknown(authorit
 
 
 @pytest.mark.parametrize(
-    ("words", "meaning"),
+    ("greeting", "meaning"),
     [
         (b"421 Too many connections\r\n", (Reason.PROVIDER, False, False)),
         (b"554 No service for you\r\n", (Reason.REFUSED, True, False)),
@@ -204,10 +202,10 @@ def test_connection_lost_after_the_final_dot_leaves_the_outcome_unknown(authorit
         (b"SSH-2.0-OpenSSH\r\n", (Reason.PROVIDER, False, False)),
     ],
 )
-def test_server_that_does_not_greet_surely_took_nothing(words: bytes, meaning: tuple[Reason, bool, bool]) -> None:
-    with talking(words) as port, pytest.raises(DeliveryError) as caught:
+def test_server_without_a_greeting_has_certainly_not_accepted(greeting: bytes, meaning: tuple[Reason, bool, bool]) -> None:
+    with talking(greeting) as port, pytest.raises(DeliveryError) as caught:
         Smtp(EmailSettings(FROM, "smtp", "127.0.0.1", port), "", timeout_s=0.5).send(MAIL, to="asha@example.com", delivery_id=ID)
-    assert refused(caught.value) == meaning
+    assert meaning_of(caught.value) == meaning
 
 
 HELLO = (b"220 hello\r\n", b"250-hello\r\n250 AUTH PLAIN\r\n")
@@ -234,7 +232,7 @@ READY = (*IN, b"250 ok\r\n", b"250 ok\r\n")
         ((*READY, b"354 Go on\r\n", b"421 Going down\r\n"), (Reason.PROVIDER, False, False)),
     ],
 )
-def test_only_past_the_final_dot_the_outcome_is_unknown(
+def test_outcome_is_unknown_only_after_the_final_dot(
     authority: trustme.CA, replies: tuple[bytes, ...], meaning: tuple[Reason, bool, bool]
 ) -> None:
     serving, trusting = contexts(authority)
@@ -242,16 +240,16 @@ def test_only_past_the_final_dot_the_outcome_is_unknown(
         Smtp(EmailSettings(FROM, "smtp", "127.0.0.1", port, "tls", "drops"), "s3cret", trusting, 0.5).send(
             MAIL, to="asha@example.com", delivery_id=ID
         )
-    assert refused(caught.value) == meaning
+    assert meaning_of(caught.value) == meaning
     assert not re.search(r"s3cret|asha", str(caught.value))
 
 
-def test_line_of_a_dot_does_not_end_the_mail(authority: trustme.CA) -> None:
+def test_line_with_only_a_dot_does_not_end_the_mail(authority: trustme.CA) -> None:
     server, mail = Server(), replace(MAIL, text="one\n.\n..two\n", html="<p>three</p>\n.\n")
     with smtp(authority, server, "tls") as transport:
         transport.send(mail, to="asha@example.com", delivery_id=ID)
-    came = [part.get_content().splitlines() for part in server.mails[0].iter_parts()]
-    assert came == [mail.text.splitlines(), mail.html.splitlines()]
+    received = [part.get_content().splitlines() for part in server.mails[0].iter_parts()]
+    assert received == [mail.text.splitlines(), mail.html.splitlines()]
 
 
 def test_server_without_starttls_gets_no_password_and_no_mail(authority: trustme.CA) -> None:
@@ -264,13 +262,13 @@ def test_server_without_starttls_gets_no_password_and_no_mail(authority: trustme
             Smtp(email, "right").send(MAIL, to="asha@example.com", delivery_id=ID)
     finally:
         controller.stop()
-    assert (refused(caught.value), server.mails) == ((Reason.ACCOUNT, True, False), [])
+    assert (meaning_of(caught.value), server.mails) == ((Reason.ACCOUNT, True, False), [])
 
 
-def test_server_whose_every_reply_is_slow_gets_no_mail_when_time_is_up(authority: trustme.CA) -> None:
+def test_server_with_slow_replies_gets_no_mail_after_the_deadline(authority: trustme.CA) -> None:
     server = Server(delay_s=0.35)
     with smtp(authority, server, "starttls") as trusting:
-        hurried = Smtp(trusting._email, "right", trusting._tls, timeout_s=0.6)
+        transport = Smtp(trusting._email, "right", trusting._tls, timeout_s=0.6)
         with pytest.raises(DeliveryError) as caught:
-            hurried.send(MAIL, to="asha@example.com", delivery_id=ID)
-    assert (refused(caught.value), server.mails) == ((Reason.UNREACHABLE, False, False), [])
+            transport.send(MAIL, to="asha@example.com", delivery_id=ID)
+    assert (meaning_of(caught.value), server.mails) == ((Reason.UNREACHABLE, False, False), [])

@@ -1,4 +1,4 @@
-"""SMS by Twilio's own package, against a double that follows Twilio's documentation."""
+"""SMS through Twilio's own package, against a double that follows Twilio's documentation."""
 
 import re
 import socket
@@ -14,12 +14,12 @@ from msgspec.structs import replace
 
 from chalicelib.channels.twilio import _PERMANENT, _TRANSIENT, Twilio
 from chalicelib.domain.delivery import DeliveryError, OutcomeUnknown, Reason
-from tests.channels.parts import ID, TEXT, listening, refused, twilio_at
+from tests.channels.parts import ID, TEXT, listening, meaning_of, twilio_at
 from workbench.local.ministack import free_port
 from workbench.local.proxy.proxy import Proxy
 from workbench.local.proxy.server import Answer, Fault
 from workbench.local.twilio.double import TwilioDouble
-from workbench.local.twilio.rules import refusal
+from workbench.local.twilio.rules import api_error
 
 
 def send(transport: Twilio) -> DeliveryError:
@@ -29,13 +29,13 @@ def send(transport: Twilio) -> DeliveryError:
     return caught.value
 
 
-def test_twilio_takes_a_text(twilio: Twilio, double: TwilioDouble) -> None:
+def test_twilio_accepts_a_text(twilio: Twilio, double: TwilioDouble) -> None:
     receipt = twilio.send(TEXT, to="+919812345678", delivery_id=ID)
     (row,) = double.messages()
     assert (row.sid, row.to, row.body, row.from_) == (receipt.id, "+919812345678", TEXT.text, "+15005550006")
 
 
-def test_twilio_sends_by_a_messaging_service(twilio: Twilio, double: TwilioDouble) -> None:
+def test_twilio_sends_through_a_messaging_service(twilio: Twilio, double: TwilioDouble) -> None:
     twilio._sms = replace(twilio._sms, from_="", messaging_service="MG" + "0" * 32)
     twilio.send(TEXT, to="+919812345678", delivery_id=ID)
     assert double.messages()[0].messaging_service_sid == "MG" + "0" * 32
@@ -49,31 +49,29 @@ def test_twilio_sends_by_a_messaging_service(twilio: Twilio, double: TwilioDoubl
         (21999, (Reason.REFUSED, True, False)),
     ],
 )
-def test_each_code_of_twilio_has_a_meaning_and_is_asked_for_once(
+def test_each_error_code_has_a_meaning_and_is_requested_once(
     twilio: Twilio, double: TwilioDouble, code: int, meaning: tuple[Reason, bool, bool]
 ) -> None:
     double.fail_to("+919812345678", code)
-    assert refused(send(twilio)) == meaning
+    assert meaning_of(send(twilio)) == meaning
     assert len(double.requests()) == 1
 
 
 @pytest.mark.parametrize("code", [*_PERMANENT, *_TRANSIENT])
-def test_double_says_what_twilio_says(code: int) -> None:
-    assert refusal(code).message != f"Error {code}"
+def test_double_has_twilios_error_messages(code: int) -> None:
+    assert api_error(code).message != f"Error {code}"
 
 
 @pytest.mark.parametrize(("seconds", "wait"), [(30, timedelta(seconds=30)), (None, None)])
-def test_twilio_may_say_when_to_come_back(
-    twilio: Twilio, double: TwilioDouble, seconds: int | None, wait: timedelta | None
-) -> None:
+def test_retry_after_is_passed_on(twilio: Twilio, double: TwilioDouble, seconds: int | None, wait: timedelta | None) -> None:
     double.fail_next(status=429, retry_after_s=seconds)
     error = send(twilio)
-    assert (refused(error), error.retry_after) == ((Reason.RATE, False, False), wait)
+    assert (meaning_of(error), error.retry_after) == ((Reason.RATE, False, False), wait)
     assert len(double.requests()) == 1
 
 
 @pytest.mark.parametrize(
-    ("answer", "meaning"),
+    ("response", "meaning"),
     [
         (Answer(429, b"<html>slow down</html>"), (Reason.RATE, False, False)),
         (Answer(400, b"<html>"), (Reason.REFUSED, True, False)),
@@ -84,16 +82,14 @@ def test_twilio_may_say_when_to_come_back(
         (Answer(408), (Reason.UNREACHABLE, False, False)),
     ],
 )
-def test_refusal_in_no_words_of_twilios_is_one_all_the_same(
-    proxy: Proxy, answer: Answer, meaning: tuple[Reason, bool, bool]
-) -> None:
-    proxy.fail_next(answer)
-    assert refused(send(twilio_at(proxy.url))) == meaning
+def test_error_without_twilios_fields_is_an_error_too(proxy: Proxy, response: Answer, meaning: tuple[Reason, bool, bool]) -> None:
+    proxy.fail_next(response)
+    assert meaning_of(send(twilio_at(proxy.url))) == meaning
     assert len(proxy.requests()) == 1
 
 
 @pytest.mark.parametrize(
-    ("fault", "taken"),
+    ("fault", "accepted"),
     [
         (Fault.RESET_BEFORE, 0),
         (Fault.RESET_AFTER, 1),
@@ -103,27 +99,27 @@ def test_refusal_in_no_words_of_twilios_is_one_all_the_same(
         (Answer(500, b'{"code": 20500, "message": "to +919812345678", "status": 500}'), 0),
         (Answer(500, b"[]"), 0),
         (Answer(503, b"<html>busy</html>"), 0),
-        *((Answer(201, body), 0) for body in (b"", b"[]", b"null", b'"words"', b'{"status": "queued"}', b'{"sid": null}')),
+        *((Answer(201, body), 0) for body in (b"", b"[]", b"null", b'"text"', b'{"status": "queued"}', b'{"sid": null}')),
     ],
 )
-def test_lost_or_odd_answer_leaves_the_outcome_unknown_and_is_not_repeated(
-    proxy: Proxy, double: TwilioDouble, fault: Fault | Answer, taken: int
+def test_lost_or_unreadable_response_leaves_the_outcome_unknown_and_is_not_repeated(
+    proxy: Proxy, double: TwilioDouble, fault: Fault | Answer, accepted: int
 ) -> None:
     proxy.fail_next(fault)
     assert isinstance(send(twilio_at(proxy.url)), OutcomeUnknown)
-    assert (len(proxy.requests()), len(double.messages())) == (1, taken)
+    assert (len(proxy.requests()), len(double.messages())) == (1, accepted)
 
 
-def test_connection_is_not_used_again(proxy: Proxy, double: TwilioDouble) -> None:
-    """A frozen container wakes up with connections that Twilio has closed long ago: each breaks at the first request by it."""
-    proxy.fail_while(lambda seen: seen.reused, Fault.RESET_BEFORE)
+def test_connections_are_not_reused(proxy: Proxy, double: TwilioDouble) -> None:
+    """A thawed container has connections that Twilio closed long ago: the first request over one fails."""
+    proxy.fail_while(lambda request: request.reused, Fault.RESET_BEFORE)
     transport = twilio_at(proxy.url)
     for _ in range(2):
         transport.send(TEXT, to="+919812345678", delivery_id=ID)
     assert (len(proxy.requests()), len(double.messages())) == (2, 2)
 
 
-def greet_as_nobody_vouches_for(peer: socket.socket) -> None:
+def offer_untrusted_certificate(peer: socket.socket) -> None:
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("127.0.0.1").configure_cert(tls)
     tls.wrap_socket(peer, server_side=True)
@@ -134,35 +130,35 @@ def reset(peer: socket.socket) -> None:
     peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
-def say_nothing(peer: socket.socket) -> None:
+def stay_silent(peer: socket.socket) -> None:
     while peer.recv(1024):
         pass
 
 
 @pytest.mark.parametrize(
     "handshake",
-    [greet_as_nobody_vouches_for, reset, say_nothing, socket.socket.close, lambda peer: peer.sendall(b"HTTP/1.1 400\r\n")],
+    [offer_untrusted_certificate, reset, stay_silent, socket.socket.close, lambda peer: peer.sendall(b"HTTP/1.1 400\r\n")],
 )
-def test_text_has_not_left_before_the_handshake_is_over(handshake: Callable[[socket.socket], object]) -> None:
+def test_nothing_is_sent_before_the_handshake_completes(handshake: Callable[[socket.socket], object]) -> None:
     with listening(handshake) as port:
-        assert refused(send(twilio_at(f"https://127.0.0.1:{port}"))) == (Reason.UNREACHABLE, False, False)
+        assert meaning_of(send(twilio_at(f"https://127.0.0.1:{port}"))) == (Reason.UNREACHABLE, False, False)
 
 
-def test_wrong_token_is_told_without_telling_it(twilio: Twilio) -> None:
+def test_wrong_token_is_reported_without_the_token(twilio: Twilio) -> None:
     twilio._token = "other-token"
     error = send(twilio)
-    assert refused(error) == (Reason.AUTH, True, False)
+    assert meaning_of(error) == (Reason.AUTH, True, False)
     assert "other-token" not in str(error)
 
 
-def test_twilio_out_of_reach_is_surely_not_sent() -> None:
-    assert refused(send(twilio_at(f"http://127.0.0.1:{free_port()}"))) == (Reason.UNREACHABLE, False, False)
+def test_unreachable_twilio_has_certainly_not_accepted() -> None:
+    assert meaning_of(send(twilio_at(f"http://127.0.0.1:{free_port()}"))) == (Reason.UNREACHABLE, False, False)
 
 
-def test_threads_that_send_first_all_reach_the_same_place(double: TwilioDouble, url: str) -> None:
+def test_concurrent_first_sends_all_reach_the_base_url(double: TwilioDouble, url: str) -> None:
     with ThreadPoolExecutor(max_workers=8) as pool:
         for _ in range(5):
             send = twilio_at(url).send
             sending = [pool.submit(send, TEXT, to="+919812345678", delivery_id=ID) for _ in range(8)]
-            assert all(each.result() for each in sending)
+            assert all(future.result() for future in sending)
     assert len(double.messages()) == 40

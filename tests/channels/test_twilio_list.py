@@ -1,11 +1,11 @@
-"""Twilio's list of texts, where we look for those whose answer never came."""
+"""Twilio's list of texts, searched for those without a response."""
 
 import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from chalicelib.channels.twilio import _MOST_LISTED, Twilio
+from chalicelib.channels.twilio import _MAX_LISTED, Twilio
 from chalicelib.domain.delivery import DeliveryError, OutcomeUnknown
 from tests.channels.parts import ID, TEXT, twilio_at
 from workbench.local.ministack import free_port
@@ -18,7 +18,7 @@ LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 NOON = "Mon, 02 Mar 2026 12:00:00 +0000"
 
 
-def probe(transport: Twilio) -> DeliveryError:
+def find_error(transport: Twilio) -> DeliveryError:
     with pytest.raises(DeliveryError) as caught:
         transport.find(to=ASHA, since=LONG_AGO)
     assert "9812345678" not in str(caught.value)
@@ -29,29 +29,29 @@ def a_list(*texts: object) -> bytes:
     return json.dumps({"messages": texts, "next_page_uri": None}).encode()
 
 
-def test_list_is_read_over_its_pages_as_far_back_as_asked(twilio: Twilio, double: TwilioDouble) -> None:
+def test_list_is_read_page_by_page_back_to_a_time(twilio: Twilio, double: TwilioDouble) -> None:
     sent = [twilio.send(TEXT, to=ASHA, delivery_id=ID).id for _ in range(120)]
     twilio.send(TEXT, to="+919812300000", delivery_id=ID)
     now = datetime.now(UTC)
-    found = twilio.find(to=ASHA, since=now - timedelta(minutes=1))
-    assert [candidate.id for candidate in found] == sent[::-1]
-    assert {candidate.body_hash for candidate in found} == {TEXT.body_hash}
+    candidates = twilio.find(to=ASHA, since=now - timedelta(minutes=1))
+    assert [candidate.id for candidate in candidates] == sent[::-1]
+    assert {candidate.body_hash for candidate in candidates} == {TEXT.body_hash}
     assert twilio.find(to=ASHA, since=now + timedelta(minutes=1)) == []
 
 
-def test_text_of_before_ends_the_list(proxy: Proxy) -> None:
-    """Newest first: what follows the first one that is too old is not read."""
+def test_older_text_ends_the_list(proxy: Proxy) -> None:
+    """Newest first: nothing after the first text that is too old is read."""
     new, old = (
         {"sid": "SM2", "body": "x", "date_created": NOON},
         {"sid": "SM1", "date_created": "Sun, 01 Mar 2026 12:00:00 +0000"},
     )
     proxy.fail_next(Answer(200, a_list(new, old, {"unreadable": True})))
-    found = twilio_at(proxy.url).find(to=ASHA, since=datetime(2026, 3, 2, 12, tzinfo=UTC))
-    assert [candidate.id for candidate in found] == ["SM2"]
+    candidates = twilio_at(proxy.url).find(to=ASHA, since=datetime(2026, 3, 2, 12, tzinfo=UTC))
+    assert [candidate.id for candidate in candidates] == ["SM2"]
 
 
 @pytest.mark.parametrize(
-    "trouble",
+    "failure",
     [
         Fault.RESET_BEFORE,
         Fault.RESET_AFTER,
@@ -66,25 +66,25 @@ def test_text_of_before_ends_the_list(proxy: Proxy) -> None:
         Answer(200, a_list({"sid": "SM1", "body": "x", "date_created": "one day"})),
         Answer(200, a_list({"sid": "SM1", "body": "x", "date_created": 1})),
         Answer(
-            200, a_list(*[{"sid": "SM1", "body": "x", "date_created": NOON}] * _MOST_LISTED)
-        ),  # ours may be one of those left out
+            200, a_list(*[{"sid": "SM1", "body": "x", "date_created": NOON}] * _MAX_LISTED)
+        ),  # ours may be among those left out
     ],
 )
-def test_list_that_cannot_be_read_is_not_an_empty_one(proxy: Proxy, twilio: Twilio, trouble: Fault | Answer) -> None:
+def test_unreadable_list_is_not_an_empty_one(proxy: Proxy, twilio: Twilio, failure: Fault | Answer) -> None:
     twilio.send(TEXT, to=ASHA, delivery_id=ID)
-    proxy.fail_next(trouble)
-    error = probe(twilio_at(proxy.url))
+    proxy.fail_next(failure)
+    error = find_error(twilio_at(proxy.url))
     assert not error.permanent
     assert not isinstance(error, OutcomeUnknown)
 
 
-def test_list_whose_second_page_cannot_be_read_is_not_a_shorter_one(proxy: Proxy, twilio: Twilio) -> None:
+def test_list_with_an_unreadable_second_page_is_not_a_shorter_one(proxy: Proxy, twilio: Twilio) -> None:
     for _ in range(101):
         twilio.send(TEXT, to=ASHA, delivery_id=ID)
-    proxy.fail_while(lambda seen: "PageToken" in seen.path, Answer(500, b"{}"))
-    assert not probe(twilio_at(proxy.url)).permanent
-    assert [seen.status for seen in proxy.requests()] == [200, 500]
+    proxy.fail_while(lambda request: "PageToken" in request.path, Answer(500, b"{}"))
+    assert not find_error(twilio_at(proxy.url)).permanent
+    assert [request.status for request in proxy.requests()] == [200, 500]
 
 
-def test_list_out_of_reach_cannot_be_read() -> None:
-    assert not probe(twilio_at(f"http://127.0.0.1:{free_port()}")).permanent
+def test_list_of_an_unreachable_twilio_cannot_be_read() -> None:
+    assert not find_error(twilio_at(f"http://127.0.0.1:{free_port()}")).permanent

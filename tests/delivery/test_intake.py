@@ -1,4 +1,4 @@
-"""Batches: each record has a fate of its own; what cannot be understood is parked, what fails comes again, poison ends."""
+"""Intake: records are independent; unreadable payloads are parked, failed records redelivered, and poison records end."""
 
 import json
 from datetime import timedelta
@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib.domain.delivery import Delivery
 from chalicelib.domain.event import Batch
-from chalicelib.sources.queues import records_of_queue, unwrap
+from chalicelib.sources.queues import parse_queue_records, unwrap
 from chalicelib.store.dead_letters import DeadLetterQueue
 from chalicelib.store.rows import Parked
 from tests.support.payloads import TEST_EVENT, bus_event, s3_notification, s3_record
@@ -70,39 +70,39 @@ def test_bus_event_in_a_queue_keeps_its_key_as_it_is() -> None:
     assert [event.upload.key for event in batch.events if event.upload] == ["in/a+b%20c.txt"]
 
 
-def test_test_event_in_a_queue_is_no_upload_and_no_mistake() -> None:
+def test_s3_test_event_in_a_queue_is_ignored() -> None:
     assert unwrap(queue_event(json.dumps(TEST_EVENT))) == Batch(ignored=("s3:TestEvent",))
 
 
 @pytest.mark.parametrize("payload", ["", "{", None, 7, [], {"Records": [7]}, {"requestContext": {}, "requestPayload": 1}])
-def test_what_is_none_of_ours_is_kept_and_not_raised(payload: object) -> None:
+def test_unknown_payload_is_returned_and_not_raised(payload: object) -> None:
     assert len(unwrap(payload).unknown) == 1
 
 
-def test_envelopes_without_end_are_not_followed() -> None:
+def test_deeply_nested_envelopes_are_not_opened() -> None:
     payload: object = UPLOAD
     for _ in range(9):
         payload = failure_record(payload)
     assert "envelopes" in unwrap(payload).unknown[0].why
 
 
-def test_failing_record_comes_again_and_the_others_do_not() -> None:
+def test_failed_record_is_redelivered_and_the_others_are_not() -> None:
     stage = memory_stage()
-    keep = stage.ledger.insert
+    insert = stage.ledger.insert
 
-    def refuse_b(delivery: Delivery) -> Delivery:
+    def fail_for_b(delivery: Delivery) -> Delivery:
         if delivery.event.upload and delivery.event.upload.key == "in/b.txt":
             raise ConnectionError("DynamoDB is out of reach")
-        return keep(delivery)  # type: ignore[no-any-return]
+        return insert(delivery)  # type: ignore[no-any-return]
 
-    stage.ledger.insert = refuse_b
+    stage.ledger.insert = fail_for_b
     bodies = [json.dumps(s3_notification(s3_record(f"in/{name}.txt", sequencer=name))) for name in "abc"]
-    records = records_of_queue(queue_event(*bodies, "poison"))
+    records = parse_queue_records(queue_event(*bodies, "poison"))
     assert stage.bot.take_records(records, plenty) == {"batchItemFailures": [{"itemIdentifier": "m1"}]}
-    stage.ledger.insert = keep
+    stage.ledger.insert = insert
     assert stage.bot.take_records(records, plenty) == {"batchItemFailures": []}
-    assert sorted(text.message.text[12:17] for text in stage.text.taken) == ["a.txt", "b.txt", "c.txt"]
-    (parked,) = [row for row in stage.everything() if isinstance(row, Parked)]
+    assert sorted(text.message.text[12:17] for text in stage.text.accepted) == ["a.txt", "b.txt", "c.txt"]
+    (parked,) = [row for row in stage.all_rows() if isinstance(row, Parked)]
     assert (b"poison" in parked.payload, parked.why) == (True, "its text is not JSON")
 
 
@@ -117,9 +117,9 @@ def put(queue: DeadLetterQueue, *texts: str) -> None:
         queue._client.send_message(QueueUrl=queue._url, MessageBody=text)
 
 
-def left_in(queue: DeadLetterQueue) -> int:
-    told = queue._client.get_queue_attributes(QueueUrl=queue._url, AttributeNames=["All"])["Attributes"]
-    return int(told["ApproximateNumberOfMessages"]) + int(told["ApproximateNumberOfMessagesNotVisible"])
+def remaining(queue: DeadLetterQueue) -> int:
+    attributes = queue._client.get_queue_attributes(QueueUrl=queue._url, AttributeNames=["All"])["Attributes"]
+    return int(attributes["ApproximateNumberOfMessages"]) + int(attributes["ApproximateNumberOfMessagesNotVisible"])
 
 
 def stage_with(queue: DeadLetterQueue) -> Stage:
@@ -128,33 +128,34 @@ def stage_with(queue: DeadLetterQueue) -> Stage:
     return stage
 
 
-def test_sweep_brings_dead_letters_back(queue: DeadLetterQueue) -> None:
+def test_sweep_handles_dead_lettered_events(queue: DeadLetterQueue) -> None:
     stage = stage_with(queue)
     put(queue, json.dumps(failure_record(UPLOAD)), json.dumps(failure_record(bus_event("in/a b.txt"))), "not ours")
     stage.sweep()
-    assert sorted(stage.addresses()) == ["+919812345678", "asha@example.com", "ben@example.com"]  # and the owner of the odd one
-    assert left_in(queue) == 0
+    # ben, the owner, is notified of the unreadable event
+    assert sorted(stage.addresses()) == ["+919812345678", "asha@example.com", "ben@example.com"]
+    assert remaining(queue) == 0
 
 
-def test_dead_event_that_fails_stays_and_is_parked_in_the_end(queue: DeadLetterQueue) -> None:
+def test_dead_lettered_event_that_keeps_failing_is_parked(queue: DeadLetterQueue) -> None:
     queue._visibility_s = 0
     stage = stage_with(queue)
     put(queue, json.dumps(failure_record(UPLOAD)))
-    keep = stage.ledger.insert
+    insert = stage.ledger.insert
 
-    def refuse_uploads(delivery: Delivery) -> Delivery:
+    def fail_for_uploads(delivery: Delivery) -> Delivery:
         if delivery.rule == "uploads":
             raise RuntimeError("poison")
-        return keep(delivery)  # type: ignore[no-any-return]
+        return insert(delivery)  # type: ignore[no-any-return]
 
-    stage.ledger.insert = refuse_uploads
+    stage.ledger.insert = fail_for_uploads
     stage.sweep()
-    (parked,) = [row for row in stage.everything() if isinstance(row, Parked)]
-    assert ("failed 5 times" in parked.why, left_in(queue)) == (True, 0)
+    (parked,) = [row for row in stage.all_rows() if isinstance(row, Parked)]
+    assert ("failed 5 times" in parked.why, remaining(queue)) == (True, 0)
 
 
-def test_queue_is_left_alone_when_time_is_short(queue: DeadLetterQueue) -> None:
+def test_queue_is_not_read_when_time_is_short(queue: DeadLetterQueue) -> None:
     stage = stage_with(queue)
     put(queue, json.dumps(failure_record(UPLOAD)))
     stage.sweep(lambda: timedelta(seconds=16))
-    assert (stage.sent, left_in(queue)) == ([], 1)
+    assert (stage.sent, remaining(queue)) == ([], 1)

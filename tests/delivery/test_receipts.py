@@ -1,4 +1,4 @@
-"""Receipts: what Twilio says later is believed when it is signed, whatever the order it comes in; final is final."""
+"""Receipts: accepted if signed, in any order; a final state never changes."""
 
 from itertools import permutations
 from urllib.parse import urlencode
@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 import pytest
 from twilio.request_validator import RequestValidator
 
-from chalicelib.channels.receipts import StatusUpdate
+from chalicelib.channels.twilio_receipts import StatusUpdate
 from chalicelib.delivery import receipts
 from chalicelib.domain.delivery import Reason, State
 from chalicelib.platform.secrets import Secrets
@@ -20,20 +20,20 @@ ENVIRON = {"DROPNOTE_SECRET_TWILIO_AUTH_TOKEN": TOKEN, "DROPNOTE_SECRET_PUBLIC_U
 
 @pytest.fixture
 def stage() -> Stage:
-    """A text was accepted."""
+    """A stage whose text was accepted."""
     return a_stage()
 
 
 def a_stage(fallback: bool = False) -> Stage:
-    words = {'notify = ["email:asha", "sms:asha"]': 'notify = ["sms:asha"]\nfallback = "10m"'} if fallback else {}
-    stage = memory_stage(some_settings(**words))
+    replacements = {'notify = ["email:asha", "sms:asha"]': 'notify = ["sms:asha"]\nfallback = "10m"'} if fallback else {}
+    stage = memory_stage(some_settings(**replacements))
     stage.bot.secrets = Secrets(lambda: None, "", ENVIRON, stage.clock)
     stage.take(an_upload())
     return stage
 
 
-def tell(stage: Stage, status: str, code: str = "", sid: str = "sms-1", token: str = TOKEN, url: str = PUBLIC) -> int:
-    """A receipt over HTTP; the status it was answered with."""
+def post_receipt(stage: Stage, status: str, code: str = "", sid: str = "sms-1", token: str = TOKEN, url: str = PUBLIC) -> int:
+    """Handle a receipt as received over HTTP; returns the response status."""
     id_ = stage.rows()["sms"].id
     fields = {"MessageSid": sid, "MessageStatus": status, "To": "+919812345678", **({"ErrorCode": code} if code else {})}
     signature = RequestValidator(token).compute_signature(f"{url}/receipts/twilio/{id_}", fields)
@@ -43,63 +43,63 @@ def tell(stage: Stage, status: str, code: str = "", sid: str = "sms-1", token: s
 
 
 def test_delivered_text_is_delivered(stage: Stage) -> None:
-    assert (tell(stage, "sent"), stage.states()["sms"]) == (204, "sent")
-    assert (tell(stage, "delivered"), stage.states()["sms"]) == (204, "delivered")
+    assert (post_receipt(stage, "sent"), stage.states()["sms"]) == (204, "sent")
+    assert (post_receipt(stage, "delivered"), stage.states()["sms"]) == (204, "delivered")
 
 
 @pytest.mark.parametrize("order", list(permutations(["sent", "delivered", "undelivered", "queued"])))
-def test_final_is_final_in_any_order(order: tuple[str, ...]) -> None:
+def test_final_state_never_changes_in_any_order(order: tuple[str, ...]) -> None:
     stage = a_stage()
     for status in [*order, *order]:
-        tell(stage, status)
-    first_end = next(status for status in order if status in ("delivered", "undelivered"))
-    assert stage.states()["sms"] == first_end
+        post_receipt(stage, status)
+    first_final = next(status for status in order if status in ("delivered", "undelivered"))
+    assert stage.states()["sms"] == first_final
 
 
-def test_undelivered_text_says_why_and_the_owner_hears(stage: Stage) -> None:
-    tell(stage, "undelivered", "30006")
+def test_undelivered_text_records_why_and_the_owner_is_notified(stage: Stage) -> None:
+    post_receipt(stage, "undelivered", "30006")
     row = stage.rows()["sms"]
-    assert (row.state, row.detail) == (State.UNDELIVERED, "Twilio says undelivered 30006")
+    assert (row.state, row.detail) == (State.UNDELIVERED, "Twilio reports undelivered 30006")
     assert stage.states("trouble") == {"email": "sent"}
     stage.take(an_upload("in/next.pdf", sequencer="01"))
-    assert (stage.states()["sms"], stage.rows()["sms"].reason) == ("dropped", Reason.BAD_ADDRESS)  # a landline stays one
+    assert (stage.states()["sms"], stage.rows()["sms"].reason) == ("dropped", Reason.BAD_ADDRESS)  # a landline is suppressed
 
 
-def test_undelivered_text_goes_by_mail_where_the_rule_says_so() -> None:
+def test_undelivered_text_falls_back_to_mail_if_the_rule_says_so() -> None:
     stage = a_stage(fallback=True)
-    tell(stage, "undelivered", "30003")
-    tell(stage, "undelivered", "30003")
+    post_receipt(stage, "undelivered", "30003")
+    post_receipt(stage, "undelivered", "30003")
     assert stage.addresses().count("asha@example.com") == 1
     assert stage.rows()["email"].instead_of == "sms"
 
 
-def test_receipt_that_is_quicker_than_the_mark_settles_it() -> None:
+def test_receipt_resolves_an_unknown_outcome() -> None:
     stage = memory_stage()
     stage.bot.secrets = Secrets(lambda: None, "", ENVIRON, stage.clock)
     stage.text.answers.append(Answer.LOST_AFTER)
     stage.take(an_upload())
     assert stage.states()["sms"] == "unknown"
-    tell(stage, "delivered")
+    post_receipt(stage, "delivered")
     assert (stage.states()["sms"], stage.rows()["sms"].receipt) == ("delivered", "sms-1")
     assert stage.sweep_for(minutes=10) == []
 
 
-def test_mark_after_the_receipt_changes_nothing(stage: Stage) -> None:
+def test_outcome_recorded_after_the_receipt_changes_nothing(stage: Stage) -> None:
     send = stage.text.send
 
-    def send_and_hear(*arguments: object, **named: object) -> object:
+    def send_and_post_receipt(*arguments: object, **named: object) -> object:
         receipt = send(*arguments, **named)  # type: ignore[arg-type]
-        tell(stage, "delivered", sid="sms-2")
+        post_receipt(stage, "delivered", sid="sms-2")
         return receipt
 
-    stage.text.send = send_and_hear  # type: ignore[method-assign, assignment]
+    stage.text.send = send_and_post_receipt  # type: ignore[method-assign, assignment]
     stage.take(an_upload("in/next.pdf", sequencer="01"))
-    assert (stage.states()["sms"], len(stage.text.taken)) == ("delivered", 2)
+    assert (stage.states()["sms"], len(stage.text.accepted)) == ("delivered", 2)
 
 
 @pytest.mark.parametrize("forged", [{"token": "another"}, {"url": "https://evil.example.net"}, {"token": ""}])
-def test_receipt_of_a_stranger_is_refused(stage: Stage, forged: dict[str, str]) -> None:
-    assert (tell(stage, "undelivered", "30006", **forged), stage.states()["sms"]) == (403, "sent")
+def test_forged_receipt_is_rejected(stage: Stage, forged: dict[str, str]) -> None:
+    assert (post_receipt(stage, "undelivered", "30006", **forged), stage.states()["sms"]) == (403, "sent")
     assert (
         receipts.handle_callback(stage.deliverer, stage.bot.secrets, stage.rows()["sms"].id, b"MessageStatus=failed", {}, plenty)
         == 403
@@ -107,10 +107,10 @@ def test_receipt_of_a_stranger_is_refused(stage: Stage, forged: dict[str, str]) 
 
 
 def test_receipt_of_another_message_changes_nothing(stage: Stage) -> None:
-    assert (tell(stage, "undelivered", sid="SM-other"), stage.states()["sms"]) == (204, "sent")
+    assert (post_receipt(stage, "undelivered", sid="SM-other"), stage.states()["sms"]) == (204, "sent")
 
 
-def test_odd_receipts_are_refused(stage: Stage) -> None:
+def test_invalid_receipts_are_rejected(stage: Stage) -> None:
     signature = RequestValidator(TOKEN).compute_signature(f"{PUBLIC}/receipts/twilio/x", {"a": "b"})
     assert (
         receipts.handle_callback(stage.deliverer, stage.bot.secrets, "x", b"a=b", {"X-Twilio-Signature": signature}, plenty)
@@ -123,6 +123,6 @@ def test_odd_receipts_are_refused(stage: Stage) -> None:
     assert receipts.apply_status_update(stage.deliverer, "f" * 32, StatusUpdate("SM1", "delivered"), plenty) == ""
 
 
-def test_without_a_public_url_nobody_is_asked_and_nobody_believed(stage: Stage) -> None:
+def test_receipts_are_rejected_without_a_public_url(stage: Stage) -> None:
     stage.bot.secrets = Secrets(lambda: None, "", {**ENVIRON, "DROPNOTE_SECRET_PUBLIC_URL": ""}, stage.clock)
-    assert tell(stage, "delivered") == 403
+    assert post_receipt(stage, "delivered") == 403

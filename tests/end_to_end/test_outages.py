@@ -1,4 +1,4 @@
-"""Outages: what waits while a service is away is told when it is back, and once."""
+"""Outages: messages delayed by an outage are sent once it ends, and only once."""
 
 import random
 from collections import Counter
@@ -26,23 +26,23 @@ from workbench.paths import PROJECT
 
 MINUTES = 60
 UPLOADS = 80
-ACCESS_DENIED = b'{"__type": "AccessDeniedException"}'  # which botocore does not repeat, so the test does not wait for it
+ACCESS_DENIED = b'{"__type": "AccessDeniedException"}'  # botocore does not retry it, so the test need not wait
 TEXTS_ONLY = {'notify = ["email:asha", "sms:asha"]': 'notify = ["sms:asha"]'}
 
 
 def an_hour_without_twilio(stage: Stage) -> None:
-    """Uploads over an hour, Twilio out of reach all the time, and a sweep a minute."""
-    dice = random.Random(1)  # for when they come, and for how long each waits
-    stage.deliverer.chance = dice.random
+    """Uploads during an hour in which Twilio cannot be reached, and a sweep a minute."""
+    randomness = random.Random(1)  # for the times of the uploads and the delays of the retries
+    stage.deliverer.chance = randomness.random
     send = stage.text.send
 
     def unreachable(*_: object, **__: object) -> Any:
         raise DeliveryError(Reason.UNREACHABLE, "Twilio could not be reached")
 
     stage.text.send = unreachable  # type: ignore[method-assign]
-    came = sorted(dice.randrange(MINUTES) for _ in range(UPLOADS))
+    upload_minutes = sorted(randomness.randrange(MINUTES) for _ in range(UPLOADS))
     for minute in range(MINUTES):
-        for number in (number for number, at in enumerate(came) if at == minute):
+        for number in (number for number, at in enumerate(upload_minutes) if at == minute):
             stage.take(replace(an_upload(f"in/{number}.pdf", sequencer=f"{number:04}"), at=stage.now))
         stage.later(minutes=1)
         stage.sweep()
@@ -50,32 +50,32 @@ def an_hour_without_twilio(stage: Stage) -> None:
 
 
 def names(stage: Stage, channel: str, to: str) -> Counter[str]:
-    """How often each upload was told by a channel."""
-    words = [message.subject or message.text for by, whom, message in stage.sent if (by, whom) == (channel, to)]
-    return Counter(word.partition(".pdf")[0].rpartition(" ")[2] for word in words)
+    """How often each upload was reported by a channel."""
+    texts = [message.subject or message.text for by, address, message in stage.sent if (by, address) == (channel, to)]
+    return Counter(text.partition(".pdf")[0].rpartition(" ")[2] for text in texts)
 
 
-def test_hour_without_twilio_loses_nothing_and_says_nothing_twice() -> None:
+def test_hour_without_twilio_loses_nothing_and_sends_nothing_twice() -> None:
     stage = memory_stage(some_settings(**TEXTS_ONLY))
     an_hour_without_twilio(stage)
-    assert stage.text.taken == []
+    assert stage.text.accepted == []
     stage.sweep_for(hours=3)
     assert names(stage, "sms", "+919812345678") == Counter(str(number) for number in range(UPLOADS))
 
 
-def test_hour_without_twilio_goes_by_mail_where_the_rule_says_so() -> None:
+def test_hour_without_twilio_falls_back_to_mail_if_the_rule_says_so() -> None:
     stage = memory_stage(some_settings(**{next(iter(TEXTS_ONLY)): 'notify = ["sms:asha"]\nfallback = "10m"'}))
     an_hour_without_twilio(stage)
     stage.sweep_for(hours=3)
     by_mail, by_text = names(stage, "email", "asha@example.com"), names(stage, "sms", "+919812345678")
     assert by_mail + by_text == Counter(str(number) for number in range(UPLOADS))
     assert len(by_mail) > UPLOADS / 2
-    rows = [row for row in stage.everything() if isinstance(row, Delivery) and row.rule == "uploads"]
+    rows = [row for row in stage.all_rows() if isinstance(row, Delivery) and row.rule == "uploads"]
     fell_back = [row for row in rows if row.reason is Reason.FELL_BACK]
     assert len(fell_back) == len(by_mail)
     assert all(row.steps[-1].at - row.created_at >= timedelta(minutes=10) for row in fell_back)
     assert {row.id for row in rows if row.channel is Channel.SMS} - {row.id for row in fell_back} == {
-        text.delivery for text in stage.text.taken
+        text.delivery for text in stage.text.accepted
     }
 
 
@@ -88,16 +88,16 @@ def proxy(ministack: MiniStack) -> Iterator[Proxy]:
 
 @pytest.fixture
 def stage(proxy: Proxy) -> Stage:
-    """A stage whose ledger is on the other side of the proxy, as Lambda's client sees it."""
+    """A stage whose ledger is behind the proxy, with the retries of Lambda's client."""
     retries = LEDGER_CONFIG.retries  # type: ignore[attr-defined]
     client = local_client(proxy.url, "dynamodb", read_timeout=1, retries=retries)
     stage = Stage(Ledger(client, TABLE), TableStore(client, TABLE), Bundles(client, TABLE))
-    stage.deliverer.control.now()  # warm
-    proxy.forget()
+    stage.deliverer.control.now()  # cached from here on
+    proxy.clear()
     return stage
 
 
-def test_without_its_ledger_nothing_is_sent_and_the_event_comes_again(stage: Stage, proxy: Proxy) -> None:
+def test_without_its_ledger_nothing_is_sent_and_the_event_is_redelivered(stage: Stage, proxy: Proxy) -> None:
     proxy.down()
     with pytest.raises(ExceptionGroup):
         stage.take(an_upload())
@@ -108,26 +108,26 @@ def test_without_its_ledger_nothing_is_sent_and_the_event_comes_again(stage: Sta
     assert len(stage.sent) == 2
 
 
-def test_ledger_lost_in_the_middle_of_a_batch_tells_each_upload_once(stage: Stage, proxy: Proxy) -> None:
-    """What was claimed before goes out, what was not does not; the whole batch comes again."""
+def test_ledger_lost_in_the_middle_of_a_batch_reports_each_upload_once(stage: Stage, proxy: Proxy) -> None:
+    """Claimed deliveries are sent, the others are not; the complete batch is redelivered."""
     uploads = [an_upload(f"in/{number}.pdf", sequencer=f"{number:02}") for number in range(3)]
-    away = [True]
-    proxy.fail_while(lambda _: bool(away) and len(proxy.operations()) > 4, Answer(400, ACCESS_DENIED))
+    outage = [True]
+    proxy.fail_while(lambda _: bool(outage) and len(proxy.operations()) > 4, Answer(400, ACCESS_DENIED))
     with pytest.raises(ExceptionGroup):
         stage.take(*uploads)
     assert len(stage.sent) < 2 * len(uploads)
-    away.clear()
+    outage.clear()
     for _ in range(2):
         stage.take(*uploads)
     stage.sweep_for(minutes=10)
-    told = [row for row in stage.everything() if isinstance(row, Delivery)]
-    assert [row.state for row in told] == [State.SENT] * 6
-    assert len(stage.text.taken) == 3
+    deliveries = [row for row in stage.all_rows() if isinstance(row, Delivery)]
+    assert [row.state for row in deliveries] == [State.SENT] * 6
+    assert len(stage.text.accepted) == 3
 
 
 @pytest.mark.parametrize("operation", ["PutItem", "UpdateItem"])
 @pytest.mark.parametrize("fault", [Fault.RESET_AFTER, Fault.HALF, Fault.SILENT, Answer(500, b"{}"), Fault.RESET_BEFORE])
-def test_write_whose_answer_is_lost_is_repeated_and_counts_once(
+def test_write_whose_response_is_lost_is_repeated_and_counts_once(
     stage: Stage, proxy: Proxy, operation: str, fault: Fault | Answer
 ) -> None:
     proxy.fail_next(fault, operation=operation)
@@ -153,17 +153,17 @@ def test_ledger_lost_between_send_and_mark_sends_no_text_twice(stage: Stage, pro
     stage.text.send = send  # type: ignore[method-assign]
     stage.take(an_upload())
     stage.sweep_for(minutes=6)
-    assert (len(stage.text.taken), stage.states()["sms"]) == (1, "sent")
+    assert (len(stage.text.accepted), stage.states()["sms"]) == (1, "sent")
 
 
-# --- what a delivery costs
+# --- the cost of a delivery
 
 
 def one_mail() -> dict[str, str]:
     return {'notify = ["email:asha", "sms:asha"]': 'notify = ["email:asha"]'}
 
 
-def test_calls_of_a_mail_of_a_repeat_and_of_what_no_rule_wants(stage: Stage, proxy: Proxy, ministack: MiniStack) -> None:
+def test_calls_of_a_mail_a_redelivery_and_an_upload_without_a_rule(stage: Stage, proxy: Proxy, ministack: MiniStack) -> None:
     stage.settings = some_settings(**one_mail())
     stage.deliverer, stage.bot = stage.container()
     ministack.client("sesv2").create_email_identity(EmailIdentity="drops@example.com")
@@ -172,7 +172,7 @@ def test_calls_of_a_mail_of_a_repeat_and_of_what_no_rule_wants(stage: Stage, pro
     stage.take(an_upload("in/warm.pdf"))
 
     def calls(*keys: str) -> list[str]:
-        proxy.forget()
+        proxy.clear()
         stage.take(*(an_upload(key) for key in keys))
         return proxy.operations()
 
@@ -186,14 +186,14 @@ def test_write_units_of_a_mail(stage: Stage) -> None:
     stage.deliverer, stage.bot = stage.container()
     units = []
 
-    def ask(params: dict[str, Any], **_: Any) -> None:
+    def request_units(params: dict[str, Any], **_: Any) -> None:
         params["ReturnConsumedCapacity"] = "INDEXES"
 
-    def count(parsed: dict[str, Any], **_: Any) -> None:
+    def record_units(parsed: dict[str, Any], **_: Any) -> None:
         units.append(parsed["ConsumedCapacity"]["CapacityUnits"])
 
     for operation in ("PutItem", "UpdateItem"):
-        stage.ledger._client.meta.events.register(f"provide-client-params.dynamodb.{operation}", ask)
-        stage.ledger._client.meta.events.register(f"after-call.dynamodb.{operation}", count)
+        stage.ledger._client.meta.events.register(f"provide-client-params.dynamodb.{operation}", request_units)
+        stage.ledger._client.meta.events.register(f"after-call.dynamodb.{operation}", record_units)
     stage.bot.take(Batch(events=(an_upload("invoices/2026/quarterly report of the finance team.pdf"),)), plenty)
     assert units == [3, 2]

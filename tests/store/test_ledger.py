@@ -1,4 +1,4 @@
-"""The ledger: each promise it makes, on a real table and, to prove that one equal, in memory."""
+"""The ledger's guarantees, on a real table and in memory: both behave the same."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from chalicelib.domain.delivery import Delivery, DeliveryError, Reason, Receipt, State
-from chalicelib.domain.event import Unknown
+from chalicelib.domain.event import UnknownPayload
 from chalicelib.domain.people import Channel
 from chalicelib.policy import outcome
 from chalicelib.policy.controls import SuppressedAddress
@@ -45,117 +45,117 @@ def a_claim(number: int = 1, at: datetime = NOON, token: str = "mine") -> Delive
 def a_retry(number: int, at: datetime, due_at: datetime) -> tuple[Delivery, Delivery]:
     claim = a_claim(number, at)
     error = DeliveryError(Reason.UNREACHABLE, "no connection", retry_after=due_at - at)
-    return claim, outcome.not_sent(claim, error, at, lambda: 0.0, timedelta(minutes=1), None)
+    return claim, outcome.record_failed_attempt(claim, error, at, lambda: 0.0, timedelta(minutes=1), None)
 
 
 def inserted(ledger: Any, delivery: Delivery) -> bool:
-    """Whether a delivery is what is kept of it: nobody has written it before."""
-    there = ledger.insert(delivery)
-    return bool((there.claim, there.state) == (delivery.claim, delivery.state))
+    """Insert a delivery; returns whether it is the stored row."""
+    stored = ledger.insert(delivery)
+    return bool((stored.claim, stored.state) == (delivery.claim, delivery.state))
 
 
-def test_first_insert_wins_and_the_row_is_what_was_written(ledger: Any) -> None:
+def test_first_insert_wins_and_the_row_is_read_back_unchanged(ledger: Any) -> None:
     assert inserted(ledger, a_claim())
     assert not inserted(ledger, a_claim(token="yours"))
     assert ledger.get(a_claim().id) == a_claim()
     assert ledger.get("f" * 32) is None
 
 
-def test_own_insert_whose_answer_was_lost_counts_as_done(ledger: Any) -> None:
+def test_own_insert_whose_response_was_lost_counts_as_inserted(ledger: Any) -> None:
     assert inserted(ledger, a_claim())
-    assert inserted(ledger, a_claim())  # botocore repeats the call, and finds what it wrote
+    assert inserted(ledger, a_claim())  # botocore repeats the call and finds its own row
 
 
-def test_own_move_whose_answer_was_lost_counts_as_done(ledger: Any) -> None:
+def test_own_transition_whose_response_was_lost_counts_as_made(ledger: Any) -> None:
     claim = a_claim()
     ledger.insert(claim)
-    sent = outcome.sent(claim, Receipt("SM1"), NOON)
+    sent = outcome.mark_sent(claim, Receipt("SM1"), NOON)
     assert (ledger.transition(claim, sent), ledger.transition(claim, sent)) == (True, True)
     assert ledger.get(claim.id) == sent
 
 
-def test_of_two_sweepers_one_moves(ledger: Any) -> None:
+def test_only_one_of_two_sweepers_makes_a_transition(ledger: Any) -> None:
     claim = a_claim()
     ledger.insert(claim)
-    lapsed = outcome.lapsed(claim, NOON + LEASE, timedelta(minutes=1))
+    lapsed = outcome.lapse_lease(claim, NOON + LEASE, timedelta(minutes=1))
     first, second = replace(lapsed, claim="first"), replace(lapsed, claim="second")
     assert (ledger.transition(claim, first), ledger.transition(claim, second)) == (True, False)
 
 
-def test_of_a_sweeper_and_the_holder_one_moves(ledger: Any) -> None:
+def test_holder_makes_no_transition_after_a_sweeper(ledger: Any) -> None:
     claim = a_claim()
     ledger.insert(claim)
-    ledger.transition(claim, replace(outcome.lapsed(claim, NOON + LEASE, timedelta(minutes=1)), claim="sweeper"))
-    assert not ledger.transition(claim, outcome.sent(claim, Receipt("SM1"), NOON))
+    ledger.transition(claim, replace(outcome.lapse_lease(claim, NOON + LEASE, timedelta(minutes=1)), claim="sweeper"))
+    assert not ledger.transition(claim, outcome.mark_sent(claim, Receipt("SM1"), NOON))
 
 
-def test_no_arrow_leads_back_and_no_row_is_born_finished(ledger: Any) -> None:
+def test_impossible_transitions_and_initial_states_are_refused(ledger: Any) -> None:
     claim = a_claim()
     ledger.insert(claim)
-    sent = outcome.sent(claim, Receipt("SM1"), NOON)
+    sent = outcome.mark_sent(claim, Receipt("SM1"), NOON)
     ledger.transition(claim, sent)
-    with pytest.raises(ValueError, match="no arrow leads from sent to claimed"):
-        ledger.transition(sent, outcome.claimed(sent, "t", NOON, LEASE, ""))
-    with pytest.raises(ValueError, match="no delivery begins as sent"):
+    with pytest.raises(ValueError, match="no transition from sent to claimed"):
+        ledger.transition(sent, outcome.claim(sent, "t", NOON, LEASE, ""))
+    with pytest.raises(ValueError, match="a delivery cannot start as sent"):
         ledger.insert(sent)
 
 
-def test_due_has_what_waits_oldest_first_and_nothing_finished(ledger: Any) -> None:
+def test_due_returns_waiting_rows_oldest_first_and_no_finished_ones(ledger: Any) -> None:
     for number in range(1, 31):
         claim, retry = a_retry(number, NOON, NOON + timedelta(minutes=number))
         ledger.insert(claim)
-        ledger.transition(claim, retry if number % 3 else outcome.sent(claim, Receipt(f"SM{number}"), NOON))
+        ledger.transition(claim, retry if number % 3 else outcome.mark_sent(claim, Receipt(f"SM{number}"), NOON))
     due = list(ledger.due(NOON + timedelta(minutes=20)))
     assert [int(row.id, 16) for row in due] == [number for number in range(1, 21) if number % 3]
     assert list(ledger.due(NOON)) == []
 
 
-def test_due_reads_on_past_a_page(ledger: Any) -> None:
+def test_due_reads_several_pages(ledger: Any) -> None:
     for number in range(1, 251):
         ledger.insert(a_claim(number, NOON + timedelta(seconds=number)))
     due = list(ledger.due(NOON + timedelta(hours=1)))
     assert [int(row.id, 16) for row in due] == list(range(1, 251))
 
 
-def test_newest_goes_back_over_midnight(ledger: Any) -> None:
+def test_newest_reads_across_midnight(ledger: Any) -> None:
     times = [NOON + timedelta(hours=5 * number) for number in range(8)]
     for number, at in enumerate(times, start=1):
         ledger.insert(a_claim(number, at))
-    ledger.park(Parked.of(Unknown("s3", "it has no Records", {"odd": 1}), NOON + timedelta(hours=6)))
-    found = ledger.newest(NOON + timedelta(hours=5), NOON + timedelta(hours=30))
-    assert [row.created_at for row in found] == [*times[6:1:-1], NOON + timedelta(hours=6), times[1]]
+    ledger.park(Parked.of(UnknownPayload("s3", "missing 'Records'", {"odd": 1}), NOON + timedelta(hours=6)))
+    rows = ledger.newest(NOON + timedelta(hours=5), NOON + timedelta(hours=30))
+    assert [row.created_at for row in rows] == [*times[6:1:-1], NOON + timedelta(hours=6), times[1]]
 
 
-def test_deliveries_with_the_same_words_are_found(ledger: Any) -> None:
+def test_deliveries_with_the_same_body_are_found(ledger: Any) -> None:
     for number in range(1, 5):
         claim = replace(a_claim(number, NOON + timedelta(minutes=number)), body_hash="same" if number % 2 else "other")
         ledger.insert(claim)
-        ledger.transition(claim, outcome.sent(claim, Receipt(f"SM{number}"), NOON))
-    found = list(ledger.with_words("same", NOON, NOON + timedelta(hours=1)))
-    assert [row.receipt for row in found] == ["SM3", "SM1"]
-    assert list(ledger.with_words("same", NOON, NOON + timedelta(seconds=10))) == []
+        ledger.transition(claim, outcome.mark_sent(claim, Receipt(f"SM{number}"), NOON))
+    rows = list(ledger.with_body("same", NOON, NOON + timedelta(hours=1)))
+    assert [row.receipt for row in rows] == ["SM3", "SM1"]
+    assert list(ledger.with_body("same", NOON, NOON + timedelta(seconds=10))) == []
 
 
 def test_receipt_belongs_to_one_delivery(ledger: Any) -> None:
-    assert ledger.adopt("SM1", "a", NOON)
-    assert ledger.adopt("SM1", "a", NOON)
-    assert not ledger.adopt("SM1", "b", NOON)
+    assert ledger.claim_receipt("SM1", "a", NOON)
+    assert ledger.claim_receipt("SM1", "a", NOON)
+    assert not ledger.claim_receipt("SM1", "b", NOON)
 
 
 def test_payload_is_parked_once_and_redriven(ledger: Any) -> None:
-    parked = Parked.of(Unknown("s3", "it has no Records", {"odd": 1}), NOON)
+    parked = Parked.of(UnknownPayload("s3", "missing 'Records'", {"odd": 1}), NOON)
     assert (ledger.park(parked), ledger.park(replace(parked, created_at=NOON + LEASE))) == (True, False)
-    ledger.redriven(replace(parked, redriven_at=NOON + LEASE))
-    assert ledger.parked(parked.id) == replace(parked, redriven_at=NOON + LEASE)
-    assert ledger.parked("f" * 32) is None
+    ledger.mark_redriven(replace(parked, redriven_at=NOON + LEASE))
+    assert ledger.get_parked(parked.id) == replace(parked, redriven_at=NOON + LEASE)
+    assert ledger.get_parked("f" * 32) is None
 
 
-def test_story_of_a_delivery_is_kept(ledger: Any) -> None:
+def test_steps_of_a_delivery_are_stored(ledger: Any) -> None:
     claim, retry = a_retry(1, NOON, NOON + timedelta(minutes=1))
-    again = outcome.claimed(retry, "again", NOON + timedelta(minutes=1), LEASE, "fedcba9876543210")
-    sent = outcome.sent(again, Receipt("SM1"), NOON + timedelta(minutes=1))
+    claimed_again = outcome.claim(retry, "again", NOON + timedelta(minutes=1), LEASE, "fedcba9876543210")
+    sent = outcome.mark_sent(claimed_again, Receipt("SM1"), NOON + timedelta(minutes=1))
     ledger.insert(claim)
-    for old, new in ((claim, retry), (retry, again), (again, sent)):
+    for old, new in ((claim, retry), (retry, claimed_again), (claimed_again, sent)):
         ledger.transition(old, new)
     row = ledger.get(claim.id)
     assert [(step.state, step.reason, step.detail) for step in row.steps] == [
@@ -175,12 +175,12 @@ def control(request: pytest.FixtureRequest) -> Control:
     return Control(TableStore(ministack.client("dynamodb"), TABLE), lambda: NOON)
 
 
-def test_control_remembers_and_forgets(control: Control) -> None:
-    dead = SuppressedAddress("asha", Channel.SMS, Reason.OPTED_OUT, NOON)
-    assert control.now().dead == {}
-    control.suppress("a", dead)
-    control.suppress("b", dead)
+def test_control_item_stores_and_removes(control: Control) -> None:
+    address = SuppressedAddress("asha", Channel.SMS, Reason.OPTED_OUT, NOON)
+    assert control.now().suppressed == {}
+    control.suppress("a", address)
+    control.suppress("b", address)
     control.unsuppress("a")
     control.unsuppress("never-there")
     control.record_backfill("acme-drops", NOON)
-    assert (control.now().dead, control.now().backfilled_until) == ({"b": dead}, {"acme-drops": NOON})
+    assert (control.now().suppressed, control.now().backfilled_until) == ({"b": address}, {"acme-drops": NOON})
