@@ -1,1 +1,1 @@
-"""Periodic checks: a package a kind, the registry and the runner. May import delivery and everything below."""
+"""Periodic checks: one package per kind, the registry and the runner. May import delivery and everything below."""

@@ -1,4 +1,4 @@
-"""Alarms of the bus as monitors: they look by themselves, and the watch only reminds of those that are open."""
+"""EventBridge alarms as monitors: AWS runs the check and sends the result; the watch only sends reminders of open alarms."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
@@ -13,40 +13,41 @@ from ..domain.settings import Settings
 
 
 class AlarmCheck(Struct, frozen=True):
-    """What an alarm said last; to look at it is to read that again."""
+    """The latest result of an alarm; checking it returns that result again."""
 
     every: ClassVar[timedelta] = timedelta(minutes=1)
     failures: ClassVar[int] = 1
     recoveries: ClassVar[int] = 1
-    what: str
+    description: str
     result: CheckResult
 
     @property
     def permissions(self) -> tuple[tuple[str, str], ...]:
-        """Nothing."""
+        """None."""
         return ()
 
-    def probe(self, reach: ProbeContext, now: datetime, memory: Mapping[str, Any]) -> CheckResult:
-        """Nothing is asked: an alarm tells."""
+    def probe(self, context: ProbeContext, now: datetime, memory: Mapping[str, Any]) -> CheckResult:
+        """Return the latest result without a request."""
         return self.result
 
-    def evaluate(self, seen: CheckResult, now: datetime, memory: Mapping[str, Any]) -> CheckResult:
-        """What it said last."""
-        return seen
+    def evaluate(self, observation: CheckResult, now: datetime, memory: Mapping[str, Any]) -> CheckResult:
+        """Return the latest result."""
+        return observation
 
     def upcoming(self, after: datetime) -> Iterator[datetime]:
-        """Nobody knows."""
+        """Empty: alarms have no schedule."""
         return iter(())
 
 
-def monitor_of_alarm(rule: Rule, standing: MonitorState) -> Monitor:
-    """The monitor that an alarm is to its rule."""
-    known = standing.result or CheckResult(Level.UNKNOWN, "has not said anything yet")
+def monitor_of_alarm(rule: Rule, state: MonitorState) -> Monitor:
+    """Return an alarm as a monitor that notifies the recipients of its rule."""
+    result = state.result or CheckResult(Level.UNKNOWN, "has not reported yet")
     alert_policy = AlertPolicy(every=AlarmCheck.every, remind=rule.remind, urgent=True)
-    return Monitor(standing.name, "alarm", AlarmCheck(f"alarm {standing.shown}", known), alert_policy, rule)
+    return Monitor(state.name, "alarm", AlarmCheck(f"alarm {state.display_name}", result), alert_policy, rule)
 
 
 def open_alarms(settings: Settings, states: Mapping[str, MonitorState]) -> list[Monitor]:
-    """The alarms that are open, of rules that the settings still have."""
-    found = [(settings.rule(each.rule), each) for each in states.values() if each.rule and (each.incident or each.untold)]
-    return [monitor_of_alarm(rule, each) for rule, each in found if rule]
+    """Return the open alarms whose rule is still in the settings."""
+    open_states = [state for state in states.values() if state.rule and (state.incident or state.pending)]
+    alarms = [(settings.rule(state.rule), state) for state in open_states]
+    return [monitor_of_alarm(rule, state) for rule, state in alarms if rule]

@@ -1,4 +1,4 @@
-"""The kinds of monitors by their name in the settings. A kind's module is loaded when the settings have one of it."""
+"""The kinds of monitors by their name in the settings. A kind's module is imported when the settings use it."""
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -6,8 +6,8 @@ from importlib import import_module
 from ..domain.monitor import Check, MonitorDefaults
 from ..platform.fields.table import Table
 
-# kind -> module and function: takes the fields of a [[monitors]] table, gives a check for each monitor it stands for, by what is
-# put behind the table's name ("" for itself)
+# kind -> module and function that reads the fields of a [[monitors]] table. It returns one check per monitor, by the suffix
+# added to the table's name ("" for none).
 _KINDS = {
     "freshness": ("freshness.settings", "read"),
     "http": ("http.settings", "read"),
@@ -21,14 +21,14 @@ KINDS = tuple(_KINDS)
 
 
 def reader(kind: str) -> Callable[[Table, MonitorDefaults], Mapping[str, Check]]:
-    """What reads the fields of a kind. Those that no kind's reader and no common field knows are found by `fields`."""
+    """Return the function that reads the fields of a kind."""
     module, name = _KINDS[kind]
-    found: Callable[[Table, MonitorDefaults], Mapping[str, Check]] = getattr(import_module(f"{__package__}.{module}"), name)
-    return found
+    read: Callable[[Table, MonitorDefaults], Mapping[str, Check]] = getattr(import_module(f"{__package__}.{module}"), name)
+    return read
 
 
 def fields(kind: str) -> tuple[str, ...]:
-    """The fields of a kind: its module's FIELDS, by its name."""
+    """Return the names of a kind's fields: FIELDS of its module."""
     module, _ = _KINDS[kind]
-    found: tuple[str, ...] = import_module(f"{__package__}.{module}").FIELDS[kind]
-    return found
+    names: tuple[str, ...] = import_module(f"{__package__}.{module}").FIELDS[kind]
+    return names

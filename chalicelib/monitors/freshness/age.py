@@ -1,4 +1,4 @@
-"""How old is the newest? Where nothing is expected at a time."""
+"""Checks that the newest data is not too old, without a schedule (`newest` in the settings)."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
@@ -9,83 +9,88 @@ from msgspec import Struct
 
 from ...domain.monitor import CheckResult, ProbeContext
 from ...domain.payloads import Level
-from ...platform.phrases import rough_duration
-from .arrivals import Ask, Target, Things, too_many
-from .demand import Demand, Patience
+from ...platform.phrases import duration
+from .objects import too_many_keys
+from .requirement import Requirement, Thresholds
+from .targets import ArrivalQuery, Arrivals, Target
 
-_AN_HOUR = timedelta(hours=1)
-
-
-class Found(Struct, frozen=True):
-    """What a look saw."""
-
-    things: Things = ()
-    cut: bool = False  # there is more than was looked through
+_HOUR = timedelta(hours=1)
 
 
-class Age(Struct, frozen=True):
-    """What must not become too old."""
+class AgeObservation(Struct, frozen=True):
+    """What a probe returned."""
+
+    arrivals: Arrivals = ()
+    truncated: bool = False  # not all keys were listed
+
+
+class AgeCheck(Struct, frozen=True):
+    """A target and the maximum age of its newest data."""
 
     every: ClassVar[timedelta] = timedelta(minutes=5)
     failures: ClassVar[int] = 1
     recoveries: ClassVar[int] = 1
 
     target: Target
-    newest: Patience  # how old it may be
-    demand: Demand = Demand()
+    max_age: Thresholds
+    requirement: Requirement = Requirement()
     zone: str = "UTC"  # of {date:…}
 
     @property
-    def what(self) -> str:
-        """What it looks at and expects, in one line."""
-        return f"{self.target.what}, at most {rough_duration(self.newest.longest)} old"
+    def description(self) -> str:
+        """The target and the maximum age, in one line."""
+        return f"{self.target.description}, at most {duration(self.max_age.last)} old"
 
     def upcoming(self, after: datetime) -> Iterator[datetime]:
-        """Nothing is due at a time."""
+        """Empty: there is no schedule."""
         return iter(())
 
     @property
     def permissions(self) -> tuple[tuple[str, str], ...]:
-        """What IAM must allow it."""
+        """Required IAM permissions of the target."""
         return self.target.permissions
 
-    def probe(self, reach: ProbeContext, now: datetime, memory: Mapping[str, Any]) -> Found:
-        """List, or get, what is young enough; a dated key by its days, the newest first, as far back as is needed.
+    def probe(self, context: ProbeContext, now: datetime, memory: Mapping[str, Any]) -> AgeObservation:
+        """Read what is young enough. For a key with {date}: day by day, newest first, until there is enough.
 
         Raises:
-            Unreadable: AWS does not say.
+            ProbeError: the request failed.
         """
-        walls = walls_of(now, self.newest.longest, self.zone)
-        ask = Ask(now, now - self.newest.longest, walls, lambda things: not self._lack(things, now, self.newest.warn))
-        return Found(*self.target.probe(reach, ask))
+        query = ArrivalQuery(
+            now,
+            now - self.max_age.last,
+            local_times_since(now, self.max_age.last, self.zone),
+            lambda arrivals: not self._violation(arrivals, now, self.max_age.warn),
+        )
+        return AgeObservation(*self.target.probe(context, query))
 
-    def _lack(self, things: Things, now: datetime, age: timedelta) -> str:
-        """What is wrong with those that are no older; "" where nothing is."""
-        young = tuple(each for each in self.demand.counting(things) if now - each[0] <= age)
-        return self.demand.lacking(young) if young else "nothing"
+    def _violation(self, arrivals: Arrivals, now: datetime, age: timedelta) -> str:
+        """Describe what is wrong with the arrivals up to an age: "nothing", or a wrong amount; "" if they are enough."""
+        young = tuple((at, amount) for at, amount in self.requirement.select(arrivals) if now - at <= age)
+        return self.requirement.violation(young) if young else "nothing"
 
-    def evaluate(self, seen: Found, now: datetime, memory: Mapping[str, Any]) -> CheckResult:
-        """What a look amounts to. The next one is after `every`."""
-        newest, things = self.newest, self.demand.counting(seen.things)
+    def evaluate(self, observation: AgeObservation, now: datetime, memory: Mapping[str, Any]) -> CheckResult:
+        """Compare the newest arrivals with the thresholds."""
+        max_age, arrivals = self.max_age, self.requirement.select(observation.arrivals)
         name = self.target.name(now.astimezone(ZoneInfo(self.zone)).replace(tzinfo=None))
-        if not self._lack(things, now, newest.warn):
-            age = rough_duration(now - max(at for at, _ in things))
-            return CheckResult(Level.OK, f"the newest of {name} is {age} old", age)
-        if seen.cut:
-            return CheckResult(Level.UNKNOWN, too_many(name))
-        bad = newest.error is not None and self._lack(things, now, newest.error)
-        level, limit = (Level.ERROR, newest.longest) if bad else (Level.WARNING, newest.warn)
-        lack = self._lack(things, now, limit)
-        if lack != "nothing":
-            return CheckResult(level, f"{lack} within {rough_duration(limit)}: {name}", lack)
-        if not things:
-            return CheckResult(level, f"nothing of {name} {self.demand.came} within {rough_duration(limit)}", "nothing")
-        last = max(at for at, _ in things)
-        says = f"the newest of {name} is {rough_duration(now - last)} old, older than {rough_duration(limit)}"
-        return CheckResult(level, says, rough_duration(now - last), since=last + limit)
+        if not self._violation(arrivals, now, max_age.warn):
+            age = duration(now - max(at for at, _ in arrivals))
+            return CheckResult(Level.OK, f"the newest {name} is {age} old", age)
+        if observation.truncated:
+            return CheckResult(Level.UNKNOWN, too_many_keys(name))
+        is_error = max_age.error is not None and self._violation(arrivals, now, max_age.error)
+        level, limit = (Level.ERROR, max_age.last) if is_error else (Level.WARNING, max_age.warn)
+        violation = self._violation(arrivals, now, limit)
+        if violation != "nothing":
+            return CheckResult(level, f"{violation} in the last {duration(limit)}: {name}", violation)
+        if not arrivals:
+            return CheckResult(level, f"no {name} {self.requirement.arrived} in the last {duration(limit)}", "nothing")
+        newest_at = max(at for at, _ in arrivals)
+        age = duration(now - newest_at)
+        return CheckResult(level, f"the newest {name} is {age} old (limit: {duration(limit)})", age, since=newest_at + limit)
 
 
-def walls_of(now: datetime, age: timedelta, zone: str) -> tuple[datetime, ...]:
-    """The local times, hour by hour, from now back to so long ago."""
-    hours = [now - each * _AN_HOUR for each in range(int(age / _AN_HOUR) + 1)]
+def local_times_since(now: datetime, age: timedelta, zone: str) -> tuple[datetime, ...]:
+    """Return the local time of every hour from now back to `age` ago."""
+    hours = [now - number * _HOUR for number in range(int(age / _HOUR) + 1)]
     return tuple(at.astimezone(ZoneInfo(zone)).replace(tzinfo=None) for at in (*hours, now - age))

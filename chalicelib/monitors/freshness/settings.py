@@ -1,4 +1,4 @@
-"""Reads monitors of kind "freshness": what is to be where, by when, how much of it, or how old it may be."""
+"""Reads monitors of kind "freshness": the target, its due times or maximum age, and how much data must arrive."""
 
 import re
 from collections.abc import Mapping
@@ -10,14 +10,16 @@ from ...domain.monitor import Check, MonitorDefaults
 from ...domain.rule import SizeRange, size_range
 from ...platform.fields import values
 from ...platform.fields.table import FieldError, Table
-from ...platform.fields.values import of_text
-from ...platform.phrases import did_you_mean, rough_duration
+from ...platform.fields.values import field_parser
+from ...platform.phrases import did_you_mean, duration
 from ...policy.calendar import Expectation, parse_expectation, parse_holidays
 from ...rules import globs
-from .age import Age, walls_of
-from .arrivals import Item, Metric, Objects, Target, is_dated_well
-from .demand import Demand, Patience
-from .lateness import Freshness
+from .age import AgeCheck, local_times_since
+from .item_and_metric import ItemTimestamp, MetricSum
+from .lateness import LatenessCheck
+from .objects import Objects, has_valid_dates
+from .requirement import Requirement, Thresholds
+from .targets import Target
 
 _TARGETS = {"bucket": ("bucket", "key"), "table": ("table", "item", "field"), "metric": ("metric", "dimensions")}
 _AMOUNT = ("files", "size", "small", "empty")
@@ -30,95 +32,100 @@ FIELDS = {
 
 _PERCENT = re.compile(r"([0-9]{1,2}|100)\s*%")
 _METRIC = re.compile(r"([^:/][^/]*(?:/[^/]+)*)/([^/]+)")
-_EXPECT = 'such as "weekdays by 06:00 Asia/Kolkata", "monthly last by 18:00", "hourly by :15" or "cron 0 6 * * 1-5"'
-_BUSINESS = 'add holidays = ["12-25"], or the name of a list of [holidays]; without any, write "weekdays by …"'
-_HOLIDAY = 'write "2026-01-26", or "12-25" for each year'
-_DATED = "write {date:%Y-%m-%d}, or {date-1d:%Y-%m-%d} for the day before"
-_MOST_FOLDERS = 32  # of one age: each is a listing
-_LOOKED_AHEAD = 60  # due moments: two months of days
-_SOME_DAY = datetime(2026, 1, 1, tzinfo=UTC)
+_TARGET_HINT = "set bucket and key, or table, item and field, or metric"
+_EXPECT_HINT = 'use for example "weekdays by 06:00 Asia/Kolkata", "monthly last by 18:00", "hourly by :15" or "cron 0 6 * * 1-5"'
+_BUSINESS_HINT = 'set holidays = ["12-25"] or the name of a list in [holidays]; if there are none, use "weekdays by …"'
+_HOLIDAYS_HINT = 'use for example "2026-01-26", or "12-25" for every year'
+_DATE_HINT = "use for example {date:%Y-%m-%d}, or {date-1d:%Y-%m-%d} for the day before"
+_MAX_FOLDERS = 32  # per maximum age: each is listed separately
+_DUE_TIMES_COMPARED = 60  # two months of days
+_SAMPLE_DATE = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def read(table: Table, defaults: MonitorDefaults) -> Mapping[str, Check]:
-    """The check of a table; what is wrong with it is written down in the table."""
+    """Return the check of a table; errors are added to the table."""
     target = _target(table)
-    demand = Demand(
-        objects=isinstance(target, Objects),
-        files=table.number("files", 0, 1, 1_000_000),
+    requirement = Requirement(
+        counts_files=isinstance(target, Objects),
+        min_count=table.number("files", 0, 1, 1_000_000),
         size=table.attempt("size", SizeRange(), lambda: size_range(table.texts("size"))),
-        small=table.parsed("small", 25, _percent),
-        empty=table.choice("empty", "never", ("never", "ok")) == "ok",
-        out=table.choice("direction", "in", ("in", "out")) == "out",
+        small_percent=table.parsed("small", 25, _percent),
+        allow_empty=table.choice("empty", "never", ("never", "ok")) == "ok",
+        outgoing=table.choice("direction", "in", ("in", "out")) == "out",
     )
-    _contradictions(table, target)
+    _check_conflicts(table, target)
     if table.has("newest"):
-        newest = _patience(table, "newest")
-        _check_folders(table, target, newest, defaults.zone)
-        return {"": Age(target, newest, demand, defaults.zone)}
-    grace = _patience(table, "grace") if table.has("grace") else Patience()
+        max_age = _thresholds(table, "newest")
+        _check_folders(table, target, max_age, defaults.zone)
+        return {"": AgeCheck(target, max_age, requirement, defaults.zone)}
+    grace = _thresholds(table, "grace") if table.has("grace") else Thresholds()
     expect = table.attempt("expect", None, lambda: _expectation(table, defaults))
     if expect is None:
-        return {"": Age(target, Patience(), demand, defaults.zone)}  # is never looked at: these settings are refused
+        return {"": AgeCheck(target, Thresholds(), requirement, defaults.zone)}  # never runs: the settings have an error
     _check_grace(table, expect, grace)
-    pace = table.raw("every")
-    return {"": Freshness(target, expect, demand, grace, _pace(pace) if isinstance(pace, str) else Freshness.every)}
+    every = table.raw("every")
+    interval = _interval(every) if isinstance(every, str) else LatenessCheck.every
+    return {"": LatenessCheck(target, expect, requirement, grace, interval)}
 
 
 def _target(table: Table) -> Target:
-    named = [name for name in _TARGETS if table.has(name)]
-    if len(named) != 1:
-        problem = f"{' and '.join(named)} are two different things to look at" if named else "it says nothing to look at"
-        table.wrong(named[-1] if named else "", problem, "give bucket and key, or table, item and field, or metric")
+    chosen = [name for name in _TARGETS if table.has(name)]
+    if len(chosen) != 1:
+        problem = f"{' and '.join(map(repr, chosen))} cannot be combined" if chosen else "no data to check"
+        table.add_error(chosen[-1] if chosen else "", problem, "keep one" if chosen else _TARGET_HINT)
     for name, fields in _TARGETS.items():
         for field in fields:
-            if table.has(field) and name not in named:
-                table.wrong(field, f"it goes with {name}", f"give {name} too, or leave it out")
-    if named[:1] == ["table"]:
+            if table.has(field) and name not in chosen:
+                table.add_error(field, f"only used with {name}", f"set {name} too, or remove it")
+    if chosen[:1] == ["table"]:
         return _item(table)
-    if named[:1] == ["metric"]:
+    if chosen[:1] == ["metric"]:
         return _metric(table)
-    return Objects(table.text("bucket", "", values.bucket), table.text("key", "", _key, needed=named == ["bucket"]))
+    return Objects(
+        table.text("bucket", "", values.bucket),
+        table.text("key", "", _key, required='"feed/*.csv"' if chosen == ["bucket"] else ""),
+    )
 
 
 def _key(text: str) -> str:
     if text.startswith("!"):
-        raise FieldError("it only says what is not looked for", 'without "!"')
-    if not is_dated_well(text):
-        raise FieldError(f"{text!r} has a day that cannot be read", _DATED)
-    glob = Objects("", text).name(_SOME_DAY)
+        raise FieldError("only excludes keys", 'remove the "!"')
+    if not has_valid_dates(text):
+        raise FieldError(f"invalid date in {text!r}", _DATE_HINT)
+    glob = Objects("", text).name(_SAMPLE_DATE)
     try:
-        globs.compiled(glob)
-    except globs.BadGlob as bad:
-        raise FieldError(str(bad)) from bad
+        globs.to_regex(glob)
+    except globs.InvalidGlob as error:
+        raise FieldError(str(error)) from error
     return text
 
 
-def _item(table: Table) -> Item:
+def _item(table: Table) -> ItemTimestamp:
     name = table.text("table", "", values.dynamodb_table)
-    field = table.text("field", needed=True)
+    field = table.text("field", required='"updated_at"')
     if not table.has("item"):
-        table.wrong("item", "it is missing", 'its key: item = { pk = "feed#orders" }')
-        return Item(name, {"pk": ""}, field)
+        table.add_error("item", "missing", 'set it to the item\'s key, for example item = { pk = "feed#orders" }')
+        return ItemTimestamp(name, {"pk": ""}, field)
     inner, raw = table.inner("item", ()), table.raw("item")
     key: dict[str, str | int] = {}
-    for each, value in raw.items() if isinstance(raw, dict) else ():
-        key[each] = inner.number(each, 0, -(10**30), 10**30) if _is_number(value) else inner.text(each)
+    for attribute, value in raw.items() if isinstance(raw, dict) else ():
+        key[attribute] = inner.number(attribute, 0, -(10**30), 10**30) if _is_number(value) else inner.text(attribute)
     if isinstance(raw, dict) and not 1 <= len(key) <= 2:
-        table.wrong("item", "a key has one or two attributes", 'such as item = { pk = "feed#orders", sk = "latest" }')
-    return Item(name, key or {"pk": ""}, field)
+        hint = 'use for example item = { pk = "feed#orders", sk = "latest" }'
+        table.add_error("item", "a key has one or two attributes", hint)
+    return ItemTimestamp(name, key or {"pk": ""}, field)
 
 
-def _metric(table: Table) -> Metric:
-    found = table.text("metric", "", _metric_name)
-    namespace, _, name = found.rpartition("/")
+def _metric(table: Table) -> MetricSum:
+    namespace, _, name = table.text("metric", "", _metric_name).rpartition("/")
     inner, raw = table.inner("dimensions", ()) if table.has("dimensions") else None, table.raw("dimensions")
     names = raw if inner and isinstance(raw, dict) else {}
-    return Metric(namespace, name, {each: inner.text(each) for each in names} if inner else {})
+    return MetricSum(namespace, name, {dimension: inner.text(dimension) for dimension in names} if inner else {})
 
 
 def _metric_name(text: str) -> str:
     if not _METRIC.fullmatch(text):
-        raise FieldError(f"{text!r} is no metric", 'its namespace and its name: "Acme/Feeds/Rows"')
+        raise FieldError(f"invalid metric {text!r}", 'use namespace and name, for example "Acme/Feeds/Rows"')
     return text
 
 
@@ -127,88 +134,90 @@ def _is_number(value: Any) -> bool:
 
 
 def _percent(text: str) -> int:
-    found = _PERCENT.fullmatch(text.strip())
-    if not found:
-        raise FieldError(f"{text!r} is no share", 'write "25%", or "0%" never to mind')
-    return int(found[1])
+    match = _PERCENT.fullmatch(text.strip())
+    if not match:
+        raise FieldError(f"invalid percentage {text!r}", 'use for example "25%", or "0%" to turn this off')
+    return int(match[1])
 
 
-def _pace(text: str) -> timedelta:
+def _interval(text: str) -> timedelta:
     try:
-        return values.span(text)
-    except FieldError:  # is written down where `every` is read
-        return Freshness.every
+        return values.parse_duration(text)
+    except FieldError:  # reported where `every` is read
+        return LatenessCheck.every
 
 
-def _patience(table: Table, field: str) -> Patience:
-    """Read "15m", which is until an error, or { warn = "5m", error = "1h" }."""
+def _thresholds(table: Table, field: str) -> Thresholds:
+    """Read { warn = "5m", error = "1h" }, or "15m" for an error without a warning before it."""
     if not isinstance(table.raw(field), dict):
-        one = table.parsed(field, timedelta(0), values.span)
-        return Patience(one, one)
+        span = table.parsed(field, timedelta(0), values.parse_duration)
+        return Thresholds(span, span)
     inner = table.inner(field, ("warn", "error"))
-    error = inner.parsed("error", None, values.span)
-    found = Patience(inner.parsed("warn", error or timedelta(0), values.span), error)
+    error = inner.parsed("error", None, values.parse_duration)
+    warn = inner.parsed("warn", error or timedelta(0), values.parse_duration)
     if not inner.has("warn") and not inner.has("error"):
-        inner.wrong("", "it says nothing", f'write {field} = {{ warn = "5m", error = "1h" }}')
-    if error and found.warn > error:
-        inner.wrong("warn", "the warning would come after the error", "give warn the shorter one")
-    return found
+        inner.add_error("", "empty", f'set for example {field} = {{ warn = "5m", error = "1h" }}')
+    if error and warn > error:
+        inner.add_error("warn", "the warning would come after the error", "use a shorter time")
+    return Thresholds(warn, error)
 
 
 def _expectation(table: Table, defaults: MonitorDefaults) -> Expectation | None:
     if not table.has("expect"):
-        hint = f"{_EXPECT}; or newest"
-        raise FieldError("it says neither when something is expected nor how old the newest may be", hint)
+        raise FieldError("missing", f"{_EXPECT_HINT}; or set newest, a maximum age")
     holidays = table.attempt("holidays", None, lambda: _holidays(table, defaults))
     if holidays is None:
         return None
     texts = table.texts("expect")
     if not texts and table.raw("expect") != []:
-        return None  # is written down already
-    hint = _EXPECT if holidays or "business" not in " ".join(texts).lower() else _BUSINESS
-    found = of_text(lambda _: parse_expectation(texts, defaults.zone, holidays), hint)("")
-    if table.has("holidays") and not found.business:
-        table.wrong("holidays", "only business days leave holidays out", 'write expect = "business days by 06:00"')
-    return found
+        return None  # already reported
+    hint = _EXPECT_HINT if holidays or "business" not in " ".join(texts).lower() else _BUSINESS_HINT
+    expectation = field_parser(lambda _: parse_expectation(texts, defaults.zone, holidays), hint)("")
+    if table.has("holidays") and not expectation.business:
+        table.add_error("holidays", "only used with business days", 'set for example expect = "business days by 06:00"')
+    return expectation
 
 
 def _holidays(table: Table, defaults: MonitorDefaults) -> tuple[str, ...]:
     name = table.raw("holidays")
     if not isinstance(name, str):
         if not isinstance(name, list) and table.has("holidays"):
-            raise FieldError("it is neither a name nor a list", _HOLIDAY)
-        return of_text(lambda _: parse_holidays(table.texts("holidays")), _HOLIDAY)("")
+            raise FieldError("must be a list of dates or the name of a list in [holidays]", _HOLIDAYS_HINT)
+        return field_parser(lambda _: parse_holidays(table.texts("holidays")), _HOLIDAYS_HINT)("")
     if name not in defaults.holidays:
-        near = did_you_mean(name, defaults.holidays) or 'such as [holidays] with india = ["2026-01-26", "12-25"]'
-        raise FieldError(f"[holidays] has no list {name!r}", near)
-    return of_text(lambda _: parse_holidays(defaults.holidays[name]), _HOLIDAY)("")
+        hint = did_you_mean(name, defaults.holidays) or 'add it, for example india = ["2026-01-26", "12-25"]'
+        raise FieldError(f"[holidays] has no list {name!r}", hint)
+    return field_parser(lambda _: parse_holidays(defaults.holidays[name]), _HOLIDAYS_HINT)("")
 
 
-def _contradictions(table: Table, target: Target) -> None:
-    """Write down which fields cannot be together."""
+def _check_conflicts(table: Table, target: Target) -> None:
+    """Add an error for every field that cannot be combined with the others."""
     if table.has("expect") and table.has("newest"):
-        table.wrong("newest", "expect says already when it is late", "leave out one of the two")
+        table.add_error("newest", "'expect' and 'newest' cannot be combined", "remove one")
     for field in ("grace", "small", "holidays"):
         if table.has("newest") and table.has(field):
-            table.wrong(field, "it goes with expect, and newest stands alone", "leave it out")
-    strange = () if isinstance(target, Objects) else ("size", "small", "empty", *(("files",) if isinstance(target, Item) else ()))
-    for field in filter(table.has, strange):
-        table.wrong(field, "it is of objects in a bucket", "leave it out")
+            table.add_error(field, f"'newest' and '{field}' cannot be combined", "remove one")
+    objects_only = ("size", "small", "empty", *(("files",) if isinstance(target, ItemTimestamp) else ()))
+    for field in objects_only if not isinstance(target, Objects) else ():
+        if table.has(field):
+            table.add_error(field, "only used with bucket and key", "remove it")
     if table.raw("recoveries") not in (None, 1):
-        table.wrong("recoveries", "what has come is not looked at again", "leave it out")
+        table.add_error("recoveries", "data that has arrived is not checked again", "remove it")
 
 
-def _check_folders(table: Table, target: Target, newest: Patience, zone: str) -> None:
+def _check_folders(table: Table, target: Target, max_age: Thresholds, zone: str) -> None:
     if isinstance(target, Objects):
-        folders = {target.name(wall) for wall in walls_of(_SOME_DAY, newest.longest, zone)}
-        if len(folders) > _MOST_FOLDERS:
-            problem = f"key names {len(folders)} folders in {rough_duration(newest.longest)}, and each would be listed"
-            table.wrong("newest", problem, "give a shorter age, or a key with fewer days in it")
+        folders = {target.name(local_time) for local_time in local_times_since(_SAMPLE_DATE, max_age.last, zone)}
+        if len(folders) > _MAX_FOLDERS:
+            problem = f"the key has {len(folders)} folders in {duration(max_age.last)}; the limit is {_MAX_FOLDERS}"
+            table.add_error("newest", problem, "use a shorter age, or a key with fewer folders per day")
 
 
-def _check_grace(table: Table, expect: Expectation, grace: Patience) -> None:
-    """What is due next takes the place of what is late: a grace that ends after that would never end."""
-    check = Freshness(Objects("", ""), expect)
-    apart = min(then - due for due, then in pairwise(islice(check.upcoming(_SOME_DAY), _LOOKED_AHEAD)))
-    if grace.longest >= apart:
-        table.wrong("grace", f"the next is due {rough_duration(apart)} later, before it is over", "give a shorter one")
+def _check_grace(table: Table, expect: Expectation, grace: Thresholds) -> None:
+    """Check that the grace ends before the next due time, from which on only the new data is checked."""
+    check = LatenessCheck(Objects("", ""), expect)
+    due_times = islice(check.upcoming(_SAMPLE_DATE), _DUE_TIMES_COMPARED)
+    shortest = min(following - due for due, following in pairwise(due_times))
+    if grace.last >= shortest:
+        problem = f"the next data is due after {duration(shortest)}, before the grace ends"
+        table.add_error("grace", problem, "use a shorter time")

@@ -1,4 +1,4 @@
-"""When a certificate ends, read from its DER: Python tells it only of those that are valid.
+"""Reads a certificate's expiry from its DER encoding; Python's ssl module returns it for valid certificates only.
 
 Source: RFC 5280, 4.1 (Certificate, TBSCertificate, Validity) and 4.1.2.5 (UTCTime, GeneralizedTime); ITU-T X.690, 8.1.3.
 """
@@ -8,34 +8,34 @@ from datetime import UTC, datetime
 
 _VERSION, _UTC_TIME, _GENERALIZED_TIME = 0xA0, 0x17, 0x18
 _VALIDITY = 3  # after serialNumber, signature and issuer
-_LONG = 0x80
+_LONG_FORM = 0x80
 
 
-def ends(der: bytes) -> datetime | None:
-    """Its notAfter, UTC; None where that cannot be read."""
+def not_after(der: bytes) -> datetime | None:
+    """Return notAfter (UTC); None if it cannot be read."""
     try:
-        _, certificate = next(_parts(der))
-        _, to_be_signed = next(_parts(certificate))
-        fields = [content for tag, content in _parts(to_be_signed) if tag != _VERSION]
-        _, (tag, content) = _parts(fields[_VALIDITY])
-        return _moment(tag, content.decode("ascii"))
+        _, certificate = next(_elements(der))
+        _, to_be_signed = next(_elements(certificate))
+        fields = [content for tag, content in _elements(to_be_signed) if tag != _VERSION]
+        _, (tag, content) = _elements(fields[_VALIDITY])
+        return _parse_time(tag, content.decode("ascii"))
     except (ValueError, LookupError, StopIteration):
         return None
 
 
-def _parts(content: bytes) -> Iterator[tuple[int, bytes]]:
-    """The tags and contents that follow each other."""
-    at = 0
-    while at < len(content):
-        tag, length, at = content[at], content[at + 1], at + 2
-        if length & _LONG:
-            size = length & ~_LONG
-            length, at = int.from_bytes(content[at : at + size], "big"), at + size
-        yield tag, content[at : at + length]
-        at += length
+def _elements(content: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield the tag and content of consecutive elements."""
+    position = 0
+    while position < len(content):
+        tag, length, position = content[position], content[position + 1], position + 2
+        if length & _LONG_FORM:
+            size = length & ~_LONG_FORM
+            length, position = int.from_bytes(content[position : position + size], "big"), position + size
+        yield tag, content[position : position + length]
+        position += length
 
 
-def _moment(tag: int, text: str) -> datetime:
+def _parse_time(tag: int, text: str) -> datetime:
     if tag == _UTC_TIME:
         text = ("19" if text[:2] >= "50" else "20") + text
     elif tag != _GENERALIZED_TIME:

@@ -1,4 +1,4 @@
-"""Monitors of kind "http": does a server answer, with what it should, soon enough, under a certificate that lasts? Pure.
+"""Monitors of kind "http": does a server respond as expected, fast enough, with a certificate that stays valid? Pure.
 
 Sources: RFC 9110, "HTTP Semantics" (status codes, redirects); RFC 5280 (notAfter).
 """
@@ -15,46 +15,46 @@ from ...domain.monitor import CheckResult, ProbeContext, ProbeError
 from ...domain.payloads import Level
 from ...platform.phrases import duration
 from . import status as http_status
-from .conditions import Condition, Page, Stalled
+from .conditions import Condition, Content, PatternTimeoutError
 
 TIMEOUT = timedelta(seconds=10)
-ENDS_SOON = timedelta(days=14)  # of a certificate
-TOLD = 3  # wrong things in a message
+CERTIFICATE_WARNING = timedelta(days=14)  # before it expires
+MAX_PROBLEMS = 3  # listed in a message
 _HIDDEN = "…"
-_SECRET = 6  # letters that a secret has at least: shorter ones are in every other text
-_NO_SECRETS = frozenset({"accept", "accept-encoding", "accept-language", "cache-control", "content-type", "host", "user-agent"})
+_MIN_SECRET = 6  # characters; shorter texts occur everywhere
+_NOT_SECRET = frozenset({"accept", "accept-encoding", "accept-language", "cache-control", "content-type", "host", "user-agent"})
 
 
-class Answer(Struct, frozen=True):
-    """What a server answered, at the end of all redirects."""
+class Response(Struct, frozen=True):
+    """A server's response, after all redirects."""
 
     status: int
     headers: Mapping[str, str]  # by lower-case name
     body: str  # its beginning
     seconds: float
     redirects: int = 0
-    url: str = ""  # who answered in the end, where that is another server; fit to show
-    certificate_ends: datetime | None = None  # of all servers on the way the first to end; None without TLS
-    cut: bool = False  # the body goes on
+    url: str = ""  # of the final server, if it is another one; redacted
+    certificate_expires_at: datetime | None = None  # the earliest of all servers involved; None without TLS
+    truncated: bool = False  # the body is longer
 
 
-class Failed(Struct, frozen=True):
-    """Why there is no answer."""
+class Failure(Struct, frozen=True):
+    """Why there is no response."""
 
-    says: str  # "refused the connection"
-    late: bool = False  # there was no more time
-    certificate_ends: datetime | None = None  # where its certificate, or one that it hangs on, has ended
+    message: str  # "refused the connection"
+    timed_out: bool = False
+    certificate_expired_at: datetime | None = None  # if its certificate, or one that signs it, has expired
 
 
-class Within(Struct, frozen=True):
-    """How long an answer may take."""
+class ResponseTimeLimits(Struct, frozen=True):
+    """Response times above which a check warns and fails."""
 
     warn: timedelta | None = None
     error: timedelta | None = None
 
 
-class Http(Struct, frozen=True):
-    """What is asked, and what is to be answered."""
+class HttpCheck(Struct, frozen=True):
+    """A request, and what its response must be."""
 
     every: ClassVar[timedelta] = timedelta(minutes=5)
     failures: ClassVar[int] = 3
@@ -63,100 +63,103 @@ class Http(Struct, frozen=True):
     url: str
     method: Literal["GET", "HEAD", "POST"] = "GET"
     send: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict)  # may have secrets: never shown
+    headers: Mapping[str, str] = field(default_factory=dict)  # may contain secrets: never displayed
     redirects: int = 5
     timeout: timedelta = TIMEOUT
     status: tuple[str, ...] = ("2xx",)
     conditions: tuple[Condition, ...] = ()
-    within: Within = Within()
-    certificate: timedelta | None = ENDS_SOON
+    within: ResponseTimeLimits = ResponseTimeLimits()
+    certificate: timedelta | None = CERTIFICATE_WARNING
 
     def __repr__(self) -> str:
-        return f"Http({shown(self.url)})"
+        return f"HttpCheck({redact_url(self.url)})"
 
     @property
-    def what(self) -> str:
-        """The URL, without what may be secret in it, and the status."""
-        return f"{shown(self.url)} answers {http_status.words(self.status)}"
+    def description(self) -> str:
+        """The redacted URL and the expected status."""
+        return f"{redact_url(self.url)} returns {http_status.describe(self.status)}"
 
     @property
     def permissions(self) -> tuple[tuple[str, str], ...]:
-        """Nothing of AWS."""
+        """None."""
         return ()
 
-    def probe(self, reach: ProbeContext, now: datetime, memory: Mapping[str, Any]) -> Answer | Failed:
-        """Ask the server.
+    def probe(self, context: ProbeContext, now: datetime, memory: Mapping[str, Any]) -> Response | Failure:
+        """Send the request.
 
         Raises:
-            Unreadable: the watch had less time than the server has, or trusts nobody that it could read.
+            ProbeError: the watch had less time than the timeout, or the trusted certificates cannot be read.
         """
-        from .probe import ask  # TLS and all that: only where it is needed
+        from .probe import fetch  # TLS and urllib3: only when needed
 
-        left = reach.time_left()
-        seen = ask(self, min(self.timeout, left)) if left > timedelta(0) else Failed("", late=True)
-        if isinstance(seen, Failed) and seen.late and left < self.timeout:
-            raise ProbeError("the watch had too little time left to wait for an answer")
-        return seen
+        time_left = context.time_left()
+        response = fetch(self, min(self.timeout, time_left)) if time_left > timedelta(0) else Failure("", timed_out=True)
+        if isinstance(response, Failure) and response.timed_out and time_left < self.timeout:
+            raise ProbeError("the watch had too little time left to wait for a response")
+        return response
 
-    def evaluate(self, seen: Answer | Failed, now: datetime, memory: Mapping[str, Any]) -> CheckResult:
-        """What an answer amounts to: the worst first, and at most TOLD things."""
-        if isinstance(seen, Failed):
-            return CheckResult(Level.ERROR, self._hide(_ended(seen.certificate_ends, now) or seen.says))
-        value = f"{seen.status}, {seen.seconds:.2f} s"
-        found = sorted(self._wrong(seen, now), key=lambda each: -each[0].rank)
-        if not found:
-            return CheckResult(Level.OK, f"answered {seen.status} in {seen.seconds:.2f} s", value)
-        more = [f"and {len(found) - TOLD} more"] if len(found) > TOLD else []
-        return CheckResult(found[0][0], "; ".join([*(says for _, says in found[:TOLD]), *more]), value)
+    def evaluate(self, observation: Response | Failure, now: datetime, memory: Mapping[str, Any]) -> CheckResult:
+        """List what is wrong with the response, most severe first, at most MAX_PROBLEMS."""
+        if isinstance(observation, Failure):
+            message = _expired(observation.certificate_expired_at, now) or observation.message
+            return CheckResult(Level.ERROR, self._hide_secrets(message))
+        response = observation
+        value = f"{response.status}, {response.seconds:.2f} s"
+        problems = sorted(self._problems(response, now), key=lambda problem: -problem[0].rank)
+        if not problems:
+            return CheckResult(Level.OK, f"returned {response.status} in {response.seconds:.2f} s", value)
+        more = [f"and {len(problems) - MAX_PROBLEMS} more"] if len(problems) > MAX_PROBLEMS else []
+        return CheckResult(problems[0][0], "; ".join([*(text for _, text in problems[:MAX_PROBLEMS]), *more]), value)
 
     def upcoming(self, after: datetime) -> Iterator[datetime]:
-        """It is looked at now and then."""
+        """Empty: there is no schedule."""
         return iter(())
 
-    def _wrong(self, seen: Answer, now: datetime) -> Iterator[tuple[Level, str]]:
-        if wrong := http_status.wrong(seen.status, self.status):
-            yield Level.ERROR, self._hide(f"{wrong} ({seen.url})" if seen.url else wrong)
-        page = Page(seen.body, seen.headers, seen.cut, self._hide)
+    def _problems(self, response: Response, now: datetime) -> Iterator[tuple[Level, str]]:
+        if mismatch := http_status.mismatch(response.status, self.status):
+            yield Level.ERROR, self._hide_secrets(f"{mismatch} ({response.url})" if response.url else mismatch)
+        content = Content(response.body, response.headers, response.truncated, self._hide_secrets)
         for condition in self.conditions:
             try:
-                if wrong := condition.wrong(page):
-                    yield Level.ERROR, wrong
-            except Stalled as stalled:
-                yield Level.UNKNOWN, str(stalled)
-        yield from _too_slow(seen.seconds, self.within)
-        if self.certificate and seen.certificate_ends and seen.certificate_ends - now < self.certificate:
-            soon = f"its certificate ends in {duration(seen.certificate_ends - now)}, on {_day(seen.certificate_ends)}"
-            ended = _ended(seen.certificate_ends, now)
-            yield (Level.ERROR, ended) if ended else (Level.WARNING, soon)
+                if violation := condition.violation(content):
+                    yield Level.ERROR, violation
+            except PatternTimeoutError as timeout:
+                yield Level.UNKNOWN, str(timeout)
+        yield from _too_slow(response.seconds, self.within)
+        expires_at = response.certificate_expires_at
+        if self.certificate and expires_at and expires_at - now < self.certificate:
+            expired = _expired(expires_at, now)
+            expires = f"its certificate expires in {duration(expires_at - now)}, on {_date(expires_at)}"
+            yield (Level.ERROR, expired) if expired else (Level.WARNING, expires)
 
-    def _hide(self, text: str) -> str:
-        """Take out what was sent: an answer, or where it redirects to, may repeat it."""
-        values = [value for name, value in self.headers.items() if name.lower() not in _NO_SECRETS]
+    def _hide_secrets(self, text: str) -> str:
+        """Remove what was sent: a response, or the target of a redirect, may repeat it."""
+        values = [value for name, value in self.headers.items() if name.lower() not in _NOT_SECRET]
         values += [self.send, *(value for _, value in parse_qsl(urlsplit(self.url).query))]
-        secrets = {each for value in values for each in (value, *value.split()) if len(each) >= _SECRET}
+        secrets = {part for value in values for part in (value, *value.split()) if len(part) >= _MIN_SECRET}
         for secret in sorted(secrets, key=len, reverse=True):
             text = text.replace(secret, _HIDDEN)
         return text
 
 
-def _too_slow(seconds: float, within: Within) -> Iterator[tuple[Level, str]]:
-    for level, most in ((Level.ERROR, within.error), (Level.WARNING, within.warn)):
-        if most and seconds > most.total_seconds():
-            took = math.ceil(seconds * 100) / 100  # never "took 2.00 s, more than 2 s"
-            yield level, f"took {took:.2f} s, more than {most.total_seconds():g} s"
+def _too_slow(seconds: float, limits: ResponseTimeLimits) -> Iterator[tuple[Level, str]]:
+    for level, limit in ((Level.ERROR, limits.error), (Level.WARNING, limits.warn)):
+        if limit and seconds > limit.total_seconds():
+            rounded_up = math.ceil(seconds * 100) / 100  # never "took 2.00 s, more than 2 s"
+            yield level, f"took {rounded_up:.2f} s, more than {limit.total_seconds():g} s"
             return
 
 
-def _ended(at: datetime | None, now: datetime) -> str:
-    return f"its certificate ended {duration(now - at)} ago, on {_day(at)}" if at and at <= now else ""
+def _expired(at: datetime | None, now: datetime) -> str:
+    return f"its certificate expired {duration(now - at)} ago, on {_date(at)}" if at and at <= now else ""
 
 
-def _day(at: datetime) -> str:
+def _date(at: datetime) -> str:
     return f"{at.day} {at:%b %Y}"
 
 
-def shown(url: str) -> str:
-    """A URL as it may be shown: without a user, a password, or a query, which are where secrets are."""
+def redact_url(url: str) -> str:
+    """Remove user, password and query, which may be secret, from a URL."""
     parts = urlsplit(url)
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     port = f":{parts.port}" if parts.port else ""

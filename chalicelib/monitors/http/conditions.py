@@ -1,6 +1,6 @@
-"""Conditions on an answer that read well: 'body contains "ok"', 'content-type contains "json"', 'json checks.db.ms < 50'.
+"""Conditions on a response: 'body contains "ok"', 'content-type contains "json"', 'json checks.db.ms < 50'.
 
-Source of the paths: names and numbers joined by dots, as people write them; no query language.
+A JSON path is names and numbers joined by dots; there is no query language.
 """
 
 import json
@@ -18,178 +18,179 @@ _TEXT = re.compile(rf"(contains|lacks|is|is not|matches) {_QUOTED}", re.DOTALL)
 _LITERAL = r"(-?(?:0|[1-9]\d{0,15})(?:\.\d{1,15})?|true|false|null)"
 _JSON = re.compile(rf"json ([\w.\-]+) (?:(exists|missing)|(is not|is|contains|<=|>=|<|>) (?:{_QUOTED}|{_LITERAL}))")
 _HEADER = re.compile(r"([A-Za-z0-9-]+) (.+)", re.DOTALL)
-_BODY_HINT = "write 'contains \"ok\"', 'lacks \"error\"', 'matches \"^v[0-9]+\"', 'json status is \"up\"' or 'json ms < 50'"
-_HEADER_HINT = "write 'content-type contains \"json\"', 'x-version exists' or 'server missing'"
-_MATCHES_S = 0.5
-_SHOWN = 40  # letters of what was found
+_BODY_HINT = (
+    "use for example 'contains \"ok\"', 'lacks \"error\"', 'matches \"^v[0-9]+\"', 'json status is \"up\"', 'json ms < 50'"
+)
+_HEADER_HINT = "use for example 'content-type contains \"json\"', 'x-version exists' or 'server missing'"
+_REGEX_HINT = "in TOML, put the condition in single quotes so that backslashes are not doubled"
+_MATCH_TIMEOUT_S = 0.5
+_MAX_QUOTED = 40  # characters of the response in a message
 
-_TESTS: Mapping[str, Callable[[Any, Any], bool]] = {
-    "is": lambda found, wanted: _same(found, wanted),
-    "is not": lambda found, wanted: not _same(found, wanted),
-    "contains": lambda found, wanted: wanted in found,
-    "lacks": lambda found, wanted: wanted not in found,
-    "<": lambda found, wanted: not isinstance(found, bool) and found < wanted,
-    "<=": lambda found, wanted: not isinstance(found, bool) and found <= wanted,
-    ">": lambda found, wanted: not isinstance(found, bool) and found > wanted,
-    ">=": lambda found, wanted: not isinstance(found, bool) and found >= wanted,
+_OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
+    "is": lambda actual, expected: _json_equal(actual, expected),
+    "is not": lambda actual, expected: not _json_equal(actual, expected),
+    "contains": lambda actual, expected: expected in actual,
+    "lacks": lambda actual, expected: expected not in actual,
+    "<": lambda actual, expected: not isinstance(actual, bool) and actual < expected,
+    "<=": lambda actual, expected: not isinstance(actual, bool) and actual <= expected,
+    ">": lambda actual, expected: not isinstance(actual, bool) and actual > expected,
+    ">=": lambda actual, expected: not isinstance(actual, bool) and actual >= expected,
 }
 
 
-class Stalled(Exception):
-    """A pattern takes too long on this text: nobody can say whether it matches."""
+class PatternTimeoutError(Exception):
+    """Matching a pattern takes too long on this text: unknown whether it matches."""
 
 
-class Page(Struct, frozen=True):
-    """What conditions are on. `hide` takes out of a text what must not be shown: an answer may repeat what it was sent."""
+class Content(Struct, frozen=True):
+    """What conditions apply to. `hide_secrets` removes what must not be displayed: a response may repeat what was sent."""
 
     body: str
-    headers: Mapping[str, str] = {}  # by their lower-case names
-    cut: bool = False  # the body goes on
-    hide: Callable[[str], str] = str
+    headers: Mapping[str, str] = {}  # by lower-case name
+    truncated: bool = False  # the body is longer
+    hide_secrets: Callable[[str], str] = str
 
 
 class Condition(Struct, frozen=True):
-    """One condition. `where`: "body", "json", or "header"; `name`: the header's, or the path in the JSON."""
+    """One condition. `part`: "body", "json" or "header"; `name`: of the header, or the path in the JSON."""
 
-    where: str
-    test: str
-    wanted: str | int | float | bool | None = None
+    part: str
+    operator: str
+    expected: str | int | float | bool | None = None
     name: str = ""
 
-    def wrong(self, page: Page) -> str:
-        """What is wrong with an answer, in words; "" where the condition holds.
+    def violation(self, content: Content) -> str:
+        """Describe how the response violates the condition; "" if the condition holds.
 
         Raises:
-            Stalled: nobody can say.
+            PatternTimeoutError: unknown whether it holds.
         """
-        if self.where == "body":
-            return self._of_text("the body", page.body.strip() if self.test in ("is", "is not") else page.body, page)
-        if self.where == "header":
-            return self._of_header(page)
-        return self._of_json(page)
+        if self.part == "body":
+            body = content.body.strip() if self.operator in ("is", "is not") else content.body
+            return self._text_violation("the body", body, content)
+        if self.part == "header":
+            return self._header_violation(content)
+        return self._json_violation(content)
 
-    def _of_text(self, what: str, found: str, page: Page) -> str:
-        if self._holds(found):
+    def _text_violation(self, subject: str, actual: str, content: Content) -> str:
+        if self._holds(actual):
             return ""
-        said = _begun(sanitize(" ".join(page.hide(found).split())))
-        wanted = shorten(sanitize(str(self.wanted)), _SHOWN)
-        part = " in its first 256 KB" if page.cut and what == "the body" else ""
-        verb = "begins" if what == "the body" else "is"
-        begins, none = f'{part}; it {verb} "{said}"', f"{what} is empty"
+        quoted = _beginning(sanitize(" ".join(content.hide_secrets(actual).split())))
+        expected = shorten(sanitize(str(self.expected)), _MAX_QUOTED)
+        scope = " in its first 256 KB" if content.truncated and subject == "the body" else ""
+        verb = "starts with" if subject == "the body" else "is"
+        but, empty = f'{scope}; it {verb} "{quoted}"', f"{subject} is empty; expected"
         return {
-            "contains": f'{what} has no "{wanted}"{begins}' if said else f'{none}, without "{wanted}"',
-            "lacks": f'{what} has "{wanted}"',
-            "matches": f"{what} does not match {wanted}{begins}" if said else f"{none}, which does not match {wanted}",
-            "is": f'{what} is "{said}", not "{wanted}"',
-            "is not": f'{what} is "{wanted}", and must not be',
-        }[self.test]
+            "contains": f'{subject} has no "{expected}"{but}' if quoted else f'{empty} "{expected}"',
+            "lacks": f'{subject} contains "{expected}"',
+            "matches": f"{subject} does not match {expected}{but}" if quoted else f"{empty} a match of {expected}",
+            "is": f'{subject} is "{quoted}", not "{expected}"',
+            "is not": f'{subject} is "{expected}", which is not allowed',
+        }[self.operator]
 
-    def _of_header(self, page: Page) -> str:
-        found = page.headers.get(self.name)
-        if self.test in ("exists", "missing"):
-            return "" if (found is not None) is (self.test == "exists") else _there(f"the header {self.name}", found is not None)
-        return _there(f"the header {self.name}", there=False) if found is None else self._of_text(self.name, found, page)
+    def _header_violation(self, content: Content) -> str:
+        value, subject = content.headers.get(self.name), f"the header {self.name}"
+        if self.operator == "missing":
+            return "" if value is None else f"{subject} is present"
+        if value is None:
+            return f"{subject} is missing"
+        return "" if self.operator == "exists" else self._text_violation(self.name, value, content)
 
-    def _of_json(self, page: Page) -> str:
+    def _json_violation(self, content: Content) -> str:
         try:
-            value = json.loads(page.body)
+            value = json.loads(content.body)
         except (ValueError, RecursionError):
-            return "the body is longer than 256 KB: its JSON cannot be read" if page.cut else "the body is no JSON"
-        for step in self.name.split("."):
+            too_long = "the body is longer than 256 KB: its JSON cannot be parsed"
+            return too_long if content.truncated else "the body is not JSON"
+        subject = f"json {self.name}"
+        for key in self.name.split("."):
             try:
-                value = value[int(step)] if isinstance(value, list) else value[step]
+                value = value[int(key)] if isinstance(value, list) else value[key]
             except (LookupError, TypeError, ValueError):
-                return "" if self.test == "missing" else _there(f"json {self.name}", there=False)
-        if self.test in ("exists", "missing"):
-            return "" if self.test == "exists" else _there(f"json {self.name}", there=True)
-        return "" if self._holds(value) else self._of_value(page.hide(json.dumps(value, ensure_ascii=False)))
+                return "" if self.operator == "missing" else f"{subject} is missing"
+        if self.operator in ("exists", "missing"):
+            return "" if self.operator == "exists" else f"{subject} is present"
+        return "" if self._holds(value) else self._value_violation(content.hide_secrets(json.dumps(value, ensure_ascii=False)))
 
-    def _of_value(self, found: str) -> str:
-        said = shorten(sanitize(found), _SHOWN)
-        wanted = shorten(sanitize(json.dumps(self.wanted, ensure_ascii=False)), _SHOWN)
-        how = {"is": f"not {wanted}", "is not": "and must not be", "contains": f"without {wanted}"}
-        return f"json {self.name} is {said}, {how.get(self.test, f'not {self.test} {wanted}')}"
+    def _value_violation(self, actual: str) -> str:
+        quoted = shorten(sanitize(actual), _MAX_QUOTED)
+        expected = shorten(sanitize(json.dumps(self.expected, ensure_ascii=False)), _MAX_QUOTED)
+        reasons = {"is": f"not {expected}", "is not": "which is not allowed", "contains": f"without {expected}"}
+        return f"json {self.name} is {quoted}, {reasons.get(self.operator, f'not {self.operator} {expected}')}"
 
-    def _holds(self, found: Any) -> bool:
-        if self.test == "matches":
-            return _matches(str(self.wanted), str(found))
+    def _holds(self, actual: Any) -> bool:
+        if self.operator == "matches":
+            return _matches(str(self.expected), str(actual))
         try:
-            return bool(_TESTS[self.test](found, self.wanted))
-        except TypeError:  # a text is neither more nor less than a number
+            return bool(_OPERATORS[self.operator](actual, self.expected))
+        except TypeError:  # text and numbers cannot be compared
             return False
 
 
-def of_body(text: str) -> Condition:
+def parse_body_condition(text: str) -> Condition:
     """Read a condition on the body.
 
     Raises:
-        Wrong: it is none.
+        FieldError: it is invalid.
     """
-    if found := _JSON.fullmatch(text.strip()):
-        return Condition(
-            "json", found[2] or found[3], _unescaped(found[4]) if found[4] is not None else _literal(found[5]), found[1]
-        )
-    if found := _TEXT.fullmatch(text.strip()):
-        return _of_text("body", found)
-    raise FieldError(f"{text!r} is no condition on a body", _BODY_HINT)
+    if match := _JSON.fullmatch(text.strip()):
+        path, existence, operator, quoted, literal = match.groups()
+        return Condition("json", existence or operator, _unescape(quoted) if quoted is not None else _literal(literal), path)
+    if match := _TEXT.fullmatch(text.strip()):
+        return _text_condition("body", match)
+    raise FieldError(f"invalid body condition {text!r}", _BODY_HINT)
 
 
-def of_header(text: str) -> Condition:
+def parse_header_condition(text: str) -> Condition:
     """Read a condition on a header.
 
     Raises:
-        Wrong: it is none.
+        FieldError: it is invalid.
     """
     named = _HEADER.fullmatch(text.strip())
     if named and named[2] in ("exists", "missing"):
         return Condition("header", named[2], name=named[1].lower())
-    if named and (found := _TEXT.fullmatch(named[2])):
-        return _of_text("header", found, named[1].lower())
-    raise FieldError(f"{text!r} is no condition on a header", _HEADER_HINT)
+    if named and (match := _TEXT.fullmatch(named[2])):
+        return _text_condition("header", match, named[1].lower())
+    raise FieldError(f"invalid header condition {text!r}", _HEADER_HINT)
 
 
-def _of_text(where: str, found: re.Match[str], name: str = "") -> Condition:
-    wanted = _unescaped(found[2])
-    if found[1] == "matches":
+def _text_condition(part: str, match: re.Match[str], name: str = "") -> Condition:
+    operator, expected = match[1], _unescape(match[2])
+    if operator == "matches":
         import regex
 
         try:
-            regex.compile(wanted)
+            regex.compile(expected)
         except (regex.error, RecursionError, OverflowError) as error:
-            raise FieldError(
-                f"{wanted!r} is no regular expression: {error}", "in a TOML text with ' around it a backslash is written once"
-            ) from error
-    return Condition(where, found[1], wanted, name)
+            raise FieldError(f"invalid regular expression {expected!r}: {error}", _REGEX_HINT) from error
+    return Condition(part, operator, expected, name)
 
 
-def _unescaped(text: str) -> str:
+def _unescape(text: str) -> str:
     return re.sub(r'\\(["\\])', r"\1", text)
 
 
 def _literal(text: str | None) -> str | int | float | bool | None:
-    """A number, true, false or null."""
-    found: str | int | float | bool | None = json.loads(text) if text is not None else None
-    return found
+    """Parse a number, true, false or null."""
+    value: str | int | float | bool | None = json.loads(text) if text is not None else None
+    return value
 
 
-def _same(found: Any, wanted: Any) -> bool:
-    """Equal as JSON has it: true is not 1."""
-    return isinstance(found, bool) is isinstance(wanted, bool) and bool(found == wanted)
+def _json_equal(actual: Any, expected: Any) -> bool:
+    """Compare as JSON does: true is not 1."""
+    return isinstance(actual, bool) is isinstance(expected, bool) and bool(actual == expected)
 
 
 def _matches(pattern: str, text: str) -> bool:
-    import regex  # only where somebody asks for it; with a limit: a pattern may take for ever on a text made for it
+    import regex  # loaded only if used; unlike `re` it has a timeout, as a crafted text can make a pattern run forever
 
     try:
-        return regex.search(pattern, text, timeout=_MATCHES_S) is not None
+        return regex.search(pattern, text, timeout=_MATCH_TIMEOUT_S) is not None
     except TimeoutError as error:
-        says = f"the pattern {shorten(sanitize(pattern), _SHOWN)} takes more than {_MATCHES_S:g} s on what it answered"
-        raise Stalled(says) from error
+        quoted = shorten(sanitize(pattern), _MAX_QUOTED)
+        raise PatternTimeoutError(f"matching the pattern {quoted} takes more than {_MATCH_TIMEOUT_S:g} s") from error
 
 
-def _begun(text: str) -> str:
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
-
-
-def _there(what: str, there: bool) -> str:
-    return f"{what} is there" if there else f"{what} is missing"
+def _beginning(text: str) -> str:
+    return text if len(text) <= _MAX_QUOTED else f"{text[:_MAX_QUOTED]}…"

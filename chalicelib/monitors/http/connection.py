@@ -1,4 +1,4 @@
-"""Connecting to a server within a time that holds for all of it: the name, every address of it, and TLS.
+"""Connects to a server within one deadline: name resolution, every address, and TLS.
 
 Sources: OpenSSL, x509_vfy.h (verify codes); AWS Lambda developer guide, "Using the Lambda runtime API for custom runtimes" (it
 listens on an address of the function's own machine).
@@ -25,192 +25,195 @@ from ...domain.monitor import ProbeError
 from . import certificate
 
 T = TypeVar("T")
-_LEAST_S = 0.01
-_OVER = 10
-_REFUSED = {
+_MIN_TIMEOUT_S = 0.01  # a socket timeout of 0 means something else
+_EXPIRED = 10
+_CERTIFICATE_ERRORS = {
     9: "its certificate is not valid yet",
-    _OVER: "its certificate has ended, or one that it is signed with",
-    18: "its certificate is signed by nobody but itself",
+    _EXPIRED: "its certificate, or one that signs it, has expired",
+    18: "its certificate is self-signed",
     62: "its certificate is for another name",
     64: "its certificate is for another name",
 }
-_UNKNOWN = "its certificate is not signed by anybody known"
-_CLOSED = "closed the connection before it had answered"
-_NO_WAY = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EADDRNOTAVAIL)
+_UNTRUSTED = "its certificate is not signed by a trusted authority"
+_CLOSED = "closed the connection before responding"
+_UNREACHABLE = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EADDRNOTAVAIL)
 
 
-class Stop(Exception):
-    """There is no answer: why, in words; whether for want of time; when its certificate ended, if it has."""
+class RequestError(Exception):
+    """There is no response: the reason as text, whether it is a timeout, and when the certificate expired, if it has."""
 
-    def __init__(self, says: str, *, late: bool = False, ended: datetime | None = None) -> None:
-        super().__init__(says)
-        self.says, self.late, self.ended = says, late, ended
+    def __init__(self, message: str, *, timed_out: bool = False, certificate_expired_at: datetime | None = None) -> None:
+        super().__init__(message)
+        self.message, self.timed_out, self.certificate_expired_at = message, timed_out, certificate_expired_at
 
 
 class Deadline:
-    """When all of it must be over."""
+    """The end of all steps of a request."""
 
-    def __init__(self, within: timedelta) -> None:
-        self.limit = max(within.total_seconds(), _LEAST_S)
-        self._begun = time.monotonic()
-
-    @property
-    def seconds(self) -> float:
-        """Gone by so far."""
-        return time.monotonic() - self._begun
+    def __init__(self, timeout: timedelta) -> None:
+        self.timeout_s = max(timeout.total_seconds(), _MIN_TIMEOUT_S)
+        self._started = time.monotonic()
 
     @property
-    def over(self) -> bool:
-        """Whether there is no more time."""
-        return self.seconds >= self.limit
+    def elapsed(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self._started
 
     @property
-    def left(self) -> float:
-        """Seconds that are left; never 0, which to a socket is something else."""
-        return max(self.limit - self.seconds, _LEAST_S)
+    def has_passed(self) -> bool:
+        """Whether no time remains."""
+        return self.elapsed >= self.timeout_s
 
-    def stop(self, error: Exception | None = None) -> Stop:
-        """Why there is no answer: the time, where that is over, or else the error."""
-        if self.over or isinstance(error, TimeoutError | exceptions.TimeoutError):
-            return Stop(f"did not answer within {self.limit:g} s", late=True)
-        return Stop(_why(error))
+    @property
+    def remaining(self) -> float:
+        """Remaining seconds, for a socket's timeout: never 0."""
+        return max(self.timeout_s - self.elapsed, _MIN_TIMEOUT_S)
 
-    def bound(self, call: Callable[[], T]) -> T:
-        """What a call gives that has no limit of its own; it is left to itself when the time is over.
+    def error(self, cause: Exception | None = None) -> RequestError:
+        """Return the error to raise for a cause: a timeout if the deadline has passed."""
+        if self.has_passed or isinstance(cause, TimeoutError | exceptions.TimeoutError):
+            return self._timeout()
+        return RequestError(_reason(cause))
+
+    def run(self, call: Callable[[], T]) -> T:
+        """Run a call that has no timeout of its own in a thread, and abandon it at the deadline.
 
         Raises:
-            Stop: the time is over.
+            RequestError: the deadline has passed.
         """
-        done: list[T] = []
-        failed: list[Exception] = []
+        results: list[T] = []
+        errors: list[Exception] = []
 
-        def run() -> None:
+        def target() -> None:
             try:
-                done.append(call())
-            except Exception as error:  # noqa: BLE001  raised where it was asked for
-                failed.append(error)
+                results.append(call())
+            except Exception as error:  # noqa: BLE001  raised in the calling thread
+                errors.append(error)
 
-        thread = Thread(target=run, daemon=True)
+        thread = Thread(target=target, daemon=True)
         thread.start()
-        thread.join(self.left)
-        if failed:
-            raise failed[0]
-        if not done:
-            raise Stop(f"did not answer within {self.limit:g} s", late=True)
-        return done[0]
+        thread.join(self.remaining)
+        if errors:
+            raise errors[0]
+        if not results:
+            raise self._timeout()
+        return results[0]
+
+    def _timeout(self) -> RequestError:
+        return RequestError(f"did not respond within {self.timeout_s:g} s", timed_out=True)
 
 
-class Line(Struct, frozen=True):
-    """A connection that stands."""
+class Connection(Struct, frozen=True):
+    """An open connection."""
 
     sock: Any
-    inner: bool  # to the bot's own machine
-    ends: datetime | None  # the certificate
+    is_local: bool  # to the bot's own machine
+    certificate_expires_at: datetime | None
 
 
-def connect(host: str, port: int, deadline: Deadline, *, tls: bool, ca: str, inner: bool) -> Line:
-    """Connect. `ca` is a file of certificates to trust; without `inner` nothing of the bot's own machine is asked.
+def connect(host: str, port: int, deadline: Deadline, *, tls: bool, ca: str, allow_local: bool) -> Connection:
+    """Connect. `ca` is a file of certificates to trust; without `allow_local`, never to the bot's own machine.
 
     Raises:
-        Stop: it cannot be.
-        Unreadable: the certificates to trust cannot be read.
+        RequestError: it failed.
+        ProbeError: the certificates to trust cannot be read.
     """
     context = _context(ca) if tls else None
-    plain, local = _plain(host, port, deadline, inner)
+    plain, is_local = _connect_plain(host, port, deadline, allow_local)
     if context is None:
-        return Line(plain, local, None)
+        return Connection(plain, is_local, None)
     try:
         secure = context.wrap_socket(plain, server_hostname=host)
     except ssl.SSLCertVerificationError as error:
         plain.close()
-        ended = _end_of_refused(host, port, deadline) if error.verify_code == _OVER else None
-        raise Stop(_why(error), ended=ended) from error
+        expired_at = _rejected_expiry(host, port, deadline) if error.verify_code == _EXPIRED else None
+        raise RequestError(_reason(error), certificate_expired_at=expired_at) from error
     except (OSError, ValueError) as error:
         plain.close()
-        raise deadline.stop(error) from error
-    return Line(secure, local, certificate.ends(secure.getpeercert(binary_form=True) or b""))
+        raise deadline.error(error) from error
+    return Connection(secure, is_local, certificate.not_after(secure.getpeercert(binary_form=True) or b""))
 
 
-def _plain(host: str, port: int, deadline: Deadline, inner: bool) -> tuple[socket.socket, bool]:
-    """A TCP connection to the first address that takes it; each has its share of the time. Whether it is an inner one."""
+def _connect_plain(host: str, port: int, deadline: Deadline, allow_local: bool) -> tuple[socket.socket, bool]:
+    """Open a TCP connection to the first address that accepts it, each with its share of the time; return whether it is local."""
     try:
-        found = deadline.bound(lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        addresses = deadline.run(lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
     except (OSError, UnicodeError) as error:
-        raise Stop(f"the name {host} is not known") from error
-    last: OSError | None = None
-    for number, (family, kind, protocol, _, address) in enumerate(found):
-        local = is_inner(str(address[0]))
-        if local and not inner:
-            raise Stop("leads to the bot's own machine, which is not asked")
+        raise RequestError(f"the host name {host} cannot be resolved") from error
+    last_error: OSError | None = None
+    for number, (family, kind, protocol, _, address) in enumerate(addresses):
+        is_local = is_local_address(str(address[0]))
+        if is_local and not allow_local:
+            raise RequestError("points to the bot's own machine, which is not allowed")
         sock = socket.socket(family, kind, protocol)
         try:
-            sock.settimeout(deadline.left / (len(found) - number))
+            sock.settimeout(deadline.remaining / (len(addresses) - number))
             sock.connect(address)
-            sock.settimeout(deadline.left)
+            sock.settimeout(deadline.remaining)
         except OSError as error:
             sock.close()
-            last = error
+            last_error = error
         else:
-            return sock, local
-    raise deadline.stop(last) from last
+            return sock, is_local
+    raise deadline.error(last_error) from last_error
 
 
-def is_inner(address: str) -> bool:
+def is_local_address(text: str) -> bool:
     """Whether an IP address is of this machine: a stranger's redirect must not reach what listens there."""
-    found = ip_address(address)
-    found = getattr(found, "ipv4_mapped", None) or found
-    return found.is_loopback or found.is_link_local or found.is_unspecified
+    address = ip_address(text)
+    address = getattr(address, "ipv4_mapped", None) or address
+    return address.is_loopback or address.is_link_local or address.is_unspecified
 
 
 def _context(ca: str) -> ssl.SSLContext:
-    """Whom to trust: `ca`, or whom the system does (SSL_CERT_FILE says who, to OpenSSL), and those of AWS_CA_BUNDLE."""
-    more = "" if ca else os.environ.get("AWS_CA_BUNDLE", "")
+    """Trust `ca`, or else the system's certificates (OpenSSL reads SSL_CERT_FILE) and those of AWS_CA_BUNDLE."""
+    extra = "" if ca else os.environ.get("AWS_CA_BUNDLE", "")
     try:
-        return _trusting(ca, more)
+        return _cached_context(ca, extra)
     except (OSError, ssl.SSLError) as error:
-        raise ProbeError("the certificates that AWS_CA_BUNDLE names cannot be read") from error
+        raise ProbeError("the certificates in AWS_CA_BUNDLE cannot be read") from error
 
 
 @cache
-def _trusting(ca: str, more: str) -> ssl.SSLContext:
+def _cached_context(ca: str, extra: str) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=ca or None)
-    if more:
-        context.load_verify_locations(more)
+    if extra:
+        context.load_verify_locations(extra)
     return context
 
 
-def _end_of_refused(host: str, port: int, deadline: Deadline) -> datetime | None:
-    """When a certificate ended that was not accepted: it is looked at once more, and nothing is said to its server."""
+def _rejected_expiry(host: str, port: int, deadline: Deadline) -> datetime | None:
+    """When a rejected certificate expired: connect once more without verification, and send nothing."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    with suppress(OSError, ValueError, Stop):
-        plain, _ = _plain(host, port, deadline, inner=True)
+    with suppress(OSError, ValueError, RequestError):
+        plain, _ = _connect_plain(host, port, deadline, allow_local=True)
         with plain, context.wrap_socket(plain, server_hostname=host) as secure:
-            return certificate.ends(secure.getpeercert(binary_form=True) or b"")
+            return certificate.not_after(secure.getpeercert(binary_form=True) or b"")
     return None
 
 
-def _why(error: Exception | None) -> str:
-    """Why there was no answer, in words; of OpenSSL's and the system's own only what is known."""
-    causes = [each for each in (error, error and error.__cause__, error and error.__context__) if each]
-    told = next(filter(None, map(_of_cause, causes)), "")
-    return told or f"could not be asked: {type(error).__name__}"
+def _reason(error: Exception | None) -> str:
+    """Say why there is no response, in our own words: error texts of OpenSSL and the system may contain anything."""
+    causes = [cause for cause in (error, error and error.__cause__, error and error.__context__) if cause]
+    reason = next(filter(None, map(_known_reason, causes)), "")
+    return reason or f"the request failed with {type(error).__name__}"
 
 
-def _of_cause(cause: BaseException) -> str:
+def _known_reason(cause: BaseException) -> str:
     if isinstance(cause, ssl.SSLCertVerificationError):
-        return _REFUSED.get(cause.verify_code, _UNKNOWN)
-    if isinstance(cause, OSError) and cause.errno in _NO_WAY:
+        return _CERTIFICATE_ERRORS.get(cause.verify_code, _UNTRUSTED)
+    if isinstance(cause, OSError) and cause.errno in _UNREACHABLE:
         return "cannot be reached"
-    return next((says for kinds, says in _WORDS if isinstance(cause, kinds)), "")
+    return next((reason for types, reason in _REASONS if isinstance(cause, types)), "")
 
 
-_WORDS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (  # the first that fits
+_REASONS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (  # the first match applies
     ((ConnectionRefusedError,), "refused the connection"),
     ((ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError), _CLOSED),
-    ((ssl.SSLError, exceptions.SSLError), "does not speak TLS as we do"),
-    ((exceptions.DecodeError,), "answered with a body that cannot be unpacked"),
+    ((ssl.SSLError, exceptions.SSLError), "failed the TLS handshake"),
+    ((exceptions.DecodeError,), "returned a body that cannot be decompressed"),
     ((exceptions.InvalidChunkLength, exceptions.IncompleteRead), _CLOSED),
     ((exceptions.ProtocolError,), _CLOSED),
-    ((HTTPException,), "answered what is no HTTP"),
+    ((HTTPException,), "returned an invalid HTTP response"),
 )

@@ -1,7 +1,7 @@
-"""Asking a server once, within a time that holds for all of it: connecting, TLS, redirects, and a body that comes drop by drop.
+"""Sends one request within one deadline: connection, TLS, redirects, and a body that may arrive slowly.
 
-urllib3 without its pools, retries and redirects: what is wrong is to be seen, not smoothed over. Source: RFC 9110, 15.4
-(redirects; what becomes of the method).
+Uses urllib3 without its pools, retries and redirects, so that every problem is seen. Source: RFC 9110, 15.4 (redirects, and how
+they change the method).
 """
 
 import logging
@@ -21,23 +21,23 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util import Url, parse_url
 
 from ...platform.sanitize import sanitize, shorten
-from .check import Answer, Failed, Http, shown
-from .connection import Deadline, Line, Stop, connect
+from .check import Failure, HttpCheck, Response, redact_url
+from .connection import Connection, Deadline, RequestError, connect
 
-MOST_BYTES = 256 * 1024  # of a body
+MAX_BYTES = 256 * 1024  # of a body
 _CHUNK = 16 * 1024
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_GIVEN = {"User-Agent": "dropnote", "Accept-Encoding": "identity"}
-_OF_CONTENT = frozenset({"content-type", "content-encoding", "content-language", "content-location"})
-_NOT_OF_THE_WEB = "redirects to what is no URL of the web"
-_SHOWN, _HOPS_SHOWN = 80, 6  # letters of a URL that a server chose, and URLs
+_DEFAULT_HEADERS = {"User-Agent": "dropnote", "Accept-Encoding": "identity"}
+_CONTENT_HEADERS = frozenset({"content-type", "content-encoding", "content-language", "content-location"})
+_INVALID_TARGET = "redirects to an invalid URL"
+_MAX_URL, _MAX_HOPS = 80, 6  # characters of a URL that a server chose, and URLs, in a message
 _CHARSET = re.compile(
     r"charset=\"?(iso-8859-\d+|windows-125\d|us-ascii|utf-16(?:le|be)?|shift_jis|euc-jp|euc-kr|gb2312|gbk|gb18030|big5|koi8-r)\b",
     re.IGNORECASE,
 )
 
 
-logging.getLogger("urllib3.connection").setLevel(logging.ERROR)  # at WARNING it writes URLs
+logging.getLogger("urllib3.connection").setLevel(logging.ERROR)  # its warnings contain URLs
 
 
 class _Request(Struct, frozen=True):
@@ -48,12 +48,12 @@ class _Request(Struct, frozen=True):
 
     @property
     def origin(self) -> tuple[str, str, int]:
-        """Scheme, host and port: one server."""
+        """Scheme, host and port: they identify a server."""
         return self.url.scheme or "", self.host, self.port
 
     @property
     def host(self) -> str:
-        """Without the brackets that IPv6 has in a URL."""
+        """The host, without the brackets of an IPv6 address."""
         return (self.url.host or "").strip("[]")
 
     @property
@@ -65,155 +65,158 @@ class _Request(Struct, frozen=True):
         return self.url.scheme == "https"
 
     @property
-    def shown(self) -> str:
-        """The URL, made fit to show: a server may have chosen it."""
-        return shorten(sanitize(shown(str(self.url))), _SHOWN)
+    def display_url(self) -> str:
+        """The URL for messages: redacted, sanitized and shortened, as a server may have chosen it."""
+        return shorten(sanitize(redact_url(str(self.url))), _MAX_URL)
 
 
-class _Got(Struct, frozen=True):
+class _RawResponse(Struct, frozen=True):
     status: int
     headers: Mapping[str, str]
     body: str
-    cut: bool
-    ends: datetime | None
-    inner: bool
+    truncated: bool
+    certificate_expires_at: datetime | None
+    is_local: bool
 
 
-def ask(check: Http, within: timedelta, ca: str = "") -> Answer | Failed:
-    """Ask, and follow redirects. `ca` is a file of certificates to trust, the system's when left out.
+def fetch(check: HttpCheck, timeout: timedelta, ca: str = "") -> Response | Failure:
+    """Send the request and follow redirects. `ca` is a file of certificates to trust; by default the system's.
 
     Raises:
-        Unreadable: those certificates cannot be read.
+        ProbeError: the certificates to trust cannot be read.
     """
-    deadline, seen = Deadline(within), list[_Request]()
+    deadline, requests = Deadline(timeout), list[_Request]()
     try:
-        seen.append(
-            _Request(
-                _normal(check.url, "has a URL that is none of the web"),
-                check.method,
-                check.send if check.method == "POST" else "",
-                check.headers,
-            )
-        )
-        return _walked(check.redirects, seen, deadline, ca)
-    except Stop as stop:
-        away = f", after a redirect to {seen[-1].shown}" if seen and seen[-1].origin != seen[0].origin else ""
-        return Failed(stop.says + away, stop.late, None if away else stop.ended)
+        url = _normalize(check.url, "has an invalid URL")
+        requests.append(_Request(url, check.method, check.send if check.method == "POST" else "", check.headers))
+        return _follow_redirects(check.redirects, requests, deadline, ca)
+    except RequestError as error:
+        redirected = requests and requests[-1].origin != requests[0].origin
+        suffix = f", after a redirect to {requests[-1].display_url}" if redirected else ""
+        return Failure(error.message + suffix, error.timed_out, None if redirected else error.certificate_expired_at)
 
 
-def _walked(most: int, seen: list[_Request], deadline: Deadline, ca: str) -> Answer:
-    """What the last of all redirects answers; `seen` takes them up."""
-    ends, inner = list[datetime](), True
+def _follow_redirects(max_redirects: int, requests: list[_Request], deadline: Deadline, ca: str) -> Response:
+    """Return the last response; every request that is sent is added to `requests`."""
+    expiries, allow_local = list[datetime](), True
     while True:
-        asked = seen[-1]
-        got = _once(asked, deadline, ca, inner)
-        ends += [got.ends] if got.ends else []
-        target = got.headers.get("location", "")
-        if got.status not in _REDIRECTS or not target or not most:
-            url = asked.shown if asked.origin != seen[0].origin else ""
-            end = min(ends, default=None)
-            return Answer(got.status, got.headers, got.body, deadline.seconds, len(seen) - 1, url, end, got.cut)
-        new, inner = _followed(asked, got.status, target), got.inner
-        again = any((each.url, each.method) == (new.url, new.method) for each in seen)
-        if again or len(seen) > most:
-            raise Stop(_too_many([*seen, new], in_a_loop=again))
-        seen.append(new)
+        request = requests[-1]
+        response = _send(request, deadline, ca, allow_local)
+        expiries += [response.certificate_expires_at] if response.certificate_expires_at else []
+        target = response.headers.get("location", "")
+        if response.status not in _REDIRECTS or not target or not max_redirects:
+            return Response(
+                response.status,
+                response.headers,
+                response.body,
+                deadline.elapsed,
+                len(requests) - 1,
+                request.display_url if request.origin != requests[0].origin else "",
+                min(expiries, default=None),
+                response.truncated,
+            )
+        following, allow_local = _redirected(request, response.status, target), response.is_local
+        in_loop = any((earlier.url, earlier.method) == (following.url, following.method) for earlier in requests)
+        if in_loop or len(requests) > max_redirects:
+            raise RequestError(_too_many_redirects([*requests, following], in_loop=in_loop))
+        requests.append(following)
 
 
-def _once(asked: _Request, deadline: Deadline, ca: str, inner: bool) -> _Got:
-    """One request and its answer."""
-    line = connect(asked.host, asked.port, deadline, tls=asked.tls, ca=ca, inner=inner)
-    late = Timer(deadline.left, _cut, [line.sock])  # a socket's own timeout begins anew with each byte
-    late.daemon = True
-    late.start()
+def _send(request: _Request, deadline: Deadline, ca: str, allow_local: bool) -> _RawResponse:
+    """Send one request and read its response."""
+    connection = connect(request.host, request.port, deadline, tls=request.tls, ca=ca, allow_local=allow_local)
+    timer = Timer(deadline.remaining, _shut_down, [connection.sock])  # a socket's own timeout restarts with every byte
+    timer.daemon = True
+    timer.start()
     try:
-        return _answered(asked, line, deadline)
+        return _exchange(request, connection, deadline)
     except (exceptions.HTTPError, HTTPException, OSError, ValueError) as error:
-        raise deadline.stop(error) from error
+        raise deadline.error(error) from error
     finally:
-        late.cancel()
+        timer.cancel()
         with suppress(OSError):
-            line.sock.close()
+            connection.sock.close()
 
 
-def _answered(asked: _Request, line: Line, deadline: Deadline) -> _Got:
-    kind = HTTPSConnection if asked.tls else HTTPConnection
-    connection = kind(asked.host, asked.port, timeout=deadline.left)
-    connection.sock = line.sock
-    own = {name.lower() for name in asked.headers}
-    headers = {**{name: value for name, value in _GIVEN.items() if name.lower() not in own}, **asked.headers}
-    body = asked.send.encode() or None
-    connection.request(asked.method, asked.url.request_uri, body=body, headers=headers, preload_content=False)
-    answer = connection.getresponse()
+def _exchange(request: _Request, connection: Connection, deadline: Deadline) -> _RawResponse:
+    client = (HTTPSConnection if request.tls else HTTPConnection)(request.host, request.port, timeout=deadline.remaining)
+    client.sock = connection.sock
+    own_names = {name.lower() for name in request.headers}
+    defaults = {name: value for name, value in _DEFAULT_HEADERS.items() if name.lower() not in own_names}
+    body, headers = request.send.encode() or None, {**defaults, **request.headers}
+    client.request(request.method, request.url.request_uri, body=body, headers=headers, preload_content=False)
+    response = client.getresponse()
     try:
-        told = {name.lower(): str(answer.headers[name]) for name in answer.headers}
-        content = b"" if asked.method == "HEAD" else _beginning(answer)
+        received = {name.lower(): str(response.headers[name]) for name in response.headers}
+        content = b"" if request.method == "HEAD" else _read_beginning(response)
     finally:
-        answer.close()
-    if deadline.over:
-        raise deadline.stop()
-    text = _text(content[:MOST_BYTES], told.get("content-type", ""))
-    return _Got(answer.status, told, text, len(content) > MOST_BYTES, line.ends, line.inner)
+        response.close()
+    if deadline.has_passed:
+        raise deadline.error()
+    text = _decode(content[:MAX_BYTES], received.get("content-type", ""))
+    expires_at, truncated = connection.certificate_expires_at, len(content) > MAX_BYTES
+    return _RawResponse(response.status, received, text, truncated, expires_at, connection.is_local)
 
 
-def _beginning(answer: Any) -> bytes:
-    """The body's first bytes, one more than are read; what comes after them is not waited for."""
+def _read_beginning(response: Any) -> bytes:
+    """Read up to MAX_BYTES of the body, or more if there are more; the rest is not waited for."""
     body = bytearray()
-    while len(body) <= MOST_BYTES and (chunk := answer.read1(_CHUNK)):
+    while len(body) <= MAX_BYTES and (chunk := response.read1(_CHUNK)):
         body += chunk
     return bytes(body)
 
 
-def _text(body: bytes, kind: str) -> str:
-    """As UTF-8, or what its Content-Type says where that is in use on the web and quick to read."""
-    named = _CHARSET.search(kind)
-    return body.decode(named[1] if named else "utf-8-sig", "replace")
+def _decode(body: bytes, content_type: str) -> str:
+    """Decode as UTF-8, or in the charset of the Content-Type if it is in common use and fast to decode."""
+    charset = _CHARSET.search(content_type)
+    return body.decode(charset[1] if charset else "utf-8-sig", "replace")
 
 
-def _cut(sock: Any) -> None:
+def _shut_down(sock: Any) -> None:
     with suppress(OSError):
         sock.shutdown(socket.SHUT_RDWR)
 
 
-def _followed(asked: _Request, status: int, target: str) -> _Request:
-    """What a redirect asks for."""
+def _redirected(request: _Request, status: int, target: str) -> _Request:
+    """Return the request to which a redirect leads."""
     with suppress(UnicodeError):
-        target = target.encode("latin-1").decode("utf-8")  # http.client takes headers for Latin-1
+        target = target.encode("latin-1").decode("utf-8")  # http.client decodes headers as Latin-1
     try:
-        url = _normal(urljoin(str(asked.url), target))
+        url = _normalize(urljoin(str(request.url), target))
     except ValueError:
-        raise Stop(_NOT_OF_THE_WEB) from None
-    method = "GET" if asked.method == "POST" and status in (301, 302, 303) else asked.method
-    new = _Request(url, method, asked.send if method == "POST" else "", asked.headers)
-    if asked.tls and not new.tls:
-        raise Stop(f"redirects from https to http: {new.shown}")
-    if new.origin != asked.origin and not _same_but_secure(asked, new):
-        if new.send:
-            raise Stop(f"redirects what it is sent to another server: {new.shown}")
-        return _Request(url, method, "", {})  # what was meant for one server is nobody else's business
-    if new.send or not asked.send:
-        return new
-    return _Request(url, method, "", {name: value for name, value in asked.headers.items() if name.lower() not in _OF_CONTENT})
+        raise RequestError(_INVALID_TARGET) from None
+    method = "GET" if request.method == "POST" and status in (301, 302, 303) else request.method
+    following = _Request(url, method, request.send if method == "POST" else "", request.headers)
+    if request.tls and not following.tls:
+        raise RequestError(f"redirects from https to http: {following.display_url}")
+    if following.origin != request.origin and not _is_upgrade_to_https(request, following):
+        if following.send:
+            raise RequestError(f"redirects the data it was sent to another server: {following.display_url}")
+        return _Request(url, method, "", {})  # headers may contain secrets, meant for one server
+    if following.send or not request.send:
+        return following
+    headers = {name: value for name, value in request.headers.items() if name.lower() not in _CONTENT_HEADERS}
+    return _Request(url, method, "", headers)
 
 
-def _same_but_secure(asked: _Request, new: _Request) -> bool:
-    return (asked.origin, new.origin) == (("http", new.host, 80), ("https", asked.host, 443))
+def _is_upgrade_to_https(request: _Request, following: _Request) -> bool:
+    return (request.origin, following.origin) == (("http", following.host, 80), ("https", request.host, 443))
 
 
-def _normal(url: str, otherwise: str = _NOT_OF_THE_WEB) -> Url:
-    """A URL in one way of writing it, without a user, a password, or a fragment."""
+def _normalize(url: str, message: str = _INVALID_TARGET) -> Url:
+    """Parse a URL into a comparable form, without user, password and fragment. Raises RequestError with `message`."""
     try:
-        found = parse_url(url)
+        parsed = parse_url(url)
     except exceptions.LocationParseError:
-        raise Stop(otherwise) from None
-    if found.scheme not in ("http", "https") or not found.host:
-        raise Stop(otherwise)
-    return Url(found.scheme, None, found.host, found.port, found.path or "/", found.query)
+        raise RequestError(message) from None
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise RequestError(message)
+    return Url(parsed.scheme, None, parsed.host, parsed.port, parsed.path or "/", parsed.query)
 
 
-def _too_many(asked: Sequence[_Request], *, in_a_loop: bool) -> str:
-    same = len({each.origin for each in asked}) == 1
-    names = [shorten(sanitize(each.url.path or "/"), _SHOWN) if same else each.shown for each in asked]
-    hops = f"{len(asked) - 1} hop{'s' if len(asked) > 2 else ''}"
-    how = "redirects in a loop" if in_a_loop else "redirects too often"
-    return f"{how} after {hops}: {' → '.join(names[:_HOPS_SHOWN])}" + (" → …" if len(names) > _HOPS_SHOWN else "")
+def _too_many_redirects(requests: Sequence[_Request], *, in_loop: bool) -> str:
+    one_server = len({request.origin for request in requests}) == 1
+    urls = [shorten(sanitize(request.url.path or "/"), _MAX_URL) if one_server else request.display_url for request in requests]
+    hops = f"{len(requests) - 1} hop{'s' if len(requests) > 2 else ''}"
+    problem = "redirects in a loop" if in_loop else "redirects too often"
+    return f"{problem} after {hops}: {' → '.join(urls[:_MAX_HOPS])}" + (" → …" if len(urls) > _MAX_HOPS else "")

@@ -1,4 +1,4 @@
-"""Reads the fields of kind "http" of a [[monitors]] table."""
+"""Reads the fields of a [[monitors]] table of kind "http"."""
 
 import re
 from collections.abc import Mapping
@@ -9,81 +9,83 @@ from ...domain.monitor import Check, MonitorDefaults
 from ...platform.fields import values
 from ...platform.fields.table import FieldError, Table
 from . import status as http_status
-from .check import ENDS_SOON, TIMEOUT, Http, Within
-from .conditions import of_body, of_header
+from .check import CERTIFICATE_WARNING, TIMEOUT, HttpCheck, ResponseTimeLimits
+from .conditions import parse_body_condition, parse_header_condition
 
-_SENT = ("url", "method", "send", "headers", "redirects", "timeout")
-_WANTED = ("status", "body", "header", "within", "certificate")
-FIELDS = {"http": (*_SENT, *_WANTED)}
+_REQUEST = ("url", "method", "send", "headers", "redirects", "timeout")
+_EXPECTED = ("status", "body", "header", "within", "certificate")
+FIELDS = {"http": (*_REQUEST, *_EXPECTED)}
 
-LONGEST = timedelta(seconds=30)  # of a watch's minute
+MAX_TIMEOUT = timedelta(seconds=30)  # of the watch's minute
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2, "token"
 _FRAMING = ("connection", "content-length", "transfer-encoding", "upgrade", "te", "trailer", "expect")
 _SECONDS = re.compile(r"(\d{1,6}(?:\.\d{1,3})?) ?(ms|s)")
-_SPAN_HINT = 'write "500ms", "1.5s" or "10s"'
-_WITHIN_HINT = 'write "2s", or { warn = "1s", error = "5s" }'
-_HEADERS_HINT = 'write headers = { Accept = "application/json" }'
+_TIMEOUT_HINT = f'use "{MAX_TIMEOUT.seconds}s" or less'
+_WITHIN_HINT = 'use for example "2s", or { warn = "1s", error = "5s" }'
+_HEADERS_HINT = 'use for example headers = { Accept = "application/json" }'
 
 
 def read(table: Table, defaults: MonitorDefaults) -> Mapping[str, Check]:
-    """The check of a table; what is wrong with it is written down in the table."""
-    soon: timedelta | None = ENDS_SOON
-    check = Http(
-        url=table.text("url", "https://localhost", _url),
+    """Return the check of a table; errors are added to the table."""
+    certificate: timedelta | None = CERTIFICATE_WARNING
+    check = HttpCheck(
+        url=table.text("url", "https://localhost", _url, required='"https://example.com/health"'),
         method=table.choice("method", "GET", ("GET", "HEAD", "POST")),
         send=table.text("send"),
         headers=_headers(table),
         redirects=table.number("redirects", 5, 0, 20),
         timeout=table.parsed("timeout", TIMEOUT, _timeout),
         status=_statuses(table),
-        conditions=(*table.each_parsed("body", (), of_body), *table.each_parsed("header", (), of_header)),
+        conditions=(
+            *table.parsed_list("body", (), parse_body_condition),
+            *table.parsed_list("header", (), parse_header_condition),
+        ),
         within=_within(table),
-        certificate=table.parsed("certificate", soon, _certificate),
+        certificate=table.parsed("certificate", certificate, _certificate),
     )
-    if not table.has("url"):
-        table.wrong("url", "it is missing", 'such as url = "https://example.com/health"')
-    _contradictions(check, table)
+    _check_conflicts(check, table)
     return {"": check}
 
 
-def _contradictions(check: Http, table: Table) -> None:
+def _check_conflicts(check: HttpCheck, table: Table) -> None:
+    """Add an error for every field that cannot be combined with the others."""
     if check.method == "HEAD" and table.has("body"):
-        table.wrong("body", "an answer to HEAD has none", 'leave out body, or method = "HEAD"')
+        table.add_error("body", "a response to HEAD has no body", 'remove body, or method = "HEAD"')
     if table.has("send") and check.method != "POST":
-        table.wrong("send", f"nothing is sent with {check.method}", 'add method = "POST"')
+        table.add_error("send", f"{check.method} requests have no body", 'set method = "POST"')
     if table.has("certificate") and check.certificate and urlsplit(check.url).scheme != "https":
-        table.wrong("certificate", "there is none without https", "leave it out, or write https:// in url")
-    slow = max((each for each in (check.within.warn, check.within.error) if each), default=timedelta(0))
-    if slow >= check.timeout:
-        table.wrong("within", "no answer is waited for so long", f'give a longer timeout, up to "{LONGEST.seconds}s"')
+        table.add_error("certificate", "the URL is not https", "remove it, or use https:// in url")
+    slowest = max((limit for limit in (check.within.warn, check.within.error) if limit), default=timedelta(0))
+    if slowest >= check.timeout:
+        table.add_error("within", "not less than the timeout", f'set a longer timeout, up to "{MAX_TIMEOUT.seconds}s"')
 
 
 def _url(text: str) -> str:
-    """Check a URL; what is wrong is told without it: it may have a secret in it."""
+    """Check a URL. Errors do not quote it: it may contain a secret."""
     try:
         parts = urlsplit(values.url(text))
         _ = parts.port
     except FieldError:
         raise
     except ValueError:
-        raise FieldError("its host or its port cannot be read", "such as https://example.com:8443/health") from None
+        raise FieldError("invalid host or port", 'use for example "https://example.com:8443/health"') from None
     if parts.username is not None:
-        raise FieldError("it has a user or a password in it", 'write headers = { Authorization = "${…}" }')
-    if any(letter.isspace() or not letter.isprintable() for letter in text):
-        raise FieldError("it has a space in it", "write %20 for a space")
+        raise FieldError("contains a user or a password", 'use headers = { Authorization = "${…}" }')
+    if any(character.isspace() or not character.isprintable() for character in text):
+        raise FieldError("contains a space or an invisible character", "use %20 for a space")
     return text
 
 
 def _statuses(table: Table) -> tuple[str, ...]:
-    """One status or several, of which plain numbers need no quotes."""
+    """Read one status or a list; plain numbers need no quotes."""
     raw = table.raw("status")
-    given = raw if isinstance(raw, list) else [raw]
-    if any(isinstance(each, int) and not isinstance(each, bool) for each in given):
-        return table.attempt("status", ("2xx",), lambda: tuple(http_status.parse(str(each)) for each in given))
-    found = table.each_parsed("status", ("2xx",), http_status.parse)
-    if not found:
-        table.wrong("status", "it is empty", http_status.HINT)
-    return found or ("2xx",)
+    entries = raw if isinstance(raw, list) else [raw]
+    if any(isinstance(entry, int) and not isinstance(entry, bool) for entry in entries):
+        return table.attempt("status", ("2xx",), lambda: tuple(http_status.parse(str(entry)) for entry in entries))
+    statuses = table.parsed_list("status", ("2xx",), http_status.parse)
+    if not statuses:
+        table.add_error("status", "empty", http_status.HINT)
+    return statuses or ("2xx",)
 
 
 def _headers(table: Table) -> Mapping[str, str]:
@@ -91,38 +93,38 @@ def _headers(table: Table) -> Mapping[str, str]:
     if raw is None:
         return {}
     if not isinstance(raw, dict):
-        table.wrong("headers", "it is not a table", _HEADERS_HINT)
+        table.add_error("headers", "must be a table", _HEADERS_HINT)
         return {}
     inner = table.inner("headers", ())
     for name in raw:
         if not _HEADER_NAME.fullmatch(name):
-            table.wrong("headers", f"{name!r} is no name of a header", "letters, digits and '-'")
+            table.add_error("headers", f"invalid header name {name!r}", "use letters, digits and '-'")
         if name.lower() in _FRAMING:
-            table.wrong("headers", f"{name} follows from what is sent", "leave it out")
+            table.add_error("headers", f"{name} is set automatically", "remove it")
     return {name: inner.text(name, "", _header_value) for name in raw}
 
 
 def _header_value(text: str) -> str:
-    if any(ord(letter) < 32 or ord(letter) in range(127, 160) or ord(letter) > 255 for letter in text):
-        raise FieldError("it has a letter that no header may have", "plain letters in one line")
+    if any(ord(character) < 32 or ord(character) in range(127, 160) or ord(character) > 255 for character in text):
+        raise FieldError("contains a character that headers do not allow", "use plain characters in one line")
     return text
 
 
-def _seconds(text: str) -> timedelta:
-    """Read a short span: "500ms", "1.5s", or any other."""
-    found = _SECONDS.fullmatch(text)
-    if not found:
-        return values.span(text)
-    span = timedelta(**{"milliseconds" if found[2] == "ms" else "seconds": float(found[1])})
+def _response_time(text: str) -> timedelta:
+    """Read a short time such as "500ms" or "1.5s", or any other duration."""
+    match = _SECONDS.fullmatch(text)
+    if not match:
+        return values.parse_duration(text)
+    span = timedelta(**{"milliseconds" if match[2] == "ms" else "seconds": float(match[1])})
     if not span:
-        raise FieldError(f"{text!r} is no time at all", _SPAN_HINT)
+        raise FieldError("must be more than zero", 'use for example "500ms", "1.5s" or "10s"')
     return span
 
 
 def _timeout(text: str) -> timedelta:
-    span = _seconds(text)
-    if span > LONGEST:
-        raise FieldError(f"{text!r} is longer than a watch may wait", f'write "{LONGEST.seconds}s" or less')
+    span = _response_time(text)
+    if span > MAX_TIMEOUT:
+        raise FieldError(f"{text!r} is too long: the watch runs once a minute", _TIMEOUT_HINT)
     return span
 
 
@@ -130,22 +132,22 @@ def _certificate(text: str) -> timedelta | None:
     if text == "off":
         return None
     try:
-        return values.span(text)
-    except FieldError as wrong:
-        raise FieldError(wrong.problem, 'write "14d", or "off"') from None
+        return values.parse_duration(text)
+    except FieldError as error:
+        raise FieldError(error.problem, 'use for example "14d", or "off"') from None
 
 
-def _within(table: Table) -> Within:
+def _within(table: Table) -> ResponseTimeLimits:
     raw = table.raw("within")
     if not isinstance(raw, dict):
         if raw is not None and not isinstance(raw, str):
-            table.wrong("within", "it is no text", _WITHIN_HINT)
-            return Within()
-        return Within(warn=table.parsed("within", None, _seconds))
+            table.add_error("within", "must be text or a table", _WITHIN_HINT)
+            return ResponseTimeLimits()
+        return ResponseTimeLimits(warn=table.parsed("within", None, _response_time))
     inner = table.inner("within", ("warn", "error"))
-    found = Within(inner.parsed("warn", None, _seconds), inner.parsed("error", None, _seconds))
+    limits = ResponseTimeLimits(inner.parsed("warn", None, _response_time), inner.parsed("error", None, _response_time))
     if not raw:
-        table.wrong("within", "it is empty", _WITHIN_HINT)
-    if found.warn and found.error and found.warn >= found.error:
-        inner.wrong("warn", "the warning would never come before the error", "give warn the shorter one")
-    return found
+        table.add_error("within", "empty", _WITHIN_HINT)
+    if limits.warn and limits.error and limits.warn >= limits.error:
+        inner.add_error("warn", "the warning would never come before the error", "use a shorter time")
+    return limits

@@ -1,4 +1,4 @@
-"""Statuses of HTTP as people write them: "200", "2xx", "!5xx" (RFC 9110, 15: the first digit is the class)."""
+"""HTTP statuses as written in the settings: "200", "2xx", "!5xx" (RFC 9110, 15: the first digit is the class)."""
 
 import re
 from collections.abc import Sequence
@@ -6,48 +6,52 @@ from collections.abc import Sequence
 from ...platform.fields.table import FieldError
 
 _STATUS = re.compile(r"!?([1-5]xx|[1-5]\d\d)")
-HINT = 'write "200", "2xx", "!5xx" or a list of them'
+HINT = 'use for example "200", "2xx", "!5xx" or a list'
 
 
 def parse(text: str) -> str:
-    """Check one.
+    """Check one status.
 
     Raises:
-        Wrong: it is none.
+        FieldError: it is invalid.
     """
     if not _STATUS.fullmatch(text):
-        raise FieldError(f"{text!r} is no status", HINT)
+        raise FieldError(f"invalid status {text!r}", HINT)
     return text
 
 
-def fits(status: int, wanted: Sequence[str]) -> bool:
-    """Whether a status is one of those wanted, and none of those with "!"."""
-    allowed, refused = _sides(wanted)
-    return not any(_is(status, each) for each in refused) and (not allowed or any(_is(status, each) for each in allowed))
+def matches(status: int, expected: Sequence[str]) -> bool:
+    """Whether a status is expected, and not excluded by "!"."""
+    included, excluded = _split(expected)
+    return not any(_equals(status, text) for text in excluded) and (
+        not included or any(_equals(status, text) for text in included)
+    )
 
 
-def words(wanted: Sequence[str]) -> str:
-    """What is wanted, in words: "200 or 204", "anything but 5xx", "4xx but not 404"."""
-    allowed, refused = _sides(wanted)
-    if not refused:
-        return _listed(allowed)
-    return f"{_listed(allowed)} but not {_listed(refused)}" if allowed else f"anything but {_listed(refused)}"
+def describe(expected: Sequence[str]) -> str:
+    """Describe the expected statuses: "200 or 204", "anything but 5xx", "4xx but not 404"."""
+    included, excluded = _split(expected)
+    if not excluded:
+        return _join(included)
+    return f"{_join(included)} but not {_join(excluded)}" if included else f"anything but {_join(excluded)}"
 
 
-def wrong(status: int, wanted: Sequence[str]) -> str:
-    """What is wrong with a status, in words; "" where nothing is."""
-    if fits(status, wanted):
+def mismatch(status: int, expected: Sequence[str]) -> str:
+    """Describe an unexpected status; "" if it is expected."""
+    if matches(status, expected):
         return ""
-    return f"answered {status}; wanted is {words(wanted)}" if _sides(wanted)[1] else f"answered {status}, not {words(wanted)}"
+    separator = "; expected" if _split(expected)[1] else ", not"
+    return f"returned {status}{separator} {describe(expected)}"
 
 
-def _is(status: int, each: str) -> bool:
-    return status // 100 == int(each[0]) if each.endswith("xx") else status == int(each)
+def _equals(status: int, text: str) -> bool:
+    return status // 100 == int(text[0]) if text.endswith("xx") else status == int(text)
 
 
-def _sides(wanted: Sequence[str]) -> tuple[list[str], list[str]]:
-    return [each for each in wanted if not each.startswith("!")], [each[1:] for each in wanted if each.startswith("!")]
+def _split(expected: Sequence[str]) -> tuple[list[str], list[str]]:
+    included = [text for text in expected if not text.startswith("!")]
+    return included, [text.removeprefix("!") for text in expected if text.startswith("!")]
 
 
-def _listed(names: Sequence[str]) -> str:
+def _join(names: Sequence[str]) -> str:
     return f"{', '.join(names[:-1])} or {names[-1]}" if len(names) > 1 else names[0]

@@ -1,12 +1,12 @@
-"""Monitors of kind "metric": a measured value of CloudWatch, or one reckoned from several, and what it may not be. Pure.
+"""Monitors of kind "metric": a CloudWatch metric, or one computed from several, and its limits. Pure.
 
-    above 80 % for 15 min     40  85  ·  90 | 95 (not over yet)      error: all that there is of the 15 minutes is above
-                              85  70  90  95 | 95                    ok: one of them is not
-                              ·   ·   ·   ·  | ·                     as `missing` says
-    above 80 % 2 of 4         85  70  ·   90 | 95                    error: a missing one is none of the two
+    above 80 % for 15 min     40  85  ·  90 | 95 (incomplete)   error: every existing value of the 15 minutes is above
+                              85  70  90  95 | 95               ok: one of them is not
+                              ·   ·   ·   ·  | ·                as `missing` says
+    above 80 % 2 of 4         85  70  ·   90 | 95               error: a missing value does not count
 
-Sources: Amazon CloudWatch API reference, "GetMetricData" (a point's time is the beginning of its period); user guide, "Using
-math expressions with CloudWatch metrics" and "Configuring how CloudWatch alarms treat missing data".
+Sources: Amazon CloudWatch API reference, "GetMetricData" (a point's time is the start of its period); user guide, "Using math
+expressions with CloudWatch metrics" and "Configuring how CloudWatch alarms treat missing data".
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,16 +18,16 @@ from msgspec import Struct
 from ...domain.monitor import CheckResult, ProbeContext
 from ...domain.payloads import Level
 from ...platform.phrases import duration
-from .conditions import Condition, shown
+from .conditions import Condition, format_value
 
-Points = tuple[tuple[datetime, float], ...]  # the beginning of each period (UTC) and its value, the oldest first
+Points = tuple[tuple[datetime, float], ...]  # the start of each period (UTC) and its value, oldest first
 Missing = Literal["unknown", "ok", "error"]
 
-NEARLY = 0.8  # of an allowance: a warning
-_SETTLES = timedelta(minutes=2)  # what a service measured of a period is all there so long after it
-_SEEN_BEFORE = 6  # periods: how far back a run's beginning is seen
-_SELDOM = timedelta(hours=6)
-_LEVELS: Mapping[Missing, Level] = {"unknown": Level.UNKNOWN, "ok": Level.OK, "error": Level.ERROR}
+WARNING_SHARE = 0.8  # of an allowance
+_COMPLETE_AFTER = timedelta(minutes=2)  # after a period's end, all its data has reached CloudWatch
+_EXTRA_PERIODS = 6  # read before the needed ones, to find when a condition started to hold
+_INFREQUENT = timedelta(hours=6)
+_MISSING_LEVELS: Mapping[Missing, Level] = {"unknown": Level.UNKNOWN, "ok": Level.OK, "error": Level.ERROR}
 
 
 class Query(Struct, frozen=True):
@@ -39,126 +39,134 @@ class Query(Struct, frozen=True):
     statistic: str = "Average"
 
 
-class Metric(Struct, frozen=True):
-    """What is measured, and when that is too much or too little."""
+class MetricCheck(Struct, frozen=True):
+    """A metric and its limits."""
 
     every: ClassVar[timedelta] = timedelta(minutes=5)
     failures: ClassVar[int] = 1
     recoveries: ClassVar[int] = 1
-    late: ClassVar[timedelta] = timedelta(minutes=10)  # CloudWatch has a point so long after its period
+    max_delay: ClassVar[timedelta] = timedelta(minutes=10)  # from a period's end until CloudWatch has its point
 
-    what: str
+    description: str
     label: str  # "cpu"
-    queries: tuple[tuple[str, Query], ...]  # by the name that `math` has for each
-    math: str = ""  # "" where there is one query alone
+    queries: tuple[tuple[str, Query], ...]  # by name in `math`
+    math: str = ""  # "" for a single query
     period: timedelta = timedelta(minutes=5)
     unit: str = ""
     error: Condition | None = None
     warn: Condition | None = None
-    clear: Condition | None = None  # after trouble it is well again only when this holds
+    clear: Condition | None = None  # required to return to ok
     missing: Missing = "unknown"
     region: str = ""
-    rate: bool = False  # limits are of a second, and so is what is told; points are of a period
+    rate: bool = False  # limits and messages are per second; points are per period
 
     @property
     def permissions(self) -> tuple[tuple[str, str], ...]:
-        """CloudWatch knows no resources for it."""
+        """Read metrics; CloudWatch has no resource for them."""
         return (("cloudwatch:GetMetricData", "*"),)
 
-    def begins(self, now: datetime) -> datetime:
-        """From when on points are of interest."""
-        all_ = (self.error, self.warn, self.clear)
-        lasts = max((each.over(self.period) for each in all_ if each), default=self.period)
-        return now - lasts - self.late - _SEEN_BEFORE * self.period
+    def window_start(self, now: datetime) -> datetime:
+        """Earlier points are not needed."""
+        windows = [condition.window(self.period) for condition in (self.error, self.warn, self.clear) if condition]
+        return now - max(windows, default=self.period) - self.max_delay - _EXTRA_PERIODS * self.period
 
-    def probe(self, reach: ProbeContext, now: datetime, memory: Mapping[str, Any]) -> Points:
-        """Ask for this one alone.
+    def probe(self, context: ProbeContext, now: datetime, memory: Mapping[str, Any]) -> Points:
+        """Read the points of this metric only.
 
         Raises:
-            Unreadable: CloudWatch does not say.
+            ProbeError: the request failed.
         """
-        from .cloudwatch import one
+        from .cloudwatch import probe_one
 
-        return one(self, reach, now)
+        return probe_one(self, context, now)
 
     @classmethod
-    def probe_all(cls, checks: Sequence["Metric"], reach: ProbeContext, now: datetime) -> list[Any]:
-        """Ask for all of them, five hundred a request."""
+    def probe_all(cls, checks: Sequence["MetricCheck"], context: ProbeContext, now: datetime) -> list[Any]:
+        """Read the points of all checks, up to 500 metrics per request."""
         from .cloudwatch import probe_all
 
-        return probe_all(checks, reach, now)
+        return probe_all(checks, context, now)
 
-    def evaluate(self, seen: Points, now: datetime, memory: Mapping[str, Any]) -> CheckResult:
-        """What the points amount to."""
-        unit = self.unit
+    def evaluate(self, observation: Points, now: datetime, memory: Mapping[str, Any]) -> CheckResult:
+        """Compare the points with the limits."""
+        points, unit = observation, self.unit
         if self.rate:
-            seen, unit = tuple((at, value / self.period.total_seconds()) for at, value in seen), f"{self.unit}/s"
-        if not seen or seen[-1][0] + self.period < now - self._patience - self.late:
-            return self._nothing(seen, memory)
-        over = tuple(each for each in seen if each[0] + self.period + _SETTLES <= now)
-        last = (over or seen)[-1][1]
-        kept = {"seen": min(seen[-1][0] + self.period, now).isoformat()}
+            points = tuple((at, value / self.period.total_seconds()) for at, value in points)
+            unit = f"{self.unit}/s"
+        if not points or points[-1][0] + self.period < now - self._max_gap - self.max_delay:
+            return self._no_data(points, memory)
+        complete = tuple((at, value) for at, value in points if at + self.period + _COMPLETE_AFTER <= now)
+        latest = (complete or points)[-1][1]
+        base_memory = {"seen": min(points[-1][0] + self.period, now).isoformat()}
         for level, condition in ((Level.ERROR, self.error), (Level.WARNING, self.warn)):
-            if condition and (run := self._run(condition, over, seen)):
-                value, verb = shown(run[-1][1], unit), "was" if condition.few and run[-1][1] != last else "is"
-                says = f"{self.label} {verb} {value}, {condition.bound}{_lasting(condition)}"
-                return CheckResult(level, says, value, since=run[0][0], memory={"level": level.value, **kept})
-        value, before = shown(last, unit), memory.get("level")
-        if before in (Level.ERROR, Level.WARNING) and self.clear and not self._run(self.clear, over, seen):
-            says = f"{self.label} is {value}, not yet {self.clear.text}"
-            return CheckResult(Level(before), says, value, memory={"level": before, **kept})
-        return CheckResult(Level.OK, f"{self.label} is {value}", value, memory=kept)
+            if condition and (matches := self._matches(condition, complete, points)):
+                last = matches[-1][1]
+                value, verb = format_value(last, unit), "was" if condition.m_of_n and last != latest else "is"
+                message = f"{self.label} {verb} {value}, {condition.bound}{_extent(condition)}"
+                return CheckResult(level, message, value, since=matches[0][0], memory={"level": level.value, **base_memory})
+        value, previous_level = format_value(latest, unit), memory.get("level")
+        bad = (Level.ERROR, Level.WARNING)
+        if previous_level in bad and self.clear and not self._matches(self.clear, complete, points):
+            message = f"{self.label} is {value}, not yet {self.clear.text}"
+            return CheckResult(Level(previous_level), message, value, memory={"level": previous_level, **base_memory})
+        return CheckResult(Level.OK, f"{self.label} is {value}", value, memory=base_memory)
 
     def upcoming(self, after: datetime) -> Iterator[datetime]:
-        """It is looked at now and then."""
+        """Empty: there is no schedule."""
         return iter(())
 
     @property
-    def _patience(self) -> timedelta:
-        """Without a point for so long, there is a condition of which nothing can be said."""
-        return max(self.period, min((each.over(self.period) for each in (self.error, self.warn) if each), default=self.period))
+    def _max_gap(self) -> timedelta:
+        """After this time without a point, at least one condition cannot be evaluated."""
+        windows = [condition.window(self.period) for condition in (self.error, self.warn) if condition]
+        return max(self.period, min(windows, default=self.period))
 
-    def _run(self, condition: Condition, over: Points, seen: Points) -> Points:
-        """The points beyond the limit up to now, where all of those are that it has to last for, as far as there are any."""
-        if condition.few:
-            return self._some(condition, condition.few, over)
-        if (condition.lasts or self.period) <= self.period and self._only_worsens(condition):
-            over = (*over, *(each for each in seen[len(over) :] if condition.holds(each[1])))
-        if not over:
+    def _matches(self, condition: Condition, complete: Points, points: Points) -> Points:
+        """Return the latest unbroken run of points for which a condition holds, if it covers the condition's duration (as far as
+        there are points); otherwise nothing."""
+        if condition.m_of_n:
+            return self._m_of_n_matches(condition, condition.m_of_n, complete)
+        length = condition.duration or self.period
+        if length <= self.period and self._only_gets_worse(condition):
+            complete = (*complete, *((at, value) for at, value in points[len(complete) :] if condition.holds(value)))
+        if not complete:
             return ()
-        begin = len(over)
-        while begin and condition.holds(over[begin - 1][1]):
-            begin -= 1
-        first = over[-1][0] - (condition.lasts or self.period) + self.period
-        return over[begin:] if begin == 0 or over[begin - 1][0] < first else ()
+        start = len(complete)
+        while start and condition.holds(complete[start - 1][1]):
+            start -= 1
+        first_needed = complete[-1][0] - length + self.period
+        return complete[start:] if start == 0 or complete[start - 1][0] < first_needed else ()
 
-    def _some(self, condition: Condition, few: tuple[int, int], over: Points) -> Points:
-        """Those of the last periods that are beyond the limit, where they are as many as it takes."""
-        found = tuple(each for each in over if each[0] > over[-1][0] - few[1] * self.period and condition.holds(each[1]))
-        return found if len(found) >= few[0] else ()
+    def _m_of_n_matches(self, condition: Condition, m_of_n: tuple[int, int], complete: Points) -> Points:
+        """Return the points of the last n periods for which a condition holds, if there are at least m."""
+        needed, periods = m_of_n
+        latest = tuple((at, value) for at, value in complete if at > complete[-1][0] - periods * self.period)
+        matches = tuple((at, value) for at, value in latest if condition.holds(value))
+        return matches if len(matches) >= needed else ()
 
-    def _only_worsens(self, condition: Condition) -> bool:
-        """Whether a period that is beyond the limit before it is over stays so."""
-        grows = ("Sum", "SampleCount", "Maximum") if condition.upwards else ("Minimum",)
-        return not self.math and all(query.statistic in grows for _, query in self.queries)
+    def _only_gets_worse(self, condition: Condition) -> bool:
+        """Whether an incomplete period for which a condition holds can no longer end well."""
+        monotonic = ("Sum", "SampleCount", "Maximum") if condition.is_upper else ("Minimum",)
+        return not self.math and all(query.statistic in monotonic for _, query in self.queries)
 
-    def _nothing(self, seen: Points, memory: Mapping[str, Any]) -> CheckResult:
-        level = _LEVELS[self.missing]
-        since = seen[-1][0] + self.period if seen else _moment(memory.get("seen"))
-        says = f"{self.label} has no data" + (f" since {since.day} {since:%b %H:%M} UTC" if since else "")
-        kept = {"level": memory.get("level")} if level is Level.UNKNOWN else {"level": level.value}
-        return CheckResult(level, says, "no data", memory={**kept, **({"seen": since.isoformat()} if since else {})})
-
-
-class Seldom(Metric, frozen=True):
-    """What comes a few times a day or less: a bucket's size, the bill."""
-
-    every: ClassVar[timedelta] = _SELDOM
-    late: ClassVar[timedelta] = timedelta(hours=36)
+    def _no_data(self, points: Points, memory: Mapping[str, Any]) -> CheckResult:
+        level = _MISSING_LEVELS[self.missing]
+        since = points[-1][0] + self.period if points else _parse_time(memory.get("seen"))
+        message = f"{self.label} has no data" + (f" since {since.day} {since:%b %H:%M} UTC" if since else "")
+        level_memory = {"level": memory.get("level")} if level is Level.UNKNOWN else {"level": level.value}
+        seen = {"seen": since.isoformat()} if since else {}
+        return CheckResult(level, message, "no data", memory={**level_memory, **seen})
 
 
-class MonthSum(Metric, frozen=True):
-    """What has come together in this month (UTC), against an allowance: hours that an instance ran, GB-seconds."""
+class InfrequentMetricCheck(MetricCheck, frozen=True):
+    """A metric with a few points per day or fewer: a bucket's size, the bill."""
+
+    every: ClassVar[timedelta] = _INFREQUENT
+    max_delay: ClassVar[timedelta] = timedelta(hours=36)
+
+
+class MonthlyAllowanceCheck(MetricCheck, frozen=True):
+    """The sum of a metric in the current month (UTC), compared with an allowance: running hours, GB-seconds."""
 
     every: ClassVar[timedelta] = timedelta(hours=1)
 
@@ -166,39 +174,41 @@ class MonthSum(Metric, frozen=True):
     factor: float = 1.0  # of the sum of all points
     verb: str = "has used"
 
-    def begins(self, now: datetime) -> datetime:
-        """From the month's beginning on."""
+    def window_start(self, now: datetime) -> datetime:
+        """The start of the month."""
         return now.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
-    def evaluate(self, seen: Points, now: datetime, memory: Mapping[str, Any]) -> CheckResult:
-        """A warning at 80 % of the allowance, an error when it is used up; and when that will be, at this pace."""
-        begun = self.begins(now)
-        used = sum(value for at, value in seen if at >= begun) * self.factor
-        share, value = used / self.allowance, shown(used, self.unit)
-        says = f"{self.verb} {shown(used, '')} of its {shown(self.allowance, self.unit)} this month"
+    def evaluate(self, observation: Points, now: datetime, memory: Mapping[str, Any]) -> CheckResult:
+        """Warn at 80 % of the allowance and predict when it runs out; an error once it has."""
+        start = self.window_start(now)
+        used = sum(value for at, value in observation if at >= start) * self.factor
+        share, value = used / self.allowance, format_value(used, self.unit)
+        message = f"{self.verb} {format_value(used, '')} of its {format_value(self.allowance, self.unit)} this month"
         if share >= 1:
-            return CheckResult(Level.ERROR, says, value)
-        if share < NEARLY:
-            return CheckResult(Level.OK, says, value)
-        ends = begun + (now - begun) / share
-        pace = f"; at this pace it is used up on {ends.day} {ends:%b}" if ends.month == begun.month else ""
-        return CheckResult(Level.WARNING, says + pace, value)
+            return CheckResult(Level.ERROR, message, value)
+        if share < WARNING_SHARE:
+            return CheckResult(Level.OK, message, value)
+        runs_out = start + (now - start) / share
+        if runs_out.month == start.month:
+            message += f"; at this pace the allowance runs out on {runs_out.day} {runs_out:%b}"
+        return CheckResult(Level.WARNING, message, value)
 
 
-def measured(period: timedelta, **fields: Any) -> Metric:
-    """The check of a metric, looked at as often as its period is worth."""
-    rate = any(each.rate for name in ("error", "warn", "clear") if (each := fields.get(name)))
-    return (Metric if period < _SELDOM else Seldom)(period=period, rate=rate, **fields)
+def metric_check(period: timedelta, **fields: Any) -> MetricCheck:
+    """Create the check of a metric, of the class that suits its period."""
+    limits = [fields.get(name) for name in ("error", "warn", "clear")]
+    rate = any(condition.rate for condition in limits if condition)
+    return (MetricCheck if period < _INFREQUENT else InfrequentMetricCheck)(period=period, rate=rate, **fields)
 
 
-def _lasting(condition: Condition) -> str:
-    if condition.few:
-        return f" in {condition.few[0]} of the last {condition.few[1]} values"
-    return f" for {duration(condition.lasts)}" if condition.lasts else ""
+def _extent(condition: Condition) -> str:
+    if condition.m_of_n:
+        return f" in {condition.m_of_n[0]} of the last {condition.m_of_n[1]} values"
+    return f" for {duration(condition.duration)}" if condition.duration else ""
 
 
-def _moment(text: Any) -> datetime | None:
+def _parse_time(text: Any) -> datetime | None:
     try:
         return datetime.fromisoformat(text)
-    except (TypeError, ValueError):  # nothing is remembered, or what another kind did
+    except (TypeError, ValueError):  # no memory, or of another kind
         return None

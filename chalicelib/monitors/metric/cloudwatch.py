@@ -1,8 +1,8 @@
-"""Asking CloudWatch for many metrics by few requests.
+"""Reads many CloudWatch metrics with few requests.
 
-Source: Amazon CloudWatch API reference, "GetMetricData": 500 queries a request, 100,800 points an answer; NextToken; a status
-Complete, PartialData, InternalError or Forbidden for each; an Id begins with a lower-case letter; times that fall in with the
-periods are answered best; what is older than 15 days is there by periods of five minutes, after 63 days by the hour.
+Source: Amazon CloudWatch API reference, "GetMetricData": 500 queries per request, 100,800 points per response; NextToken; a
+status Complete, PartialData, InternalError or Forbidden for each query; an Id starts with a lower-case letter; responses are
+fastest if times are aligned with the periods; points older than 15 days exist for periods of 5 minutes, after 63 days of 1 hour.
 """
 
 import re
@@ -15,16 +15,17 @@ from botocore.exceptions import BotoCoreError, ClientError
 from msgspec import Struct
 
 from ...domain.monitor import ProbeContext, ProbeError
-from .check import Metric, Points
+from .check import MetricCheck, Points
 
-MOST_QUERIES = 500
-MOST_POINTS = 100_800
-_MOST_PAGES = 20
-_FURTHER = 4  # times as far back as it needs is any of a request looked back for
-_NAME = re.compile(r"\b[a-z][A-Za-z0-9_]*\b")
+MAX_QUERIES = 500
+MAX_POINTS = 100_800
+_MAX_PAGES = 20
+_MAX_LOOKBACK_RATIO = 4  # between the checks of one request: all of its queries look back equally far
+_METRIC_NAME = re.compile(r"\b[a-z][A-Za-z0-9_]*\b")
+_NO_TIME = "no time left to read the metric"
 
-# With these the request itself is refused, for what one query of all says: a formula that is none.
-_REFUSED = (
+# CloudWatch rejects the whole request with these because of a single query, such as an invalid formula.
+_REJECTED = (
     "ValidationError",
     "InvalidParameterValue",
     "InvalidParameterCombination",
@@ -32,155 +33,156 @@ _REFUSED = (
     "MissingRequiredParameter",
 )
 
-Seen = Points | ProbeError
-_Part = list[tuple[int, Metric]]  # with its place
+Observation = Points | ProbeError
+_Batch = list[tuple[int, MetricCheck]]  # checks with their positions
 
 
-def one(check: Metric, reach: ProbeContext, now: datetime) -> Points:
-    """What one check sees.
+def probe_one(check: MetricCheck, context: ProbeContext, now: datetime) -> Points:
+    """Return the points of one check.
 
     Raises:
-        Unreadable: CloudWatch does not say.
+        ProbeError: the request failed.
     """
-    (found,) = probe_all([check], reach, now)
-    if isinstance(found, ProbeError):
-        raise found
-    return found
+    (observation,) = probe_all([check], context, now)
+    if isinstance(observation, ProbeError):
+        raise observation
+    return observation
 
 
-def probe_all(checks: Sequence[Metric], reach: ProbeContext, now: datetime) -> list[Seen]:
-    """What each check sees, or why it cannot, in their order."""
-    found: list[Seen] = [ProbeError("there was no time to ask")] * len(checks)
+def probe_all(checks: Sequence[MetricCheck], context: ProbeContext, now: datetime) -> list[Observation]:
+    """Return the points of each check, or why they cannot be read, in order."""
+    observations: list[Observation] = [ProbeError(_NO_TIME)] * len(checks)
     for region in sorted({check.region for check in checks}):
-        some = [(place, check) for place, check in enumerate(checks) if check.region == region]
-        for part in _parts(some, now):
-            for place, seen in zip((place for place, _ in part), _answers(part, reach, now), strict=True):
-                found[place] = seen
-    return found
+        in_region = [(position, check) for position, check in enumerate(checks) if check.region == region]
+        for batch in _batches(in_region, now):
+            for (position, _), observation in zip(batch, _probe_batch(batch, context, now), strict=True):
+                observations[position] = observation
+    return observations
 
 
-def _parts(some: _Part, now: datetime) -> Iterator[_Part]:
-    """So many together as one request takes; together go those that look back about as far."""
-    part: _Part = []
-    frame = _Frame()
-    for each in sorted(some, key=lambda each: (each[1].begins(now), each[1].period), reverse=True):
-        grown = frame.with_(each[1], now)
-        if part and not grown.fits:
-            yield part
-            part, grown = [], _Frame().with_(each[1], now)
-        part.append(each)
-        frame = grown
-    if part:
-        yield part
+def _batches(checks: _Batch, now: datetime) -> Iterator[_Batch]:
+    """Split checks into requests of allowed size; checks that look back equally far go together."""
+    batch: _Batch = []
+    shape = _RequestShape()
+    for entry in sorted(checks, key=lambda entry: (entry[1].window_start(now), entry[1].period), reverse=True):
+        extended = shape.extended(entry[1], now)
+        if batch and not extended.is_allowed:
+            yield batch
+            batch, extended = [], _RequestShape().extended(entry[1], now)
+        batch.append(entry)
+        shape = extended
+    if batch:
+        yield batch
 
 
-class _Frame(Struct, frozen=True):
-    """What a request amounts to. Times in seconds."""
+class _RequestShape(Struct, frozen=True):
+    """The size of a request. Times in seconds."""
 
     queries: int = 0
-    back: float = 0  # how far is looked back for the one that needs it least, and for all
-    start: float = 0
-    step: int = 1  # after which periods of all of them begin together
-    rate: float = 0  # points each second that is looked back
+    shortest_lookback: float = 0  # of a check in the request
+    lookback: float = 0  # of the request
+    alignment: int = 1  # at multiples of this, a period of every check starts
+    points_per_second: float = 0  # of lookback
 
-    def with_(self, check: Metric, now: datetime) -> "_Frame":
-        """With another one."""
+    def extended(self, check: MetricCheck, now: datetime) -> "_RequestShape":
+        """Return the size with one more check."""
         queries, period = len(check.queries) + bool(check.math), int(check.period.total_seconds())
-        step, back = lcm(self.step, period), (now - check.begins(now)).total_seconds()
-        begins = now.timestamp() - max(self.start, back)
-        return _Frame(
+        alignment, lookback = lcm(self.alignment, period), (now - check.window_start(now)).total_seconds()
+        start = now.timestamp() - max(self.lookback, lookback)
+        return _RequestShape(
             self.queries + queries,
-            min(self.back or back, back),
-            now.timestamp() - (begins - begins % step),
-            step,
-            self.rate + queries / period,
+            min(self.shortest_lookback or lookback, lookback),
+            now.timestamp() - (start - start % alignment),
+            alignment,
+            self.points_per_second + queries / period,
         )
 
     @property
-    def fits(self) -> bool:
-        """Whether one request takes it."""
-        points = self.rate * self.start + self.queries
-        return self.queries <= MOST_QUERIES and points <= MOST_POINTS and self.start <= _FURTHER * self.back
+    def is_allowed(self) -> bool:
+        """Whether CloudWatch accepts the request, and it does not read much more than needed."""
+        points = self.points_per_second * self.lookback + self.queries
+        balanced = self.lookback <= _MAX_LOOKBACK_RATIO * self.shortest_lookback
+        return self.queries <= MAX_QUERIES and points <= MAX_POINTS and balanced
 
 
-def _answers(part: _Part, reach: ProbeContext, now: datetime) -> list[Seen]:
-    """What each of a part sees. Where the request is refused, halves of it are asked for, until it is known for which one."""
-    if reach.time_left() <= timedelta(0):
-        return [ProbeError("there was no time to ask")] * len(part)
+def _probe_batch(batch: _Batch, context: ProbeContext, now: datetime) -> list[Observation]:
+    """Send one request. If CloudWatch rejects it, split it in halves until the invalid check is isolated."""
+    if context.time_left() <= timedelta(0):
+        return [ProbeError(_NO_TIME)] * len(batch)
     try:
-        return _asked(part, reach, now)
+        return _request(batch, context, now)
     except ClientError as error:
         code = error.response["Error"]["Code"]
-        if code in _REFUSED and len(part) > 1:
-            half = len(part) // 2
-            return [*_answers(part[:half], reach, now), *_answers(part[half:], reach, now)]
-        return [ProbeError(f"CloudWatch says {code}")] * len(part)
+        if code in _REJECTED and len(batch) > 1:
+            half = len(batch) // 2
+            return [*_probe_batch(batch[:half], context, now), *_probe_batch(batch[half:], context, now)]
+        return [ProbeError(f"CloudWatch returned {code}")] * len(batch)
     except BotoCoreError as error:
-        return [ProbeError(f"CloudWatch does not answer ({type(error).__name__})")] * len(part)
+        return [ProbeError(f"no response from CloudWatch ({type(error).__name__})")] * len(batch)
 
 
-def _asked(part: _Part, reach: ProbeContext, now: datetime) -> list[Seen]:
-    """One request, with its further pages."""
-    region = part[0][1].region
-    client = reach.clients("cloudwatch", region_name=region) if region else reach.clients("cloudwatch")
-    frame = _Frame()
-    for _, check in part:
-        frame = frame.with_(check, now)
-    asked = {
-        "MetricDataQueries": [query for number, (_, check) in enumerate(part) for query in _of_check(number, check)],
-        "StartTime": datetime.fromtimestamp(round(now.timestamp() - frame.start), UTC),
+def _request(batch: _Batch, context: ProbeContext, now: datetime) -> list[Observation]:
+    """Send one request and read all its pages."""
+    region = batch[0][1].region
+    client = context.clients("cloudwatch", region_name=region) if region else context.clients("cloudwatch")
+    shape = _RequestShape()
+    for _, check in batch:
+        shape = shape.extended(check, now)
+    parameters = {
+        "MetricDataQueries": [query for number, (_, check) in enumerate(batch) for query in _queries(number, check)],
+        "StartTime": datetime.fromtimestamp(round(now.timestamp() - shape.lookback), UTC),
         "EndTime": now.replace(second=0, microsecond=0) + timedelta(minutes=1),
         "ScanBy": "TimestampAscending",
     }
-    names = [f"r{number}" for number in range(len(part))]
-    points: dict[str, list[tuple[datetime, float]]] = {name: [] for name in names}
+    ids = [f"r{number}" for number in range(len(batch))]
+    points: dict[str, list[tuple[datetime, float]]] = {id_: [] for id_ in ids}
     status: dict[str, str] = {}
-    for page in _pages(client, asked):
+    for page in _pages(client, parameters):
         for result in page["MetricDataResults"]:
-            at = (moment.astimezone(UTC) for moment in result["Timestamps"])
-            points[result["Id"]] += zip(at, result["Values"], strict=True)
+            times = (moment.astimezone(UTC) for moment in result["Timestamps"])
+            points[result["Id"]] += zip(times, result["Values"], strict=True)
             status[result["Id"]] = result.get("StatusCode", "Complete")
     return [
-        _of_interest(check, points[name], now)
-        if status.get(name) == "Complete"
-        else ProbeError(f"CloudWatch says {status.get(name, 'nothing of it')}")
-        for name, (_, check) in zip(names, part, strict=True)
+        _needed_points(check, points[id_], now)
+        if status.get(id_) == "Complete"
+        else ProbeError(f"CloudWatch returned {status.get(id_, 'no result')}")
+        for id_, (_, check) in zip(ids, batch, strict=True)
     ]
 
 
-def _pages(client: Any, asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for _ in range(_MOST_PAGES):
-        answer: dict[str, Any] = client.get_metric_data(**asked)
-        yield answer
-        if not answer.get("NextToken"):
+def _pages(client: Any, parameters: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for _ in range(_MAX_PAGES):
+        page: dict[str, Any] = client.get_metric_data(**parameters)
+        yield page
+        if not page.get("NextToken"):
             return
-        asked = {**asked, "NextToken": answer["NextToken"]}
+        parameters = {**parameters, "NextToken": page["NextToken"]}
 
 
-def _of_check(number: int, check: Metric) -> Iterator[dict[str, Any]]:
-    """Its queries; the one whose values are wanted is r<number>."""
+def _queries(number: int, check: MetricCheck) -> Iterator[dict[str, Any]]:
+    """Yield a check's queries; the one with its result has the Id r<number>."""
     period = int(check.period.total_seconds())
-    names = {name: f"q{number}_{place}" for place, (name, _) in enumerate(check.queries)}
+    ids = {name: f"q{number}_{position}" for position, (name, _) in enumerate(check.queries)}
     for name, query in check.queries:
         yield {
-            "Id": names[name] if check.math else f"r{number}",
+            "Id": ids[name] if check.math else f"r{number}",
             "ReturnData": not check.math,
             "MetricStat": {
                 "Metric": {
                     "Namespace": query.namespace,
                     "MetricName": query.metric,
-                    "Dimensions": [{"Name": key, "Value": value} for key, value in query.dimensions],
+                    "Dimensions": [{"Name": dimension, "Value": value} for dimension, value in query.dimensions],
                 },
                 "Period": period,
                 "Stat": query.statistic,
             },
         }
     if check.math:
-        expression = _NAME.sub(lambda found: names.get(found[0], found[0]), check.math)
+        expression = _METRIC_NAME.sub(lambda match: ids.get(match[0], match[0]), check.math)
         yield {"Id": f"r{number}", "Expression": expression, "Period": period}
 
 
-def _of_interest(check: Metric, points: list[tuple[datetime, float]], now: datetime) -> Points:
-    """Others of the request looked back further."""
-    begins = check.begins(now) - check.period
-    return tuple(each for each in sorted(points) if each[0] >= begins)
+def _needed_points(check: MetricCheck, points: list[tuple[datetime, float]], now: datetime) -> Points:
+    """Drop the points that only other checks of the request need."""
+    start = check.window_start(now) - check.period
+    return tuple((at, value) for at, value in sorted(points) if at >= start)

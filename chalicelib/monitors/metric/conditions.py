@@ -1,9 +1,9 @@
-"""Conditions on a measured value, in plain words: "cpu above 80 % for 15 min", "free storage below 5 GB", "at least 1". Pure.
+"""Limits of a metric in plain words: "cpu above 80 % for 15 min", "free storage below 5 GB", "at least 1". Pure.
 
-    [WORD] above|below|at least|at most NUMBER [UNIT] [for SPAN] [N of M]
+    [METRIC] above|below|at least|at most NUMBER [UNIT] [for SPAN] [M of N]
 
-"above 10 MB/s" is of what is added up: how much of it comes in a second.
-"3 of 5": three of the last five values are beyond the limit; with "for 25 min" before it, those come each five minutes.
+"above 10 MB/s" is a rate: the sum of the metric per second.
+"3 of 5" must hold for three of the last five values; with "for 25 min" before it, a value covers five minutes.
 """
 
 import re
@@ -15,19 +15,21 @@ from msgspec import Struct
 
 from ...platform.fields.table import FieldError
 
-Test = Literal["above", "below", "at least", "at most"]
+Comparison = Literal["above", "below", "at least", "at most"]
 
 _CONDITION = re.compile(
-    r"(?:(?P<word>[a-z][a-z -]*?) )??(?P<test>above|below|at least|at most) "
+    r"(?:(?P<metric>[a-z][a-z -]*?) )??(?P<comparison>above|below|at least|at most) "
     r"(?P<number>\d{1,15}(?:\.\d{1,9})?) ?(?P<unit>[a-z%]+(?:/s)?|/s)??"
-    r"(?: for (?P<many>\d{1,6}) ?(?P<span>s|sec|min|m|h|hours?|minutes?|d|days?))?"
-    r"(?: (?P<some>\d{1,3}) of (?P<all>\d{1,3}))?"
+    r"(?: for (?P<count>\d{1,6}) ?(?P<span>s|sec|min|m|h|hours?|minutes?|d|days?))?"
+    r"(?: (?P<m>\d{1,3}) of (?P<n>\d{1,3}))?"
 )
 _SPANS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}  # by their first letter
-_LONGEST = timedelta(days=31)
-_MOST_VALUES = 100
-_HINT = 'write "above 80 % for 15 min", "below 5 GB", "at least 1" or "above 80 % 3 of 5"'
-# What can be written for each unit that a metric has, and how much of the metric's own it is.
+_MAX_DURATION = timedelta(days=31)
+_MAX_VALUES = 100
+_HINT = 'use for example "above 80 % for 15 min", "below 5 GB", "at least 1" or "above 80 % 3 of 5"'
+_M_OF_N_HINT = 'use for example "for 25 min 3 of 5"'
+_NO_UNIT_HINT = 'remove the unit, or set the metric\'s, for example unit = "ms"'
+# For each unit of a metric: the units a condition may use, and their size in the metric's unit.
 UNITS: Mapping[str, Mapping[str, float]] = {
     "": {},
     "%": {"%": 1},
@@ -39,137 +41,139 @@ UNITS: Mapping[str, Mapping[str, float]] = {
 
 
 class Condition(Struct, frozen=True):
-    """A limit, in the metric's own unit, and how long, or how often, a value has to be beyond it."""
+    """A comparison with a limit, in the metric's unit, and how long or how often it must hold."""
 
-    test: Test
+    comparison: Comparison
     limit: float
-    lasts: timedelta | None = None
-    word: str = ""  # what is measured, where the condition says so
-    bound: str = ""  # the test and the limit as they were written: "below 5 GB"
-    few: tuple[int, int] | None = None  # so many of the last so many values
-    rate: bool = False  # the limit is of a second
+    duration: timedelta | None = None
+    metric: str = ""  # if the condition names it
+    bound: str = ""  # comparison and limit as written: "below 5 GB"
+    m_of_n: tuple[int, int] | None = None  # m of the last n values
+    rate: bool = False  # the limit is per second
 
     def __str__(self) -> str:
-        return f"{self.word} {self.text}".lstrip()
+        return f"{self.metric} {self.text}".lstrip()
 
     @property
     def text(self) -> str:
-        """It without the word: "above 80 % for 15 min"."""
-        lasts = f" for {_span(self.lasts)}" if self.lasts else ""
-        few = f" {self.few[0]} of {self.few[1]}" if self.few else ""
-        return f"{self.bound}{lasts}{few}"
+        """The condition without the metric: "above 80 % for 15 min"."""
+        duration = f" for {_span_text(self.duration)}" if self.duration else ""
+        m_of_n = f" {self.m_of_n[0]} of {self.m_of_n[1]}" if self.m_of_n else ""
+        return f"{self.bound}{duration}{m_of_n}"
 
     @property
-    def upwards(self) -> bool:
-        """Whether more is worse."""
-        return self.test in ("above", "at least")
+    def is_upper(self) -> bool:
+        """Whether higher values are worse."""
+        return self.comparison in ("above", "at least")
 
-    def over(self, period: timedelta) -> timedelta:
-        """How much of the past it is about, with one value a period."""
-        return self.few[1] * period if self.few else self.lasts or period
+    def window(self, period: timedelta) -> timedelta:
+        """The time whose values decide, with one value per period."""
+        return self.m_of_n[1] * period if self.m_of_n else self.duration or period
 
     @property
-    def goes_into(self) -> timedelta | None:
-        """What the period of values has to go into; "for 25 min 3 of 5" has values each five minutes."""
-        return self.lasts / self.few[1] if self.lasts and self.few else self.lasts
+    def period_multiple(self) -> timedelta | None:
+        """The time that must be a multiple of the period; "for 25 min 3 of 5" has values of five minutes."""
+        return self.duration / self.m_of_n[1] if self.duration and self.m_of_n else self.duration
 
     def fits(self, period: timedelta) -> bool:
-        """Whether it can be told by one value a period."""
-        if self.few:
-            return self.lasts is None or self.lasts == self.few[1] * period
-        return self.lasts is None or not self.lasts % period
+        """Whether values of this period can decide the condition."""
+        if self.m_of_n:
+            return self.duration is None or self.duration == self.m_of_n[1] * period
+        return self.duration is None or not self.duration % period
 
     def holds(self, value: float) -> bool:
-        """Whether a value is beyond the limit."""
-        if self.test == "above":
+        """Whether the comparison is true for a value."""
+        if self.comparison == "above":
             return value > self.limit
-        if self.test == "below":
+        if self.comparison == "below":
             return value < self.limit
-        return value >= self.limit if self.test == "at least" else value <= self.limit
+        return value >= self.limit if self.comparison == "at least" else value <= self.limit
 
 
 def parse(text: str, units: Mapping[str, str], unit: str = "") -> Condition:
-    """Read a condition. `units` has the unit of each word that may stand in front; `unit` is that where none does.
+    """Read a condition. `units`: the metrics it must choose from, with their units; if empty, the metric is fixed and has `unit`.
 
     Raises:
-        Wrong: it is none, or its unit does not fit.
+        FieldError: it is invalid.
     """
-    found = _CONDITION.fullmatch(" ".join(text.lower().split()))
-    if not found:
-        raise FieldError(f"{text!r} is no condition", _HINT)
-    word = found["word"] or ""
-    rest = found[0].removeprefix(word).strip()
-    if units and word not in units:
-        near = f"there are: {', '.join(sorted(units))}"
-        raise FieldError(
-            f"{word!r} is nothing that is measured there" if word else f"{text!r} does not say what is measured", near
-        )
-    if word and not units:
-        raise FieldError(f"{word!r} says what is measured twice", f"leave it out: {rest!r}")
-    written = found["unit"] or ""
-    rate = written.endswith("/s")
-    name, factor = _unit(written.removesuffix("/s"), units.get(word, unit), float(found["number"]), text)
-    test: Test = found["test"]  # type: ignore[assignment]
-    bound = f"{test} {found['number']} {name}{'/s' if rate else ''}".rstrip()
-    return Condition(test, float(found["number"]) * factor, _lasts(found, text), word, bound, _few(found, text), rate)
+    match = _match(text)
+    if not match:
+        raise FieldError(f"invalid condition {text!r}", _HINT)
+    metric = match["metric"] or ""
+    if units and metric not in units:
+        problem = f"unknown metric {metric!r}" if metric else f"{text!r} names no metric"
+        raise FieldError(problem, f"use one of: {', '.join(sorted(units))}")
+    if metric and not units:
+        raise FieldError(f"unexpected {metric!r}: the metric is already set", f"use {match[0].removeprefix(metric).strip()!r}")
+    written_unit = match["unit"] or ""
+    rate = written_unit.endswith("/s")
+    name, factor = _unit(written_unit.removesuffix("/s"), units.get(metric, unit), float(match["number"]), text)
+    comparison: Comparison = match["comparison"]  # type: ignore[assignment]
+    bound = f"{comparison} {match['number']} {name}{'/s' if rate else ''}".rstrip()
+    limit = float(match["number"]) * factor
+    return Condition(comparison, limit, _duration(match, text), metric, bound, _m_of_n(match, text), rate)
 
 
 def unit_of(text: str) -> str:
-    """The unit that a metric must have for a condition to fit: "above 5 GB" is of bytes; "" where that is not said."""
-    found = _CONDITION.fullmatch(" ".join(text.lower().split()))
-    written = (found["unit"] or "").removesuffix("/s") if found else ""
-    fitting = [unit for unit, known in UNITS.items() if written in (name.lower() for name in known)]
+    """The metric's unit that a condition implies: "above 5 GB" implies bytes; "" if it implies none."""
+    match = _match(text)
+    written_unit = (match["unit"] or "").removesuffix("/s") if match else ""
+    fitting = [unit for unit, known in UNITS.items() if written_unit in (name.lower() for name in known)]
     return fitting[0] if len(fitting) == 1 else ""
 
 
-def _lasts(found: re.Match[str], text: str) -> timedelta | None:
-    if not found["many"]:
+def _match(text: str) -> re.Match[str] | None:
+    return _CONDITION.fullmatch(" ".join(text.lower().split()))
+
+
+def _duration(match: re.Match[str], text: str) -> timedelta | None:
+    if not match["count"]:
         return None
-    lasts = timedelta(seconds=int(found["many"]) * _SPANS[found["span"][0]])
-    if not lasts or lasts.total_seconds() % 60:
-        raise FieldError(f"{text!r}: CloudWatch measures by the minute", 'write "for 5 min" or longer')
-    if lasts > _LONGEST:
-        raise FieldError(f"{text!r} lasts longer than is looked back", "31 days at most")
-    return lasts
+    duration = timedelta(seconds=int(match["count"]) * _SPANS[match["span"][0]])
+    if not duration or duration.total_seconds() % 60:
+        raise FieldError(f"{text!r} needs a time in whole minutes", 'use for example "for 5 min"')
+    if duration > _MAX_DURATION:
+        raise FieldError(f"the time in {text!r} is too long", f"use {_MAX_DURATION.days} days or less")
+    return duration
 
 
-def _few(found: re.Match[str], text: str) -> tuple[int, int] | None:
-    if not found["all"]:
+def _m_of_n(match: re.Match[str], text: str) -> tuple[int, int] | None:
+    if not match["n"]:
         return None
-    some, all_ = int(found["some"]), int(found["all"])
-    if not 1 <= some <= all_ <= _MOST_VALUES:
-        raise FieldError(f"{text!r}: there are no {some} of {all_} values", f'write "3 of 5", of {_MOST_VALUES} at most')
-    if (lasts := _lasts(found, text)) and lasts % (all_ * timedelta(minutes=1)):
-        raise FieldError(f"{text!r}: {all_} values do not part {_span(lasts)} into whole minutes", 'such as "for 25 min 3 of 5"')
-    return some, all_
+    m, n = int(match["m"]), int(match["n"])
+    if not 1 <= m <= n <= _MAX_VALUES:
+        raise FieldError(f"invalid '{m} of {n}' in {text!r}", f'use for example "3 of 5", of at most {_MAX_VALUES}')
+    if (duration := _duration(match, text)) and duration % (n * timedelta(minutes=1)):
+        problem = f"{text!r}: {_span_text(duration)} cannot be divided into {n} periods of whole minutes"
+        raise FieldError(problem, _M_OF_N_HINT)
+    return m, n
 
 
-def _span(lasts: timedelta) -> str:
-    minutes = int(lasts.total_seconds()) // 60
+def _span_text(span: timedelta) -> str:
+    minutes = int(span.total_seconds()) // 60
     if minutes % 60:
         return f"{minutes} min"
     return f"{minutes // 60} h" if minutes % 1440 or minutes == 1440 else f"{minutes // 1440} d"
 
 
-def _unit(written: str, unit: str, number: float, text: str) -> tuple[str, float]:
-    """The unit as it is spelled, and how much of the metric's own it is."""
+def _unit(written_unit: str, unit: str, number: float, text: str) -> tuple[str, float]:
+    """Return the unit as it is spelled, and its size in the metric's unit."""
     known = UNITS[unit]
-    if not written and number and len(known) > 1:
-        raise FieldError(f"{text!r} does not say of what", f"it is in {', '.join(known)}")
+    if not written_unit and number and len(known) > 1:
+        raise FieldError(f"{text!r} has no unit", f"use one of: {', '.join(known)}")
     for name, factor in known.items():
-        if name.lower() == written or not written:
-            return name if written or number else "", factor
-    if written:
-        fits = f"it is in {', '.join(known)}" if known else 'it is a plain number, unless the monitor has unit = "ms" or another'
-        raise FieldError(f"{text!r} has a unit that does not fit", fits)
+        if name.lower() == written_unit or not written_unit:
+            return name if written_unit or number else "", factor
+    if written_unit:
+        raise FieldError(f"wrong unit in {text!r}", f"use one of: {', '.join(known)}" if known else _NO_UNIT_HINT)
     return "", 1.0
 
 
-def shown(value: float, unit: str) -> str:
-    """A value as people read it: "87 %", "4.2 GB", "3.1 s", "21.40 USD", "12 MB/s"."""
+def format_value(value: float, unit: str) -> str:
+    """Format a value with its unit: "87 %", "4.2 GB", "3.1 s", "21.40 USD", "12 MB/s"."""
     if unit.endswith("/s"):
-        plain = unit.removesuffix("/s")
-        return f"{shown(value, plain)}{'' if plain else ' '}/s"
+        base_unit = unit.removesuffix("/s")
+        return f"{format_value(value, base_unit)}{'' if base_unit else ' '}/s"
     if unit == "bytes" and value >= 1:
         from ...rendering.filters import filesize
 
@@ -180,21 +184,23 @@ def shown(value: float, unit: str) -> str:
     return f"{number} {unit}".strip()
 
 
-def never_first(warn: Condition, error: Condition) -> bool:
+def never_warns_first(warn: Condition, error: Condition) -> bool:
     """Whether the warning never comes before the error: whenever it holds, so does the error."""
-    if warn.few or error.few or warn.upwards is not error.upwards or (warn.lasts or _AT_ONCE) < (error.lasts or _AT_ONCE):
+    if warn.m_of_n or error.m_of_n or warn.is_upper is not error.is_upper:
+        return False
+    if (warn.duration or _IMMEDIATELY) < (error.duration or _IMMEDIATELY):
         return False
     if warn.limit == error.limit:
-        return warn.test == error.test or error.test in ("at least", "at most")
-    return warn.limit > error.limit if warn.upwards else warn.limit < error.limit
+        return warn.comparison == error.comparison or error.comparison in ("at least", "at most")
+    return warn.limit > error.limit if warn.is_upper else warn.limit < error.limit
 
 
-def at_odds(clear: Condition, trouble: Condition) -> bool:
-    """Whether a value could be in trouble and clear of it at once."""
-    if clear.upwards is trouble.upwards:
+def overlap(clear: Condition, problem: Condition) -> bool:
+    """Whether both can hold for the same value."""
+    if clear.is_upper is problem.is_upper:
         return True
-    both = clear.limit == trouble.limit and {clear.test, trouble.test} == {"at least", "at most"}
-    return both or (clear.limit > trouble.limit if trouble.upwards else clear.limit < trouble.limit)
+    touching = clear.limit == problem.limit and {clear.comparison, problem.comparison} == {"at least", "at most"}
+    return touching or (clear.limit > problem.limit if problem.is_upper else clear.limit < problem.limit)
 
 
-_AT_ONCE = timedelta(0)
+_IMMEDIATELY = timedelta(0)

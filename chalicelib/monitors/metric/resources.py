@@ -1,4 +1,4 @@
-"""The metrics of AWS's services by the words people have for them.
+"""AWS resources and the names of their metrics in the settings.
 
 Sources: Amazon EC2 user guide, "CloudWatch metrics that are available for your instances"; Amazon RDS user guide, "Amazon
 CloudWatch metrics for Amazon RDS"; AWS Lambda developer guide, "Types of metrics for Lambda functions"; Amazon S3 user guide,
@@ -11,41 +11,41 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 
-class Word(Struct, frozen=True):
+class NamedMetric(Struct, frozen=True):
     """A metric of a kind of resource."""
 
     metric: str
     statistic: str = "Average"
     unit: str = ""  # one of conditions.UNITS
-    period_s: int = 300  # of a point, where no shorter one is needed: what happens between two looks is all in there
+    period_s: int = 300  # of a value, if no condition needs a shorter one; covers the time between two checks
     dimensions: tuple[tuple[str, str], ...] = ()  # besides the resource's own
-    label: str = ""  # what it is called before "is 42", where the word alone would not do
+    label: str = ""  # in messages before "is 42", if the metric's name does not fit there
 
 
 class Resource(Struct, frozen=True):
-    """A kind of resource: its namespace, the dimension that names one, and its words."""
+    """A kind of resource: its namespace, the dimension with its name, and its metrics."""
 
     namespace: str
     dimension: str
-    words: Mapping[str, Word]
-    name: str = r"[A-Za-z0-9_.\-]{1,256}"  # what one may be called
-    such: str = "orders"  # and an example
-    region: str = ""  # where its metrics are, if only there
+    metrics: Mapping[str, NamedMetric]
+    name_pattern: str = r"[A-Za-z0-9_.\-]{1,256}"
+    example: str = "orders"  # of a name
+    region: str = ""  # of its metrics, if there is only one
 
 
-_DAY, _QUARTER = 86_400, 21_600
-_COST = Word("EstimatedCharges", "Maximum", "USD", _QUARTER, (("Currency", "USD"),), label="this month's cost")
+_DAY, _SIX_HOURS = 86_400, 21_600
+_COST = NamedMetric("EstimatedCharges", "Maximum", "USD", _SIX_HOURS, (("Currency", "USD"),), label="this month's cost")
 
 RESOURCES: Mapping[str, Resource] = {
     "instance": Resource(
         "AWS/EC2",
         "InstanceId",
         {
-            "cpu": Word("CPUUtilization", unit="%"),
-            "credits": Word("CPUCreditBalance", label="CPU credit balance"),
-            "status": Word("StatusCheckFailed", "Maximum", label="number of failed status checks"),
-            "network in": Word("NetworkIn", "Sum", "bytes"),
-            "network out": Word("NetworkOut", "Sum", "bytes"),
+            "cpu": NamedMetric("CPUUtilization", unit="%"),
+            "credits": NamedMetric("CPUCreditBalance", label="CPU credit balance"),
+            "status": NamedMetric("StatusCheckFailed", "Maximum", label="number of failed status checks"),
+            "network in": NamedMetric("NetworkIn", "Sum", "bytes"),
+            "network out": NamedMetric("NetworkOut", "Sum", "bytes"),
         },
         r"i-[0-9a-f]{1,17}",
         "i-0abc123",
@@ -54,33 +54,33 @@ RESOURCES: Mapping[str, Resource] = {
         "AWS/RDS",
         "DBInstanceIdentifier",
         {
-            "cpu": Word("CPUUtilization", unit="%"),
-            "free storage": Word("FreeStorageSpace", "Minimum", "bytes"),
-            "free memory": Word("FreeableMemory", "Minimum", "bytes"),
-            "connections": Word("DatabaseConnections", "Maximum", label="number of connections"),
-            "replica lag": Word("ReplicaLag", "Maximum", "s"),
-            "read latency": Word("ReadLatency", unit="s"),
-            "write latency": Word("WriteLatency", unit="s"),
-            "credits": Word("CPUCreditBalance", label="CPU credit balance"),
+            "cpu": NamedMetric("CPUUtilization", unit="%"),
+            "free storage": NamedMetric("FreeStorageSpace", "Minimum", "bytes"),
+            "free memory": NamedMetric("FreeableMemory", "Minimum", "bytes"),
+            "connections": NamedMetric("DatabaseConnections", "Maximum", label="number of connections"),
+            "replica lag": NamedMetric("ReplicaLag", "Maximum", "s"),
+            "read latency": NamedMetric("ReadLatency", unit="s"),
+            "write latency": NamedMetric("WriteLatency", unit="s"),
+            "credits": NamedMetric("CPUCreditBalance", label="CPU credit balance"),
         },
     ),
     "function": Resource(
         "AWS/Lambda",
         "FunctionName",
         {
-            "errors": Word("Errors", "Sum", label="number of errors"),
-            "invocations": Word("Invocations", "Sum", label="number of calls"),
-            "throttles": Word("Throttles", "Sum", label="number of throttled calls"),
-            "duration": Word("Duration", "p95", "ms", label="p95 of the duration"),
-            "concurrency": Word("ConcurrentExecutions", "Maximum"),
+            "errors": NamedMetric("Errors", "Sum", label="number of errors"),
+            "invocations": NamedMetric("Invocations", "Sum", label="number of invocations"),
+            "throttles": NamedMetric("Throttles", "Sum", label="number of throttled invocations"),
+            "duration": NamedMetric("Duration", "p95", "ms", label="p95 of the duration"),
+            "concurrency": NamedMetric("ConcurrentExecutions", "Maximum"),
         },
     ),
     "bucket": Resource(
         "AWS/S3",
         "BucketName",
         {
-            "size": Word("BucketSizeBytes", "Average", "bytes", _DAY, (("StorageType", "StandardStorage"),)),
-            "objects": Word(
+            "size": NamedMetric("BucketSizeBytes", "Average", "bytes", _DAY, (("StorageType", "StandardStorage"),)),
+            "objects": NamedMetric(
                 "NumberOfObjects", "Average", "", _DAY, (("StorageType", "AllStorageTypes"),), label="number of objects"
             ),
         },
@@ -89,25 +89,25 @@ RESOURCES: Mapping[str, Resource] = {
         "AWS/SQS",
         "QueueName",
         {
-            "messages": Word("ApproximateNumberOfMessagesVisible", "Maximum", label="number of messages"),
-            "oldest message": Word("ApproximateAgeOfOldestMessage", "Maximum", "s", label="age of the oldest message"),
+            "messages": NamedMetric("ApproximateNumberOfMessagesVisible", "Maximum", label="number of messages"),
+            "oldest message": NamedMetric("ApproximateAgeOfOldestMessage", "Maximum", "s", label="age of the oldest message"),
         },
     ),
     "table": Resource(
         "AWS/DynamoDB",
         "TableName",
         {
-            "read throttles": Word("ReadThrottleEvents", "Sum", label="number of throttled reads"),
-            "write throttles": Word("WriteThrottleEvents", "Sum", label="number of throttled writes"),
-            "reads": Word("ConsumedReadCapacityUnits", "Sum", label="number of read units"),
-            "writes": Word("ConsumedWriteCapacityUnits", "Sum", label="number of write units"),
+            "read throttles": NamedMetric("ReadThrottleEvents", "Sum", label="number of throttled reads"),
+            "write throttles": NamedMetric("WriteThrottleEvents", "Sum", label="number of throttled writes"),
+            "reads": NamedMetric("ConsumedReadCapacityUnits", "Sum", label="number of read units"),
+            "writes": NamedMetric("ConsumedWriteCapacityUnits", "Sum", label="number of write units"),
         },
     ),
     "bill": Resource(
         "AWS/Billing",
         "ServiceName",
         {"cost": _COST, "month-to-date cost": _COST},
-        such="AmazonEC2",
+        example="AmazonEC2",
         region="us-east-1",
     ),
 }

@@ -1,4 +1,4 @@
-"""Reads monitors of kind "metric": a resource and words, any metric by its name, or metric math."""
+"""Reads monitors of kind "metric": a metric of a resource, any metric by its name, or metric math."""
 
 import re
 from collections.abc import Mapping
@@ -8,10 +8,10 @@ from ...domain.monitor import Check, MonitorDefaults
 from ...platform.fields.table import Table
 from ...platform.phrases import did_you_mean
 from . import conditions, values
-from .check import Metric, Missing, Query, measured
-from .conditions import Condition, at_odds, never_first
+from .check import MetricCheck, Missing, Query, metric_check
+from .conditions import Condition, never_warns_first, overlap
 from .resources import RESOURCES, Resource
-from .values import FIVE, MOST_POINTS
+from .values import DEFAULT_PERIOD, MAX_POINTS, too_many_points
 
 FIELDS = {
     "metric": (
@@ -22,137 +22,141 @@ FIELDS = {
 
 Limits = Mapping[str, Condition | None]  # by error, warn and clear
 
-_OWN: Mapping[str, tuple[str, ...]] = {  # what goes with each way of saying what is measured
+_SOURCES: Mapping[str, tuple[str, ...]] = {  # the ways to choose a metric, and the fields of each
     "of": ("period", "region"),
     "metric": ("dimensions", "statistic", "period", "unit", "region"),
     "math": ("metrics", "period", "unit", "region"),
 }
 _NAME = re.compile(r"[a-z][A-Za-z0-9_]*")
-_USED = re.compile(r"\b[a-z][A-Za-z0-9_]*\b")
-_MANY = re.compile(r"['\"]|\b(?:SEARCH|METRICS|SELECT|ANOMALY_DETECTION_BAND)\b")
+_NAMES_IN_MATH = re.compile(r"\b[a-z][A-Za-z0-9_]*\b")
+_MANY_SERIES = re.compile(r"['\"]|\b(?:SEARCH|METRICS|SELECT|ANOMALY_DETECTION_BAND)\b")
 
 
 def read(table: Table, defaults: MonitorDefaults) -> Mapping[str, Check]:
-    """The check of a table; what is wrong with it is written down in the table."""
-    ways = [way for way in _OWN if table.has(way)]
-    if len(ways) != 1:
-        problem = f"{' and '.join(ways)} are different things to measure" if ways else "it says nothing to measure"
-        table.wrong(ways[-1] if ways else "", problem, 'give of = "instance i-…", or metric, or math with metrics')
+    """Return the check of a table; errors are added to the table."""
+    sources = [source for source in _SOURCES if table.has(source)]
+    if len(sources) != 1:
+        problem = f"{' and '.join(map(repr, sources))} cannot be combined" if sources else "no metric to check"
+        hint = "keep one" if sources else 'set of, for example of = "instance i-0abc123", or metric, or math and metrics'
+        table.add_error(sources[-1] if sources else "", problem, hint)
         return {}
-    for field in dict.fromkeys(field for fields in _OWN.values() for field in fields):
-        if table.has(field) and field not in _OWN[ways[0]]:
-            table.wrong(field, f"it does not go with {ways[0]}", "leave it out")
+    (source,) = sources
+    for field in dict.fromkeys(field for fields in _SOURCES.values() for field in fields):
+        if table.has(field) and field not in _SOURCES[source]:
+            table.add_error(field, f"'{field}' and '{source}' cannot be combined", "remove one")
     if not table.has("error") and not table.has("warn"):
-        table.wrong("error", "it says nothing that is too much", 'such as error = "cpu above 80 % for 15 min"')
+        table.add_error("error", "missing", 'set error or warn, for example error = "cpu above 80 % for 15 min"')
         return {}
-    found = {"of": _of_resource, "metric": _of_metric, "math": _of_math}[ways[0]](table)
-    return {"": found} if found else {}
+    check = {"of": _resource_check, "metric": _any_metric_check, "math": _math_check}[source](table)
+    return {"": check} if check else {}
 
 
-def of_words(
+def named_metric_check(
     resource: Resource,
     name: str,
-    word: str,
+    metric: str,
     label: str,
     limits: Limits,
     *,
     period: timedelta,
     missing: Missing = "unknown",
-    where: str = "",
-) -> Metric:
-    """The check of a word of a resource; `name` is "" where none is named, `where` the region unless it is the bot's."""
-    known = resource.words[word]
+    region: str = "",
+) -> MetricCheck:
+    """Return the check of a resource's metric. `name` is "" for all resources, `region` for the bot's."""
+    known = resource.metrics[metric]
     dimensions = (*(((resource.dimension, name),) if name else ()), *known.dimensions)
-    return measured(
-        what=f"{word} of {label}, {_wanted(limits)}",
-        label=known.label or word,
+    return metric_check(
+        description=f"{metric} of {label}: {_describe(limits)}",
+        label=known.label or metric,
         queries=(("value", Query(resource.namespace, known.metric, dimensions, known.statistic)),),
         unit=known.unit,
         error=limits.get("error"),
         warn=limits.get("warn"),
         clear=limits.get("clear"),
         missing=missing,
-        region=where or resource.region,
+        region=region or resource.region,
         period=period,
     )
 
 
-def _of_resource(table: Table) -> Metric | None:
+def _resource_check(table: Table) -> MetricCheck | None:
     kind, _, name = table.text("of").strip().partition(" ")
     resource = RESOURCES.get(kind)
-    if resource is None or (not name and kind != "bill"):
-        hint = did_you_mean(kind, RESOURCES) if resource is None else f'such as "{kind} {resource.such}"'
-        table.wrong("of", f"{table.raw('of')!r} is nothing that can be measured", hint)
+    if resource is None:
+        table.add_error("of", f"unknown resource {table.raw('of')!r}", did_you_mean(kind, RESOURCES))
+        return None
+    if not name and kind != "bill":
+        table.add_error("of", f"no name in {table.raw('of')!r}", f'use for example "{kind} {resource.example}"')
         return None
     if name:
-        table.attempt("of", "", lambda: values.named(resource, name))
-    limits = _limits(table, {word: each.unit for word, each in resource.words.items()})
-    words = {each.word for each in limits.values() if each}
-    if len(words) > 1:
-        table.wrong("warn", f"{' and '.join(sorted(words))} are measured apart", "make a monitor of each")
-    if len(words) != 1:
+        table.attempt("of", "", lambda: values.resource_name(resource, name))
+    limits = _limits(table, {metric: known.unit for metric, known in resource.metrics.items()})
+    metrics = {condition.metric for condition in limits.values() if condition}
+    if len(metrics) > 1:
+        table.add_error("warn", f"{' and '.join(sorted(metrics))} are different metrics", "create a monitor for each")
+    if len(metrics) != 1:
         return None
-    (word,) = words
-    _check_rates(table, limits, resource.words[word].statistic)
-    period = _period(table, limits, timedelta(seconds=resource.words[word].period_s))
-    where = _region(table)
-    if resource.region and where not in ("", resource.region):
-        table.wrong("region", f"it is measured in {resource.region} alone", "leave it out")
+    (metric,) = metrics
+    _check_rates(table, limits, resource.metrics[metric].statistic)
+    period = _period(table, limits, timedelta(seconds=resource.metrics[metric].period_s))
+    region = _region(table)
+    if resource.region and region not in ("", resource.region):
+        table.add_error("region", f"this metric exists only in {resource.region}", "remove it")
     label = name if kind == "bill" and name else "this account" if kind == "bill" else f"{kind} {name}"
-    return of_words(resource, name, word, label, limits, period=period, missing=_missing(table), where=where)
+    return named_metric_check(resource, name, metric, label, limits, period=period, missing=_missing(table), region=region)
 
 
-def _of_metric(table: Table) -> Metric | None:
-    found = table.parsed("metric", None, values.query)
-    if found is None:
+def _any_metric_check(table: Table) -> MetricCheck | None:
+    parsed = table.parsed("metric", None, values.query)
+    if parsed is None:
         return None
     raw = table.raw("dimensions")
     inner = table.inner("dimensions", ()) if raw is not None else None
     dimensions = tuple((name, inner.text(name)) for name in raw) if inner and isinstance(raw, dict) else ()
-    statistic = table.text("statistic", found.statistic, values.statistic)
-    query = Query(found.namespace, found.metric, (*found.dimensions, *dimensions), statistic)
-    told = " ".join(value for _, value in query.dimensions)
-    return _plain(table, query.metric, f"{query.metric} of {told}" if told else query.metric, (("value", query),), "")
+    statistic = table.text("statistic", parsed.statistic, values.statistic)
+    query = Query(parsed.namespace, parsed.metric, (*parsed.dimensions, *dimensions), statistic)
+    names = " ".join(value for _, value in query.dimensions)
+    subject = f"{query.metric} of {names}" if names else query.metric
+    return _check(table, query.metric, subject, (("value", query),), "")
 
 
-def _of_math(table: Table) -> Metric | None:
+def _math_check(table: Table) -> MetricCheck | None:
     math, raw = table.text("math"), table.raw("metrics")
     if not isinstance(raw, dict) or not raw:
-        hint = 'metrics = { errors = "AWS/Lambda Errors FunctionName=orders Sum" }'
-        table.wrong("metrics", "math needs what it reckons with", hint)
+        hint = 'set the metrics of the formula, for example metrics = { errors = "AWS/Lambda Errors FunctionName=orders Sum" }'
+        table.add_error("metrics", "missing", hint)
         return None
     inner = table.inner("metrics", ())
     queries = tuple((name, query) for name in raw if (query := inner.parsed(name, None, values.query)))
     _check_math(table, math, list(raw))
-    return _plain(table, "it", math, queries, math)
+    return _check(table, "it", math, queries, math)
 
 
 def _check_math(table: Table, math: str, names: list[str]) -> None:
-    """Write down what of a formula cannot be reckoned."""
-    if _MANY.search(math):
-        table.wrong("math", "it gives many values, and a monitor is of one", "reckon with the names of metrics alone")
+    """Add an error for everything in a formula that CloudWatch would reject."""
+    if _MANY_SERIES.search(math):
+        table.add_error("math", "returns several time series", "use only the names in metrics")
         return
     for name in names:
         if not _NAME.fullmatch(name):
-            hint = "begin it with a small letter, and go on with letters and digits"
-            table.wrong("metrics", f"{name!r} cannot stand in a formula", hint)
-    used = dict.fromkeys(_USED.findall(math))
+            table.add_error("metrics", f"invalid name {name!r}", "start with a lower-case letter; use letters, digits and '_'")
+    used = dict.fromkeys(_NAMES_IN_MATH.findall(math))
     for name in used:
         if name not in names:
-            function = f"{name}(" in math.replace(" ", "")
-            hint = f"functions are written large: {name.upper()}" if function else did_you_mean(name, names)
-            table.wrong("math", f"metrics has no {name!r}", hint)
+            is_function = f"{name}(" in math.replace(" ", "")
+            hint = f"write functions in capitals: {name.upper()}" if is_function else did_you_mean(name, names)
+            table.add_error("math", f"metrics has no {name!r}", hint)
     for name in names:
         if _NAME.fullmatch(name) and name not in used:
-            table.wrong("metrics", f"math does not use {name!r}", "leave it out, or put it into the formula")
+            table.add_error("metrics", f"math does not use {name!r}", "remove it, or use it in the formula")
 
 
-def _plain(table: Table, label: str, what: str, queries: tuple[tuple[str, Query], ...], math: str) -> Metric:
+def _check(table: Table, label: str, subject: str, queries: tuple[tuple[str, Query], ...], math: str) -> MetricCheck:
     unit = _unit(table)
     limits = _limits(table, {}, unit)
     _check_rates(table, limits, "" if math or not queries else queries[0][1].statistic)
-    return measured(
-        what=f"{what}, {_wanted(limits)}",
+    return metric_check(
+        description=f"{subject}: {_describe(limits)}",
         label=label,
         queries=queries,
         math=math,
@@ -170,38 +174,41 @@ def _limits(table: Table, units: Mapping[str, str], unit: str = "") -> dict[str,
 
     limits = {name: table.parsed(name, None, parse) for name in ("error", "warn", "clear")}
     error, warn, clear = limits.values()
-    if error and warn and error.word == warn.word and never_first(warn, error):
-        table.wrong("warn", "the warning would never come before the error", "exchange the two, or give it a milder limit")
-    if clear and any(each and at_odds(clear, each) for each in (error, warn)):
-        table.wrong("clear", "it does not say when the trouble is over", 'such as clear = "below 70" after "above 80"')
+    if error and warn and error.metric == warn.metric and never_warns_first(warn, error):
+        table.add_error("warn", "the warning would never come before the error", "swap the two, or set a milder limit")
+    if clear and any(condition and overlap(clear, condition) for condition in (error, warn)):
+        hint = 'use for example clear = "below 70" with error = "above 80"'
+        table.add_error("clear", "can hold together with the error or the warning", hint)
     return limits
 
 
 def _check_rates(table: Table, limits: Limits, statistic: str) -> None:
-    first = next((name for name, each in limits.items() if each), "error")
+    first = next((name for name, condition in limits.items() if condition), "error")
     table.attempt(first, None, lambda: values.check_rates(limits.values(), statistic))
 
 
-def _wanted(limits: Limits) -> str:
-    return " and ".join(f"not {each.text}" for name in ("error", "warn") if (each := limits.get(name)))
+def _describe(limits: Limits) -> str:
+    names = {"error": "error", "warn": "warning"}
+    return ", ".join(f"{names[name]} {condition.text}" for name in names if (condition := limits.get(name)))
 
 
-def _period(table: Table, limits: Limits, own: timedelta = FIVE) -> timedelta:
+def _period(table: Table, limits: Limits, own: timedelta = DEFAULT_PERIOD) -> timedelta:
     if not table.has("period"):
-        return table.attempt("error" if limits["error"] else "warn", own, lambda: values.period_of(limits.values(), own))
+        return table.attempt("error" if limits["error"] else "warn", own, lambda: values.choose_period(limits.values(), own))
     period = table.parsed("period", own, values.period)
-    for each in filter(None, limits.values()):
-        span = each.over(period)
-        if not each.fits(period):
-            table.wrong("period", "it does not go into the time that a condition lasts", 'such as period = "5m" for 15 min')
-        elif span / period > MOST_POINTS:
-            table.wrong("period", f"{span // period:,} points are too many to look at", 'give a longer one: period = "1h"')
+    for condition in filter(None, limits.values()):
+        window = condition.window(period)
+        if not condition.fits(period):
+            hint = 'use for example period = "5m" for 15 min'
+            table.add_error("period", "the time of a condition is not a multiple of the period", hint)
+        elif window / period > MAX_POINTS:
+            table.add_error("period", too_many_points(window // period), 'use a longer period, for example "1h"')
     return period
 
 
 def _missing(table: Table) -> Missing:
-    found: Missing = table.choice("missing", "unknown", ("unknown", "ok", "error"))
-    return found
+    missing: Missing = table.choice("missing", "unknown", ("unknown", "ok", "error"))
+    return missing
 
 
 def _region(table: Table) -> str:
@@ -209,9 +216,8 @@ def _region(table: Table) -> str:
 
 
 def _unit(table: Table) -> str:
-    """The unit of the metric; where it is not given, that of what is written, if that can be of one alone."""
+    """The unit of the metric: as set, or else what the limits imply."""
     if table.has("unit"):
-        found: str = table.choice("unit", "", tuple(conditions.UNITS))
-        return found
+        return table.text("unit", "", values.unit)
     texts = [str(table.raw(name) or "") for name in ("error", "warn", "clear")]
     return next(filter(None, map(conditions.unit_of, texts)), "")

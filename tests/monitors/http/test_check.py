@@ -1,4 +1,4 @@
-"""What an answer amounts to for monitors of kind "http", in words; and the settings that say what is wanted."""
+"""Monitors of kind "http": the results of responses, and their settings."""
 
 import json
 from datetime import timedelta
@@ -6,25 +6,25 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as some
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from chalicelib.domain.payloads import Level
 from chalicelib.domain.settings import SettingsError
 from chalicelib.monitors.http import status as http_status
-from chalicelib.monitors.http.check import Answer, Failed, Http, Within, shown
-from chalicelib.monitors.http.conditions import Page, Stalled, of_body, of_header
+from chalicelib.monitors.http.check import Failure, HttpCheck, Response, ResponseTimeLimits, redact_url
+from chalicelib.monitors.http.conditions import Content, PatternTimeoutError, parse_body_condition, parse_header_condition
 from tests.support.builders import NOON, some_settings
 
 SHORT, LONG = timedelta(seconds=0.3), timedelta(seconds=10)
-FINE = Answer(200, {"content-type": "application/json"}, '{"status": "up", "n": 5, "list": [{"a": true}]}', 0.12)
+OK = Response(200, {"content-type": "application/json"}, '{"status": "up", "n": 5, "list": [{"a": true}]}', 0.12)
 
 
-# judgement
+# evaluation
 
 
 @pytest.mark.parametrize(
-    ("status", "wanted", "fits"),
+    ("status", "expected", "matches"),
     [
         (200, ("2xx",), True),
         (204, ("200", "204"), True),
@@ -34,18 +34,18 @@ FINE = Answer(200, {"content-type": "application/json"}, '{"status": "up", "n": 
         (404, ("4xx", "!404"), False),
     ],
 )
-def test_status(status: int, wanted: tuple[str, ...], fits: bool) -> None:
-    assert http_status.fits(status, wanted) is fits
-    assert bool(http_status.wrong(status, wanted)) is not fits
+def test_status(status: int, expected: tuple[str, ...], matches: bool) -> None:
+    assert http_status.matches(status, expected) is matches
+    assert bool(http_status.mismatch(status, expected)) is not matches
 
 
 @pytest.mark.parametrize(
-    ("condition", "wrong"),
+    ("condition", "violation"),
     [
         ('contains "up"', ""),
-        ('contains "down"', 'the body has no "down"; it begins "{"status": "up", "n": 5, "list": [{"a": …"'),
+        ('contains "down"', 'the body has no "down"; it starts with "{"status": "up", "n": 5, "list": [{"a": …"'),
         ('lacks "error"', ""),
-        ('lacks "up"', 'the body has "up"'),
+        ('lacks "up"', 'the body contains "up"'),
         ('matches "^\\\\{.*\\\\}$"', ""),
         ('json status is "up"', ""),
         ('json status is "down"', 'json status is "up", not "down"'),
@@ -57,7 +57,7 @@ def test_status(status: int, wanted: tuple[str, ...], fits: bool) -> None:
         ("json nothing missing", ""),
         ("json status < 5", 'json status is "up", not < 5'),
         ('json status is not "down"', ""),
-        ('json status is not "up"', 'json status is "up", and must not be'),
+        ('json status is not "up"', 'json status is "up", which is not allowed'),
         ('json list contains "b"', 'json list is [{"a": true}], without "b"'),
         ("json list.0.a is 1", "json list.0.a is true, not 1"),  # in Python they are the same
         ("json n is true", "json n is 5, not true"),
@@ -65,58 +65,62 @@ def test_status(status: int, wanted: tuple[str, ...], fits: bool) -> None:
         ('is "pong"', 'the body is "{"status": "up", "n": 5, "list": [{"a": …", not "pong"'),
     ],
 )
-def test_body_conditions(condition: str, wrong: str) -> None:
-    assert of_body(condition).wrong(Page(FINE.body)) == wrong
+def test_body_conditions(condition: str, violation: str) -> None:
+    assert parse_body_condition(condition).violation(Content(OK.body)) == violation
 
 
-def test_json_that_is_cut_is_told_as_such() -> None:
-    said = of_body("json a exists").wrong(Page('{"a": ', cut=True))
-    assert said == "the body is longer than 256 KB: its JSON cannot be read"
-    assert "in its first 256 KB" in of_body('contains "z"').wrong(Page("y", cut=True))
+def test_truncated_json_is_reported_as_such() -> None:
+    violation = parse_body_condition("json a exists").violation(Content('{"a": ', truncated=True))
+    assert violation == "the body is longer than 256 KB: its JSON cannot be parsed"
+    assert "in its first 256 KB" in parse_body_condition('contains "z"').violation(Content("y", truncated=True))
 
 
 @pytest.mark.parametrize(
-    ("wanted", "status", "says"),
+    ("expected", "status", "mismatch"),
     [
-        (("2xx",), 503, "answered 503, not 2xx"),
-        (("200", "201", "204"), 202, "answered 202, not 200, 201 or 204"),
-        (("!5xx",), 503, "answered 503; wanted is anything but 5xx"),
-        (("4xx", "!404"), 404, "answered 404; wanted is 4xx but not 404"),
+        (("2xx",), 503, "returned 503, not 2xx"),
+        (("200", "201", "204"), 202, "returned 202, not 200, 201 or 204"),
+        (("!5xx",), 503, "returned 503; expected anything but 5xx"),
+        (("4xx", "!404"), 404, "returned 404; expected 4xx but not 404"),
     ],
 )
-def test_words_for_a_status(wanted: tuple[str, ...], status: int, says: str) -> None:
-    assert http_status.wrong(status, wanted) == says
+def test_mismatch_names_the_expected_status(expected: tuple[str, ...], status: int, mismatch: str) -> None:
+    assert http_status.mismatch(status, expected) == mismatch
 
 
-def test_server_that_repeats_what_it_was_sent_gives_nothing_away() -> None:
-    check = Http(
+def test_response_that_repeats_secrets_does_not_expose_them() -> None:
+    check = HttpCheck(
         "https://a/health?key=urlsecret",
         headers={"Authorization": "Bearer topsecret", "Accept": "application/json"},
-        conditions=(of_body('contains "ok"'), of_body('json a is "b"'), of_header('x-echo is "b"')),
+        conditions=(
+            parse_body_condition('contains "ok"'),
+            parse_body_condition('json a is "b"'),
+            parse_header_condition('x-echo is "b"'),
+        ),
     )
     echo = json.dumps({"a": "Bearer topsecret?key=urlsecret"})
     result = check.evaluate(
-        replace(FINE, status=500, body=echo, headers={"x-echo": "topsecret"}, url="https://b/topsecret"), NOON, {}
+        replace(OK, status=500, body=echo, headers={"x-echo": "topsecret"}, url="https://b/topsecret"), NOON, {}
     )
-    assert "secret" not in result.says.replace("…", "")
-    assert result.says.endswith("and 1 more")
-    assert "secret" not in check.evaluate(Failed("redirects in a loop after 1 hop: /topsecret"), NOON, {}).says
+    assert "secret" not in result.message.replace("…", "")
+    assert result.message.endswith("and 1 more")
+    assert "secret" not in check.evaluate(Failure("redirects in a loop after 1 hop: /topsecret"), NOON, {}).message
     assert "secret" not in repr(check)
 
 
-def test_what_is_worst_comes_first() -> None:
-    check = Http("https://a", within=Within(warn=SHORT), conditions=(of_body('contains "z"'),))
+def test_most_severe_problem_comes_first() -> None:
+    check = HttpCheck("https://a", within=ResponseTimeLimits(warn=SHORT), conditions=(parse_body_condition('contains "z"'),))
     soon = NOON + timedelta(days=9)
-    says = check.evaluate(replace(FINE, seconds=1, certificate_ends=soon), NOON, {}).says
-    assert [part.split(" ")[0] for part in says.split("; ")] == ["the", "it", "took", "its"]
+    message = check.evaluate(replace(OK, seconds=1, certificate_expires_at=soon), NOON, {}).message
+    assert [part.split(" ")[0] for part in message.split("; ")] == ["the", "it", "took", "its"]
 
 
-def test_body_that_is_no_json() -> None:
-    assert of_body("json a exists").wrong(Page("<html>")) == "the body is no JSON"
+def test_body_that_is_not_json() -> None:
+    assert parse_body_condition("json a exists").violation(Content("<html>")) == "the body is not JSON"
 
 
 @pytest.mark.parametrize(
-    ("condition", "wrong"),
+    ("condition", "violation"),
     [
         ('Content-Type contains "json"', ""),
         ('content-type is "text/html"', 'content-type is "application/json", not "text/html"'),
@@ -125,63 +129,73 @@ def test_body_that_is_no_json() -> None:
         ('x-version contains "1"', "the header x-version is missing"),
     ],
 )
-def test_header_conditions(condition: str, wrong: str) -> None:
-    assert of_header(condition).wrong(Page("", FINE.headers)) == wrong
+def test_header_conditions(condition: str, violation: str) -> None:
+    assert parse_header_condition(condition).violation(Content("", OK.headers)) == violation
 
 
-def test_strangers_text_is_made_fit_to_show() -> None:
-    said = of_body('contains "ok"').wrong(Page("\u202e\r\nBcc: eve <script>" + "x" * 500))
-    assert "\u202e" not in said
-    assert "\n" not in said
-    assert len(said) < 120
+def test_text_from_a_response_is_sanitized() -> None:
+    violation = parse_body_condition('contains "ok"').violation(Content("\u202e\r\nBcc: eve <script>" + "x" * 500))
+    assert "\u202e" not in violation
+    assert "\n" not in violation
+    assert len(violation) < 120
 
 
-@given(some.text(max_size=200))
+@given(st.text(max_size=200))
 def test_conditions_never_raise_on_a_body(body: str) -> None:
     for condition in ('contains "a"', 'matches "(a+)+$"', 'json a.b is "c"', "json a < 3", "json a missing"):
-        of_body(condition).wrong(Page(body))
+        parse_body_condition(condition).violation(Content(body))
 
 
-def test_pattern_that_would_take_for_ever_is_given_up_and_blames_nobody() -> None:
-    stalls, page = of_body('matches "^(a|aa)+$"'), Page("a" * 5_000 + "!")
-    with pytest.raises(Stalled):
-        stalls.wrong(page)
-    result = Http("http://a", conditions=(stalls,)).evaluate(replace(FINE, body=page.body), NOON, {})
-    assert (result.level, result.says) == (Level.UNKNOWN, "the pattern ^(a|aa)+$ takes more than 0.5 s on what it answered")
+def test_pattern_that_takes_too_long_is_abandoned_and_unknown() -> None:
+    slow, content = parse_body_condition('matches "^(a|aa)+$"'), Content("a" * 5_000 + "!")
+    with pytest.raises(PatternTimeoutError):
+        slow.violation(content)
+    result = HttpCheck("http://a", conditions=(slow,)).evaluate(replace(OK, body=content.body), NOON, {})
+    assert (result.level, result.message) == (Level.UNKNOWN, "matching the pattern ^(a|aa)+$ takes more than 0.5 s")
 
 
 @pytest.mark.parametrize(
-    ("check", "seen", "level", "says"),
+    ("check", "observation", "level", "message"),
     [
-        (Http("http://a"), FINE, Level.OK, "answered 200 in 0.12 s"),
-        (Http("http://a"), replace(FINE, status=503), Level.ERROR, "answered 503, not 2xx"),
-        (Http("http://a"), Failed("refused the connection"), Level.ERROR, "refused the connection"),
-        (Http("http://a", within=Within(warn=SHORT)), replace(FINE, seconds=1.5), Level.WARNING, "took 1.50 s, more than 0.3 s"),
-        (Http("http://a", within=Within(SHORT, LONG)), replace(FINE, seconds=11), Level.ERROR, "took 11.00 s, more than 10 s"),
+        (HttpCheck("http://a"), OK, Level.OK, "returned 200 in 0.12 s"),
+        (HttpCheck("http://a"), replace(OK, status=503), Level.ERROR, "returned 503, not 2xx"),
+        (HttpCheck("http://a"), Failure("refused the connection"), Level.ERROR, "refused the connection"),
         (
-            Http("http://a", conditions=(of_body('contains "yes"'),), within=Within(warn=SHORT)),
-            replace(FINE, status=500, seconds=1, body=""),
+            HttpCheck("http://a", within=ResponseTimeLimits(warn=SHORT)),
+            replace(OK, seconds=1.5),
+            Level.WARNING,
+            "took 1.50 s, more than 0.3 s",
+        ),
+        (
+            HttpCheck("http://a", within=ResponseTimeLimits(SHORT, LONG)),
+            replace(OK, seconds=11),
             Level.ERROR,
-            'answered 500, not 2xx; the body is empty, without "yes"; took 1.00 s, more than 0.3 s',
+            "took 11.00 s, more than 10 s",
+        ),
+        (
+            HttpCheck("http://a", conditions=(parse_body_condition('contains "yes"'),), within=ResponseTimeLimits(warn=SHORT)),
+            replace(OK, status=500, seconds=1, body=""),
+            Level.ERROR,
+            'returned 500, not 2xx; the body is empty; expected "yes"; took 1.00 s, more than 0.3 s',
         ),
     ],
 )
-def test_judgement(check: Http, seen: Answer | Failed, level: Level, says: str) -> None:
-    result = check.evaluate(seen, NOON, {})
-    assert (result.level, result.says) == (level, says)
+def test_evaluation(check: HttpCheck, observation: Response | Failure, level: Level, message: str) -> None:
+    result = check.evaluate(observation, NOON, {})
+    assert (result.level, result.message) == (level, message)
 
 
 # settings
 
 
-def settings_with(more: str) -> Any:
-    monitor = f'\n[[monitors]]\nname = "shop"\nkind = "http"\nnotify = "email:asha"\n{more}\n'
-    (found,) = some_settings(monitor).monitors
-    return found
+def monitor_with(fields: str) -> Any:
+    monitor = f'\n[[monitors]]\nname = "shop"\nkind = "http"\nnotify = "email:asha"\n{fields}\n'
+    (parsed,) = some_settings(monitor).monitors
+    return parsed
 
 
-def test_settings_of_a_shop() -> None:
-    found = settings_with(
+def test_every_field_is_read() -> None:
+    monitor = monitor_with(
         """
         url = "https://shop.example.com/health?key=secret"
         status = ["200", "204"]
@@ -194,68 +208,72 @@ def test_settings_of_a_shop() -> None:
         every = "1m"
         """
     )
-    assert (found.alert_policy.failures, found.alert_policy.recoveries, found.alert_policy.every) == (5, 2, timedelta(minutes=1))
-    assert found.check.what == "https://shop.example.com/health?… answers 200 or 204"
-    assert found.check.headers == {"Authorization": "Bearer AC" + "0" * 32}
-    assert len(found.check.conditions) == 3
+    assert (monitor.alert_policy.failures, monitor.alert_policy.recoveries, monitor.alert_policy.every) == (
+        5,
+        2,
+        timedelta(minutes=1),
+    )
+    assert monitor.check.description == "https://shop.example.com/health?… returns 200 or 204"
+    assert monitor.check.headers == {"Authorization": "Bearer AC" + "0" * 32}
+    assert len(monitor.check.conditions) == 3
 
 
 @pytest.mark.parametrize(
-    ("more", "told"),
+    ("fields", "error"),
     [
-        ("", "url: it is missing"),
-        ('url = "shop.example.com"', "it is not a URL of the web"),
-        ('url = "https://u:p@shop.example.com"', "it has a user or a password in it"),
-        ('url = "https://shop.example.com:99999"', "its host or its port cannot be read"),
-        ('url = "https://a"\nstatus = "fine"', "'fine' is no status"),
-        ('url = "https://a"\nbody = "has ok"', "is no condition on a body"),
-        ('url = "https://a"\nbody = \'matches "("\'', "is no regular expression"),
-        ('url = "https://a"\nheader = "x"', "is no condition on a header"),
-        ('url = "https://a"\nheaders = { "a b" = "c" }', "is no name of a header"),
-        ('url = "https://a"\nheaders = { a = "b\\r\\nc" }', "a letter that no header may have"),
-        ('url = "https://a"\ntimeout = "5m"', "longer than a watch may wait"),
-        ('url = "https://a"\nmethod = "HEAD"\nbody = \'contains "a"\'', "an answer to HEAD has none"),
-        ('url = "https://a"\nsend = "x"', "nothing is sent with GET"),
-        ('url = "http://a"\ncertificate = "9d"', "there is none without https"),
+        ("", "url: missing; set it, for example url = "),
+        ('url = "shop.example.com"', "url: invalid URL; use for example"),
+        ('url = "https://u:p@shop.example.com"', "url: contains a user or a password"),
+        ('url = "https://shop.example.com:99999"', "url: invalid host or port"),
+        ('url = "https://a"\nstatus = "fine"', "status: invalid status 'fine'; use for example"),
+        ('url = "https://a"\nbody = "has ok"', "body: invalid body condition 'has ok'"),
+        ('url = "https://a"\nbody = \'matches "("\'', "body: invalid regular expression '('"),
+        ('url = "https://a"\nheader = "x"', "header: invalid header condition 'x'"),
+        ('url = "https://a"\nheaders = { "a b" = "c" }', "headers: invalid header name 'a b'"),
+        ('url = "https://a"\nheaders = { a = "b\\r\\nc" }', "contains a character that headers do not allow"),
+        ('url = "https://a"\ntimeout = "5m"', "timeout: '5m' is too long: the watch runs once a minute; use"),
+        ('url = "https://a"\nmethod = "HEAD"\nbody = \'contains "a"\'', "body: a response to HEAD has no body"),
+        ('url = "https://a"\nsend = "x"', "send: GET requests have no body; set method"),
+        ('url = "http://a"\ncertificate = "9d"', "certificate: the URL is not https"),
         ('url = "https://a"\nwithin = { warn = "5s", error = "1s" }', "never come before the error"),
         ('url = "https://a"\nurll = "b"', "did you mean 'url'?"),
-        ('url = "https://[::1"', "it is not a URL of the web"),
-        ('url = "https://a/b c"', "write %20 for a space"),
-        ('url = "https://a"\nstatus = []', "status: it is empty"),
-        ('url = "https://a"\nstatus = [200, 999]', "'999' is no status"),
-        ('url = "https://a"\nbody = "json n is 007"', "is no condition on a body"),
-        ('url = "https://a"\nheaders = "Accept: x"', "write headers = {"),
-        ('url = "https://a"\nheaders = { Content-Length = "5" }', "follows from what is sent"),
-        ('url = "https://a"\nwithin = {}', "within: it is empty"),
-        ('url = "https://a"\nwithin = 2', 'write "2s"'),
-        ('url = "https://a"\nwithin = "15s"', "no answer is waited for so long"),
-        ('url = "https://a"\nwithin = "0s"', "no time at all"),
-        ('url = "https://a"\ncertificate = "soon"', 'write "14d", or "off"'),
-        ('url = "https://a"\nredirects = 99', "99 is not between 0 and 20"),
-        ('url = "https://a"\nmethod = "PUT"', "'PUT' is none of GET, HEAD, POST"),
+        ('url = "https://[::1"', "url: invalid URL; use for example"),
+        ('url = "https://a/b c"', "use %20 for a space"),
+        ('url = "https://a"\nstatus = []', "status: empty; use for example"),
+        ('url = "https://a"\nstatus = [200, 999]', "status: invalid status '999'"),
+        ('url = "https://a"\nbody = "json n is 007"', "body: invalid body condition 'json n is 007'"),
+        ('url = "https://a"\nheaders = "Accept: x"', "headers: must be a table; use for example headers = {"),
+        ('url = "https://a"\nheaders = { Content-Length = "5" }', "headers: Content-Length is set automatically"),
+        ('url = "https://a"\nwithin = {}', "within: empty; use for example"),
+        ('url = "https://a"\nwithin = 2', 'within: must be text or a table; use for example "2s"'),
+        ('url = "https://a"\nwithin = "15s"', "within: not less than the timeout"),
+        ('url = "https://a"\nwithin = "0s"', "within: must be more than zero"),
+        ('url = "https://a"\ncertificate = "soon"', 'use for example "14d", or "off"'),
+        ('url = "https://a"\nredirects = 99', "redirects: 99 is out of range; use 0 to 20"),
+        ('url = "https://a"\nmethod = "PUT"', "unknown value 'PUT'"),
     ],
 )
-def test_settings_that_are_wrong(more: str, told: str) -> None:
-    with pytest.raises(SettingsError) as refused:
-        settings_with(more)
-    assert told in str(refused.value)
-    assert "u:p" not in str(refused.value)
+def test_error_names_the_field_and_the_fix(fields: str, error: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        monitor_with(fields)
+    assert error in str(raised.value)
+    assert "u:p" not in str(raised.value)
 
 
 @pytest.mark.parametrize(
-    ("more", "field", "value"),
+    ("fields", "name", "value"),
     [
         ("status = 200", "status", ("200",)),
         ("status = [200, 204]", "status", ("200", "204")),
-        ('within = "500ms"', "within", Within(timedelta(milliseconds=500))),
-        ('within = { error = "1.5s" }', "within", Within(error=timedelta(seconds=1.5))),
+        ('within = "500ms"', "within", ResponseTimeLimits(timedelta(milliseconds=500))),
+        ('within = { error = "1.5s" }', "within", ResponseTimeLimits(error=timedelta(seconds=1.5))),
         ('certificate = "off"', "certificate", None),
         ('timeout = "2s"', "timeout", timedelta(seconds=2)),
     ],
 )
-def test_what_people_write(more: str, field: str, value: object) -> None:
-    assert getattr(settings_with(f'url = "https://a"\n{more}').check, field) == value
+def test_short_forms_are_read(fields: str, name: str, value: object) -> None:
+    assert getattr(monitor_with(f'url = "https://a"\n{fields}').check, name) == value
 
 
-def test_shown_url_has_no_secret() -> None:
-    assert shown("https://user:word@[::1]:8443/a?token=b#c") == "https://[::1]:8443/a?…"
+def test_redacted_url_has_no_secret() -> None:
+    assert redact_url("https://user:word@[::1]:8443/a?token=b#c") == "https://[::1]:8443/a?…"

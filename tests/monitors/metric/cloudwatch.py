@@ -1,9 +1,9 @@
-"""A double of CloudWatch's GetMetricData that reckons metric math, which neither of the emulators at hand does.
+"""A double of CloudWatch's GetMetricData with metric math, which neither of the emulators supports.
 
-It is strict: what it is asked is held against botocore's description of the request, and against the rules of the API reference
-("GetMetricData", "MetricDataQuery", "MetricStat") that are not in there. One query that is wrong is a ValidationError for all.
-Source of the math: Amazon CloudWatch user guide, "Using math expressions with CloudWatch metrics": series are reckoned with
-moment by moment; where one has no value, or what is divided by is 0, there is no value.
+It validates requests against botocore's description and the rules of the API reference ("GetMetricData", "MetricDataQuery",
+"MetricStat") that are not in it. One invalid query causes a ValidationError for the whole request.
+Source of the math: Amazon CloudWatch user guide, "Using math expressions with CloudWatch metrics": series are combined point by
+point; if one has no value, or the divisor is 0, there is no value.
 """
 
 import ast
@@ -39,75 +39,75 @@ def _request() -> Any:
     return Session().get_service_model("cloudwatch").operation_model("GetMetricData").input_shape
 
 
-def refused(code: str = "ValidationError") -> ClientError:
+def rejected(code: str = "ValidationError") -> ClientError:
     """An error of CloudWatch."""
     return ClientError({"Error": {"Code": code, "Message": "of the double"}}, "GetMetricData")
 
 
 @dataclass
 class CloudWatch:
-    """One region: samples that are put, requests that are kept, and what goes wrong on purpose."""
+    """One region: its samples, the requests it received, and errors to simulate."""
 
-    page: int = 100_800  # points an answer
-    errors: list[Exception] = field(default_factory=list)  # the next requests fail with these
-    status: dict[str, str] = field(default_factory=dict)  # by a metric's name: what its series are said to be
-    asked: list[dict[str, Any]] = field(default_factory=list)
+    page: int = 100_800  # points per response
+    errors: list[Exception] = field(default_factory=list)  # raised by the next requests
+    status: dict[str, str] = field(default_factory=dict)  # of a metric's series, by its name
+    requests: list[dict[str, Any]] = field(default_factory=list)
     samples: dict[_Key, list[tuple[datetime, float]]] = field(default_factory=dict)
 
     def put(self, metric: str, at: datetime, *values: float, **dimensions: str) -> None:
-        """Samples of "AWS/EC2 CPUUtilization"."""
+        """Add samples of a metric such as "AWS/EC2 CPUUtilization"."""
         namespace, _, name = metric.partition(" ")
         self.samples.setdefault((namespace, name, frozenset(dimensions.items())), []).extend((at, value) for value in values)
 
-    def get_metric_data(self, **asked: Any) -> dict[str, Any]:
-        """An answer, or a page of it."""
-        self.asked.append(asked)
+    def get_metric_data(self, **parameters: Any) -> dict[str, Any]:
+        """Return a page of the response."""
+        self.requests.append(parameters)
         if self.errors:
             raise self.errors.pop(0)
-        self._check(asked)
+        self._check(parameters)
         all_: dict[str, Series] = {}
-        for query in asked["MetricDataQueries"]:  # a formula may stand before what it reckons with
+        for query in parameters["MetricDataQueries"]:  # a formula may come before its metrics
             if "MetricStat" in query:
-                all_[query["Id"]] = self._series(query["MetricStat"], asked)
-        for query in asked["MetricDataQueries"]:
+                all_[query["Id"]] = self._series(query["MetricStat"], parameters)
+        for query in parameters["MetricDataQueries"]:
             if "Expression" in query:
-                all_[query["Id"]] = _reckoned(query["Expression"], all_)
-        return self._answer(asked, all_)
+                all_[query["Id"]] = _computed(query["Expression"], all_)
+        return self._response(parameters, all_)
 
-    def _check(self, asked: Mapping[str, Any]) -> None:
-        report = ParamValidator().validate(dict(asked), _request())
+    def _check(self, parameters: Mapping[str, Any]) -> None:
+        report = ParamValidator().validate(dict(parameters), _request())
         assert not report.has_errors(), report.generate_report()
-        queries = asked["MetricDataQueries"]
+        queries = parameters["MetricDataQueries"]
         ids = [query["Id"] for query in queries]
         if len(queries) > 500 or len(set(ids)) < len(ids) or not all(map(_ID.fullmatch, ids)):
-            raise refused()
-        if asked["StartTime"] >= asked["EndTime"] or not any(query.get("ReturnData", True) for query in queries):
-            raise refused()
+            raise rejected()
+        if parameters["StartTime"] >= parameters["EndTime"] or not any(query.get("ReturnData", True) for query in queries):
+            raise rejected()
         for query in queries:
-            if ("MetricStat" in query) is ("Expression" in query) or not _period_is_right(query):
-                raise refused()
+            if ("MetricStat" in query) is ("Expression" in query) or not _is_valid_period(query):
+                raise rejected()
 
-    def _series(self, stat: Mapping[str, Any], asked: Mapping[str, Any]) -> Series:
+    def _series(self, stat: Mapping[str, Any], parameters: Mapping[str, Any]) -> Series:
         metric, period = stat["Metric"], timedelta(seconds=stat["Period"])
-        dimensions = frozenset((each["Name"], each["Value"]) for each in metric.get("Dimensions", []))
+        dimensions = frozenset((dimension["Name"], dimension["Value"]) for dimension in metric.get("Dimensions", []))
         parts: dict[datetime, list[float]] = {}
         for at, value in self.samples.get((metric["Namespace"], metric["MetricName"], dimensions), []):
-            begins = _EPOCH + (at - _EPOCH) // period * period
-            if asked["StartTime"] <= begins < asked["EndTime"] and at < asked["EndTime"]:
-                parts.setdefault(begins, []).append(value)
-        return {begins: _statistic(stat["Stat"], values) for begins, values in sorted(parts.items())}
+            start = _EPOCH + (at - _EPOCH) // period * period
+            if parameters["StartTime"] <= start < parameters["EndTime"] and at < parameters["EndTime"]:
+                parts.setdefault(start, []).append(value)
+        return {start: _statistic(stat["Stat"], values) for start, values in sorted(parts.items())}
 
-    def _answer(self, asked: Mapping[str, Any], all_: Mapping[str, Series]) -> dict[str, Any]:
-        told = [query for query in asked["MetricDataQueries"] if query.get("ReturnData", True)]
-        points = [(query, point) for query in told for point in all_[query["Id"]].items()]
-        begin = int(asked.get("NextToken", 0))
-        results = {query["Id"]: _Result(query["Id"], [], [], self._status_of(query)) for query in told}
-        for query, (at, value) in islice(points, begin, begin + self.page):
+    def _response(self, parameters: Mapping[str, Any], all_: Mapping[str, Series]) -> dict[str, Any]:
+        returned = [query for query in parameters["MetricDataQueries"] if query.get("ReturnData", True)]
+        points = [(query, point) for query in returned for point in all_[query["Id"]].items()]
+        start = int(parameters.get("NextToken", 0))
+        results = {query["Id"]: _Result(query["Id"], [], [], self._status_of(query)) for query in returned}
+        for query, (at, value) in islice(points, start, start + self.page):
             results[query["Id"]].Timestamps.append(at)
             results[query["Id"]].Values.append(value)
-        for query, _ in points[begin + self.page :]:
+        for query, _ in points[start + self.page :]:
             results[query["Id"]].StatusCode = "PartialData"
-        more = {"NextToken": str(begin + self.page)} if begin + self.page < len(points) else {}
+        more = {"NextToken": str(start + self.page)} if start + self.page < len(points) else {}
         return {"MetricDataResults": [vars(result) for result in results.values()], **more}
 
     def _status_of(self, query: Mapping[str, Any]) -> str:
@@ -123,7 +123,7 @@ class _Result:
     StatusCode: str
 
 
-def _period_is_right(query: Mapping[str, Any]) -> bool:
+def _is_valid_period(query: Mapping[str, Any]) -> bool:
     period = query.get("Period", query.get("MetricStat", {}).get("Period", 60))
     return bool(period > 0 and period % 60 == 0 and period <= 86_400)
 
@@ -132,18 +132,18 @@ def _statistic(name: str, values: list[float]) -> float:
     if name in _STATISTICS:
         return _STATISTICS[name](values)
     if not re.fullmatch(r"p\d+(\.\d+)?", name):
-        raise refused()
+        raise rejected()
     return sorted(values)[min(int(len(values) * float(name[1:]) / 100), len(values) - 1)]
 
 
-def _reckoned(expression: str, all_: Mapping[str, Series]) -> Series:
+def _computed(expression: str, all_: Mapping[str, Series]) -> Series:
     try:
-        found = _value(ast.parse(expression.strip().replace("^", "**"), mode="eval").body, all_)
+        result = _value(ast.parse(expression.strip().replace("^", "**"), mode="eval").body, all_)
     except SyntaxError:
-        raise refused() from None
-    if isinstance(found, float):
-        raise refused()  # a number is no series
-    return found
+        raise rejected() from None
+    if isinstance(result, float):
+        raise rejected()  # a number is not a series
+    return result
 
 
 def _value(node: ast.expr, all_: Mapping[str, Series]) -> Series | float:
@@ -153,32 +153,32 @@ def _value(node: ast.expr, all_: Mapping[str, Series]) -> Series | float:
         case ast.Name(id=name) if name in all_:
             return all_[name]
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
-            return _together(_OPERATORS[type(op)], _value(left, all_), _value(right, all_))
+            return _combined(_OPERATORS[type(op)], _value(left, all_), _value(right, all_))
         case ast.Call(func=ast.Name(id="FILL"), args=[series, ast.Constant(value=int() | float() as number)]):
-            some = _value(series, all_)
-            moments = sorted({at for each in all_.values() for at in each})
-            return {at: some.get(at, float(number)) for at in moments} if isinstance(some, dict) else some
+            value = _value(series, all_)
+            moments = sorted({at for points in all_.values() for at in points})
+            return {at: value.get(at, float(number)) for at in moments} if isinstance(value, dict) else value
         case ast.Call(func=ast.Name(id="SUM"), args=[ast.List(elts=[first, *others])]):
             total = _value(first, all_)
             for other in others:
-                total = _together(add, total, _value(other, all_))
+                total = _combined(add, total, _value(other, all_))
             return total
-    raise refused()
+    raise rejected()
 
 
-def _together(op: Callable[[float, float], float | None], left: Series | float, right: Series | float) -> Series | float:
+def _combined(op: Callable[[float, float], float | None], left: Series | float, right: Series | float) -> Series | float:
     if isinstance(left, float) and isinstance(right, float):
-        found = op(left, right)
-        return float("nan") if found is None else found
-    return dict(_each(op, left, right))
+        result = op(left, right)
+        return float("nan") if result is None else result
+    return dict(_points(op, left, right))
 
 
-def _each(op: Callable[[float, float], float | None], left: Any, right: Any) -> Iterator[tuple[datetime, float]]:
-    moments = set.intersection(*(set(each) for each in (left, right) if isinstance(each, dict)))
+def _points(op: Callable[[float, float], float | None], left: Any, right: Any) -> Iterator[tuple[datetime, float]]:
+    moments = set.intersection(*(set(operand) for operand in (left, right) if isinstance(operand, dict)))
     for at in sorted(moments):
-        found = op(*(each[at] if isinstance(each, dict) else each for each in (left, right)))
-        if found is not None:
-            yield at, found
+        result = op(*(operand[at] if isinstance(operand, dict) else operand for operand in (left, right)))
+        if result is not None:
+            yield at, result
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -1,21 +1,21 @@
-"""Conditions in plain words: what is read, what is not, and which of two contradict each other."""
+"""Conditions in plain words: valid and invalid ones, and conflicts between two."""
 
 from contextlib import suppress
 from datetime import timedelta
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as some
+from hypothesis import strategies as st
 
-from chalicelib.monitors.metric.conditions import UNITS, Condition, at_odds, never_first, parse, shown, unit_of
+from chalicelib.monitors.metric.conditions import UNITS, Condition, format_value, never_warns_first, overlap, parse, unit_of
 from chalicelib.platform.fields.table import FieldError
 
 MINUTE = timedelta(minutes=1)
-WORDS = {"cpu": "%", "free storage": "bytes", "lag": "s", "messages": ""}
+METRICS = {"cpu": "%", "free storage": "bytes", "lag": "s", "messages": ""}
 
 
 @pytest.mark.parametrize(
-    ("text", "unit", "limit", "minutes", "said"),
+    ("text", "unit", "limit", "minutes", "normalized"),
     [
         ("above 80 % for 15 min", "%", 80, 15, "above 80 % for 15 min"),
         ("above 80", "%", 80, None, "above 80 %"),
@@ -38,87 +38,87 @@ WORDS = {"cpu": "%", "free storage": "bytes", "lag": "s", "messages": ""}
         ("above 80 % for 25 min 3 of 5", "%", 80, 25, "above 80 % for 25 min 3 of 5"),
     ],
 )
-def test_condition_is_read_in_the_metrics_own_unit(text: str, unit: str, limit: float, minutes: int | None, said: str) -> None:
-    found = parse(text, {}, unit)
-    assert (found.limit, found.lasts, str(found)) == (limit, minutes and minutes * MINUTE, said)
+def test_limit_is_converted_to_the_metrics_unit(text: str, unit: str, limit: float, minutes: int | None, normalized: str) -> None:
+    condition = parse(text, {}, unit)
+    assert (condition.limit, condition.duration, str(condition)) == (limit, minutes and minutes * MINUTE, normalized)
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "error"),
     [
-        ("", "is no condition; write"),
-        ("80 %", "is no condition"),
-        ("above", "is no condition"),
-        ("above x", "is no condition"),
-        ("over 80", "is no condition"),
-        ("above -1", "is no condition"),
-        ("above 1e9", "is no condition"),
-        ("above 80 % for", "is no condition"),
-        ("above " + "9" * 400, "is no condition"),
-        ("above 80 % for 9999999 d", "is no condition"),
-        ("above 80 % for 999999 d", "lasts longer than is looked back; 31 days at most"),
-        ("above 80 GB", "a unit that does not fit; it is in %"),
-        ("above 80 % for 90 s", "measures by the minute; write"),
-        ("above 80 % for 0 min", "measures by the minute"),
-        ("above 80 % 0 of 5", "there are no 0 of 5 values; write"),
-        ("above 80 % 6 of 5", "there are no 6 of 5 values"),
-        ("above 80 % 3 of 101", 'write "3 of 5", of 100 at most'),
-        ("above 80 % for 12 min 3 of 5", "5 values do not part 12 min into whole minutes"),
-        ("above 80 % of 5", "is no condition"),
-        ("heat above 3", "says what is measured twice; leave it out: 'above 3'"),
+        ("", "invalid condition ''; use for example"),
+        ("80 %", "invalid condition"),
+        ("above", "invalid condition"),
+        ("above x", "invalid condition"),
+        ("over 80", "invalid condition"),
+        ("above -1", "invalid condition"),
+        ("above 1e9", "invalid condition"),
+        ("above 80 % for", "invalid condition"),
+        ("above " + "9" * 400, "invalid condition"),
+        ("above 80 % for 9999999 d", "invalid condition"),
+        ("above 80 % for 999999 d", "the time in 'above 80 % for 999999 d' is too long; use 31 days or less"),
+        ("above 80 GB", "wrong unit in 'above 80 GB'; use one of: %"),
+        ("above 80 % for 90 s", "needs a time in whole minutes; use for example"),
+        ("above 80 % for 0 min", "needs a time in whole minutes"),
+        ("above 80 % 0 of 5", "invalid '0 of 5' in 'above 80 % 0 of 5'; use for example"),
+        ("above 80 % 6 of 5", "invalid '6 of 5'"),
+        ("above 80 % 3 of 101", 'use for example "3 of 5", of at most 100'),
+        ("above 80 % for 12 min 3 of 5", "12 min cannot be divided into 5 periods of whole minutes"),
+        ("above 80 % of 5", "invalid condition"),
+        ("heat above 3", "unexpected 'heat': the metric is already set; use 'above 3'"),
     ],
 )
-def test_what_is_no_condition(text: str, told: str) -> None:
-    with pytest.raises(FieldError) as wrong:
+def test_invalid_condition(text: str, error: str) -> None:
+    with pytest.raises(FieldError) as raised:
         parse(text, {}, "%")
-    assert told in f"{wrong.value.problem}; {wrong.value.hint}"
+    assert error in f"{raised.value.problem}; {raised.value.hint}"
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "error"),
     [
-        ("heat above 80 %", "'heat' is nothing that is measured there; there are: cpu, free storage, lag, messages"),
-        ("above 80 %", "does not say what is measured; there are: cpu"),
-        ("free storage below 5", "does not say of what; it is in B, KB, MB, GB, TB"),
-        ("lag above 60", "does not say of what; it is in ms, s, min"),
-        ("lag above 60 %", "does not fit; it is in ms, s, min"),
-        ("messages above 60 %", "does not fit; it is a plain number"),
+        ("heat above 80 %", "unknown metric 'heat'; use one of: cpu, free storage, lag, messages"),
+        ("above 80 %", "'above 80 %' names no metric; use one of: cpu"),
+        ("free storage below 5", "'free storage below 5' has no unit; use one of: B, KB, MB, GB, TB"),
+        ("lag above 60", "'lag above 60' has no unit; use one of: ms, s, min"),
+        ("lag above 60 %", "wrong unit in 'lag above 60 %'; use one of: ms, s, min"),
+        ("messages above 60 %", "wrong unit in 'messages above 60 %'; remove the unit"),
     ],
 )
-def test_words_have_their_units(text: str, told: str) -> None:
-    with pytest.raises(FieldError) as wrong:
-        parse(text, WORDS)
-    assert told in f"{wrong.value.problem}; {wrong.value.hint}"
+def test_each_metric_has_its_units(text: str, error: str) -> None:
+    with pytest.raises(FieldError) as raised:
+        parse(text, METRICS)
+    assert error in f"{raised.value.problem}; {raised.value.hint}"
 
 
-def test_words_of_two_are_read() -> None:
-    found = parse("free  storage below 5 GB", WORDS)
-    assert (found.word, found.text, str(found)) == ("free storage", "below 5 GB", "free storage below 5 GB")
+def test_metric_of_two_words() -> None:
+    condition = parse("free  storage below 5 GB", METRICS)
+    assert (condition.metric, condition.text, str(condition)) == ("free storage", "below 5 GB", "free storage below 5 GB")
 
 
 @given(
-    some.sampled_from(["", *WORDS]),
-    some.sampled_from(["above", "below", "at least", "at most"]),
-    some.decimals(0, 10**6, places=2),
-    some.none() | some.integers(1, 31 * 1440),
-    some.data(),
+    st.sampled_from(["", *METRICS]),
+    st.sampled_from(["above", "below", "at least", "at most"]),
+    st.decimals(0, 10**6, places=2),
+    st.none() | st.integers(1, 31 * 1440),
+    st.data(),
 )
-def test_condition_that_is_read_and_said_is_the_same(
-    word: str, test: str, limit: object, minutes: int | None, data: some.DataObject
+def test_condition_survives_parsing_and_formatting(
+    metric: str, comparison: str, limit: object, minutes: int | None, data: st.DataObject
 ) -> None:
-    units, unit = (WORDS, WORDS[word]) if word else ({}, "ms")
-    written = data.draw(some.sampled_from([*UNITS[unit]] or [""]))
-    text = f"{word} {test} {limit} {written}" + (f" for {minutes} min" if minutes else "")
-    found = parse(text, units, unit)
-    assert parse(str(found), units, unit) == found
-    assert str(parse(str(found), units, unit)) == str(found)
-    assert found.lasts == (minutes * MINUTE if minutes else None)
+    units, unit = (METRICS, METRICS[metric]) if metric else ({}, "ms")
+    written = data.draw(st.sampled_from([*UNITS[unit]] or [""]))
+    text = f"{metric} {comparison} {limit} {written}" + (f" for {minutes} min" if minutes else "")
+    condition = parse(text, units, unit)
+    assert parse(str(condition), units, unit) == condition
+    assert str(parse(str(condition), units, unit)) == str(condition)
+    assert condition.duration == (minutes * MINUTE if minutes else None)
 
 
-@given(some.text(max_size=40) | some.from_regex(r"\A[a-z ]{0,9}(above|below|at most) [0-9.%a-zA-Z ]{0,20}\Z"))
-def test_nothing_that_is_written_breaks_it(text: str) -> None:
+@given(st.text(max_size=40) | st.from_regex(r"\A[a-z ]{0,9}(above|below|at most) [0-9.%a-zA-Z ]{0,20}\Z"))
+def test_any_text_is_parsed_or_rejected(text: str) -> None:
     with suppress(FieldError):
-        parse(text, WORDS)
+        parse(text, METRICS)
     with suppress(FieldError):
         parse(text, {}, "bytes")
 
@@ -135,40 +135,40 @@ def test_nothing_that_is_written_breaks_it(text: str) -> None:
         ("nonsense", ""),
     ],
 )
-def test_unit_that_is_told_by_a_condition(text: str, unit: str) -> None:
+def test_unit_that_a_condition_implies(text: str, unit: str) -> None:
     assert unit_of(text) == unit
 
 
-@given(some.sampled_from(["above", "below", "at least", "at most"]), some.integers(-2, 2), some.integers(-3, 3))
-def test_what_holds(test: str, limit: int, value: int) -> None:
-    obvious = {"above": value > limit, "below": value < limit, "at least": value >= limit, "at most": value <= limit}
-    assert Condition(test, limit).holds(value) is obvious[test]  # type: ignore[arg-type]
+@given(st.sampled_from(["above", "below", "at least", "at most"]), st.integers(-2, 2), st.integers(-3, 3))
+def test_comparison_with_a_limit(comparison: str, limit: int, value: int) -> None:
+    expected = {"above": value > limit, "below": value < limit, "at least": value >= limit, "at most": value <= limit}
+    assert Condition(comparison, limit).holds(value) is expected[comparison]  # type: ignore[arg-type]
 
 
-_CONDITIONS = some.builds(
+_CONDITIONS = st.builds(
     Condition,
-    some.sampled_from(["above", "below", "at least", "at most"]),
-    some.integers(0, 3),
-    some.sampled_from([None, MINUTE, 2 * MINUTE]),
+    st.sampled_from(["above", "below", "at least", "at most"]),
+    st.integers(0, 3),
+    st.sampled_from([None, MINUTE, 2 * MINUTE]),
 )
-_ANY = [each / 2 for each in range(-2, 10)]
+_VALUES = [half / 2 for half in range(-2, 10)]
 
 
 @given(_CONDITIONS, _CONDITIONS)
-def test_warning_that_never_comes_first(warn: Condition, error: Condition) -> None:
-    implied = all(error.holds(value) for value in _ANY if warn.holds(value))
-    longer = (warn.lasts or 0 * MINUTE) >= (error.lasts or 0 * MINUTE)
-    assert never_first(warn, error) is (warn.upwards is error.upwards and implied and longer)
+def test_warning_that_never_comes_before_the_error(warn: Condition, error: Condition) -> None:
+    implied = all(error.holds(value) for value in _VALUES if warn.holds(value))
+    longer = (warn.duration or 0 * MINUTE) >= (error.duration or 0 * MINUTE)
+    assert never_warns_first(warn, error) is (warn.is_upper is error.is_upper and implied and longer)
 
 
 @given(_CONDITIONS, _CONDITIONS)
-def test_value_in_trouble_is_never_clear_of_it(clear: Condition, trouble: Condition) -> None:
-    both = any(clear.holds(value) and trouble.holds(value) for value in _ANY)
-    assert at_odds(clear, trouble) is both
+def test_conditions_that_hold_for_the_same_value_overlap(clear: Condition, problem: Condition) -> None:
+    both = any(clear.holds(value) and problem.holds(value) for value in _VALUES)
+    assert overlap(clear, problem) is both
 
 
 @pytest.mark.parametrize(
-    ("value", "unit", "said"),
+    ("value", "unit", "text"),
     [
         (87.4321, "%", "87.4 %"),
         (4.5 * 1024**3, "bytes", "4.5 GB"),
@@ -182,5 +182,5 @@ def test_value_in_trouble_is_never_clear_of_it(clear: Condition, trouble: Condit
         (120, "/s", "120 /s"),
     ],
 )
-def test_value_is_shown_as_people_read_it(value: float, unit: str, said: str) -> None:
-    assert shown(value, unit) == said
+def test_value_is_formatted_with_its_unit(value: float, unit: str, text: str) -> None:
+    assert format_value(value, unit) == text
