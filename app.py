@@ -1,4 +1,4 @@
-"""Binds AWS triggers to handlers. Each handler converts its payload and calls one method of the bot; nothing is decided here."""
+"""Binds AWS triggers to handlers. A handler converts its payload and calls one method of the bot; decisions are made there."""
 
 import os
 from functools import cache
@@ -11,13 +11,13 @@ from chalicelib.assembly import load_settings_or_exit, make_bot, request_id, tim
 from chalicelib.bot import Bot
 from chalicelib.platform import log
 from chalicelib.platform.function_names import function_name, stream_variable
-from chalicelib.platform.raw_event import RawEvent, raw
-from chalicelib.rules.event_patterns import combined
+from chalicelib.platform.raw_event import RawEvent, with_raw_event
+from chalicelib.rules.event_patterns import combine_patterns
 from chalicelib.sources import queues, s3
 
 app = Chalice(app_name="dropnote")
 function = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "").partition("-")[2].partition("-")[2]
-settings = load_settings_or_exit(os.environ, monitors=not function.startswith(("upload", "items")))  # these never check any
+settings = load_settings_or_exit(os.environ, monitors=not function.startswith(("upload", "items")))  # which use none
 
 
 @cache
@@ -28,7 +28,7 @@ def bot() -> Bot:
 
 
 if function.startswith(("upload", "bus", "items", "sweep", "test")):
-    bot().prepare()  # a container starts with a full processor, whatever its memory; the first message has less
+    bot().prepare()  # a container starts with a full CPU, whatever its memory; the first message gets less
 
 
 def on_upload(event: RawEvent) -> None:
@@ -36,26 +36,26 @@ def on_upload(event: RawEvent) -> None:
     bot().take(s3.from_notification(event.to_dict()), time_left(event.context))
 
 
-for bucket, handler in [(bucket, on_upload) for bucket in settings.buckets]:  # one function per bucket, all with this code
-    on_upload = raw(app.on_s3_event(bucket, ["s3:ObjectCreated:*"], name=function_name("upload", bucket))(handler))
+for bucket, handler in [(bucket, on_upload) for bucket in settings.buckets]:  # one function per bucket, with the same code
+    on_upload = with_raw_event(app.on_s3_event(bucket, ["s3:ObjectCreated:*"], name=function_name("upload", bucket))(handler))
 
 if settings.buckets:  # EventBridge rejects an empty list
 
-    @raw
+    @with_raw_event
     @app.on_cw_event(
         {"source": ["aws.s3"], "detail-type": ["Object Created"], "detail": {"bucket": {"name": list(settings.buckets)}}}
     )
     def upload_events(event: RawEvent) -> None:
-        """An object was created, reported by EventBridge. Of the two reports only the first one sends."""
+        """An object was created, reported by EventBridge. Only the first of the two reports sends a message."""
         bot().take(s3.from_bus(event.to_dict()), time_left(event.context))
 
 
-if wanted := combined(rule.bus.pattern for rule in settings.rules if rule.bus):
+if pattern := combine_patterns(rule.bus.pattern for rule in settings.rules if rule.bus):
 
-    @raw
-    @app.on_cw_event(wanted)
+    @with_raw_event
+    @app.on_cw_event(pattern)
     def bus(event: RawEvent) -> None:
-        """An event that some rule on the bus may match; the rules are evaluated again."""
+        """An event of the bus that a rule may match. The rules are evaluated again: EventBridge matched them combined."""
         from chalicelib.sources.eventbridge import from_bus
 
         bot().take(from_bus(event.to_dict()), time_left(event.context))
@@ -63,19 +63,19 @@ if wanted := combined(rule.bus.pattern for rule in settings.rules if rule.bus):
 
 if queue := os.environ.get("UPLOAD_QUEUE"):
 
-    @raw
+    @with_raw_event
     @app.on_sqs_message(queue=queue, batch_size=10)
     def upload_queue(event: RawEvent) -> dict[str, Any]:
-        """Messages of a queue that S3, or a topic subscribed to S3, writes to."""
-        return bot().take_records(queues.records_of_queue(event.to_dict()), time_left(event.context))
+        """Messages of a queue that S3, or an SNS topic with S3's notifications, writes to."""
+        return bot().take_records(queues.parse_queue_records(event.to_dict()), time_left(event.context))
 
 
 if stream := os.environ.get("DROPNOTE_STREAM"):
 
-    @raw
+    @with_raw_event
     @app.on_dynamodb_record(stream_arn=stream, batch_size=100, maximum_batching_window_in_seconds=5)
     def count(event: RawEvent) -> dict[str, Any]:
-        """Records of the ledger's stream: what was sent is counted and compared with the budgets."""
+        """Records of the ledger's stream: sent messages are counted and compared with the budgets."""
         return bot().count(event.to_dict(), time_left(event.context))
 
 
@@ -85,18 +85,18 @@ def on_items(event: RawEvent) -> dict[str, Any]:
 
 
 for table, react in [(table, on_items) for table in settings.tables]:  # one function per table, as for buckets
-    if stream := os.environ.get(stream_variable(table)):  # set-up finds it
-        on_items = raw(app.on_dynamodb_record(stream, batch_size=100, name=function_name("items", table))(react))
+    if stream := os.environ.get(stream_variable(table)):  # set by `dropnote setup`
+        on_items = with_raw_event(app.on_dynamodb_record(stream, batch_size=100, name=function_name("items", table))(react))
 
 
-@raw
+@with_raw_event
 @app.schedule(Rate(1, unit=Rate.MINUTES))
 def sweep(event: RawEvent) -> dict[str, int]:
     """Every minute: send what is due."""
     return {"swept": len(bot().sweep(time_left(event.context)))}
 
 
-@raw
+@with_raw_event
 @app.schedule(Rate(settings.watch_interval_minutes, unit=Rate.MINUTES))
 def watch(event: RawEvent) -> dict[str, int]:
     """Every minute: check the monitors that are due; once an hour, the bot's own health."""
@@ -117,7 +117,7 @@ def resend(event: Any, context: Any) -> dict[str, Any]:
 
 @app.lambda_function()
 def redrive(event: Any, context: Any) -> dict[str, Any]:
-    """On demand: {"since": "24h", "who": "asha"} lists what ended unsent; with "yes": true it is sent again."""
+    """On demand: {"since": "24h", "who": "asha"} lists what ended unsent; "yes": true sends it again."""
     return bot().redrive(event)
 
 
@@ -144,5 +144,5 @@ def twilio_receipt(delivery: str) -> Response:
 
 @app.route("/health")
 def health() -> dict[str, str]:
-    """Up, with valid settings: otherwise this module could not have been loaded."""
+    """The API is up, and the settings are valid: otherwise this module would not load."""
     return {"status": "ok", "stage": os.environ.get("DROPNOTE_STAGE", ""), "version": __version__}

@@ -1,4 +1,4 @@
-"""The bot as Lambda runs it, put together from the environment once in a container; clients are made when first used."""
+"""Composition root: builds the bot from the environment, once per container. AWS clients are created when first used."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
@@ -10,19 +10,21 @@ from uuid import uuid4
 from botocore.exceptions import BotoCoreError, ClientError
 
 from .bot import Bot
-from .channels.registry import transport_of
+from .channels.registry import make_transport
 from .channels.transport import Transport
 from .delivery.defer import Deferrer
-from .delivery.deliver import LEASE, Deliverer
+from .delivery.deliver import Deliverer
 from .delivery.flush import FlushInputs
+from .delivery.record import LEASE
 from .domain.event import Upload
 from .domain.people import Channel
 from .domain.settings import Settings, SettingsError
 from .platform import aws, log
-from .platform.aws import Clients
+from .platform.aws import ClientFactory
 from .platform.clock import Clock, utc_now
 from .platform.secrets import CLIENT_CONFIG, Secrets
-from .rendering.renderer import TEMPLATES, Renderer, template_names
+from .rendering.renderer import Renderer
+from .rendering.templates import TEMPLATES, template_names
 from .settings.reader import load
 from .store.bundles import Bundles
 from .store.control import Control, TableStore
@@ -36,43 +38,43 @@ SETTINGS_FILE = Path(__file__).parent / "dropnote.toml"
 
 
 def load_settings(environ: Mapping[str, str], path: Path = SETTINGS_FILE, *, monitors: bool = True) -> Settings:
-    """The settings that ride in the package, with this stage's environment put in; without `monitors` those are not read.
+    """Read the settings file of the package, filled with this stage's environment. Without `monitors`, [[monitors]] is skipped.
 
     Raises:
-        SettingsError: with every finding.
+        SettingsError: with every error found.
     """
     return load(path, environ=environ, templates=template_names(TEMPLATES), monitors=monitors)
 
 
 def load_settings_or_exit(environ: Mapping[str, str], *, monitors: bool) -> Settings:
-    """The settings; SystemExit with every error otherwise, so that `chalice deploy` prints no traceback and deploys nothing."""
+    """Read the settings, or exit with every error: `chalice deploy` then prints no traceback and deploys nothing."""
     try:
         return load_settings(environ, monitors=monitors)
     except SettingsError as error:
-        raise SystemExit(f"chalicelib/dropnote.toml is not in order:\n{error}") from None
+        raise SystemExit(f"chalicelib/dropnote.toml has errors (dropnote check shows their lines):\n{error}") from None
 
 
-def make_bot(settings: Settings, environ: Mapping[str, str], clients: Clients | None = None, clock: Clock = utc_now) -> Bot:
-    """Put a bot together. `clients` makes AWS clients; a test hands in one that points at an emulator.
+def make_bot(settings: Settings, environ: Mapping[str, str], clients: ClientFactory | None = None, clock: Clock = utc_now) -> Bot:
+    """Build a bot. `clients` creates AWS clients; tests pass one that uses an emulator.
 
     Raises:
         KeyError: the environment lacks DROPNOTE_LEDGER or DROPNOTE_STAGE.
     """
-    clients = clients or aws.clients()
+    clients = clients or aws.client_factory()
     secrets = Secrets(lambda: clients("ssm", config=CLIENT_CONFIG), environ.get("DROPNOTE_SECRETS", "/dropnote/"), environ, clock)
 
     dynamodb, table = clients("dynamodb", config=LEDGER_CONFIG), environ["DROPNOTE_LEDGER"]
 
-    made: dict[Channel, Transport] = {}
-    making = Lock()
+    transports: dict[Channel, Transport] = {}
+    lock = Lock()
 
     def transport(channel: Channel) -> Transport:
-        with making:  # several threads send, and botocore makes clients in one thread at a time
-            if channel in made:
-                return made[channel]
-            transport = transport_of(channel, settings, secrets, clients, environ)
+        with lock:  # several threads send, and botocore may create clients in one thread at a time only
+            if channel in transports:
+                return transports[channel]
+            transport = make_transport(channel, settings, secrets, clients, environ)
             if channel is Channel.EMAIL and settings.email and settings.email.transport == "ses":
-                made[channel] = transport  # it has connections; the others have a secret, which may be another tomorrow
+                transports[channel] = transport  # keeps its connections; the others hold a secret, which may be rotated
             return transport
 
     ledger = Ledger(dynamodb, table)
@@ -90,16 +92,16 @@ def make_bot(settings: Settings, environ: Mapping[str, str], clients: Clients | 
     dead_letters = DeadLetterQueue(lambda: clients("sqs"), queue, deliverer.lease) if queue else None
 
     def failures(person: str, since: datetime, until: datetime) -> Mapping[datetime, int]:
-        from .store.counters import Counters  # only a digest asks for it
+        from .store.counters import Counters  # imported late: only digests need it
 
         counters = environ.get("DROPNOTE_COUNTERS")
-        return Counters(dynamodb, counters).failures_of(person, since, until) if counters else {}
+        return Counters(dynamodb, counters).failures_by_hour(person, since, until) if counters else {}
 
     def content(upload: Upload) -> bytes:
         try:
-            answer = clients("s3").get_object(Bucket=upload.bucket, Key=upload.key)
-            return bytes(answer["Body"].read())
-        except (ClientError, BotoCoreError) as error:  # then it is a marker that lists nothing
+            response = clients("s3").get_object(Bucket=upload.bucket, Key=upload.key)
+            return bytes(response["Body"].read())
+        except (ClientError, BotoCoreError) as error:  # the marker then counts as one that lists no files
             log.warning("manifest-not-read", bucket=upload.bucket, why=type(error).__name__)
             return b""
 
@@ -114,12 +116,12 @@ def make_bot(settings: Settings, environ: Mapping[str, str], clients: Clients | 
 
 
 def time_left(context: Any) -> Callable[[], timedelta]:
-    """How much time the invocation has left, asked anew at each call; a minute where there is no context."""
+    """A function that returns the invocation's remaining time; always a minute without a context."""
     if context is None:
         return lambda: timedelta(minutes=1)
     return lambda: timedelta(milliseconds=context.get_remaining_time_in_millis())
 
 
 def request_id(context: Any) -> str:
-    """The id of the invocation: a repeated one has the same id."""
+    """The id of the invocation. A retry has the same id."""
     return getattr(context, "aws_request_id", None) or uuid4().hex

@@ -1,4 +1,4 @@
-"""The bot: what app.py calls, one method a trigger. It only hands on; each decision is in the package it belongs to."""
+"""The bot: one method per trigger of app.py. Each method hands over to the package that makes the decisions."""
 
 import gc
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +15,7 @@ from .domain.delivery import Delivery, DeliveryError
 from .domain.event import Batch, Event
 from .domain.rule import Rule
 from .health import heartbeat
-from .platform.aws import Clients
+from .platform.aws import ClientFactory
 from .platform.parallel import MAX_CONCURRENCY
 from .platform.secrets import Secrets
 from .store.dead_letters import DeadLetterQueue
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 
 class Bot:
-    """One container's bot. Every method may be called again with the same payload: nothing is sent or counted twice."""
+    """The bot of one container. Calling a method again with the same payload sends and counts nothing twice."""
 
     def __init__(
         self,
         deliverer: Deliverer,
         environ: Mapping[str, str] | None = None,
-        clients: Clients | None = None,
+        clients: ClientFactory | None = None,
         dead_letters: DeadLetterQueue | None = None,
         secrets: Secrets | None = None,
         concurrency: int = MAX_CONCURRENCY,
@@ -53,42 +53,43 @@ class Bot:
         self._beat = beat
 
     def prepare(self) -> None:
-        """Load what the first message needs while the container starts. What fails now is retried, and reported, later."""
+        """Load what the first message needs while the container starts. A failure is ignored here and reported when sending."""
         rules = self.deliverer.settings.rules
         used = {(rule.template, recipient.channel) for rule in rules for recipient in rule.recipients}
         for template, channel in used:
             self.deliverer.renderer.prepare(template, channel)
         for channel in {channel for _, channel in used}:
             with suppress(DeliveryError):
-                self.deliverer.connected(channel)
-        gc.freeze()  # what is loaded stays: the collector need not look through it for each upload
+                self.deliverer.open_transport(channel)
+        gc.freeze()  # loaded modules stay: the garbage collector need not scan them for each upload
 
     def take(self, batch: Batch, time_left: TimeLeft) -> list[Delivery]:
-        """Uploads and events of the bus. See Intake.take."""
+        """Handle uploads or events of the bus. See Intake.take."""
         return self.intake.take(batch, time_left)
 
     def take_records(self, records: Sequence[tuple[str, Batch]], time_left: TimeLeft) -> dict[str, Any]:
-        """Records of a queue. See Intake.take_records."""
+        """Handle the records of a queue. See Intake.take_records."""
         return self.intake.take_records(records, time_left)
 
     def take_item_changes(self, payload: object, time_left: TimeLeft) -> dict[str, Any]:
-        """A batch of a table's stream. See ItemChangeHandler.take."""
+        """Handle a batch of a table's stream. See ItemChangeHandler.take."""
         return self._item_changes.take(payload, time_left)
 
     def count(self, payload: object, time_left: TimeLeft) -> dict[str, Any]:
-        """A batch of the ledger's stream. See DeliveryCounter.take."""
+        """Count a batch of the ledger's stream. See DeliveryCounter.take."""
         return self._delivery_counter.take(payload, time_left)
 
     def sweep(self, time_left: TimeLeft) -> list[Delivery]:
-        """Advance due deliveries, then handle dead-lettered events while time remains. A successful sweep is noted in the
-        control item, where the watch and the doctor find it.
+        """Advance due deliveries, then handle dead-lettered events while time remains.
+
+        A successful sweep is recorded in the control item, for the watch and the doctor.
 
         Raises:
             ExceptionGroup: some deliveries failed; they stay due.
         """
         try:
             deliveries = self._sweeper.sweep(time_left)
-        finally:  # a failing delivery does not keep the queue waiting
+        finally:  # a failing delivery does not block the queue
             drained = drain.drain(self._dead_letters, self.intake, time_left)
         if self.deliverer.control.record_run("swept", self.deliverer.clock()):
             heartbeat.check_watch(self.deliverer, time_left, self._beat)
@@ -96,32 +97,32 @@ class Bot:
 
     def run_watch(self, function_arn: str, time_left: TimeLeft) -> dict[str, int]:
         """Check the due monitors and, once an hour, the bot's own health."""
-        from .health.check import HealthCheck  # no other function pays for it
+        from .health.check import HealthCheck  # imported late: only the watch needs it
 
-        watched = self.watch.run(self.deliverer.settings.monitors, time_left)
+        result = self.watch.run(self.deliverer.settings.monitors, time_left)
         problems = HealthCheck(self.deliverer, self._environ, self._clients).run_hourly(function_arn, time_left)
-        return {"looked": watched.looked, "told": watched.told, "left": watched.left, "troubles": len(problems)}
+        return {"looked": result.checked, "told": result.sent, "left": result.skipped, "troubles": len(problems)}
 
     def test(self, payload: object, request: str, time_left: TimeLeft) -> dict[str, Any]:
         """Send a test message. See send_test.handle_test."""
         return send_test.handle_test(self.deliverer, payload, request, time_left)
 
     def resend(self, request: object) -> dict[str, Any]:
-        """See resend.handle_resend."""
+        """Make an unsent delivery due. See resend.handle_resend."""
         return resend.handle_resend(self.intake, request)
 
     def redrive(self, request: object) -> dict[str, Any]:
-        """See resend.handle_redrive."""
+        """List or retry what ended unsent. See resend.handle_redrive."""
         return resend.handle_redrive(self.intake, request)
 
     def run_task(self, name: str, payload: object, request: str, time_left: TimeLeft) -> dict[str, Any]:
-        """See tasks.run_task."""
-        from .delivery.tasks import Context, run_task  # no other function pays for it
+        """Run an on-demand task. See tasks.run_task."""
+        from .delivery.tasks import Context, run_task  # imported late: only tasks need it
 
         return run_task(name, Context(self.deliverer, lambda: self.watch, request, time_left), payload)
 
     def take_receipt(self, id_: str, body: bytes, headers: Mapping[str, str], time_left: TimeLeft) -> int:
-        """A delivery receipt over HTTP; returns the status to answer with. See receipts.handle_callback."""
+        """Handle a delivery receipt over HTTP. Returns the HTTP status of the response. See receipts.handle_callback."""
         return receipts.handle_callback(self.deliverer, self.secrets, id_, body, headers, time_left)
 
     @cached_property
@@ -129,7 +130,7 @@ class Bot:
         """The runner of monitors, created when first needed: monitors add no cost to the upload path.
 
         Raises:
-            LookupError: this bot was made without one.
+            LookupError: this bot was created without one.
         """
         if self._make_watch is None:
             raise LookupError("this bot has no watch")
@@ -148,4 +149,4 @@ class Bot:
         return DeliveryCounter(self.deliverer, self._environ, self._clients)
 
     def _on_alarm(self, event: Event, rule: Rule, time_left: TimeLeft) -> list[Delivery]:
-        return self.watch.heard(event, rule, time_left)
+        return self.watch.handle_alarm(event, rule, time_left)

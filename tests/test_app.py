@@ -1,4 +1,4 @@
-"""The bindings, by Chalice's test client: payloads in, messages out, nothing decided on the way."""
+"""The bindings of app.py, called through Chalice's test client: payloads in, messages out."""
 
 import json
 import os
@@ -13,14 +13,15 @@ from msgspec.structs import replace
 
 from chalicelib.channels.transport import CONNECT_TIMEOUT_S, READ_TIMEOUT_S
 from chalicelib.channels.twilio import TIMEOUT_S
-from chalicelib.delivery.deliver import LEASE, SEND_RESERVE
+from chalicelib.delivery.deliver import SEND_RESERVE
+from chalicelib.delivery.record import LEASE
 from chalicelib.domain.settings import Settings
 from chalicelib.platform.function_names import function_name, stream_variable
-from tests.sources.test_dynamodb_stream import record
 from tests.support.builders import ENVIRON, NOON
 from tests.support.payloads import TEST_EVENT, bus_event, s3_notification, s3_record
 from tests.support.stages import Stage, plenty, real_stage
-from tests.support.streams import batch, some_sent
+from tests.support.stream_records import record
+from tests.support.streams import batch, sent_records
 from workbench.deployment.config import read_stage
 from workbench.local.ministack import MiniStack
 from workbench.paths import PROJECT
@@ -32,7 +33,7 @@ ITEMS_STREAM = "arn:aws:dynamodb:us-east-1:123456789012:table/orders/stream/2026
 
 @pytest.fixture(scope="module")
 def app() -> Iterator[Any]:
-    """The app, loaded with a stage's environment, as Lambda does."""
+    """The app, loaded with a stage's environment as in Lambda."""
     before = dict(os.environ)
     streams = {"DROPNOTE_STREAM": STREAM, stream_variable("orders"): ITEMS_STREAM}
     os.environ.update(ENVIRON, UPLOAD_QUEUE="dropnote-uploads", **streams)
@@ -48,11 +49,11 @@ def stage(ministack: MiniStack, app: Any) -> Iterator[Stage]:
     settings: Settings = app.settings
     stage = real_stage(ministack, settings)
     real, app.bot, app.time_left = (app.bot, app.time_left), lambda: stage.bot, lambda context: plenty
-    yield stage  # Chalice's test client gives an invocation 3 s: too few to send in
+    yield stage  # Chalice's test client gives an invocation 3 s: too short to send
     app.bot, app.time_left = real
 
 
-def test_one_handler_a_bucket_and_the_others_are_bound(app: Any) -> None:
+def test_every_handler_is_bound_and_each_bucket_has_one(app: Any) -> None:
     assert set(app.app.handler_map) == {
         "upload_acme_drops", "upload_events", "upload_queue", "bus", "items_orders", "count", "sweep", "watch", "send",
         "watch_now", "digest_now", "test", "resend", "redrive", "health", "twilio_receipt",
@@ -60,7 +61,7 @@ def test_one_handler_a_bucket_and_the_others_are_bound(app: Any) -> None:
     assert app.settings.buckets == ("acme-drops",)
 
 
-def test_upload_told_both_ways_is_announced_once(app: Any, stage: Stage) -> None:
+def test_upload_reported_by_s3_and_eventbridge_sends_once(app: Any, stage: Stage) -> None:
     with Client(app.app, stage_name="prod") as client:
         client.lambda_.invoke("upload_acme_drops", s3_notification(s3_record("in/a+b c.txt")))
         client.lambda_.invoke("upload_events", bus_event("in/a+b c.txt"))
@@ -68,84 +69,82 @@ def test_upload_told_both_ways_is_announced_once(app: Any, stage: Stage) -> None
     assert "a+b c.txt" in stage.sent[1][2].text
 
 
-def test_queue_gives_each_message_a_fate_of_its_own(app: Any, stage: Stage) -> None:
+def test_malformed_message_does_not_fail_the_others_of_its_queue(app: Any, stage: Stage) -> None:
     with Client(app.app) as client:
         event = client.events.generate_sqs_event([json.dumps(s3_notification(s3_record("in/a.txt"))), "poison"])
         assert client.lambda_.invoke("upload_queue", event).payload == {"batchItemFailures": []}
     assert stage.states() == {"email": "sent", "sms": "sent"}
 
 
-def test_stream_is_counted(app: Any, stage: Stage, ministack: MiniStack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ledger_stream_is_counted(app: Any, stage: Stage, ministack: MiniStack, monkeypatch: pytest.MonkeyPatch) -> None:
     environ = {"DROPNOTE_COUNTERS": "dropnote-prod-counters"}
     monkeypatch.setattr(stage.bot, "_environ", environ)
     monkeypatch.setattr(stage.bot, "_clients", lambda service, config: ministack.client(service))
     with Client(app.app) as client:
-        assert client.lambda_.invoke("count", batch(*some_sent(2))).payload == {"batchItemFailures": []}
+        assert client.lambda_.invoke("count", batch(*sent_records(2))).payload == {"batchItemFailures": []}
         assert client.lambda_.invoke("count", {"odd": 1}).payload == {"batchItemFailures": []}
-    assert stage.bot._delivery_counter.counters.sent_of("asha", NOON, NOON + timedelta(hours=1)) == {NOON: 2}
+    assert stage.bot._delivery_counter.counters.sent_by_hour("asha", NOON, NOON + timedelta(hours=1)) == {NOON: 2}
 
 
-def test_change_of_an_item_is_told_and_counted(
-    app: Any, stage: Stage, ministack: MiniStack, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_changed_item_sends_a_message(app: Any, stage: Stage, ministack: MiniStack, monkeypatch: pytest.MonkeyPatch) -> None:
     environ = {"DROPNOTE_COUNTERS": "dropnote-prod-counters"}
     monkeypatch.setattr(stage.bot, "_environ", environ)
     monkeypatch.setattr(stage.bot, "_clients", lambda service, config: ministack.client(service))
-    refused = {"id": "17", "status": "refused"}
+    rejected = {"id": "17", "status": "rejected"}
     with Client(app.app) as client:
-        for payload in ({"Records": [record(refused, {**refused, "status": "paid"})]}, {"odd": 1}):
+        for payload in ({"Records": [record(rejected, {**rejected, "status": "paid"})]}, {"odd": 1}):
             assert client.lambda_.invoke("items_orders", payload).payload == {"batchItemFailures": []}
-    assert "Order 17 is refused" in [message.subject for _, _, message in stage.sent]
+    assert "Order 17 is rejected" in [message.subject for _, _, message in stage.sent]
 
 
 @pytest.mark.parametrize("payload", [TEST_EVENT, {}, {"Records": [{"odd": 1}]}])
-def test_odd_payloads_do_not_fail_the_function(app: Any, stage: Stage, payload: Any) -> None:
+def test_malformed_payloads_do_not_fail_the_function(app: Any, stage: Stage, payload: Any) -> None:
     with Client(app.app) as client:
         for function in ("upload_acme_drops", "upload_events"):
             client.lambda_.invoke(function, payload)
 
 
-def test_sweep_takes_an_empty_event(app: Any, stage: Stage) -> None:
+def test_sweep_accepts_an_empty_event(app: Any, stage: Stage) -> None:
     with Client(app.app) as client:
         assert client.lambda_.invoke("sweep", {}).payload == {"swept": 0}
 
 
-def test_watch_takes_an_empty_event_and_no_function_name(app: Any, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stage.deliverer, "settings", replace(app.settings, monitors=()))  # theirs are servers outside
+def test_watch_accepts_an_empty_event_without_a_function_name(app: Any, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stage.deliverer, "settings", replace(app.settings, monitors=()))  # the shipped ones check servers outside
     monkeypatch.setattr("chalicelib.health.check.HealthCheck.run_hourly", lambda watch, arn, time_left: [arn])
     with Client(app.app) as client:
         assert client.lambda_.invoke("watch", {}).payload == {"looked": 0, "told": 0, "left": 0, "troubles": 1}
 
 
-def test_test_function_says_who_was_told_and_who_there_is(app: Any, stage: Stage) -> None:
+def test_test_function_returns_deliveries_or_a_suggestion(app: Any, stage: Stage) -> None:
     with Client(app.app) as client:
-        told = client.lambda_.invoke("test", {"to": "ben"}).payload["deliveries"]
-        assert [(each["person"], each["state"]) for each in told] == [("ben", "sent")]
+        deliveries = client.lambda_.invoke("test", {"to": "ben"}).payload["deliveries"]
+        assert [(delivery["person"], delivery["state"]) for delivery in deliveries] == [("ben", "sent")]
         assert "did you mean 'ben'" in client.lambda_.invoke("test", {"to": "bne"}).payload["error"]
-        assert "say who" in client.lambda_.invoke("test", None).payload["error"]
+        assert "pass the recipient" in client.lambda_.invoke("test", None).payload["error"]
 
 
-def test_tasks_are_done_by_their_functions(app: Any, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stage.deliverer, "settings", replace(app.settings, monitors=()))  # theirs are servers outside
+def test_each_task_has_a_function(app: Any, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stage.deliverer, "settings", replace(app.settings, monitors=()))  # the shipped ones check servers outside
     with Client(app.app) as client:
-        (told,) = client.lambda_.invoke("send", {"to": ["email:ben"], "words": {"title": "Tonight"}}).payload["deliveries"]
-        assert (told["person"], told["state"]) == ("ben", "sent")
+        (delivery,) = client.lambda_.invoke("send", {"to": ["email:ben"], "words": {"title": "Tonight"}}).payload["deliveries"]
+        assert (delivery["person"], delivery["state"]) == ("ben", "sent")
         assert client.lambda_.invoke("watch_now", {}).payload["monitors"] == []
-        assert client.lambda_.invoke("digest_now", {"who": "ben"}).payload["says"] == "nothing waits for ben"
+        assert client.lambda_.invoke("digest_now", {"who": "ben"}).payload["says"] == "nothing is deferred for ben"
     assert [message.subject for _, _, message in stage.sent] == ["Tonight"]
 
 
 @pytest.mark.parametrize("function", ["send", "watch_now", "digest_now"])
 @pytest.mark.parametrize("payload", [[], "text", 1, {"odd": {"odd": None}}, {"to": {}, "monitor": [], "who": 1}])
-def test_task_asked_for_with_nonsense_answers_in_one_sentence(app: Any, stage: Stage, function: str, payload: Any) -> None:
+def test_task_with_invalid_input_returns_an_error_of_one_line(app: Any, stage: Stage, function: str, payload: Any) -> None:
     with Client(app.app) as client:
-        answer = client.lambda_.invoke(function, payload).payload
-    assert list(answer) == ["error"]
-    assert "\n" not in answer["error"]
+        result = client.lambda_.invoke(function, payload).payload
+    assert list(result) == ["error"]
+    assert "\n" not in result["error"]
     assert stage.sent == []
 
 
-def test_request_asked_again_sends_once(app: Any, stage: Stage) -> None:
+def test_repeated_request_sends_once(app: Any, stage: Stage) -> None:
     context = SimpleNamespace(aws_request_id="1")
     for _ in range(2):
         app.test({"to": "ben"}, context)
@@ -153,20 +152,20 @@ def test_request_asked_again_sends_once(app: Any, stage: Stage) -> None:
     assert len(stage.sent) == 2
 
 
-def test_health_answers(app: Any) -> None:
+def test_health_route(app: Any) -> None:
     with Client(app.app) as client:
-        answer = client.http.get("/health")
-    assert (answer.status_code, answer.json_body["status"]) == (200, "ok")
+        response = client.http.get("/health")
+    assert (response.status_code, response.json_body["status"]) == (200, "ok")
 
 
-def test_receipt_nobody_signed_is_refused(app: Any, stage: Stage) -> None:
+def test_receipt_without_a_signature_is_rejected(app: Any, stage: Stage) -> None:
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     with Client(app.app) as client:
-        answer = client.http.post("/receipts/twilio/abc", headers=headers, body=b"MessageSid=SM1&MessageStatus=delivered")
-    assert answer.status_code == 403
+        response = client.http.post("/receipts/twilio/abc", headers=headers, body=b"MessageSid=SM1&MessageStatus=delivered")
+    assert response.status_code == 403
 
 
-def test_lease_outlives_every_invocation_and_the_reserve_every_send() -> None:
+def test_lease_is_longer_than_an_invocation_and_the_reserve_longer_than_a_send() -> None:
     timeout = timedelta(seconds=read_stage(PROJECT, "prod")["lambda_timeout"])
     assert timeout * 2 <= LEASE
     slowest = max(CONNECT_TIMEOUT_S + READ_TIMEOUT_S, 2 * TIMEOUT_S)

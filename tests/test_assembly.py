@@ -1,11 +1,11 @@
-"""The bot put together: what is made once, and what must not be kept."""
+"""Building the bot: what is created once, and what must not be cached."""
 
 from datetime import timedelta
 
 import pytest
 from flask import Flask
 
-from chalicelib.assembly import make_bot
+from chalicelib.assembly import load_settings_or_exit, make_bot
 from chalicelib.domain.delivery import DeliveryError
 from chalicelib.domain.message import Message
 from chalicelib.domain.people import Channel
@@ -19,7 +19,7 @@ SECRET = "/dropnote/prod/twilio-auth-token"
 TEXT = Message(Channel.SMS, "hello")
 
 
-def test_text_goes_out_with_the_token_of_today(ministack: MiniStack) -> None:
+def test_rotated_token_is_used(ministack: MiniStack) -> None:
     settings, now = some_settings(), [NOON]
     ssm = ministack.client("ssm")
     ssm.put_parameter(Name=SECRET, Value="old", Type="SecureString")
@@ -30,16 +30,25 @@ def test_text_goes_out_with_the_token_of_today(ministack: MiniStack) -> None:
         environ = {**ENVIRON, "DROPNOTE_SECRETS": "/dropnote/prod/", "TWILIO_BASE_URL": url}
         bot = make_bot(settings, environ, lambda service, config=None: ministack.client(service), lambda: now[0])
         with pytest.raises(DeliveryError, match="20003"):
-            bot.deliverer.connected(Channel.SMS).send(TEXT, to="+919812345678", delivery_id="0")
+            bot.deliverer.open_transport(Channel.SMS).send(TEXT, to="+919812345678", delivery_id="0")
         ssm.put_parameter(Name=SECRET, Value="new", Type="SecureString", Overwrite=True)
         now[0] += CACHE_TIME + timedelta(seconds=1)
-        assert bot.deliverer.connected(Channel.SMS).send(TEXT, to="+919812345678", delivery_id="0").id
+        assert bot.deliverer.open_transport(Channel.SMS).send(TEXT, to="+919812345678", delivery_id="0").id
 
 
-def test_mails_share_a_connection(ministack: MiniStack) -> None:
+def test_mails_share_a_transport(ministack: MiniStack) -> None:
     bot = make_bot(some_settings(), ENVIRON, lambda service, config=None: ministack.client(service))
-    assert bot.deliverer.connected(Channel.EMAIL) is bot.deliverer.connected(Channel.EMAIL)
+    assert bot.deliverer.open_transport(Channel.EMAIL) is bot.deliverer.open_transport(Channel.EMAIL)
 
 
-def test_bot_whose_secrets_are_missing_is_made_ready_all_the_same(ministack: MiniStack) -> None:
+def test_invalid_settings_exit_with_every_error_and_the_command_that_shows_lines() -> None:
+    with pytest.raises(SystemExit) as exit_:
+        load_settings_or_exit({**ENVIRON, "UPLOAD_BUCKET": "Acme_Drops"}, monitors=False)
+    first, *errors = str(exit_.value).split("\n")
+    assert first == "chalicelib/dropnote.toml has errors (dropnote check shows their lines):"
+    assert errors[0].startswith("[[rules]] 'uploads', bucket: invalid bucket name 'Acme_Drops'; use ")
+    assert len(errors) == 2
+
+
+def test_bot_without_secrets_can_be_prepared(ministack: MiniStack) -> None:
     make_bot(some_settings(), ENVIRON, lambda service, config=None: ministack.client(service)).prepare()

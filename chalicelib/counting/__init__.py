@@ -1,1 +1,1 @@
-"""What DynamoDB streams are counted into. May import delivery and everything below."""
+"""Counts what DynamoDB streams report: sent messages, files and changed items. May import delivery and everything below."""

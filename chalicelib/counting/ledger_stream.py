@@ -1,4 +1,4 @@
-"""From records of the ledger's stream to what became of deliveries: accepted, come to nothing, dropped, or left to a digest.
+"""Reads the ledger's stream: which deliveries just reached a state that is counted.
 
 Source: Amazon DynamoDB API reference, "Record" and "StreamRecord"; AWS Lambda developer guide, "Using AWS Lambda with Amazon
 DynamoDB".
@@ -12,14 +12,14 @@ from msgspec import MsgspecError, Struct
 
 from ..domain.delivery import Delivery, State
 from ..platform.clock import to_ms
-from ..store.rows import delivery_of_item
+from ..store.rows import delivery_from_item
 
-# As the stream's filter in workbench/deployment/finish.py has them: Lambda calls us for these and no others.
+# The same states as in the stream's filter in workbench/deployment/finish.py: Lambda passes on no others.
 COUNTED_STATES = frozenset({State.SENT, State.FAILED, State.EXPIRED, State.UNDELIVERED, State.DROPPED, State.BUNDLED})
 
 
 class Transition(Struct, frozen=True):
-    """A delivery that just came to its state. `record` is the record's number in its shard."""
+    """A delivery that just reached its state. `record` is the record's sequence number in its shard."""
 
     record: str
     delivery: Delivery
@@ -27,44 +27,45 @@ class Transition(Struct, frozen=True):
 
     @property
     def mark(self) -> str:
-        """The same for the same step of the same delivery, whatever record tells of it."""
+        """Identifies this step of this delivery, whichever record reports it."""
         return f"{self.delivery.id}.{self.delivery.state}.{to_ms(self.at)}"
 
 
 class UnreadableRecord(Struct, frozen=True):
-    """A record of an unknown shape, and why."""
+    """A record of an unknown shape, and the reason."""
 
     record: str
     why: str
 
 
 def from_stream(payload: object) -> tuple[list[Transition], list[UnreadableRecord]]:
-    """What the records tell; those that tell of something else are left out."""
+    """The transitions that the records report, and the records that cannot be read. All other records are left out."""
     records = payload.get("Records") if isinstance(payload, dict) else None
     if not isinstance(records, list):
-        return [], [UnreadableRecord("", "there is no list of Records")]
-    became, unread = [], []
+        return [], [UnreadableRecord("", "no list of Records")]
+    transitions: list[Transition] = []
+    unreadable = []
     for record in records:
         try:
-            became += _of_record(record)
+            transitions += _transition(record)
         except (AttributeError, IndexError, KeyError, TypeError, ValueError, MsgspecError) as error:
-            unread.append(UnreadableRecord(_number(record), repr(error)))
-    return became, unread
+            unreadable.append(UnreadableRecord(_sequence_number(record), repr(error)))
+    return transitions, unreadable
 
 
-def _of_record(record: Mapping[str, Any]) -> list[Transition]:
-    """What one record tells, or nothing: a row was taken away by its age, is being sent, waits."""
-    told = record["dynamodb"]
-    new, old = told.get("NewImage"), told.get("OldImage", {})
+def _transition(record: Mapping[str, Any]) -> list[Transition]:
+    """The transition of one record; none if the row expired (TTL), did not change its state, or is in a state not counted."""
+    change = record["dynamodb"]
+    new, old = change.get("NewImage"), change.get("OldImage", {})
     if new is None or new["sk"]["S"] != "delivery" or new["state"] == old.get("state"):
         return []
     if new["state"]["S"] not in COUNTED_STATES:
         return []
-    delivery = delivery_of_item(new)
-    at = delivery.steps[-1].at if delivery.steps else delivery.created_at  # it was born in this state
-    return [Transition(told["SequenceNumber"], delivery, at)]
+    delivery = delivery_from_item(new)
+    at = delivery.steps[-1].at if delivery.steps else delivery.created_at  # without steps it was created in this state
+    return [Transition(change["SequenceNumber"], delivery, at)]
 
 
-def _number(record: object) -> str:
-    told = record.get("dynamodb") if isinstance(record, dict) else None
-    return str(told.get("SequenceNumber", "")) if isinstance(told, dict) else ""
+def _sequence_number(record: object) -> str:
+    change = record.get("dynamodb") if isinstance(record, dict) else None
+    return str(change.get("SequenceNumber", "")) if isinstance(change, dict) else ""

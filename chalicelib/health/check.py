@@ -1,7 +1,7 @@
-"""The watch of the bot itself: once an hour the bot looks whether it is well itself, and tells its owner what is not, once a day.
+"""The hourly health check of the bot itself: notifies the owner of problems, once a day each.
 
-It asks what costs next to nothing: the notifications of the rules' buckets, the dead-event queue, the control item and SES.
-`dropnote doctor` looks at the rest.
+It checks what costs next to nothing: the notifications of the rules' buckets, the dead-letter queue, the control item and SES.
+`dropnote doctor` checks everything else.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,105 +13,103 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ..delivery.deliver import ONCE_A_DAY, Deliverer, TimeLeft
 from ..platform import aws, log
-from ..platform.aws import Clients
+from ..platform.aws import ClientFactory
 from ..platform.function_names import function_name
 from . import rules as health_rules
 from .rules import Problem
 
-NAME = "watch"
-HOURLY = timedelta(minutes=55)  # a schedule is not exact to the second
-RESERVE = timedelta(seconds=20)  # to tell the owner takes a send
+NAME = "watch"  # of the function that runs the check
+INTERVAL = timedelta(minutes=55)  # hourly: a schedule is not exact to the second
+RESERVE = timedelta(seconds=20)  # enough to send one message to the owner
 
 
 class HealthCheck:
-    """Looks at the bot's own surroundings. `clients` makes AWS clients, called for what is looked at and no sooner."""
+    """Checks the bot's own surroundings. `clients` creates AWS clients, each when it is first needed."""
 
-    def __init__(self, deliverer: Deliverer, environ: Mapping[str, str], clients: Clients | None = None) -> None:
+    def __init__(self, deliverer: Deliverer, environ: Mapping[str, str], clients: ClientFactory | None = None) -> None:
         self._deliverer = deliverer
         self._settings = deliverer.settings
         self._stage = deliverer.renderer.stage
         self._queue = environ.get("DROPNOTE_DEAD_EVENTS", "")
-        self._client = clients or aws.clients()
-        self._unanswered: list[str] = []
+        self._client = clients or aws.client_factory()
+        self._errors: list[str] = []
 
     def run_hourly(self, arn: str, time_left: TimeLeft) -> list[Problem]:
-        """Look, where that was not done within the hour, and note that the watch runs."""
+        """Run the check if the last one was an hour ago, and record that the watch runs."""
         deliverer = self._deliverer
         now, controls = deliverer.clock(), deliverer.control.now()
-        found: list[Problem] = []
-        if controls.checked and now - controls.checked >= HOURLY:
-            found = self.run(arn, time_left)
-        if controls.checked is None or now - controls.checked >= HOURLY:  # what was just deployed has an hour to settle
+        due = controls.checked is None or now - controls.checked >= INTERVAL
+        problems: list[Problem] = []
+        if due and controls.checked:  # not right after the first deploy: it has an hour to settle
+            problems = self.run(arn, time_left)
+        if due:
             deliverer.control.record_run("checked", now)
         deliverer.control.record_run("watched", now)
-        return found
+        return problems
 
     def run(self, arn: str, time_left: TimeLeft) -> list[Problem]:
-        """Look at everything once, tell the owner and the log. `arn` is that of the function that runs this."""
-        deliverer, told = self._deliverer, 0
-        found = [*self._buckets(arn), *self._sweeping(), *self._mail()]
-        for kind in dict.fromkeys(trouble.kind for trouble in found):  # ten buckets are one message
-            some = [trouble for trouble in found if trouble.kind == kind]
+        """Check everything, notify the owner and log the result. `arn` is the ARN of the function that runs this."""
+        messages = 0
+        problems = [*self._buckets(arn), *self._sweeps(), *self._mail()]
+        for kind in dict.fromkeys(problem.kind for problem in problems):  # one message for ten buckets
+            of_kind = [problem for problem in problems if problem.kind == kind]
             if time_left() > RESERVE:
-                about = " ".join(["watch", kind, *sorted(trouble.subject for trouble in some)])
-                deliverer.notify_owner(about, " ".join(map(str, some)), time_left, once=ONCE_A_DAY)
-                told += 1
-        tell = log.warning if found or self._unanswered else log.info
-        names = ", ".join(f"{trouble.kind} {trouble.subject}".strip() for trouble in found)
-        tell("watched", troubles=names, told=told or None, unanswered="; ".join(self._unanswered))
-        return found
+                about = " ".join(["watch", kind, *sorted(problem.subject for problem in of_kind)])
+                self._deliverer.notify_owner(about, " ".join(map(str, of_kind)), time_left, once=ONCE_A_DAY)
+                messages += 1
+        write = log.warning if problems or self._errors else log.info
+        names = ", ".join(f"{problem.kind} {problem.subject}".strip() for problem in problems)
+        write("watched", troubles=names, told=messages or None, unanswered="; ".join(self._errors))
+        return problems
 
     def _buckets(self, arn: str) -> Iterator[Problem]:
-        """Does each bucket of a rule still tell its function? Its ARN is ours but for the name."""
-        ours = ":".join(arn.split(":")[:7])  # without a version
-        if not ours.endswith(f"-{NAME}"):  # `chalice local` has none
+        """Whether each bucket of a rule notifies its function, whose ARN differs from ours in the name only."""
+        own_arn = ":".join(arn.split(":")[:7])  # without a version
+        if not own_arn.endswith(f"-{NAME}"):  # `chalice local` has none
             return
         for name in self._settings.buckets:
-            with self._asking(f"the notifications of {name}"):
-                yield from health_rules.bucket(
-                    name,
-                    notifications(self._client("s3"), name),
-                    ours.removesuffix(NAME) + function_name("upload", name),
-                    self._stage,
-                )
+            with self._log_errors(f"the notifications of {name}"):
+                notifications = bucket_notifications(self._client("s3"), name)
+                function_arn = own_arn.removesuffix(NAME) + function_name("upload", name)
+                yield from health_rules.bucket(name, notifications, function_arn, self._stage)
 
-    def _sweeping(self) -> Iterator[Problem]:
+    def _sweeps(self) -> Iterator[Problem]:
         swept, now = self._deliverer.control.now().swept, self._deliverer.clock()
         yield from health_rules.sweep(swept, now, self._stage)
         if self._queue:
-            with self._asking("the dead-event queue"):
-                waiting = dead_letter_count(self._client("sqs"), self._queue)
-                if health_rules.dead_letters_pile_up(waiting, swept, now):
-                    yield from health_rules.dead_letters(waiting, self._stage)
+            with self._log_errors("the dead-letter queue"):
+                count = dead_letter_count(self._client("sqs"), self._queue)
+                if health_rules.dead_letters_pile_up(count, swept, now):
+                    yield from health_rules.dead_letters(count, self._stage)
 
     def _mail(self) -> Iterator[Problem]:
         if self._settings.email and self._settings.email.transport == "ses":
-            with self._asking("SES"):
+            with self._log_errors("SES"):
                 client = self._client("sesv2")
                 yield from health_rules.mail(client.get_account(), client.meta.region_name)
 
     @contextmanager
-    def _asking(self, what: str) -> Iterator[None]:
-        """What AWS does not answer is no trouble of the bot's: the log has it, and the rest is looked at."""
+    def _log_errors(self, subject: str) -> Iterator[None]:
+        """If AWS does not respond, that is not a problem of the bot: it is logged, and the other checks run."""
         try:
             yield
         except (ClientError, BotoCoreError) as error:
-            self._unanswered.append(f"{what}: {error}")
+            self._errors.append(f"{subject}: {error}")
 
 
-def notifications(client: Any, bucket: str) -> Mapping[str, Any] | None:
-    """A bucket's notification configuration; None where there is no such bucket."""
+def bucket_notifications(client: Any, bucket: str) -> Mapping[str, Any] | None:
+    """A bucket's notification configuration; None if the bucket does not exist."""
     try:
-        told: Mapping[str, Any] = client.get_bucket_notification_configuration(Bucket=bucket)
+        configuration: Mapping[str, Any] = client.get_bucket_notification_configuration(Bucket=bucket)
     except ClientError as error:
         if error.response["Error"]["Code"] == "NoSuchBucket":
             return None
         raise
-    return told
+    return configuration
 
 
 def dead_letter_count(client: Any, queue: str) -> int:
-    """How many messages wait in a queue; those that a sweep has in hand are not counted."""
+    """The number of messages in a queue, without those that a sweep is processing."""
     url = client.get_queue_url(QueueName=queue)["QueueUrl"]
-    told = client.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
-    return int(told["Attributes"]["ApproximateNumberOfMessages"])
+    attributes = client.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])["Attributes"]
+    return int(attributes["ApproximateNumberOfMessages"])

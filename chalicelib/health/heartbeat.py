@@ -22,7 +22,7 @@ def check_watch(deliverer: Deliverer, time_left: TimeLeft, beat: Callable[[str],
 
 def beat(url: str) -> None:
     """Request a URL once. The response is not checked beyond logging: the service raises the alarm when heartbeats stop."""
-    import urllib3  # only where a heartbeat is configured
+    import urllib3  # imported late: only needed with a heartbeat
 
     try:
         with urllib3.PoolManager(retries=False) as pool:

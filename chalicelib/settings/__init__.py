@@ -1,1 +1,1 @@
-"""dropnote.toml to domain values, reporting every error at once. May import monitors and everything below."""
+"""Reads dropnote.toml into domain values and reports every error in it. May import monitors and everything below."""

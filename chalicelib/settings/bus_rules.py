@@ -1,6 +1,6 @@
-"""Reads the fields of a rule that is on the event bus: which of its events it wants.
+"""Reads the fields of a rule on the event bus: which events match.
 
-The ready-made events are from the services' own pages:
+The named events follow the services' own documentation:
 - "instance …", "spot warning": Amazon EC2, "Automate Amazon EC2 using EventBridge" and "Spot Instance interruption notices"
 - "database …": Amazon RDS user guide, "Creating a rule that triggers on an Amazon RDS event", "Amazon RDS event categories"
 - "container …", "deployment failed": Amazon ECS developer guide, "Amazon ECS task state change events", "… service deployment …"
@@ -30,9 +30,9 @@ from ..rules.pattern_check import check
 ALARM = "alarm"
 
 
-def _of(source: str, types: str | list[str], **detail: Any) -> Pattern:
-    found: dict[str, Any] = {"source": [f"aws.{source}"], "detail-type": [types] if isinstance(types, str) else types}
-    return found | ({"detail": detail} if detail else {})
+def _pattern_for(source: str, types: str | list[str], **detail: Any) -> Pattern:
+    pattern: dict[str, Any] = {"source": [f"aws.{source}"], "detail-type": [types] if isinstance(types, str) else types}
+    return pattern | ({"detail": detail} if detail else {})
 
 
 _INSTANCE, _TASK = "EC2 Instance State-change Notification", "ECS Task State Change"
@@ -40,64 +40,75 @@ _DATABASE = ["RDS DB Instance Event", "RDS DB Cluster Event"]
 _SCALING = ["EC2 Instance Launch Unsuccessful", "EC2 Instance Terminate Unsuccessful", "EC2 Auto Scaling Instance Refresh Failed"]
 
 EVENTS: Mapping[str, Pattern] = {
-    ALARM: _of("cloudwatch", "CloudWatch Alarm State Change"),
-    "instance state": _of("ec2", _INSTANCE),
-    "instance running": _of("ec2", _INSTANCE, state=["running"]),
-    "instance stopped": _of("ec2", _INSTANCE, state=["stopped", "terminated"]),
-    "spot warning": _of("ec2", "EC2 Spot Instance Interruption Warning"),
-    "autoscaling failed": _of("autoscaling", _SCALING),
-    "database event": _of("rds", _DATABASE),
-    "database failover": _of("rds", _DATABASE, EventCategories=["failover"]),
-    "database failed": _of("rds", _DATABASE, EventCategories=["failure", "low storage"]),
-    "container stopped": _of("ecs", _TASK, lastStatus=["STOPPED"]),
-    "container failed": _of(
+    ALARM: _pattern_for("cloudwatch", "CloudWatch Alarm State Change"),
+    "instance state": _pattern_for("ec2", _INSTANCE),
+    "instance running": _pattern_for("ec2", _INSTANCE, state=["running"]),
+    "instance stopped": _pattern_for("ec2", _INSTANCE, state=["stopped", "terminated"]),
+    "spot warning": _pattern_for("ec2", "EC2 Spot Instance Interruption Warning"),
+    "autoscaling failed": _pattern_for("autoscaling", _SCALING),
+    "database event": _pattern_for("rds", _DATABASE),
+    "database failover": _pattern_for("rds", _DATABASE, EventCategories=["failover"]),
+    "database failed": _pattern_for("rds", _DATABASE, EventCategories=["failure", "low storage"]),
+    "container stopped": _pattern_for("ecs", _TASK, lastStatus=["STOPPED"]),
+    "container failed": _pattern_for(
         "ecs",
         _TASK,
         lastStatus=["STOPPED"],
         **{OR: [{"stopCode": ["TaskFailedToStart"]}, {"containers": {"exitCode": [{"anything-but": 0}]}}]},
     ),
-    "deployment failed": _of("ecs", "ECS Deployment State Change", eventName=["SERVICE_DEPLOYMENT_FAILED"]),
-    "batch failed": _of("batch", "Batch Job State Change", status=["FAILED"]),
-    "glue failed": _of(
+    "deployment failed": _pattern_for("ecs", "ECS Deployment State Change", eventName=["SERVICE_DEPLOYMENT_FAILED"]),
+    "batch failed": _pattern_for("batch", "Batch Job State Change", status=["FAILED"]),
+    "glue failed": _pattern_for(
         "glue", ["Glue Job State Change", "Glue Crawler State Change"], state=["FAILED", "TIMEOUT", "ERROR", "Failed"]
     ),
-    "workflow failed": _of("states", "Step Functions Execution Status Change", status=["FAILED", "TIMED_OUT", "ABORTED"]),
-    "pipeline failed": _of("codepipeline", "CodePipeline Pipeline Execution State Change", state=["FAILED"]),
-    "build failed": _of("codebuild", "CodeBuild Build State Change", **{"build-status": ["FAILED", "FAULT", "TIMED_OUT"]}),
-    "secret rotation failed": _of("secretsmanager", "AWS Service Event via CloudTrail", eventName=["RotationFailed"]),
-    "backup failed": _of("backup", "Backup Job State Change", state=["FAILED", "ABORTED", "EXPIRED"]),
-    "certificate expires": _of("acm", ["ACM Certificate Approaching Expiration", "ACM Certificate Expired"]),
-    "health": _of("health", "AWS Health Event"),
+    "workflow failed": _pattern_for(
+        "states", "Step Functions Execution Status Change", status=["FAILED", "TIMED_OUT", "ABORTED"]
+    ),
+    "pipeline failed": _pattern_for("codepipeline", "CodePipeline Pipeline Execution State Change", state=["FAILED"]),
+    "build failed": _pattern_for(
+        "codebuild", "CodeBuild Build State Change", **{"build-status": ["FAILED", "FAULT", "TIMED_OUT"]}
+    ),
+    "secret rotation failed": _pattern_for("secretsmanager", "AWS Service Event via CloudTrail", eventName=["RotationFailed"]),
+    "backup failed": _pattern_for("backup", "Backup Job State Change", state=["FAILED", "ABORTED", "EXPIRED"]),
+    "certificate expires": _pattern_for("acm", ["ACM Certificate Approaching Expiration", "ACM Certificate Expired"]),
+    "health": _pattern_for("health", "AWS Health Event"),
 }
 
 
+_ALL_NAMES = f"use one of: {', '.join(EVENTS)}"
+
+
 def read(table: Table) -> Mapping[str, Any]:
-    """The fields of the Rule; what is wrong is written down in the table."""
-    if table.has("event") == table.has("pattern"):
-        problem = "give either event or pattern" if table.has("event") else "neither event nor pattern says what the rule wants"
-        table.wrong("event", problem, 'such as event = "alarm"; a pattern is for what has no name here')
+    """The arguments of Rule. Errors are added to the table."""
+    if table.has("event") and table.has("pattern"):
+        table.add_error("event", "'event' and 'pattern' cannot be combined", "remove one")
         return {}
-    wanted = _named(table) if table.has("event") else _pattern(table)
-    remind = table.parsed("remind", None, values.span)
-    if remind and wanted and wanted.named and ALARM not in wanted.named.split(", "):
-        table.wrong("remind", "only alarms are still so after a while", f'it goes with event = "{ALARM}"')
-    return {"bus": wanted, "remind": remind}
+    if not table.has("event") and not table.has("pattern"):
+        hint = 'set it, for example event = "alarm", or set pattern for an event that has no name here'
+        table.add_error("event", "missing", hint)
+        return {}
+    bus = _by_name(table) if table.has("event") else _by_pattern(table)
+    remind = table.parsed("remind", None, values.parse_duration)
+    if remind and bus and bus.named and ALARM not in bus.named.split(", "):
+        table.add_error("remind", "only alarms have reminders", f'use it with event = "{ALARM}", or remove it')
+    return {"bus": bus, "remind": remind}
 
 
-def _named(table: Table) -> BusFilter | None:
-    names = tuple(dict.fromkeys(table.texts("event")))
-    for name in names:
+def _by_name(table: Table) -> BusFilter | None:
+    names = table.texts("event")
+    for position, name in enumerate(names):
         if name not in EVENTS:
-            table.wrong("event", f"there is no event {name!r}", did_you_mean(name, EVENTS) or _NAMES)
+            table.add_error("event", f"unknown event {name!r}", did_you_mean(name, EVENTS) or _ALL_NAMES, (position,))
+    names = tuple(dict.fromkeys(names))
     patterns = [EVENTS[name] for name in names if name in EVENTS]
-    if not names:
-        table.wrong("event", "it names nothing", _NAMES)
+    if table.raw("event") == []:
+        table.add_error("event", "empty", _ALL_NAMES)
     if not patterns:
         return None
     return BusFilter(patterns[0] if len(patterns) == 1 else {OR: patterns}, ", ".join(names))
 
 
-def _pattern(table: Table) -> BusFilter | None:
+def _by_pattern(table: Table) -> BusFilter | None:
     raw = table.raw("pattern")
 
     def checked() -> BusFilter:
@@ -105,6 +116,3 @@ def _pattern(table: Table) -> BusFilter | None:
         return BusFilter(raw)
 
     return table.attempt("pattern", None, checked)
-
-
-_NAMES = f"there are: {', '.join(EVENTS)}"

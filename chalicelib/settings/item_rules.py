@@ -1,4 +1,4 @@
-"""Reads the fields of a rule that is on a table's items: which of their changes it wants."""
+"""Reads the fields of a rule on a table's items: which changes match, what a message shows, and which counters count."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -6,51 +6,54 @@ from typing import Any
 from ..domain.conditions import Condition, ItemFilter
 from ..platform.fields import values
 from ..platform.fields.table import Table
-from ..platform.fields.values import of_text
+from ..platform.fields.values import field_parser
 from ..platform.phrases import did_you_mean
 from ..policy.counts import parse_count
-from ..rules.item_conditions import CHANGE_TYPES, parse_tests
+from ..rules.item_conditions import CHANGE_TYPES
+from ..rules.item_tests import parse_tests
 
-_TESTS = 'write "refused", 5, "> 100", "!= paid", "exists", "in a, b", "glob EU-*", or a list of them'
+_TESTS = 'use for example "paid", 5, "> 100", "!= paid", "exists", "in a, b", "glob EU-*", or a list of these'
 
 
 def read(table: Table) -> Mapping[str, Any]:
-    """The fields of the Rule; what is wrong is written down in the table."""
+    """The arguments of Rule. Errors are added to the table."""
     did = table.texts("did", ("created", "updated"))
-    for word in did:
-        if word not in CHANGE_TYPES:
-            table.wrong("did", f"{word!r} is nothing that happens to an item", did_you_mean(word, CHANGE_TYPES))
+    for position, change in enumerate(did):
+        if change not in CHANGE_TYPES:
+            table.add_error("did", f"unknown change {change!r}", did_you_mean(change, CHANGE_TYPES), (position,))
     if not did:
-        table.wrong("did", "it names nothing", "leave it out for created and updated")
+        table.add_error("did", "empty", "remove it to match created and updated items")
     changed = table.texts("changed")
     if changed and "updated" not in did:
-        table.wrong("changed", "only what is updated has changed", 'add "updated" to did, or leave changed out')
+        table.add_error("changed", "works only with updated items", 'add "updated" to did, or remove changed')
     old = _conditions(table, "old")
     if old and not {"updated", "deleted", "expired"} & set(did):
-        table.wrong("old", "what is created was nothing before", 'add "updated" or "deleted" to did, or leave old out')
+        table.add_error("old", "a created item has no old values", 'add "updated" or "deleted" to did, or remove old')
     new = _conditions(table, "new")
     if new and not {"created", "updated"} & set(did):
-        table.wrong("new", "what is deleted is nothing afterwards", 'add "created" or "updated" to did, or write old = {…}')
-    found = ItemFilter(
-        table=table.text("table", "", values.dynamodb_table, needed=True),
+        table.add_error("new", "a deleted item has no new values", 'add "created" or "updated" to did, or use old = {…}')
+    item_filter = ItemFilter(
+        table=table.text("table", "", values.dynamodb_table, required='"orders"'),
         did=did,
         changed=changed,
         new=new,
         old=old,
         show=table.texts("show"),
         title=table.text("title"),
-        count=table.each_parsed("count", (), of_text(parse_count, 'write "orders by status"')),
+        count=table.parsed_list(
+            "count", (), field_parser(parse_count, 'use for example "orders by status" or "sum total of orders"')
+        ),
     )
-    return {"item": found}
+    return {"item": item_filter}
 
 
-def _flat(raw: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
-    """Fields by their paths: address.city without quotes is a table in a table to TOML."""
-    for name, wanted in raw.items():
-        if isinstance(wanted, dict):
-            yield from _flat(wanted, f"{path}{name}.")
+def _flatten(raw: Mapping[str, Any], keys: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Each value with its keys: address.city without quotes is a table within a table in TOML."""
+    for name, value in raw.items():
+        if isinstance(value, dict):
+            yield from _flatten(value, (*keys, name))
         else:
-            yield f"{path}{name}", wanted
+            yield (*keys, name), value
 
 
 def _conditions(table: Table, field: str) -> tuple[Condition, ...]:
@@ -58,12 +61,12 @@ def _conditions(table: Table, field: str) -> tuple[Condition, ...]:
     if raw is None:
         return ()
     if not isinstance(raw, dict):
-        table.wrong(field, "it is no table", f'write {field} = {{ status = "refused" }}')
+        table.add_error(field, "must be a table", f'use for example {field} = {{ status = "paid" }}')
         return ()
-    found = []
-    for name, wanted in _flat(raw):
+    conditions = []
+    for keys, value in _flatten(raw):
         try:
-            found.append(Condition(name, parse_tests(wanted)))
+            conditions.append(Condition(".".join(keys), parse_tests(value)))
         except ValueError as error:
-            table.wrong(f"{field}.{name}", str(error), _TESTS)
-    return tuple(found)
+            table.add_error(field, str(error), _TESTS, keys)
+    return tuple(conditions)

@@ -1,8 +1,7 @@
-"""Reads [[monitors]]: what is common to all kinds here, what a kind looks at in chalicelib/monitors/."""
+"""Reads [[monitors]] tables: the fields common to all kinds. Each kind's own fields are read in chalicelib/monitors/."""
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Any
 
 from msgspec.structs import replace
 
@@ -14,57 +13,52 @@ from ..monitors.registry import KINDS, fields, reader
 from ..platform.fields import values
 from ..platform.fields.table import FieldError, Table
 from . import policy_fields
+from .document import Entry
 
 COMMON = ("name", "kind", "every", "failures", "recoveries", "remind", "urgent", "notify", "on_error", "template")
-_CALM = ("expires", "fallback", "quiet", "digest", "budget")
-SHORTEST_EVERY = timedelta(minutes=1)
-Recipients = Callable[[Table, str], tuple[Recipient, ...]]  # of a field
+_DELIVERY = ("expires", "fallback", "quiet", "digest", "budget")
+MIN_INTERVAL = timedelta(minutes=1)
+Recipients = Callable[[Table, str], tuple[Recipient, ...]]  # reads them from a field
 
 
-def read(
-    raw: Any,
-    table_of: Callable[[Any, str, tuple[str, ...]], Table],
-    recipients: Recipients,
-    template: Callable[[str], str],
-    defaults: MonitorDefaults,
-) -> Iterator[Monitor]:
-    """The monitors of one [[monitors]] table; what is wrong with it is written down in the table."""
-    kind = raw.get("kind") if isinstance(raw, dict) else None
-    known = (*COMMON, *_CALM, *fields(kind)) if kind in KINDS else ()
-    where = f"monitors {raw.get('name', '')!r}" if isinstance(raw, dict) else "monitors"
-    table = table_of(raw, where, known)
-    name = table.text("name", needed=True)
+def read(entry: Entry, recipients: Recipients, template: Callable[[str], str], defaults: MonitorDefaults) -> Iterator[Monitor]:
+    """Yield the monitors of one [[monitors]] table. Errors are added to the document."""
+    kind = entry.get("kind")
+    table = entry.table((*COMMON, *_DELIVERY, *fields(kind)) if kind in KINDS else ())
+    name = table.text("name", required='"shop"')
     table.choice("kind", "", KINDS)
     if not table.has("kind"):
-        table.wrong("kind", "it is missing", f"one of {', '.join(KINDS)}")
+        table.add_error("kind", "missing", f"set it to one of: {', '.join(KINDS)}")
     if kind not in KINDS:
         return
-    patience = AlertPolicy(remind=table.parsed("remind", None, values.span), urgent=table.yes("urgent", default=True))
+    common_policy = AlertPolicy(
+        remind=table.parsed("remind", None, values.parse_duration), urgent=table.boolean("urgent", default=True)
+    )
     rule = Rule(
         name=name,
         on=Kind.INCIDENT,
         recipients=recipients(table, "notify"),
         template=table.text("template", "incident", template),
-        expires=table.parsed("expires", timedelta(hours=24), values.span),
-        fallback=table.parsed("fallback", None, values.span),
+        expires=table.parsed("expires", timedelta(hours=24), values.parse_duration),
+        fallback=table.parsed("fallback", None, values.parse_duration),
         digest=table.parsed("digest", None, policy_fields.schedule),
-        quiet=table.each_parsed("quiet", (), policy_fields.quiet),
-        budget=table.each_parsed("budget", (), policy_fields.limit),
+        quiet=table.parsed_list("quiet", (), policy_fields.quiet),
+        budget=table.parsed_list("budget", (), policy_fields.limit),
     )
     on_error = recipients(table, "on_error") if table.has("on_error") else ()
     for suffix, check in reader(kind)(table, defaults).items():
         alert_policy = replace(
-            patience,
-            every=table.parsed("every", check.every, _every),
+            common_policy,
+            every=table.parsed("every", check.every, _interval),
             failures=table.number("failures", check.failures, 1, 100),
             recoveries=table.number("recoveries", check.recoveries, 1, 100),
         )
-        full = f"{name} {suffix}".strip()
-        yield Monitor(full, kind, check, alert_policy, replace(rule, name=full), on_error, name)
+        full_name = f"{name} {suffix}".strip()
+        yield Monitor(full_name, kind, check, alert_policy, replace(rule, name=full_name), on_error, name)
 
 
-def _every(text: str) -> timedelta:
-    span = values.span(text)
-    if span < SHORTEST_EVERY:
-        raise FieldError(f"{text!r} is too short: the watch runs once a minute", 'write "1m" or more')
+def _interval(text: str) -> timedelta:
+    span = values.parse_duration(text)
+    if span < MIN_INTERVAL:
+        raise FieldError(f"{text!r} is too short", 'use "1m" or more (the watch runs once a minute)')
     return span

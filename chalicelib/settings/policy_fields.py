@@ -1,21 +1,21 @@
-"""The fields that keep the bot calm, of people and rules: how they are read, and which of them contradict each other."""
+"""Reads the fields of people and rules that limit and delay messages, and checks them for contradictions."""
 
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
-from ..domain.bundle import WITHIN, By, CompletionRule
+from ..domain.bundle import DEFAULT_WITHIN, CompletionRule, Grouping
 from ..domain.people import Person
 from ..domain.rule import Rule
-from ..domain.schedule import Quiet, Schedule
+from ..domain.schedule import QuietHours, Schedule
 from ..platform.fields import values
 from ..platform.fields.table import FieldError, Table
-from ..platform.fields.values import of_text
+from ..platform.fields.values import field_parser
 from ..policy import budget, quiet_hours
 from ..rules import globs
 
-SHORTEST_THEN = timedelta(minutes=2)  # a window stops taking a minute before it is told
+MIN_THEN = timedelta(minutes=2)  # a window closes a minute before its summary is sent
 PERSON = ("quiet", "digest", "all_quiet", "budget")
 COMMON = ("severity", "urgent", "digest", "quiet", "budget")  # of every rule
 RULE = (*COMMON, "then", "by", "complete")  # of a rule on uploads
@@ -23,32 +23,31 @@ RULE = (*COMMON, "then", "by", "complete")  # of a rule on uploads
 _BY = re.compile(r"(bucket|uploader|folder)(?:/(\d))?")
 _COMPLETE = ("marker", "files", "quiet", "within")
 
-T = TypeVar("T")
-quiet = of_text(quiet_hours.parse_quiet, 'write "22:00-07:00", "weekdays 18:00-09:00" or "weekend"')
-schedule = of_text(quiet_hours.parse_schedule, 'write "daily 08:00", "weekdays 08:00", "weekly mon 09:00" or "hourly"')
-limit = of_text(budget.parse, 'write "60 per hour", "300 per day" or "100 segments per day"')
+quiet = field_parser(quiet_hours.parse_quiet, 'use for example "22:00-07:00", "weekdays 18:00-09:00" or "weekend"')
+schedule = field_parser(
+    quiet_hours.parse_schedule, 'use for example "daily 08:00", "weekdays 08:00", "weekly mon 09:00" or "hourly"'
+)
+limit = field_parser(budget.parse_limit, 'use for example "60 per hour", "300 per day" or "100 segments per day"')
 
 
 def then(text: str) -> timedelta:
-    """Read how far apart summaries are."""
-    span = values.span(text)
-    if span < SHORTEST_THEN:
-        raise FieldError(f"{text!r} is too short: the sweep runs once a minute", 'write "2m" or more')
-    return span
+    """Parse the time between two summaries."""
+    interval = values.parse_duration(text)
+    if interval < MIN_THEN:
+        raise FieldError(f"{text!r} is too short", 'use "2m" or more (the sweep runs once a minute)')
+    return interval
 
 
-def by(text: str) -> By:
-    """Read what a rule's uploads are bundled by."""
-    found = _BY.fullmatch(text)
-    if not found or (found[2] and found[1] != "folder") or found[2] == "0":
-        raise FieldError(
-            f"{text!r} is nothing to bundle by", 'write "folder", "folder/1" (the first level only), "uploader" or "bucket"'
-        )
-    return By(found[1], int(found[2] or 0))  # type: ignore[arg-type]
+def by(text: str) -> Grouping:
+    """Parse what a rule's uploads are bundled by."""
+    match = _BY.fullmatch(text)
+    if not match or (match[2] and match[1] != "folder") or match[2] == "0":
+        raise FieldError(f"unknown value {text!r}", 'use "folder", "folder/1" (first level only), "uploader" or "bucket"')
+    return Grouping(match[1], int(match[2] or 0))  # type: ignore[arg-type]
 
 
 def complete(table: Table) -> CompletionRule | None:
-    """Read what makes a delivery of many files whole: a marker's name, or a table."""
+    """Read when a batch of files is complete: a marker's name, or a table."""
     raw = table.raw("complete")
     if raw is None:
         return None
@@ -56,73 +55,86 @@ def complete(table: Table) -> CompletionRule | None:
         return CompletionRule(marker=table.text("complete", "", _marker))
     inner = table.inner("complete", _COMPLETE)
     if sum(inner.has(name) for name in _COMPLETE[:3]) != 1:
-        table.wrong("complete", "one of marker, files and quiet says when it is whole", 'such as "_SUCCESS" or { files = 24 }')
-    found = CompletionRule(
+        hint = 'use for example "_SUCCESS" or { files = 24 }'
+        table.add_error("complete", "needs exactly one of marker, files and quiet", hint)
+    rule = CompletionRule(
         marker=inner.text("marker", "", _marker),
         files=inner.number("files", 0, 1, 1_000_000),
-        quiet=inner.parsed("quiet", None, values.span),
-        within=inner.parsed("within", WITHIN, values.span),
+        quiet=inner.parsed("quiet", None, values.parse_duration),
+        within=inner.parsed("within", DEFAULT_WITHIN, values.parse_duration),
     )
-    if found.quiet and found.quiet >= found.within:
-        table.wrong("complete", "its quiet is as long as all the time it has", 'give a longer within = "12h", or a shorter quiet')
-    return found
+    if rule.quiet and rule.quiet >= rule.within:
+        table.add_error("complete", "quiet must be shorter than within (6h by default)", "shorten quiet or lengthen within")
+    return rule
 
 
-def contradictions(rule: Rule, table: Table, zone: Callable[[Person], str]) -> None:
-    """Write down which knobs of a rule contradict each other, or those of whom it notifies."""
+def check_rule(rule: Rule, table: Table, zone: Callable[[Person], str]) -> None:
+    """Add an error for every two settings of a rule, or of a rule and its recipients, that contradict each other."""
     if rule.then and rule.complete:
-        table.wrong("then", "complete tells of a delivery once, when it is whole", "leave out one of the two")
+        table.add_error("then", "'then' and 'complete' cannot be combined", "remove one")
     if rule.digest and rule.bundles:
-        table.wrong("digest", "a digest bundles by itself", "leave out then and complete, or the digest")
-    for name, there in (("then", rule.then), ("complete", rule.complete), ("digest", rule.digest), ("quiet", rule.quiet)):
-        if rule.urgent and there:
-            table.wrong("urgent", f"what is urgent waits for nothing, and {name} lets it wait", f"leave out {name}, or urgent")
-    if rule.complete and rule.complete.marker and not _may_come(rule.complete.marker, rule):
-        near = f'add "{rule.key[0].rpartition("/")[0]}/{rule.complete.marker}" to key'.replace('"/', '"')
-        table.wrong("complete", f"no key that the rule wants ends in {rule.complete.marker}: it would never be whole", near)
+        other = "then" if rule.then else "complete"
+        table.add_error("digest", f"'digest' and '{other}' cannot be combined (a digest is already a summary)", "remove one")
+    if rule.urgent:
+        _check_urgent(rule, table)
+    if rule.complete and rule.complete.marker and not _can_match(rule.complete.marker, rule):
+        example = f'add "{rule.key[0].rpartition("/")[0]}/{rule.complete.marker}" to key'.replace('"/', '"')
+        problem = f"key never matches {rule.complete.marker}, so no batch would ever be complete"
+        table.add_error("complete", problem, example)
     if table.has("by") and not rule.bundles:
-        table.wrong("by", "there is nothing to bundle", 'it goes with then = "10m" or with complete')
+        table.add_error("by", "'by' works only with 'then' or 'complete'", "add one of them, or remove by")
     for person in dict.fromkeys(recipient.person for recipient in rule.recipients):
-        _at_odds_with(person, rule, table, zone(person))
+        _check_recipient(person, rule, table, zone(person))
 
 
-def _at_odds_with(person: Person, rule: Rule, table: Table, zone: str) -> None:
-    """Write down what of a rule contradicts what a person of its wants."""
-    quiets = (*rule.quiet, *person.quiet)
-    if rule.quiet and quiet_hours.always(quiets, zone):
-        table.wrong("quiet", f"it leaves no time to tell {person.name}", "leave some hours of the week")
-    elif rule.digest and _falls_into(rule.digest, quiets, zone):
-        table.wrong("digest", f"it falls into quiet hours of {person.name}", "name another time")
+def _check_urgent(rule: Rule, table: Table) -> None:
+    """Urgent messages are never delayed, so a setting that delays them has no effect."""
+    for name in ("then", "complete", "digest", "quiet"):
+        if not getattr(rule, name):
+            continue
+        if table.has("urgent"):
+            table.add_error("urgent", f"'urgent' and '{name}' cannot be combined (urgent messages are not delayed)", "remove one")
+        else:
+            hint = f"remove {name}, or set urgent = false"
+            table.add_error("severity", f"a critical rule is urgent and cannot have '{name}'", hint)
 
 
-def of_person(person: Person, table: Table, zone: str) -> None:
-    """Write down which knobs of a person contradict each other."""
-    if person.quiet and quiet_hours.always(person.quiet, zone):
-        table.wrong("quiet", "it leaves no time to tell anything", "leave some hours of the week")
-    elif person.digest and _falls_into(person.digest, person.quiet, zone):
-        table.wrong("digest", "it falls into the quiet hours", "name another time")
+def _check_recipient(person: Person, rule: Rule, table: Table, zone: str) -> None:
+    hours = (*rule.quiet, *person.quiet)
+    if rule.quiet and quiet_hours.never_ends(hours, zone):
+        table.add_error("quiet", f"quiet hours of the rule and of {person.name} cover the whole week", "leave some hours free")
+    elif rule.digest and _always_in_quiet_hours(rule.digest, hours, zone):
+        table.add_error("digest", f"falls in the quiet hours of {person.name}", "choose another time")
+
+
+def check_person(person: Person, table: Table, zone: str) -> None:
+    """Add an error for every two settings of a person that contradict each other."""
+    if person.quiet and quiet_hours.never_ends(person.quiet, zone):
+        table.add_error("quiet", "quiet hours cover the whole week", "leave some hours free")
+    elif person.digest and _always_in_quiet_hours(person.digest, person.quiet, zone):
+        table.add_error("digest", "falls in the quiet hours", "choose another time")
     if person.digest and not person.email:
-        table.wrong("digest", "a person's digest is of their mails, and there is no mail address", "give email, or leave it out")
+        table.add_error("digest", "a person's digest is sent by e-mail, and email is not set", "set email, or remove digest")
     if person.all_quiet and not person.digest:
-        table.wrong("all_quiet", "it goes with a digest", 'add digest = "daily 08:00"')
+        table.add_error("all_quiet", "'all_quiet' works only with 'digest'", 'add for example digest = "daily 08:00"')
 
 
-def _falls_into(times: Schedule, quiets: tuple[Quiet, ...], zone: str) -> bool:
-    """Whether a digest would come in quiet hours; an hourly one may, some of its times are outside."""
-    at, outside = _SOME_MONDAY, False
+def _always_in_quiet_hours(schedule: Schedule, hours: tuple[QuietHours, ...], zone: str) -> bool:
+    """Whether every digest of a week is due in quiet hours. An hourly digest may be in some of them."""
+    due, outside = _ANY_MONDAY, False
     for _ in range(24 * 7):
-        at = quiet_hours.next_time(times, zone, at)
-        outside = outside or quiet_hours.quiet_until(quiets, zone, at) is None
-        if at > _SOME_MONDAY + timedelta(days=8):
+        due = quiet_hours.next_time(schedule, zone, due)
+        outside = outside or quiet_hours.quiet_until(hours, zone, due) is None
+        if due > _ANY_MONDAY + timedelta(days=8):
             break
     return not outside
 
 
-_SOME_MONDAY = datetime.fromisoformat("2026-06-01T00:00:00+00:00")  # far from any change of the clocks
+_ANY_MONDAY = datetime.fromisoformat("2026-06-01T00:00:00+00:00")  # far from any clock change
 
 
-def _may_come(marker: str, rule: Rule) -> bool:
-    """Whether some key with that name is wanted: tried in the folders that the rule's own globs name."""
+def _can_match(marker: str, rule: Rule) -> bool:
+    """Whether the rule's key can match a file of that name: tried in the folders that its globs name."""
     folders = {glob.rpartition("/")[0].replace("**", "x").replace("*", "x") for glob in rule.key if not glob.startswith("!")}
     name = marker.replace("*", "x").replace("?", "x")
     return not folders or any(globs.matches(rule.key, f"{folder}/{name}".lstrip("/")) for folder in folders)
@@ -130,15 +142,15 @@ def _may_come(marker: str, rule: Rule) -> bool:
 
 def _marker(text: str) -> str:
     if not text or "/" in text:
-        raise FieldError(f"{text!r} is no name of a file", 'its last part, such as "_SUCCESS" or "manifest*.json"')
+        raise FieldError(f"invalid file name {text!r}", 'use a name without folders, for example "_SUCCESS" or "manifest*.json"')
     return text
 
 
 def person_fields(table: Table) -> Mapping[str, Any]:
-    """The calm fields of a person."""
-    found = {
-        "quiet": table.each_parsed("quiet", (), quiet),
+    """The policy fields of a person, as arguments of Person."""
+    fields = {
+        "quiet": table.parsed_list("quiet", (), quiet),
         "digest": table.parsed("digest", None, schedule),
-        "all_quiet": table.yes("all_quiet"),
+        "all_quiet": table.boolean("all_quiet"),
     }
-    return found | ({"budget": table.each_parsed("budget", (), limit)} if table.has("budget") else {})
+    return fields | ({"budget": table.parsed_list("budget", (), limit)} if table.has("budget") else {})

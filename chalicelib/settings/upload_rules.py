@@ -1,9 +1,9 @@
-"""Reads the fields of a rule that is on uploads: which of them it wants."""
+"""Reads the fields of a rule on uploads: which uploads match, and how they are bundled."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from ..domain.bundle import FOLDER, By
+from ..domain.bundle import FOLDER, Grouping
 from ..domain.event import Creation
 from ..domain.rule import DEFAULT_IGNORE, SizeRange, size_range
 from ..platform.fields import values
@@ -16,36 +16,37 @@ FIELDS = ("bucket", "key", "size", "created", "empty", "ignore")
 
 
 def read(table: Table) -> Mapping[str, Any]:
-    """The fields of the Rule; what is wrong is written down in the table."""
+    """The arguments of Rule. Errors are added to the table."""
     key, ignore = table.texts("key", ("**",)), table.texts("ignore", DEFAULT_IGNORE)
     for field, patterns in (("key", key), ("ignore", ignore)):
-        try:
-            globs.check(patterns)
-        except globs.BadGlob as error:
-            table.wrong(field, str(error))
+        for position, pattern in enumerate(patterns):
+            try:
+                globs.check((pattern,))
+            except globs.InvalidGlob as error:
+                table.add_error(field, str(error), at=(position,))
     if not key:
-        table.wrong("key", "it names nothing", 'leave it out for every key, or write such as "in/**"')
+        table.add_error("key", "empty", 'remove it to match every key, or use for example "in/**"')
     size = table.attempt("size", SizeRange(), lambda: size_range(table.texts("size")))
     empty = table.choice("empty", "ignore", ("ignore", "notify", "warn"))
-    if size.most == 0 and empty == "ignore":
-        table.wrong("size", "this rule wants empty files and ignores them", 'add empty = "notify"')
+    if size.max_bytes == 0 and empty == "ignore":
+        table.add_error("size", "matches only empty files, and empty files are ignored", 'add empty = "notify"')
     return {
-        "bucket": table.text("bucket", "", values.bucket, needed=True),
+        "bucket": table.text("bucket", "", values.bucket, required='"${UPLOAD_BUCKET}"'),
         "key": key,
         "size": size,
         "created": _created(table),
         "empty": empty,
         "ignore": ignore,
         "then": table.parsed("then", None, policy_fields.then),
-        "by": table.parsed("by", FOLDER if table.has("complete") else By(), policy_fields.by),
+        "by": table.parsed("by", FOLDER if table.has("complete") else Grouping(), policy_fields.by),
         "complete": policy_fields.complete(table),
     }
 
 
 def _created(table: Table) -> tuple[Creation, ...]:
-    kinds = tuple(kind.value for kind in Creation)
-    words = table.texts("created", kinds)
-    for word in words:
-        if word not in kinds:
-            table.wrong("created", f"{word!r} is no kind of creation", did_you_mean(word, kinds))
-    return tuple(Creation(word) for word in words if word in kinds)
+    known = tuple(kind.value for kind in Creation)
+    names = table.texts("created", known)
+    for position, name in enumerate(names):
+        if name not in known:
+            table.add_error("created", f"unknown value {name!r}", did_you_mean(name, known), (position,))
+    return tuple(Creation(name) for name in names if name in known)

@@ -1,4 +1,4 @@
-"""Is the bot itself well: what it judges by, and what its owner hears, how often."""
+"""The health of the bot itself: its rules, and what its owner is notified of and how often."""
 
 from datetime import timedelta
 from typing import Any
@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from chalicelib.health import rules as health_rules
 from chalicelib.health.check import HealthCheck
-from chalicelib.store.control import NOTED_EVERY
+from chalicelib.store.control import RECORD_INTERVAL
 from tests.support.builders import ENVIRON, NOON, some_settings
 from tests.support.providers import Answer
 from tests.support.stages import Stage, memory_stage, plenty, real_stage
@@ -21,40 +21,43 @@ HEALTHY = {"EnforcementStatus": "HEALTHY", "SendingEnabled": True, "SendQuota": 
 
 
 @pytest.mark.parametrize(
-    ("told", "words"),
+    ("notifications", "phrase"),
     [
         (OURS, ""),
         ({**OURS, "EventBridgeConfiguration": {}}, ""),
         (None, "does not exist"),
-        ({}, "Nobody tells the bot of uploads to acme-drops"),
-        ({"EventBridgeConfiguration": {}}, "Only EventBridge tells"),
-        ({"LambdaFunctionConfigurations": [{"LambdaFunctionArn": ARN + "other", "Events": ["s3:ObjectCreated:*"]}]}, "Nobody"),
-        ({"LambdaFunctionConfigurations": [{"LambdaFunctionArn": UPLOAD, "Events": ["s3:ObjectRemoved:*"]}]}, "Nobody"),
+        ({}, "Uploads to acme-drops do not reach the bot"),
+        ({"EventBridgeConfiguration": {}}, "reach the bot only through EventBridge"),
+        (
+            {"LambdaFunctionConfigurations": [{"LambdaFunctionArn": ARN + "other", "Events": ["s3:ObjectCreated:*"]}]},
+            "do not reach",
+        ),
+        ({"LambdaFunctionConfigurations": [{"LambdaFunctionArn": UPLOAD, "Events": ["s3:ObjectRemoved:*"]}]}, "do not reach"),
     ],
 )
-def test_bucket_is_well_when_it_tells_our_function_of_uploads(told: Any, words: str) -> None:
-    found = health_rules.bucket("acme-drops", told, UPLOAD, "prod")
-    assert [words in trouble.what for trouble in found] == [True] * bool(words)
-    assert all("chalice deploy --stage prod" in trouble.next for trouble in found)
+def test_bucket_must_notify_our_function_of_uploads(notifications: Any, phrase: str) -> None:
+    problems = health_rules.bucket("acme-drops", notifications, UPLOAD, "prod")
+    assert [phrase in problem.what for problem in problems] == [True] * bool(phrase)
+    assert all("chalice deploy --stage prod" in problem.next for problem in problems)
 
 
 @pytest.mark.parametrize(
-    ("ago", "words"),
+    ("ago", "phrase"),
     [
-        (None, "No sweep has ended yet"),
+        (None, "No sweep has finished yet"),
         (timedelta(minutes=14), ""),
         (timedelta(minutes=15), "15 minutes ago"),
-        (timedelta(hours=3, minutes=10), "3 hours ago"),
+        (timedelta(hours=3, minutes=10), "3 h 10 min ago"),
         (timedelta(days=2), "2 days ago"),
     ],
 )
-def test_sweep_is_late_after_a_quarter_of_an_hour(ago: timedelta | None, words: str) -> None:
-    found = health_rules.sweep(NOON - ago if ago else None, NOON, "prod")
-    assert [words in trouble.what for trouble in found] == [True] * bool(words)
+def test_sweep_is_late_after_15_minutes(ago: timedelta | None, phrase: str) -> None:
+    problems = health_rules.sweep(NOON - ago if ago else None, NOON, "prod")
+    assert [phrase in problem.what for problem in problems] == [True] * bool(phrase)
 
 
 @pytest.mark.parametrize(
-    ("waiting", "ago", "piles_up"),
+    ("count", "ago", "piles_up"),
     [
         (0, timedelta(hours=1), False),
         (1, timedelta(minutes=2), False),
@@ -64,55 +67,53 @@ def test_sweep_is_late_after_a_quarter_of_an_hour(ago: timedelta | None, words: 
         (101, timedelta(minutes=2), True),
     ],
 )
-def test_dead_events_pile_up_when_no_sweep_takes_them_or_too_many_come(
-    waiting: int, ago: timedelta | None, piles_up: bool
-) -> None:
-    assert health_rules.dead_letters_pile_up(waiting, NOON - ago if ago else None, NOON) is piles_up
+def test_dead_letters_pile_up_without_a_sweep_or_beyond_its_capacity(count: int, ago: timedelta | None, piles_up: bool) -> None:
+    assert health_rules.dead_letters_pile_up(count, NOON - ago if ago else None, NOON) is piles_up
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"),
+    ("changes", "phrase"),
     [
         ({}, ""),
-        ({"SendingEnabled": False}, "switched off in eu-west-1"),
+        ({"SendingEnabled": False}, "disabled in eu-west-1"),
         ({"EnforcementStatus": "PROBATION"}, "PROBATION"),
-        ({"SendQuota": {"Max24HourSend": 200.0, "SentLast24Hours": 160.0}}, "160 of the 200 mails"),
+        ({"SendQuota": {"Max24HourSend": 200.0, "SentLast24Hours": 160.0}}, "160 of the 200 e-mails"),
         ({"SendQuota": {"Max24HourSend": -1.0, "SentLast24Hours": 1e6}}, ""),
     ],
 )
-def test_mail_account_is_judged_by_what_it_may_still_send(changes: dict[str, Any], words: str) -> None:
-    found = health_rules.mail({**HEALTHY, **changes}, "eu-west-1")
-    assert [words in trouble.what for trouble in found] == [True] * bool(words)
+def test_mail_account_must_be_allowed_to_send(changes: dict[str, Any], phrase: str) -> None:
+    problems = health_rules.mail({**HEALTHY, **changes}, "eu-west-1")
+    assert [phrase in problem.what for problem in problems] == [True] * bool(phrase)
 
 
 class CountingStore:
-    """A control item that counts."""
+    """A control item that counts reads and writes."""
 
     def __init__(self, store: Any) -> None:
         self._store, self.reads, self.writes = store, 0, 0
 
     def read(self) -> dict[str, str]:
         self.reads += 1
-        told: dict[str, str] = self._store.read()
-        return told
+        item: dict[str, str] = self._store.read()
+        return item
 
     def put(self, name: str, value: str) -> None:
         self.writes += name == "swept"
         self._store.put(name, value)
 
 
-def test_hour_of_sweeps_costs_a_write_and_a_read_every_five_minutes() -> None:
+def test_sweeps_cost_a_write_and_a_read_every_five_minutes() -> None:
     stage = memory_stage()
     stage.store = store = CountingStore(stage.store)  # type: ignore[assignment]
     stage.deliverer, stage.bot = stage.container()
     stage.sweep_for(hours=1)
-    every_five_minutes = 60 / (NOTED_EVERY / timedelta(minutes=1))
+    every_five_minutes = 60 / (RECORD_INTERVAL / timedelta(minutes=1))
     assert (store.writes, store.reads) == (every_five_minutes, every_five_minutes + 1)
 
 
-def test_sweep_that_fails_does_not_count_as_ended() -> None:
+def test_failed_sweep_is_not_recorded() -> None:
     stage = memory_stage()
-    stage.answer(Answer.LATER)
+    stage.answer(Answer.UNREACHABLE)
     stage.ledger.due = refuse
     with pytest.raises(ClientError):
         stage.sweep()
@@ -125,7 +126,7 @@ def refuse(*_: Any, **__: Any) -> Any:
 
 @pytest.fixture
 def stage(ministack: MiniStack) -> Stage:
-    """A stage whose bucket tells its function, with an empty dead-event queue, just swept."""
+    """A stage whose bucket notifies its function, with an empty dead-letter queue, just swept."""
     stage = real_stage(ministack)
     ministack.client("s3").create_bucket(Bucket="acme-drops")
     overwrite(ministack, OURS)
@@ -133,39 +134,39 @@ def stage(ministack: MiniStack) -> Stage:
     return stage
 
 
-def overwrite(ministack: MiniStack, told: Any) -> None:
-    """What another tool does: S3 keeps one configuration a bucket."""
+def overwrite(ministack: MiniStack, notifications: Any) -> None:
+    """Replace the bucket's notifications, as another tool would: S3 has one configuration per bucket."""
     client = ministack.client("s3")
     client.put_bucket_notification_configuration(
-        Bucket="acme-drops", NotificationConfiguration=told, SkipDestinationValidation=True
+        Bucket="acme-drops", NotificationConfiguration=notifications, SkipDestinationValidation=True
     )
 
 
 def watch(stage: Stage, clients: Any, *, arn: str = ARN + "watch") -> list[str]:
     environ = {**ENVIRON, "DROPNOTE_DEAD_EVENTS": "dropnote-prod-dead-events"}
-    return [trouble.kind for trouble in HealthCheck(stage.deliverer, environ, clients).run(arn, plenty)]
+    return [problem.kind for problem in HealthCheck(stage.deliverer, environ, clients).run(arn, plenty)]
 
 
-def test_bot_that_is_well_tells_nobody(stage: Stage, ministack: MiniStack) -> None:
+def test_healthy_bot_notifies_nobody(stage: Stage, ministack: MiniStack) -> None:
     assert watch(stage, ministack.client) == []
     assert stage.sent == []
 
 
-def test_overwritten_bucket_notification_is_found_and_told_once(stage: Stage, ministack: MiniStack) -> None:
+def test_owner_is_notified_once_a_day_of_overwritten_bucket_notifications(stage: Stage, ministack: MiniStack) -> None:
     overwrite(ministack, {})
     for _ in range(5):
         assert watch(stage, ministack.client) == ["bucket"]
         stage.later(hours=1)
         stage.sweep()
     assert stage.addresses() == ["ben@example.com"]
-    assert "Nobody tells the bot of uploads to acme-drops" in stage.sent[0][2].text
+    assert "Uploads to acme-drops do not reach the bot" in stage.sent[0][2].text
     stage.later(days=1)
     stage.sweep()
     watch(stage, ministack.client)
-    assert len(stage.sent) == 2  # it is still so the next day
+    assert len(stage.sent) == 2  # the problem persists the next day
 
 
-def test_queue_that_no_sweep_empties_is_told_besides_the_sweep(stage: Stage, ministack: MiniStack) -> None:
+def test_dead_letters_that_no_sweep_takes_are_reported_besides_the_sweep(stage: Stage, ministack: MiniStack) -> None:
     queue = ministack.client("sqs")
     queue.send_message(QueueUrl=queue.get_queue_url(QueueName="dropnote-prod-dead-events")["QueueUrl"], MessageBody="{}")
     assert watch(stage, ministack.client) == []
@@ -174,9 +175,7 @@ def test_queue_that_no_sweep_empties_is_told_besides_the_sweep(stage: Stage, min
     assert len(stage.sent) == 2
 
 
-def test_what_aws_does_not_answer_is_logged_and_not_told(
-    stage: Stage, ministack: MiniStack, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_errors_of_aws_are_logged_and_not_reported(stage: Stage, ministack: MiniStack, caplog: pytest.LogCaptureFixture) -> None:
     def clients(service: str) -> Any:
         return refuse() if service == "s3" else ministack.client(service)
 
@@ -186,12 +185,12 @@ def test_what_aws_does_not_answer_is_logged_and_not_told(
     assert "the notifications of acme-drops" in line
 
 
-def test_watch_without_a_functions_name_asks_no_bucket(stage: Stage, ministack: MiniStack) -> None:
+def test_watch_without_a_function_name_checks_no_bucket(stage: Stage, ministack: MiniStack) -> None:
     overwrite(ministack, {})
     assert watch(stage, ministack.client, arn="") == []
 
 
-def test_troubles_of_one_kind_are_one_message(ministack: MiniStack) -> None:
+def test_problems_of_one_kind_are_one_message(ministack: MiniStack) -> None:
     more = "".join(f'[[rules]]\nname = "{name}"\nbucket = "{name}"\nnotify = ["email:asha"]\n' for name in ("one", "two"))
     stage = real_stage(ministack, some_settings(more))
     stage.sweep()

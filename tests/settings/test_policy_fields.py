@@ -1,11 +1,11 @@
-"""The knobs that keep the bot calm: read, refused where they contradict each other, and as the documents show them."""
+"""Fields that limit and delay messages: read, rejected where they contradict each other, and valid as the docs show them."""
 
 import re
 
 import pytest
 
 from chalicelib.domain.budget import DEFAULT_PERSON_LIMITS
-from chalicelib.domain.bundle import By
+from chalicelib.domain.bundle import Grouping
 from chalicelib.domain.event import Severity
 from chalicelib.domain.settings import Settings, SettingsError
 from tests.support.builders import some_settings
@@ -15,82 +15,86 @@ NOTIFY = 'notify = ["email:asha", "sms:asha"]'
 ZONE = 'timezone = "Asia/Kolkata"'
 
 
-def with_rule(more: str, person: str = "") -> Settings:
-    return some_settings(**{NOTIFY: f"{NOTIFY}\n{more}", ZONE: f"{ZONE}\n{person}"})
+def with_fields(rule: str, person: str = "") -> Settings:
+    return some_settings(**{NOTIFY: f"{NOTIFY}\n{rule}", ZONE: f"{ZONE}\n{person}"})
 
 
-def refused(more: str, person: str = "") -> str:
+def errors_with(rule: str, person: str = "") -> str:
     with pytest.raises(SettingsError) as caught:
-        with_rule(more, person)
+        with_fields(rule, person)
     return "\n".join(map(str, caught.value.findings))
 
 
-def test_knobs_of_a_rule() -> None:
-    (rule,) = with_rule('then = "10m"\nby = "folder/2"\nseverity = "warning"\nquiet = "weekend"\nbudget = "20 per hour"').rules
-    assert (rule.by, rule.severity, rule.urgent) == (By("folder", 2), Severity.WARNING, False)
-    assert [str(each) for each in (*rule.quiet, *rule.budget)] == ["weekend", "20 messages per hour"]
+def test_policy_fields_of_a_rule_are_read() -> None:
+    (rule,) = with_fields('then = "10m"\nby = "folder/2"\nseverity = "warning"\nquiet = "weekend"\nbudget = "20 per hour"').rules
+    assert (rule.by, rule.severity, rule.urgent) == (Grouping("folder", 2), Severity.WARNING, False)
+    assert [str(value) for value in (*rule.quiet, *rule.budget)] == ["weekend", "20 messages per hour"]
 
 
-def test_what_is_critical_is_urgent_unless_the_settings_say_otherwise() -> None:
-    assert with_rule('severity = "critical"').rules[0].urgent
-    assert not with_rule('severity = "critical"\nurgent = false\nthen = "10m"').rules[0].urgent
+def test_critical_rule_is_urgent_by_default() -> None:
+    assert with_fields('severity = "critical"').rules[0].urgent
+    assert not with_fields('severity = "critical"\nurgent = false\nthen = "10m"').rules[0].urgent
 
 
-def test_a_person_has_a_budget_unless_the_settings_say_otherwise() -> None:
-    assert with_rule("").people["asha"].budget == DEFAULT_PERSON_LIMITS
-    assert with_rule("", "budget = []").people["asha"].budget == ()
+def test_person_has_a_budget_by_default() -> None:
+    assert with_fields("").people["asha"].budget == DEFAULT_PERSON_LIMITS
+    assert with_fields("", "budget = []").people["asha"].budget == ()
 
 
-def test_a_delivery_of_many_files_is_by_folder_unless_the_settings_say_otherwise() -> None:
-    assert with_rule("complete = { files = 24 }").rules[0].by == By("folder")
-    assert with_rule('complete = { files = 24 }\nby = "bucket"').rules[0].by == By("bucket")
+def test_batch_is_grouped_by_folder_by_default() -> None:
+    assert with_fields("complete = { files = 24 }").rules[0].by == Grouping("folder")
+    assert with_fields('complete = { files = 24 }\nby = "bucket"').rules[0].by == Grouping("bucket")
 
 
 @pytest.mark.parametrize(
-    ("rule", "person", "told"),
+    ("rule", "person", "error"),
     [
-        ('then = "10m"\ncomplete = "_SUCCESS"', "", "then: complete tells of a delivery once"),
-        ('digest = "hourly"\nthen = "10m"', "", "digest: a digest bundles by itself"),
-        ('urgent = true\nthen = "10m"', "", "urgent: what is urgent waits for nothing, and then lets it wait"),
-        ('severity = "critical"\nquiet = "weekend"', "", "urgent: what is urgent waits for nothing, and quiet lets it wait"),
-        ('by = "folder"', "", "by: there is nothing to bundle"),
-        ('then = "30s"', "", "then: '30s' is too short"),
-        ('then = "10m"\nby = "colour"', "", "by: 'colour' is nothing to bundle by"),
-        ('complete = { files = 3, quiet = "5m" }', "", "complete: one of marker, files and quiet"),
-        ('complete = { quiet = "7h" }', "", "complete: its quiet is as long as all the time it has"),
-        ("complete = { fils = 3 }", "", "fils: there is no such field; did you mean 'files'?"),
-        ('key = "in/**/*.csv"\ncomplete = "_SUCCESS"', "", "complete: no key that the rule wants ends in _SUCCESS"),
-        ('quiet = "07:00-22:00"', 'quiet = "22:00-07:00"', "quiet: it leaves no time to tell asha"),
-        ('digest = "daily 23:00"', 'quiet = "22:00-07:00"', "digest: it falls into quiet hours of asha"),
-        ("", 'quiet = ["00:00-12:00", "12:00-24:00"]', "quiet: it leaves no time to tell anything"),
-        ("", 'quiet = "22:00-07:00"\ndigest = "daily 06:00"', "digest: it falls into the quiet hours"),
-        ("", "all_quiet = true", "all_quiet: it goes with a digest"),
-        ("", "all_quiet = 1", "all_quiet: it is a whole number, not true or false"),
-        ("", 'quiet = "at night"', "quiet: 'at night' is no quiet time; write"),
-        ("", 'digest = "daily"', "digest: 'daily' is no time for digests; write"),
-        ("", 'budget = "some"', "budget: 'some' is no budget"),
-        ('severity = "hot"', "", "severity: 'hot' is none of info, warning, critical"),
+        ('then = "10m"\ncomplete = "_SUCCESS"', "", "then: 'then' and 'complete' cannot be combined; remove one"),
+        ('digest = "hourly"\nthen = "10m"', "", "digest: 'digest' and 'then' cannot be combined (a digest is already a summary)"),
+        ('urgent = true\nthen = "10m"', "", "urgent: 'urgent' and 'then' cannot be combined (urgent messages are not delayed)"),
+        (
+            'severity = "critical"\nquiet = "weekend"',
+            "",
+            "severity: a critical rule is urgent and cannot have 'quiet'; remove quiet",
+        ),
+        ('by = "folder"', "", "by: 'by' works only with 'then' or 'complete'"),
+        ('then = "30s"', "", "then: '30s' is too short; use \"2m\" or more"),
+        ('then = "10m"\nby = "colour"', "", "by: unknown value 'colour'; use"),
+        ('complete = { files = 3, quiet = "5m" }', "", "complete: needs exactly one of marker, files and quiet"),
+        ('complete = { quiet = "7h" }', "", "complete: quiet must be shorter than within"),
+        ("complete = { fils = 3 }", "", "complete.fils: unknown field; did you mean 'files'?"),
+        ('key = "in/**/*.csv"\ncomplete = "_SUCCESS"', "", "complete: key never matches _SUCCESS"),
+        ('quiet = "07:00-22:00"', 'quiet = "22:00-07:00"', "quiet: quiet hours of the rule and of asha cover the whole week"),
+        ('digest = "daily 23:00"', 'quiet = "22:00-07:00"', "digest: falls in the quiet hours of asha"),
+        ("", 'quiet = ["00:00-12:00", "12:00-24:00"]', "quiet: quiet hours cover the whole week"),
+        ("", 'quiet = "22:00-07:00"\ndigest = "daily 06:00"', "digest: falls in the quiet hours"),
+        ("", "all_quiet = true", "all_quiet: 'all_quiet' works only with 'digest'"),
+        ("", "all_quiet = 1", "all_quiet: must be true or false, not a whole number"),
+        ("", 'quiet = "at night"', "quiet: invalid quiet hours 'at night'; use for example"),
+        ("", 'digest = "daily"', "digest: invalid digest time 'daily'; use for example"),
+        ("", 'budget = "some"', "budget: invalid budget 'some'; use for example"),
+        ('severity = "hot"', "", "severity: unknown value 'hot'; use one of: critical, info, warning"),
     ],
 )
-def test_contradictions_and_slips_are_told_with_what_to_do(rule: str, person: str, told: str) -> None:
-    assert told in refused(rule, person)
+def test_invalid_and_contradicting_fields_are_errors_with_a_next_step(rule: str, person: str, error: str) -> None:
+    assert error in errors_with(rule, person)
 
 
-def test_a_digest_in_the_middle_of_quiet_hours_that_leave_it_other_times_is_fine() -> None:
-    assert with_rule('digest = "hourly"', 'quiet = "22:00-07:00"').rules[0].digest
+def test_hourly_digest_may_be_due_in_some_quiet_hours() -> None:
+    assert with_fields('digest = "hourly"', 'quiet = "22:00-07:00"').rules[0].digest
 
 
-def test_every_knob_of_the_documents_and_of_the_shipped_file_can_be_read() -> None:
+def test_every_example_in_the_docs_and_in_the_shipped_file_is_valid() -> None:
     calm = (PROJECT / "docs" / "calm.md").read_text()
     shipped = (PROJECT / "chalicelib" / "dropnote.toml").read_text()
-    words = "then|by|complete|digest|all_quiet|quiet|severity|urgent|empty|budget"
-    alert_policy = re.findall(rf"^    ((?:{words}) = .*?) *(?:#.*)?$", calm, re.MULTILINE)
-    alert_policy += re.findall(rf"^# ((?:{words}) = .*?) *(?:#.*)?$", shipped, re.MULTILINE)
-    assert len(alert_policy) > 20
-    for knob in alert_policy:
-        name = knob.partition(" ")[0]
-        more = 'then = "10m"' if name == "by" else ""
+    names = "then|by|complete|digest|all_quiet|quiet|severity|urgent|empty|budget"
+    examples = re.findall(rf"^    ((?:{names}) = .*?) *(?:#.*)?$", calm, re.MULTILINE)
+    examples += re.findall(rf"^# ((?:{names}) = .*?) *(?:#.*)?$", shipped, re.MULTILINE)
+    assert len(examples) > 20
+    for example in examples:
+        name = example.partition(" ")[0]
+        needed = 'then = "10m"' if name == "by" else ""
         if name == "all_quiet":
-            with_rule("", f'digest = "daily 08:00"\n{knob}')
+            with_fields("", f'digest = "daily 08:00"\n{example}')
         else:
-            with_rule(f"{more}\n{knob}")
+            with_fields(f"{needed}\n{example}")
