@@ -42,6 +42,8 @@ def project(tmp_path: Path) -> Path:
         ("chalicelib/domain/event.py", "from .. import bot"),
         ("chalicelib/policy/outcome.py", "def late() -> None:\n    from ..delivery import deliver"),
         ("chalicelib/channels/ses.py", "import workbench"),
+        ("workbench/reports/counts.py", "from ..cli import counts"),
+        ("workbench/bootstrap/steps.py", "import click"),
     ],
 )
 def test_import_upwards_breaks_the_contract(project: Path, module: str, line: str) -> None:

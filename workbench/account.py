@@ -1,4 +1,4 @@
-"""Which account a command works on: the local world, or a stage that is deployed, by boto3's usual credentials."""
+"""The account that a command works on: the local environment, or a deployed stage with boto3's usual credentials."""
 
 import json
 import os
@@ -10,17 +10,18 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.assembly import load_settings, make_bot
+from chalicelib.assembly import SETTINGS_FILE, load_settings, make_bot
 from chalicelib.bot import Bot
 from chalicelib.domain.settings import Settings, SettingsError
 
 from .deployment.config import read_stage
 from .local.running import read_running
 from .paths import PROJECT
+from .settings_lines import describe
 
-_LOG_IN = "Log in with `aws configure` or `aws sso login`, or name who you are with AWS_PROFILE."
+_LOG_IN = "Log in with `aws configure` or `aws sso login`, or set AWS_PROFILE."
 _HINTS = {
-    "NoRegionError": "Choose one with `aws configure`, or for once with AWS_DEFAULT_REGION=eu-west-1.",
+    "NoRegionError": "Choose one with `aws configure`, or set AWS_DEFAULT_REGION=eu-west-1 for this command.",
     "NoCredentialsError": _LOG_IN,
     "PartialCredentialsError": _LOG_IN,
     "SSOTokenLoadError": _LOG_IN,
@@ -30,68 +31,68 @@ _HINTS = {
 
 
 class AccountError(Exception):
-    """The account cannot be worked on; one sentence, and what to do."""
+    """The account cannot be used: what is wrong and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One stage's account. `client` makes boto3 clients of it."""
+    """The account of one stage. `client` creates boto3 clients for it."""
 
     stage: str
     settings: Settings
     variables: Mapping[str, str]
     client: Callable[..., Any]
-    listed: Path  # the file in which Chalice lists what it deployed; there is none on a machine that did not deploy
+    deployed_file: Path  # Chalice's list of what it deployed; missing on a machine that did not deploy
 
     def resources(self) -> list[dict[str, Any]] | None:
-        """What Chalice says that it deployed; None where another machine did."""
+        """The resources that Chalice deployed; None if another machine deployed them."""
         try:
-            told: list[dict[str, Any]] = json.loads(self.listed.read_text())["resources"]
+            resources: list[dict[str, Any]] = json.loads(self.deployed_file.read_text())["resources"]
         except OSError:
             return None
-        return told
+        return resources
 
     def bot(self) -> Bot:
-        """The bot as the stage's functions run it. Here it only reads and writes the ledger: the sweep does the sending."""
+        """The bot as the stage's functions run it. Here it only reads and writes the ledger; the sweep sends."""
         return make_bot(self.settings, self.variables, self.client)
 
 
-def settings_of(stage: str, more: Mapping[str, str] | None = None) -> tuple[Settings, dict[str, str]]:
-    """A stage's settings, and the environment that fills them; `more` is over it.
+def settings_of(stage: str, overrides: Mapping[str, str] | None = None) -> tuple[Settings, dict[str, str]]:
+    """Return a stage's settings and the environment variables they use; `overrides` replace variables.
 
     Raises:
-        AccountError: there is no such stage, or its settings are not in order.
+        AccountError: the stage is unknown, or its settings have errors.
     """
     try:
-        variables = {**os.environ, **read_stage(PROJECT, stage)["environment_variables"], **(more or {})}
+        variables = {**os.environ, **read_stage(PROJECT, stage)["environment_variables"], **(overrides or {})}
         return load_settings(variables), variables
     except KeyError as error:
-        raise AccountError(f"There is no stage {stage} in .chalice/config.json.") from error
+        raise AccountError(f"unknown stage {stage!r}: not in .chalice/config.json") from error
     except SettingsError as error:
-        raise AccountError(f"chalicelib/dropnote.toml is not in order: run .venv/bin/dropnote check. {error}") from error
+        raise AccountError(f"chalicelib/dropnote.toml has errors:\n{describe(error, SETTINGS_FILE)}") from error
 
 
 def find_account(stage: str) -> Account:
-    """The account of a stage: "local" is the local world that runs.
+    """Return the account of a stage; "local" is the running local environment.
 
     Raises:
-        AccountError: no world runs, there is no such stage, or its settings are not in order.
+        AccountError: no local environment is running, the stage is unknown, or its settings have errors.
     """
     if stage != "local":
         settings, variables = settings_of(stage)
-        import boto3  # a third of a second that the local world does not need
+        import boto3  # takes a third of a second, not needed for the local environment
 
         return Account(stage, settings, variables, boto3.client, PROJECT / ".chalice" / "deployed" / f"{stage}.json")
-    world = read_running()
-    if world is None:
-        raise AccountError("No local world runs here: start one with `make run` in another terminal, or name a --stage.")
-    settings, variables = settings_of(stage, {"TWILIO_BASE_URL": world.desk, "SHOP_URL": world.shop})
-    return Account(stage, settings, variables, lambda service, **_: world.client(service), Path(world.deployed))
+    running = read_running()
+    if running is None:
+        raise AccountError("the local environment is not running; start it with `make run` in another terminal, or pass --stage")
+    settings, variables = settings_of(stage, {"TWILIO_BASE_URL": running.server, "SHOP_URL": running.shop})
+    return Account(stage, settings, variables, lambda service, **_: running.client(service), Path(running.deployed))
 
 
 @contextmanager
-def telling() -> Iterator[None]:
-    """Turn what AWS refuses into one sentence.
+def readable_aws_errors() -> Iterator[None]:
+    """Turn an error from AWS into one sentence.
 
     Raises:
         AccountError: with that sentence.
@@ -99,8 +100,8 @@ def telling() -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        told = error.response.get("Error", {})
-        raise AccountError(f"AWS refused {error.operation_name}: {told.get('Code')}: {told.get('Message')}") from error
+        reason = error.response.get("Error", {})
+        raise AccountError(f"AWS rejected {error.operation_name}: {reason.get('Code')}: {reason.get('Message')}") from error
     except BotoCoreError as error:
         hint = _HINTS.get(type(error).__name__, "")
-        raise AccountError(f"AWS cannot be asked: {error}{'' if str(error).endswith('.') else '.'} {hint}".rstrip()) from error
+        raise AccountError(f"Could not call AWS: {error}{'' if str(error).endswith('.') else '.'} {hint}".rstrip()) from error

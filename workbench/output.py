@@ -1,4 +1,4 @@
-"""How the commands speak: pretty on a terminal, plain in a pipe, JSON when asked; one sentence when something is wrong."""
+"""Output of the commands: formatted on a terminal, plain in a pipe, JSON on request, errors as one sentence."""
 
 import json
 import sys
@@ -11,12 +11,12 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-out = Console(highlight=False, soft_wrap=True)  # a line to copy stays one line
+out = Console(highlight=False, soft_wrap=True)  # never wrap: a printed command can be copied as one line
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def fail(sentence: str, detail: str = "") -> NoReturn:
-    """Say what is wrong and leave with exit code 1."""
+    """Print an error, after its detail if it has one, and exit with code 1."""
     if detail:
         err.print(Text(detail.rstrip(), style="dim"))
     err.print(Text(sentence, style="red" if err.is_terminal else ""))
@@ -24,42 +24,48 @@ def fail(sentence: str, detail: str = "") -> NoReturn:
 
 
 def say(text: str, style: str = "") -> None:
-    """One line, as it is: square brackets are no markup."""
+    """Print one line literally: square brackets are not markup."""
     out.print(Text(text, style=style if out.is_terminal else ""))
 
 
-def as_json(value: Any) -> None:
-    """One JSON document on standard output."""
+def print_json(value: Any) -> None:
+    """Print one JSON document on standard output."""
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table on a terminal, tab-separated lines in a pipe."""
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table on a terminal, tab-separated lines in a pipe."""
     if not out.is_terminal:
         for row in [columns, *rows]:
             sys.stdout.write("\t".join(row) + "\n")
         return
-    drawn = Table(box=None, header_style="dim", pad_edge=False)
+    table = Table(box=None, header_style="dim", pad_edge=False)
     for column in columns:
-        drawn.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold")
     for row in rows:
-        drawn.add_row(*(Text(cell) for cell in row))
-    out.print(drawn, soft_wrap=False)
+        table.add_row(*(Text(cell) for cell in row))
+    out.print(table, soft_wrap=False)
 
 
 @contextmanager
-def working(what: str) -> Iterator[Any]:
-    """Show that something takes its time: a spinner on a terminal, a line on standard error otherwise."""
+def progress(title: str) -> Iterator[Any]:
+    """Show that work is in progress: a spinner on a terminal, a line per step on standard error otherwise.
+
+    Yields the function that reports a step.
+    """
     if err.is_terminal:
-        with err.status(what) as status:
+        with err.status(title) as status:
             yield status.update
     else:
         yield lambda step: err.print(Text(f"{step} …"))
 
 
 @contextmanager
-def bar(what: str, total: int) -> Iterator[Any]:
-    """A progress bar on a terminal, nothing otherwise; gives what moves it one further and says what is done now."""
-    with Progress(console=err, disable=not err.is_terminal, transient=True) as progress:
-        task = progress.add_task(what, total=total)
-        yield lambda done: progress.update(task, advance=1, description=done)
+def progress_bar(title: str, total: int) -> Iterator[Any]:
+    """Show a progress bar on a terminal, nothing otherwise.
+
+    Yields the function that advances the bar by one; its argument describes the current step.
+    """
+    with Progress(console=err, disable=not err.is_terminal, transient=True) as bar:
+        task = bar.add_task(title, total=total)
+        yield lambda step: bar.update(task, advance=1, description=step)

@@ -1,1 +1,1 @@
-"""The dropnote command: one module a command group, no logic."""
+"""The dropnote command: one module per command group, no logic. May import every other package of the workbench."""

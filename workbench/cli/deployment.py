@@ -1,4 +1,4 @@
-"""`dropnote setup`, `finish` and `remove`: what goes before and after `chalice deploy`."""
+"""`dropnote setup`, `package`, `finish` and `remove`: the steps before and after `chalice deploy`."""
 
 import os
 import subprocess
@@ -13,184 +13,204 @@ from typing import Any
 
 import click
 
-from ..account import AccountError, telling
+from ..account import AccountError, readable_aws_errors
 from ..deployment.config import read_stage, stages
 from ..deployment.finish import finish_stage
-from ..deployment.grants import Place, secret_names
+from ..deployment.grants import StageLocation, secret_names
 from ..deployment.remove import Removal
 from ..deployment.setup import Setup, SetupError
 from ..deployment.stack import Plan, StackError
-from ..output import fail, say, table, working
+from ..output import fail, print_table, progress, say
 from ..paths import PROJECT, WHEELS
 
-_STAGE = click.option("--stage", required=True, help="Such as dev or prod.")
-_YES = click.option("--yes", is_flag=True, help="Ask nothing: for scripts.")
+_STAGE = click.option("--stage", required=True, help="For example dev or prod")
+_YES = click.option("--yes", is_flag=True, help="Do not ask anything, for scripts")
 
 
 def on_aws(command: Callable[..., None]) -> Callable[..., None]:
-    """Turn what goes wrong in an account into one sentence and exit code 1."""
+    """Report errors of the account in one sentence, with exit code 1."""
 
     @wraps(command)
     def run(**arguments: Any) -> None:
         try:
-            with telling():
+            with readable_aws_errors():
                 command(**arguments)
         except (AccountError, SetupError, StackError) as error:
             fail(str(error))
         except click.Abort:
-            fail("Stopped: nothing more was changed.")
+            fail("stopped; nothing more was changed")
 
     return run
 
 
 def clients(service: str) -> Any:
-    """boto3.client, made when the first is needed."""
-    import boto3  # a third of a second that the local world does not need
+    """A boto3 client. Imports boto3 on first use."""
+    import boto3  # takes a third of a second, which the local environment does not need
 
     return boto3.client(service)
 
 
 @click.command()
 @_STAGE
-@click.option("--set", "given", multiple=True, metavar="NAME=VALUE", help="The value of ${NAME} in dropnote.toml.")
-@click.option("--rotate", is_flag=True, help="Ask for the secrets again, though they are there.")
+@click.option("--set", "values", multiple=True, metavar="NAME=VALUE", help="The value of ${NAME} in dropnote.toml")
+@click.option("--rotate", is_flag=True, help="Ask for every secret again and replace it")
 @_YES
 @on_aws
-def setup(stage: str, given: Sequence[str], rotate: bool, yes: bool) -> None:
-    """Make what a stage needs in your account: shows the changes first. Safe to run again."""
-    work = Setup(PROJECT, stage, clients)
-    variables = _filled(work, dict(_pair(each) for each in given), yes)
-    settings = work.settings(variables)
-    place = work.place(settings)
-    say(f"account {place.account}, region {place.region}, stage {stage}")
+def setup(stage: str, values: Sequence[str], rotate: bool, yes: bool) -> None:
+    """Create what a stage needs in your account
+
+    Shows the changes first. Safe to run again.
+    """
+    stage_setup = Setup(PROJECT, stage, clients)
+    variables = _variables(stage_setup, dict(_pair(value) for value in values), yes)
+    settings = stage_setup.settings(variables)
+    location = stage_setup.location(settings)
+    say(f"account {location.account}, region {location.region}, stage {stage}")
     prefix = variables["DROPNOTE_SECRETS"]
-    wanted = secret_names(settings) if rotate else work.missing_secrets(settings, prefix)
-    secrets = {name: _secret(name, stage, yes) for name in wanted}
-    plan = work.plan(settings)
+    names = secret_names(settings) if rotate else stage_setup.missing_secrets(settings, prefix)
+    secrets = {name: _secret(name, stage, yes) for name in names}
+    plan = stage_setup.plan(settings)
     _show(plan)
     if plan.id and not yes:
-        _confirm(work, plan)
-    with working("making the changes") as step:
-        work.stack.execute(plan, step)
-    streams, deaf = work.streams(settings)
-    for sentence in deaf:
-        say(f"{sentence} Run this again when it is.", "yellow")
+        _confirm(stage_setup, plan)
+    with progress("Making the changes") as step:
+        stage_setup.stack.execute(plan, step)
+    streams, warnings = stage_setup.streams(settings)
+    for warning in warnings:
+        say(warning, "yellow")
+    if warnings:
+        say("Run this command again when that is fixed.", "yellow")
     variables |= streams
     for name, value in secrets.items():
-        work.put_secret(prefix, name, value)
-        say(f"{prefix}{name}: kept as a SecureString")
-    work.keep_logs(settings, variables, place)
-    for folder, count in Counter(str(Path(file).parent) for file in work.write(settings, variables, place)).items():
+        stage_setup.put_secret(prefix, name, value)
+        say(f"{prefix}{name}: stored as a SecureString")
+    stage_setup.create_log_groups(settings, variables, location)
+    files = stage_setup.write(settings, variables, location)
+    for folder, count in Counter(str(Path(file).parent) for file in files).items():
         say(f"{folder}: {count} file{'s' * (count > 1)} written")
-    _say_next(place)
+    _print_next_step(location)
 
 
-def _say_next(place: Place) -> None:
-    if place.sandbox:
-        say("SES is in its sandbox: mail reaches verified addresses only. `dropnote doctor` says how to leave it.")
-    say(f"next: .venv/bin/chalice deploy --stage {place.stage}, then .venv/bin/dropnote finish --stage {place.stage}")
+def _print_next_step(location: StageLocation) -> None:
+    if location.sandbox:
+        say("SES is in the sandbox: mail reaches only verified addresses. Run `dropnote doctor` to see how to leave it.")
+    say(f"next: .venv/bin/chalice deploy --stage {location.stage}, then .venv/bin/dropnote finish --stage {location.stage}")
 
 
 @click.command()
 @_STAGE
-@click.option("--public-url", default="", help="Where the routes are, when a domain of yours stands before them.")
+@click.option("--public-url", default="", help="URL of the routes, if you use your own domain")
 @on_aws
 def finish(stage: str, public_url: str) -> None:
-    """Set what Chalice cannot, after each deploy: retries, dead events, the public URL. Safe to run again."""
+    """Finish a deploy: set retries, dead-letter queues, public URL
+
+    Sets what Chalice cannot. Run it after each deploy; safe to run again.
+    """
     for line in finish_stage(PROJECT, stage, clients, public_url):
         say(line)
 
 
 @click.command()
 @_STAGE
-@click.option("--tables", is_flag=True, help="The ledger and the counters too: who was told what is gone then.")
+@click.option("--tables", is_flag=True, help="Also delete the ledger and the counters, with the record of what was sent")
 @_YES
 @on_aws
 def remove(stage: str, tables: bool, yes: bool) -> None:
-    """Take a stage back: functions, bindings, roles, logs, secrets, stack. Says what it leaves."""
-    work = Removal(PROJECT, stage, clients)
-    if waiting := work.dead_events():
-        say(f"{waiting} dead events wait and nobody was told of them: the sweep takes them within minutes, if it runs.")
+    """Remove a stage from your account
+
+    Removes functions, triggers, roles, logs, secrets and the stack, and lists what remains.
+    """
+    removal = Removal(PROJECT, stage, clients)
+    if count := removal.dead_letter_count():
+        say(f"The dead-letter queue has {count} unprocessed events. If the sweep runs, it processes them within minutes.")
     if not yes and not click.confirm(f"Remove stage {stage}{' and its tables' if tables else ''}?", default=False):
         raise click.Abort
-    if work.is_deployed():
+    if removal.is_deployed():
         _chalice("delete", "--stage", stage)
-    for line in work.run(tables=tables):
+    for line in removal.run(tables=tables):
         say(line)
-    for line in work.left():
-        say(f"left: {line}")
+    for line in removal.kept():
+        say(f"kept: {line}")
 
 
 @click.command()
-@click.option("--stage", default="local", show_default=True, help="Whose lambda_architecture in .chalice/config.json counts.")
+@click.option(
+    "--stage", default="local", show_default=True, help="The stage in .chalice/config.json with the lambda_architecture"
+)
 @on_aws
 def package(stage: str) -> None:
-    """Compile what the zip needs into vendor/, which `chalice deploy` takes along: cold starts are twice as quick."""
-    from ..packaging.build import MACHINES, PackagingError, build, download
+    """Compile code into vendor/, for faster cold starts
+
+    `chalice deploy` adds vendor/ to the zip; cold starts then take half the time.
+    """
+    from ..packaging.build import MACHINES, PackagingError, build, download_wheels
 
     if stage not in stages(PROJECT):
-        raise SetupError(f"There is no stage {stage} in .chalice/config.json: dropnote setup --stage {stage} makes it.")
+        raise SetupError(f"unknown stage {stage!r}; run dropnote setup --stage {stage} first")
     arch = read_stage(PROJECT, stage).get("lambda_architecture", "x86_64")
     try:
-        with working(f"compiling for {arch}"), TemporaryDirectory() as fetched:
+        with progress(f"Compiling for {arch}"), TemporaryDirectory() as fetched:
             wheels = WHEELS
             if MACHINES[arch] != machine():
                 wheels = Path(fetched)
-                download(PROJECT, arch, wheels)
-            built = build(PROJECT, wheels, arch)
+                download_wheels(PROJECT, arch, wheels)
+            result = build(PROJECT, wheels, arch)
     except PackagingError as error:
         raise SetupError(str(error)) from error
-    say(f"vendor/: {built.theirs} modules of packages, {built.ours} of ours, {built.bytes / 1e6:.1f} MB, for {arch}")
+    modules = f"{result.package_modules} modules of packages, {result.app_modules} of the app"
+    say(f"vendor/: {modules}, {result.bytes / 1e6:.1f} MB, for {arch}")
 
 
-def _filled(work: Setup, given: dict[str, str], yes: bool) -> dict[str, str]:
-    """The stage's environment, with what only a person can know: given, asked for at the first set-up, or as it was."""
-    asked = work.asked_for()
-    if slips := [name for name in given if name not in asked]:
-        raise SetupError(f"chalicelib/dropnote.toml names no ${{{slips[0]}}}; it names {', '.join(asked) or 'none'}.")
-    variables = work.variables() | given
-    known = given if not work.stack.status() and not yes and sys.stdin.isatty() else variables
-    unknown = [name for name in asked if name not in known]
+def _variables(stage_setup: Setup, values: dict[str, str], yes: bool) -> dict[str, str]:
+    """The stage's environment. Values of placeholders come from --set, from the user at the first set-up, or from config.json."""
+    placeholders, stage = stage_setup.placeholders(), stage_setup.stage
+    if unused := [name for name in values if name not in placeholders]:
+        raise SetupError(
+            f"chalicelib/dropnote.toml does not use ${{{unused[0]}}}; its placeholders: {', '.join(placeholders) or 'none'}"
+        )
+    variables = stage_setup.variables() | values
+    known = values if not stage_setup.stack.status() and not yes and sys.stdin.isatty() else variables
+    unknown = [name for name in placeholders if name not in known]
     if unknown and (yes or not sys.stdin.isatty()):
         flags = " ".join(f"--set {name}=…" for name in unknown)
-        raise SetupError(f"chalicelib/dropnote.toml names what stage {work.stage} does not have: {flags}")
+        raise SetupError(f"stage {stage} has no values for placeholders in chalicelib/dropnote.toml; add {flags}")
     for name in unknown:
-        variables[name] = click.prompt(f"{name} of stage {work.stage}", default=variables.get(name))
+        variables[name] = click.prompt(f"{name} for stage {stage}", default=variables.get(name))
     return variables
 
 
 def _pair(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not (equals and name.isidentifier() and value):
-        raise SetupError(f"--set takes NAME=VALUE, and not {text!r}.")
+        raise SetupError(f"--set: invalid value {text!r}; use NAME=VALUE")
     return name, value
 
 
 def _show(plan: Plan) -> None:
     if not plan.changes:
-        say("the stack is as it should be")
+        say("the stack is up to date")
         return
-    rows = [[each.action.lower(), each.name, each.type, "replaced" if each.replaced else ""] for each in plan.changes]
-    table(["change", "what", "type", ""], rows)
+    rows = [[change.action.lower(), change.name, change.type, "replaced" if change.replaced else ""] for change in plan.changes]
+    print_table(["change", "resource", "type", ""], rows)
 
 
-def _confirm(work: Setup, plan: Plan) -> None:
-    """Go on only with a yes; a no, the end of the input and Ctrl-C leave nothing of the plan behind."""
+def _confirm(stage_setup: Setup, plan: Plan) -> None:
+    """Ask for confirmation. Any other answer, the end of the input or Ctrl-C discards the plan."""
     try:
         click.confirm("Make these changes?", default=True, abort=True)
     except click.Abort:
-        work.stack.drop(plan)
+        stage_setup.stack.discard(plan)
         raise
 
 
 def _secret(name: str, stage: str, yes: bool) -> str:
-    """A secret: from the environment for scripts, typed unseen by a person. It goes to Parameter Store and nowhere else."""
+    """A secret from the environment (for scripts) or from a hidden prompt. It is stored only in Parameter Store."""
     variable = f"DROPNOTE_SECRET_{name.upper().replace('-', '_')}"
     value = os.environ.get(variable, "")
     if not value and (yes or not sys.stdin.isatty()):
-        raise SetupError(f"The stage needs the secret {name}: run this on a terminal, or with {variable} in the environment.")
+        raise SetupError(f"stage {stage} needs the secret {name}; set {variable}, or run this command in a terminal")
     while not value.strip():
-        value = click.prompt(f"{name} of stage {stage} (not shown)", hide_input=True, default="", show_default=False)
+        value = click.prompt(f"{name} for stage {stage} (hidden)", hide_input=True, default="", show_default=False)
     return value.strip()
 
 
@@ -198,11 +218,11 @@ def _chalice(*arguments: str) -> None:
     """Run Chalice as the user would.
 
     Raises:
-        SetupError: it failed; what it said has been shown.
+        SetupError: it failed; its output has been shown.
     """
     command = [str(Path(sys.executable).with_name("chalice")), *arguments]
     if subprocess.run(command, cwd=PROJECT, check=False).returncode != 0:
-        raise SetupError(f"`chalice {' '.join(arguments)}` failed; nothing else was removed.")
+        raise SetupError(f"`chalice {' '.join(arguments)}` failed; nothing else was removed")
 
 
 COMMANDS = (setup, package, finish, remove)

@@ -1,49 +1,51 @@
-"""`dropnote doctor`: looks at a stage's live account and says what to do next."""
+"""`dropnote doctor`: checks a stage's live account and prints what to do next."""
 
 from typing import Any
 
 import click
 
 from ..account import Account
-from ..output import as_json, say, working
-from .deliveries import on_account
+from ..output import print_json, progress, say
+from .options import JSON_OPTION, on_account
 
 
 @click.command()
-@click.option("--json", "json_", is_flag=True, help="One JSON document, for scripts.")
+@JSON_OPTION
 @on_account
 def doctor(account: Account, json_: bool) -> None:
-    """Look at the stage in its account: mail, texts, bindings, queue, sweep, functions. Exit code 1 when something is wrong."""
-    from ..doctor.checks import CHECKS
-    from ..doctor.model import examine
+    """Check a stage's live account and say what to do next
 
-    with working(f"looking at stage {account.stage}") as step:
-        results = list(examine(account, CHECKS, step))
-    wrong = [result for result in results if result.findings]
+    Checks mail, texts, triggers, queue, sweep and functions. Exit code 1 if there is a finding.
+    """
+    from ..doctor.checks import CHECKS
+    from ..doctor.model import run_checks
+
+    with progress(f"Checking stage {account.stage}") as step:
+        results = list(run_checks(account, CHECKS, step))
+    has_findings = any(result.findings for result in results)
     if json_:
-        as_json({"stage": account.stage, "well": not wrong, "checks": [_told(result) for result in results]})
+        checks = [_as_dict(result) for result in results]
+        print_json({"stage": account.stage, "well": not has_findings, "checks": checks})
     else:
         for result in results:
             _print(result)
-    if wrong:
+    if has_findings:
         raise SystemExit(1)
 
 
-def _told(result: Any) -> dict[str, Any]:
+def _as_dict(result: Any) -> dict[str, Any]:
     findings = [{"what": finding.what, "next": finding.next} for finding in result.findings]
-    return {"check": result.check.name, "state": result.state.value, "looks_at": result.check.permissions, "findings": findings}
+    return {"check": result.check.name, "state": result.state.value, "looks_at": result.check.subject, "findings": findings}
 
 
 def _print(result: Any) -> None:
     from ..doctor.model import State
 
     if result.state is State.OK:
-        say(f"ok  {result.check.fine}", "green")
+        say(f"ok  {result.check.passed}", "green")
     elif result.state is State.SKIPPED:
-        say(f"--  {result.check.permissions}: not asked, because of the above", "dim")
+        say(f"--  {result.check.subject}: skipped because of the finding above", "dim")
+    mark, style = ("!!", "red") if result.state is State.PROBLEM else ("??", "yellow")
     for finding in result.findings:
-        say(
-            f"{'!!' if result.state is State.TROUBLE else '??'}  {finding.what}",
-            "red" if result.state is State.TROUBLE else "yellow",
-        )
+        say(f"{mark}  {finding.what}", style)
         say(f"    next: {finding.next}")

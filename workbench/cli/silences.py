@@ -1,75 +1,56 @@
-"""`dropnote silence`, `silences` and `unsilence`: a rule says nothing for a while. In force within half a minute, no deploy."""
+"""Commands that silence rules and monitors: silence, silences, unsilence. No deploy needed."""
 
 import getpass
 
 import click
 
 from chalicelib.platform.clock import utc_now
-from chalicelib.platform.fields.table import FieldError
-from chalicelib.platform.fields.values import span
-from chalicelib.platform.phrases import did_you_mean
-from chalicelib.policy import controls
-from chalicelib.store.control import FRESH
+from chalicelib.store.control import CACHE_TIME
 
-from ..account import Account, AccountError
-from ..output import as_json, say, table
-from ..reports.ledger_log import local
-from .deliveries import on_account
-
-_COLUMNS = ("rule", "until", "by", "reason")
-_JSON = click.option("--json", "json_", is_flag=True, help="One JSON document, for scripts.")
+from ..account import Account
+from ..output import print_json, print_table, say
+from ..reports import silences as reports
+from .options import JSON_OPTION, on_account
 
 
 @click.command()
 @click.argument("rule")
-@click.argument("lasts", metavar="HOW-LONG")
-@click.option("--reason", required=True, help="Stands in the ledger with each message that is not sent.")
+@click.argument("duration", metavar="DURATION")
+@click.option("--reason", required=True, help="Stored in the ledger with each message that is not sent")
 @on_account
-def silence(account: Account, rule: str, lasts: str, reason: str) -> None:
-    """Let a rule say nothing for a while: dropnote silence invoices 2h --reason "migration". A later one replaces it."""
-    _must_be(account, rule)
-    try:
-        long = span(lasts)
-    except FieldError as wrong:
-        raise AccountError(f"{wrong.problem}: {wrong.hint}") from wrong
-    begun = controls.new_silence(rule, utc_now(), long, getpass.getuser(), reason)
-    account.bot().deliverer.control.silence(begun)
-    say(f"{rule} is silent until {local(begun.until)}, within {FRESH.seconds} s; dropnote unsilence {rule} ends it")
+def silence(account: Account, rule: str, duration: str, reason: str) -> None:
+    """Silence a rule or monitor for a while
+
+    For example: dropnote silence invoices 2h --reason "migration". A new silence replaces the rule's earlier one.
+    """
+    until = reports.start_silence(account, rule, duration, getpass.getuser(), reason, utc_now())
+    say(f"Silenced {rule} until {until}, in every container within {CACHE_TIME.seconds} s. To end it: dropnote unsilence {rule}")
 
 
 @click.command()
-@_JSON
+@JSON_OPTION
 @on_account
 def silences(account: Account, json_: bool) -> None:
-    """The silences there are: until when, by whom and why."""
-    known = account.bot().deliverer.control.now().silences.values()
-    found = [each for each in known if controls.active_silence({each.rule: each}, each.rule, utc_now())]
-    rows = [(each.rule, local(each.until), each.by, each.reason) for each in sorted(found, key=lambda each: each.until)]
+    """List active silences: until when, by whom and why"""
+    rows = reports.active_silences(account, utc_now())
     if json_:
-        as_json([dict(zip(_COLUMNS, row, strict=True)) for row in rows])
+        print_json([dict(zip(reports.COLUMNS, row, strict=True)) for row in rows])
     elif rows:
-        table(_COLUMNS, rows)
+        print_table(reports.COLUMNS, rows)
     else:
-        say("no rule is silent")
+        say("No active silences.")
 
 
 @click.command()
 @click.argument("rule")
 @on_account
 def unsilence(account: Account, rule: str) -> None:
-    """End a rule's silence. What it did not say stays unsaid: dropnote log --state dropped shows it, resend sends it."""
-    control = account.bot().deliverer.control
-    if not controls.active_silence(control.now().silences, rule, utc_now()):
-        raise AccountError(f"The rule {rule} is not silent.")
-    control.unsilence(rule)
-    say(f"{rule} speaks again, within {FRESH.seconds} s")
+    """End a silence
 
-
-def _must_be(account: Account, rule: str) -> None:
-    monitors = account.settings.monitors
-    names = [*(each.name for each in account.settings.rules), *(name for each in monitors for name in (each.name, each.table))]
-    if rule not in names:
-        raise AccountError(f"The settings have no rule or monitor {rule!r}; {did_you_mean(rule, names)}")
+    Messages dropped during it are not sent later: dropnote log --state dropped lists them, dropnote resend sends one.
+    """
+    reports.end_silence(account, rule, utc_now())
+    say(f"Ended the silence of {rule}; every container sends again within {CACHE_TIME.seconds} s.")
 
 
 COMMANDS = (silence, silences, unsilence)

@@ -1,4 +1,4 @@
-"""`dropnote run TASK key=value …`: the deliberate tasks, by invoking the deployed functions."""
+"""Commands that invoke a function of the bot: run, test."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -9,23 +9,25 @@ import click
 
 from chalicelib.delivery.tasks import TASKS, TaskError, parse_input
 from chalicelib.domain.delivery import State
-from chalicelib.platform.phrases import did_you_mean
+from chalicelib.platform.phrases import did_you_mean, pluralize
 
 from ..account import Account, AccountError
-from ..output import as_json, fail, say, table, working
-from .deliveries import on_account
+from ..output import fail, print_json, print_table, progress, say
+from .options import JSON_OPTION, STAGE_OPTION, on_account
 
-_LISTS = ("to",)
-_YES_OR_NO = {"true": True, "yes": True, "false": False, "no": False}
-_SHOWN = ("person", "channel", "state", "reason", "detail")
+_LIST_FIELDS = ("to",)
+_BOOLEANS = {"true": True, "yes": True, "false": False, "no": False}
+_DELIVERY_COLUMNS = ("person", "channel", "state", "reason", "detail")
 _UNSENT = {State.FAILED, State.DROPPED, State.EXPIRED, State.UNDELIVERED}
-_HELP = """Ask the bot for something: dropnote run send to=asha words.title=Hello words.text="Tonight at 22:00".
+_HELP = """Run a task now; without TASK, list the tasks
 
-Without TASK, the tasks there are. Lists are written with commas (to=asha,email:ben), tables with dots (words.title=…).
-Exit code 0: done; 1: failed or refused; 2: not asked for in order, and then nothing was invoked.
+For example: dropnote run send to=asha words.title=Hello words.text="Tonight at 22:00". Separate list items with commas
+(to=asha,email:ben) and name nested fields with dots (words.title=…).
+
+Exit code 0: success; 1: the task was refused or failed; 2: invalid input, nothing was invoked.
 
 \b
-Others may ask too, whose IAM policy allows lambda:InvokeFunction on the function's ARN,
+Programs can run tasks too. Their IAM policy must allow lambda:InvokeFunction on the function's ARN,
 arn:aws:lambda:REGION:ACCOUNT:function:dropnote-STAGE-TASK:
   aws lambda invoke --function-name dropnote-STAGE-watch_now \\
     --cli-binary-format raw-in-base64-out --payload '{"monitor": "shop"}' answer.json
@@ -34,85 +36,115 @@ arn:aws:lambda:REGION:ACCOUNT:function:dropnote-STAGE-TASK:
 
 @click.command("run", help=_HELP)
 @click.argument("task", default="", metavar="[TASK]")
-@click.argument("given", nargs=-1, metavar="[KEY=VALUE]...")
-@click.option("--stage", default="local", show_default=True, help="local, or a stage of .chalice/config.json.")
-@click.option("--json", "json_", is_flag=True, help="One JSON document, for scripts.")
-def run(task: str, given: tuple[str, ...], stage: str, json_: bool) -> None:
+@click.argument("pairs", nargs=-1, metavar="[KEY=VALUE]...")
+@STAGE_OPTION
+@JSON_OPTION
+def run(task: str, pairs: tuple[str, ...], stage: str, json_: bool) -> None:
     """See _HELP."""
     if not task:
         _list(json_)
         return
     if task not in TASKS:
-        raise click.UsageError(f"There is no task {task!r}; {did_you_mean(task, TASKS) or 'there are: ' + ', '.join(TASKS)}")
-    payload = parsed(given)
+        raise click.UsageError(f"unknown task {task!r}; {did_you_mean(task, TASKS) or 'use one of: ' + ', '.join(TASKS)}")
+    payload = parse_pairs(pairs)
     try:
         parse_input(task, payload)
-    except TaskError as refused:
-        raise click.UsageError(f"{refused}.") from refused
+    except TaskError as error:
+        raise click.UsageError(str(error)) from error
     if "id" in TASKS[task].input.__struct_fields__:
-        payload.setdefault("id", uuid4().hex)  # boto3 asks again where no answer came, and that is another request
-    _invoke(stage=stage, task=task, payload=payload, json_=json_)
+        payload.setdefault("id", uuid4().hex)  # boto3 repeats a request without an answer: Lambda sees a second one
+    _run(stage=stage, task=task, payload=payload, json_=json_)
 
 
 @on_account
-def _invoke(account: Account, task: str, payload: Mapping[str, Any], json_: bool) -> None:
-    with working(f"asking for {task}"):
-        answer = account.client("lambda").invoke(
-            FunctionName=f"dropnote-{account.stage}-{task}", Payload=json.dumps(payload).encode()
-        )
-        result: Any = json.loads(answer["Payload"].read())
-    if "FunctionError" in answer or not isinstance(result, dict):
-        why = result.get("errorMessage") if isinstance(result, dict) else result
-        raise AccountError(f"{task} failed: {why or 'it does not say why'}; its log says more")
+def _run(account: Account, task: str, payload: Mapping[str, Any], json_: bool) -> None:
+    with progress(f"Running {task}"):
+        result, failed = _invoke(account, task, payload)
+    if failed or not isinstance(result, dict):
+        reason = result.get("errorMessage") if isinstance(result, dict) else result
+        raise AccountError(f"{task} failed: {reason or 'no error message'}; see the function's log")
     if json_:
-        as_json(result)
+        print_json(result)
     elif "error" not in result:
-        _say(result)
+        _print_result(result)
     if "error" in result:
         fail(str(result["error"]))
-    if any(each["state"] in _UNSENT for each in result.get("deliveries", ())):
+    if any(delivery["state"] in _UNSENT for delivery in result.get("deliveries", ())):
         raise SystemExit(1)
 
 
-def parsed(given: Sequence[str]) -> dict[str, Any]:
-    """The input that KEY=VALUE pairs stand for.
+def _invoke(account: Account, function: str, payload: Mapping[str, Any]) -> tuple[Any, bool]:
+    """Return a function's result, and whether it failed."""
+    client, name = account.client("lambda"), f"dropnote-{account.stage}-{function}"
+    answer = client.invoke(FunctionName=name, Payload=json.dumps(payload).encode())
+    return json.loads(answer["Payload"].read()), "FunctionError" in answer
+
+
+def parse_pairs(pairs: Sequence[str]) -> dict[str, Any]:
+    """Turn KEY=VALUE pairs into a task's input.
 
     Raises:
-        click.UsageError: one of them is no such pair, or comes twice.
+        click.UsageError: one of them is not KEY=VALUE, or a key is given twice.
     """
-    found: dict[str, Any] = {}
-    for pair in given:
+    fields: dict[str, Any] = {}
+    for pair in pairs:
         key, equals, value = pair.partition("=")
         outer, dot, inner = key.partition(".")
         if not equals or not outer or (dot and not inner):
-            raise click.UsageError(f"{pair!r} is no KEY=VALUE.")
-        if key in _LISTS:
-            found.setdefault(key, []).extend(each.strip() for each in value.split(",") if each.strip())
+            raise click.UsageError(f"{pair!r} is not KEY=VALUE")
+        if key in _LIST_FIELDS:
+            fields.setdefault(key, []).extend(item.strip() for item in value.split(",") if item.strip())
             continue
-        table_ = found.setdefault(outer, {}) if dot else found
+        target = fields.setdefault(outer, {}) if dot else fields
         name = inner if dot else key
-        if not isinstance(table_, dict) or name in table_:
-            raise click.UsageError(f"{pair!r}: {outer!r} was given before.")
-        table_[name] = _YES_OR_NO.get(value, value) if key == "urgent" else value
-    return found
+        if not isinstance(target, dict) or name in target:
+            raise click.UsageError(f"{pair!r}: {outer!r} is given twice")
+        target[name] = _BOOLEANS.get(value, value) if key == "urgent" else value
+    return fields
 
 
 def _list(json_: bool) -> None:
     if json_:
-        as_json({name: {"says": each.says, "fields": each.input.__struct_fields__} for name, each in TASKS.items()})
+        print_json({name: {"says": task.help, "fields": task.input.__struct_fields__} for name, task in TASKS.items()})
     else:
-        table(("task", "what it does, and its fields"), [(name, each.says) for name, each in TASKS.items()])
+        print_table(("task", "what it does, and its fields"), [(name, task.help) for name, task in TASKS.items()])
 
 
-def _say(result: Mapping[str, Any]) -> None:
-    if result.get("deliveries"):
-        table(_SHOWN, [[str(each[name]) for name in _SHOWN] for each in result["deliveries"]])
-    if result.get("monitors"):
-        table(("monitor", "state", "what it says"), [[each["name"], each["level"], each["says"]] for each in result["monitors"]])
-        left = f", {result['left']} left for want of time" if result.get("left") else ""
-        say(f"{result['told']} message{'' if result['told'] == 1 else 's'} told{left}")
+def _print_result(result: Mapping[str, Any]) -> None:
+    if deliveries := result.get("deliveries"):
+        print_table(_DELIVERY_COLUMNS, [[str(delivery[column]) for column in _DELIVERY_COLUMNS] for delivery in deliveries])
+    if monitors := result.get("monitors"):
+        print_table(("monitor", "state", "result"), [[row["name"], row["level"], row["says"]] for row in monitors])
+        skipped = f", skipped {pluralize(result['left'], 'monitor')} for lack of time" if result.get("left") else ""
+        say(f"Sent {pluralize(result['told'], 'message')}{skipped}.")
     if result.get("says"):
         say(result["says"])
 
 
-COMMANDS = (run,)
+@click.command()
+@click.argument("target", metavar="PERSON|GROUP|RULE")
+@JSON_OPTION
+@on_account
+def test(account: Account, target: str, json_: bool) -> None:
+    """Send a real message marked [TEST]
+
+    It goes to a person, to a group, or to everybody a rule notifies.
+    """
+    with progress(f"Sending a test message to {target}"):
+        result, _ = _invoke(account, "test", {"to": target})
+    if "deliveries" not in result:
+        fail(str(result.get("error") or result.get("errorMessage") or "the test function failed; see its log"))
+    if json_:
+        print_json(result)
+    else:
+        print_table(("person", "channel", "state", "reason"), [_cells(delivery) for delivery in result["deliveries"]])
+    if not result["deliveries"] or any(delivery["state"] != "sent" for delivery in result["deliveries"]):
+        raise SystemExit(1)
+
+
+def _cells(delivery: Mapping[str, str]) -> list[str]:
+    reason = delivery["reason"] + (f": {delivery['detail']}" if delivery["detail"] else "")
+    return [delivery["person"], delivery["channel"], delivery["state"], reason]
+
+
+COMMANDS = (run, test)

@@ -1,1 +1,1 @@
-"""What the commands show: the log, explanations, checks and costs."""
+"""The reports behind the commands: values and lines of text to print. May import account and the packages below it."""

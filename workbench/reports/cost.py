@@ -1,7 +1,7 @@
-"""What uploads cost on AWS: a model of billed time at a memory size, and a file of prices.
+"""Models what uploads cost on AWS: billed time at a memory size, and a file of prices.
 
-Lambda rations the processor: a function has one whole processor at 1,769 MB, and its share of one below. So what it computes
-takes longer the less memory it has, and what it waits for does not. The start of a container is not rationed, and is billed.
+Lambda scales the CPU with memory: a function has one full vCPU at 1,769 MB and a share of one below. So computing takes longer
+with less memory, and waiting does not. The start of a container is not throttled, and is billed.
 Source: AWS Lambda developer guide, "Configure Lambda function memory"; AWS compute blog, "AWS Lambda standardizes billing for
 INIT phase" (2025).
 """
@@ -13,14 +13,14 @@ from pathlib import Path
 
 import msgspec
 
-WHOLE_PROCESSOR_MB = 1769
+FULL_CPU_MB = 1769
 SIZES_MB = (128, 256, 512, 1024)
 PRICES = Path(__file__).with_name("prices.toml")
 _MILLION = 1_000_000
 
 
 class LambdaPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Dollars."""
+    """Prices in US dollars."""
 
     per_million_requests: float
     x86_64_per_gb_second: float
@@ -28,20 +28,20 @@ class LambdaPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DynamoDbPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Dollars, on demand."""
+    """Prices in US dollars, on demand."""
 
     per_million_writes: float
     per_million_reads: float
 
 
 class SesPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Dollars."""
+    """Prices in US dollars."""
 
     per_thousand_mails: float
 
 
 class Prices(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"lambda_": "lambda"}):
-    """The prices of one region at one time."""
+    """The prices in one region at one date."""
 
     dated: str  # year and month
     region: str
@@ -52,18 +52,18 @@ class Prices(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"l
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What one upload takes, as measured at full speed."""
+    """What one upload uses, measured at full CPU speed."""
 
     wall_ms: float
     cpu_ms: float
-    writes: float = 0.0  # DynamoDB's request units
+    writes: float = 0.0  # DynamoDB request units
     reads: float = 0.0
     mails: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Dollars for a million uploads."""
+    """US dollars per million uploads."""
 
     lambda_: float
     dynamodb: float
@@ -71,34 +71,34 @@ class Cost:
 
     @property
     def total(self) -> float:
-        """All of it."""
+        """The sum of all services."""
         return self.lambda_ + self.dynamodb + self.ses
 
 
 def read_prices(file: Path = PRICES) -> Prices:
-    """The prices of the file.
+    """Read the price file.
 
     Raises:
-        msgspec.ValidationError: a price is missing, or of an unknown name.
+        msgspec.ValidationError: a price is missing or unknown.
     """
     return msgspec.toml.decode(file.read_bytes(), type=Prices)
 
 
 def modelled_ms(wall_ms: float, cpu_ms: float, memory_mb: int) -> float:
-    """How long it takes with that much memory, by the model: waiting as measured, computing by the processor's share."""
-    waited_ms = max(0.0, wall_ms - cpu_ms)  # several threads can use more than the clock shows
-    return waited_ms + cpu_ms * max(1.0, WHOLE_PROCESSOR_MB / memory_mb)
+    """Return the modelled duration at a memory size: waiting as measured, computing stretched by the share of the CPU."""
+    waited_ms = max(0.0, wall_ms - cpu_ms)  # several threads can use more CPU time than wall time
+    return waited_ms + cpu_ms * max(1.0, FULL_CPU_MB / memory_mb)
 
 
 def billed_ms(wall_ms: float, cpu_ms: float, memory_mb: int) -> int:
-    """The same as Lambda bills it: each millisecond that has begun."""
+    """Return the modelled duration as Lambda bills it: every millisecond begun."""
     return ceil(round(modelled_ms(wall_ms, cpu_ms, memory_mb), 6))  # 12.000000001 is 12
 
 
 def cost_per_million(work: Work, memory_mb: int, prices: Prices, arch: str = "x86_64") -> Cost:
-    """What a million such uploads cost. `arch` is Lambda's name of it: x86_64 or arm64.
+    """Return the cost of a million such uploads. `arch` is x86_64 or arm64.
 
-    The time of one architecture is taken for the other's: only the price differs.
+    Both architectures are assumed to take the same time: only the price differs.
     """
     gb_second = prices.lambda_.arm64_per_gb_second if arch == "arm64" else prices.lambda_.x86_64_per_gb_second
     gb_seconds = billed_ms(work.wall_ms, work.cpu_ms, memory_mb) / 1000 * memory_mb / 1024 * _MILLION
@@ -110,7 +110,7 @@ def cost_per_million(work: Work, memory_mb: int, prices: Prices, arch: str = "x8
 
 
 def recommended_mb(work: Work, prices: Prices, within_ms: float, sizes: Iterable[int] = SIZES_MB) -> int:
-    """The cheapest memory size at which such an upload stays below that time, by the model; the largest when none does."""
-    known = sorted(sizes)
-    quick = [size for size in known if modelled_ms(work.wall_ms, work.cpu_ms, size) < within_ms]
-    return min(quick, key=lambda size: cost_per_million(work, size, prices).total) if quick else known[-1]
+    """Return the cheapest memory size that keeps an upload below the time limit, by the model; the largest if none does."""
+    ascending = sorted(sizes)
+    fast_enough = [size for size in ascending if modelled_ms(work.wall_ms, work.cpu_ms, size) < within_ms]
+    return min(fast_enough, key=lambda size: cost_per_million(work, size, prices).total) if fast_enough else ascending[-1]

@@ -1,4 +1,4 @@
-"""`dropnote explain MONITOR` or `RULE`: what it looks at, what it waits for, who hears, and how it stands if that is known."""
+"""Explains a monitor or a rule: what it checks or matches, who is notified and when, and its current state, if known."""
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -20,165 +20,174 @@ from chalicelib.platform.phrases import did_you_mean, duration
 from chalicelib.policy.controls import Silence, active_silence
 from chalicelib.rendering.filters import in_zone
 
-from ..account import AccountError, find_account, settings_of, telling
-from ..cli.monitors import COMING, facts_of, incidents_of
-from ..output import as_json, fail, say
-from .monitor_status import Lines, of_standing
+from ..account import AccountError, find_account, readable_aws_errors, settings_of
+from .monitor_status import MAX_UPCOMING, Lines, incident_store, monitor_row, state_lines
+
+_RULE_KEYS = {"notifies": "tells", "complete": "whole", "expires": "gives up", "silenced": "silent"}  # of --json, by label
 
 
-def explain_name(name: str, stage: str, json_: bool) -> None:
-    """Say all there is to know of a monitor, of those that a [[monitors]] table stands for, or of a rule."""
-    try:
-        settings = settings_of(stage)[0]
-    except AccountError as error:
-        fail(str(error))
-    found = [each for each in settings.monitors if name in (each.name, each.table)]
-    rule = next((each for each in settings.rules if each.name == name), None)
-    if not found and rule is None:
-        names = [name for each in settings.monitors for name in (each.name, each.table)]
-        known = dict.fromkeys([*names, *(each.name for each in settings.rules)])
-        hint = "of an object write s3://bucket/folder/name" if "/" in name else did_you_mean(name, known)
-        fail(f"The settings have no monitor or rule {name!r}; {hint or 'dropnote monitors lists the monitors'}")
-    here = _here(stage)
-    if json_:
-        as_json([_whole(each, here) for each in found] or dict(_of_named(rule, here) if rule else ()))
-        return
-    for each in found:
-        _say(each.name, [*of_monitor(each, settings), *of_standing(each, here.states.get(each.name)), *_silence(here, each)])
-    if rule and not found:
-        _say(rule.name, _of_named(rule, here))
-    if not here.known:
-        say("how it stands and what is silent is not known here: no local world runs, and no --stage was named", "dim")
+class Explanation(Struct, frozen=True):
+    """An explanation, for scripts and for people."""
+
+    document: Any  # for --json
+    sections: list[tuple[str, Lines]]  # name of the monitor or rule, and its lines
+    state_known: bool  # whether there is an account to read states and silences from
 
 
-class Here(Struct, frozen=True):
-    """What an account knows, where there is one."""
+def explain_name(name: str, stage: str) -> Explanation:
+    """Explain a monitor, every monitor of a [[monitors]] table, or a rule.
+
+    Raises:
+        AccountError: the stage, or the name, is unknown.
+    """
+    settings = settings_of(stage)[0]
+    monitors = [monitor for monitor in settings.monitors if name in (monitor.name, monitor.table)]
+    rule = next((rule for rule in settings.rules if rule.name == name), None)
+    current = _current(stage)
+    if monitors:
+        sections = [(monitor.name, _monitor_section(monitor, settings, current)) for monitor in monitors]
+        return Explanation([_monitor_document(monitor, current) for monitor in monitors], sections, current.known)
+    if rule is None:
+        raise AccountError(f"no monitor or rule {name!r} in the settings; {_hint(name, settings)}")
+    lines = [*rule_lines(rule), *_silence_lines(current, rule.name)]
+    document = {_RULE_KEYS.get(label, label): text for label, text in lines}
+    return Explanation(document, [(rule.name, lines)], current.known)
+
+
+def _hint(name: str, settings: Settings) -> str:
+    if "/" in name:
+        return "for an object use s3://bucket/folder/name"
+    names = [name for monitor in settings.monitors for name in (monitor.name, monitor.table)]
+    known = dict.fromkeys([*names, *(rule.name for rule in settings.rules)])
+    return did_you_mean(name, known) or "to list the monitors: dropnote monitors"
+
+
+class _Current(Struct, frozen=True):
+    """The states and silences of an account; empty if there is none."""
 
     known: bool = False
     states: Mapping[str, MonitorState] = {}
     silences: Mapping[str, Silence] = {}
 
 
-def _here(stage: str) -> Here:
-    """How everything stands, and what is silent; nothing where nobody can say."""
-    with suppress(AccountError), telling():
+def _current(stage: str) -> _Current:
+    with suppress(AccountError), readable_aws_errors():
         account = find_account(stage)
-        return Here(True, incidents_of(account).all(), account.bot().deliverer.control.now().silences)
-    return Here()
+        return _Current(True, incident_store(account).all(), account.bot().deliverer.control.now().silences)
+    return _Current()
 
 
-def _whole(monitor: Monitor, here: Here) -> dict[str, Any]:
-    """All there is to know of a monitor; spans are in seconds."""
+def _monitor_document(monitor: Monitor, current: _Current) -> dict[str, Any]:
+    """Everything about a monitor, for scripts; spans are in seconds."""
     alert_policy = monitor.alert_policy
-    standing = here.states.get(monitor.name, MonitorState(monitor.name))
-    facts = facts_of(monitor, here.states.get(monitor.name), utc_now())
+    state = current.states.get(monitor.name, MonitorState(monitor.name))
+    row = monitor_row(monitor, current.states.get(monitor.name), utc_now())
     return {
-        **(facts if here.known else {**facts, "state": "not known here"}),
+        **(row if current.known else {**row, "state": "not known here"}),
         "every_s": int(alert_policy.every.total_seconds()),
         "failures": alert_policy.failures,
         "recoveries": alert_policy.recoveries,
         "remind_s": int(alert_policy.remind.total_seconds()) if alert_policy.remind else None,
         "urgent": alert_policy.urgent,
-        "tells": [f"{each.channel.value}:{each.person.name}" for each in monitor.rule.recipients],
-        "tells_of_errors": [f"{each.channel.value}:{each.person.name}" for each in monitor.on_error],
-        "streak": standing.streak,
-        "streak_level": standing.streak_level.value if standing.streak else "",
-        "memory": dict(standing.result.memory) if standing.result else {},
-        "silence": [str(silence) for silence in _silences(here, monitor.name, monitor.table)],
+        "tells": [f"{recipient.channel.value}:{recipient.person.name}" for recipient in monitor.rule.recipients],
+        "tells_of_errors": [f"{recipient.channel.value}:{recipient.person.name}" for recipient in monitor.on_error],
+        "streak": state.streak,
+        "streak_level": state.streak_level.value if state.streak else "",
+        "memory": dict(state.result.memory) if state.result else {},
+        "silence": [silence for _, silence in _silence_lines(current, monitor.name, monitor.table)],
     }
 
 
-def _of_named(rule: Rule, here: Here) -> Lines:
-    return [*of_rule(rule), *(("silent", str(silence)) for silence in _silences(here, rule.name))]
+def _monitor_section(monitor: Monitor, settings: Settings, current: _Current) -> Lines:
+    return [
+        *monitor_lines(monitor, settings),
+        *state_lines(monitor, current.states.get(monitor.name)),
+        *_silence_lines(current, monitor.name, monitor.table),
+    ]
 
 
-def of_monitor(monitor: Monitor, settings: Settings) -> Lines:
-    """What a monitor looks at, and who hears, in words."""
-    alert_policy, zone = monitor.alert_policy, settings.bot.timezone
+def monitor_lines(monitor: Monitor, settings: Settings) -> Lines:
+    """Describe what a monitor checks, who is notified and when."""
+    alert_policy = monitor.alert_policy
     lines = [
         ("kind", monitor.kind),
-        ("looks at", monitor.check.what),
-        ("how often", f"{_every(alert_policy.every)}, by the watch, which runs once a minute"),
-        ("is trouble", f"after {_times(alert_policy.failures)} that fail{'s' if alert_policy.failures == 1 else ''}"),
-        ("is over", f"after {_times(alert_policy.recoveries)} that {'is' if alert_policy.recoveries == 1 else 'are'} well"),
-        ("reminds", f"{_every(alert_policy.remind)} until `dropnote ack`, or its end" if alert_policy.remind else "never"),
-        ("tells", _who(monitor.rule.recipients)),
+        ("checks", monitor.check.description),
+        ("interval", f"{_every(alert_policy.every)}; the watch runs once a minute"),
+        ("opens", f"after {_consecutive(alert_policy.failures, 'failed')}"),
+        ("resolves", f"after {_consecutive(alert_policy.recoveries, 'successful')}"),
+        ("reminds", f"{_every(alert_policy.remind)} until `dropnote ack` or resolved" if alert_policy.remind else "never"),
+        ("notifies", _names(monitor.rule.recipients)),
     ]
     if monitor.on_error:
-        lines.append(("of errors", f"also {_who(monitor.on_error)}"))
-    waits = (
-        "waits for quiet hours and digests" if not alert_policy.urgent else "an error waits for no quiet hours; a warning does"
-    )
-    lines += [("urgency", waits), *((name, says) for name, says in _when(monitor.rule) if says)]
-    upcoming = list(islice(monitor.check.upcoming(utc_now()), COMING))
-    lines += [("expected" if number == 0 else "", in_zone(at, _zone(monitor, zone))) for number, at in enumerate(upcoming)]
-    return lines
+        lines.append(("on errors", f"also {_names(monitor.on_error)}"))
+    urgency = "errors skip quiet hours and digests; warnings do not" if alert_policy.urgent else "quiet hours and digests apply"
+    lines += [("urgency", urgency), *((label, text) for label, text in _delivery_lines(monitor.rule) if text)]
+    zone = _zone(monitor, settings.bot.timezone)
+    upcoming = islice(monitor.check.upcoming(utc_now()), MAX_UPCOMING)
+    return [*lines, *(("" if number else "expected", in_zone(at, zone)) for number, at in enumerate(upcoming))]
 
 
-def of_rule(rule: Rule) -> Lines:
-    """What a rule wants, and who hears, in words."""
-    lines = [("on", rule.on.value), *_wanted(rule), ("tells", _who(rule.recipients) or "nobody: it only counts")]
-    return [*lines, *((name, says) for name, says in _when(rule) if says)]
+def rule_lines(rule: Rule) -> Lines:
+    """Describe what a rule matches, who is notified and when."""
+    recipients = _names(rule.recipients) or "nobody: the rule only counts"
+    lines = [("on", rule.on.value), *_match_lines(rule), ("notifies", recipients)]
+    return [*lines, *((label, text) for label, text in _delivery_lines(rule) if text)]
 
 
-def _when(rule: Rule) -> Lines:
-    """When a rule tells; "" where it says nothing about that."""
-    limits = (*map(str, rule.budget),)
+def _delivery_lines(rule: Rule) -> Lines:
+    """Describe when a rule's messages are sent; "" for a setting that is not used."""
+    limits = ", ".join(map(str, rule.budget))
     return [
         ("severity", rule.severity.value if rule.severity is not Severity.INFO else ""),
-        ("urgency", "waits for nothing" if rule.urgent else ""),
-        ("bundles", f"after the first message, one of what comes in {duration(rule.then)}" if rule.then else ""),
-        ("whole", _of_complete(rule.complete) if rule.complete else ""),
+        ("urgency", "never deferred" if rule.urgent else ""),
+        ("bundles", f"after the first message, one summary every {duration(rule.then)}" if rule.then else ""),
+        ("complete", _describe_completion(rule.complete) if rule.complete else ""),
         ("digest", str(rule.digest or "")),
         ("quiet", ", ".join(map(str, rule.quiet))),
-        ("budget", f"{', '.join(limits)} at the most" if limits else ""),
-        ("reminds", f"{_every(rule.remind)}, until the alarm is over" if rule.remind else ""),
-        ("fallback", f"the other channel, where one keeps failing for {duration(rule.fallback)}" if rule.fallback else ""),
-        ("gives up", f"after {duration(rule.expires)}"),
+        ("budget", f"at most {limits}" if limits else ""),
+        ("reminds", f"{_every(rule.remind)} until the alarm is resolved" if rule.remind else ""),
+        ("fallback", f"the other channel, if one keeps failing for {duration(rule.fallback)}" if rule.fallback else ""),
+        ("expires", f"after {duration(rule.expires)}, if still not sent"),
     ]
 
 
-def _of_complete(wanted: CompletionRule) -> str:
-    ways = (
-        f"{wanted.marker} came" * bool(wanted.marker),
-        f"{wanted.files} files came" * bool(wanted.files),
-        f"none came for {duration(wanted.quiet)}" if wanted.quiet else "",
+def _describe_completion(completion: CompletionRule) -> str:
+    signs = (
+        f"{completion.marker} arrives" if completion.marker else "",
+        f"{completion.files} files have arrived" if completion.files else "",
+        f"no file arrives for {duration(completion.quiet)}" if completion.quiet else "",
     )
-    return f"one message when {' or '.join(filter(None, ways))}, or after {duration(wanted.within)}"
+    return f"one message when {' or '.join(filter(None, signs))}, or after {duration(completion.within)}"
 
 
-def _wanted(rule: Rule) -> Lines:
+def _match_lines(rule: Rule) -> Lines:
     if rule.on is Kind.UPLOAD:
         return [("bucket", rule.bucket), ("key", ", ".join(rule.key))]
     if rule.bus:
-        return [("event", rule.bus.named or "a pattern of its own")]
+        return [("event", rule.bus.named or "an EventBridge pattern")]
     if rule.item:
-        counted = [("counts", str(each)) for each in rule.item.count]
         changed = [("changed", " or ".join(rule.item.changed))] if rule.item.changed else []
         fields = [
-            (name, ", ".join(each.field for each in some))
-            for name, some in (("new", rule.item.new), ("old", rule.item.old))
-            if some
+            (name, ", ".join(condition.field for condition in conditions))
+            for name, conditions in (("new", rule.item.new), ("old", rule.item.old))
+            if conditions
         ]
-        return [("table", rule.item.table), ("did", ", ".join(rule.item.did)), *changed, *fields, *counted]
+        counters = [("counts", str(counter)) for counter in rule.item.count]
+        return [("table", rule.item.table), ("did", ", ".join(rule.item.did)), *changed, *fields, *counters]
     return []
 
 
-def _silence(here: Here, monitor: Monitor) -> Lines:
-    return [("silent", str(silence)) for silence in _silences(here, monitor.name, monitor.table)]
-
-
-def _silences(here: Here, *names: str) -> list[Silence]:
-    found = (active_silence(here.silences, name, utc_now()) for name in dict.fromkeys(names))
-    return [silence for silence in found if silence]
+def _silence_lines(current: _Current, *names: str) -> Lines:
+    silences = (active_silence(current.silences, name, utc_now()) for name in dict.fromkeys(names))
+    return [("silenced", str(silence)) for silence in silences if silence]
 
 
 def _zone(monitor: Monitor, default: str) -> str:
-    """The zone that its own words name, if they do."""
-    last = monitor.check.what.split()[-1]
+    """The zone of a monitor's schedule: the last word of its description, if that is a zone."""
+    last_word = monitor.check.description.split()[-1]
     with suppress(OSError, ValueError, KeyError):
-        ZoneInfo(last)
-        return last
+        ZoneInfo(last_word)
+        return last_word
     return default
 
 
@@ -186,15 +195,9 @@ def _every(span: timedelta) -> str:
     return f"every {duration(span).removeprefix('1 ')}"
 
 
-def _times(count: int) -> str:
-    return f"{count} looks in a row" if count > 1 else "one look"
+def _consecutive(count: int, outcome: str) -> str:
+    return f"{count} consecutive {outcome} checks" if count > 1 else f"1 {outcome} check"
 
 
-def _who(recipients: Iterable[Recipient]) -> str:
-    return ", ".join(f"{each.person.name} by {each.channel.value}" for each in recipients)
-
-
-def _say(name: str, lines: Lines) -> None:
-    say(name, "bold")
-    for label, value in lines:
-        say(f"  {label:10} {value}")
+def _names(recipients: Iterable[Recipient]) -> str:
+    return ", ".join(f"{recipient.person.name} by {recipient.channel.value}" for recipient in recipients)

@@ -1,6 +1,6 @@
-"""When who would hear what of a burst of uploads, by a rule's knobs: the bot's own decisions, played through without a ledger.
+"""Simulates when a burst of uploads would be sent, and to whom: the bot's own decisions, applied without a ledger.
 
-Minutes may pass until the sweep tells what is due; budgets and what others upload are left out.
+The sweep sends what is due up to some minutes later. Budgets and other people's uploads are not simulated.
 """
 
 from collections import defaultdict
@@ -19,98 +19,110 @@ from chalicelib.policy.send_gate import deferral_for
 from chalicelib.rendering.filters import in_zone
 from chalicelib.rules.recipients import notices_for_rule
 
-SETTLE = timedelta(minutes=1)
-AT_ONCE, ALONE = "at once", "by itself"
+SETTLE_DELAY = timedelta(minutes=1)  # the bot's own, from the end of a window to its summary
+IMMEDIATELY, END_OF_WINDOW, REST_OF_WINDOW = "immediately", "end of the window", "rest of the window"
 
 
-class Said(msgspec.Struct, frozen=True, order=True):
+class PlannedMessage(msgspec.Struct, frozen=True, order=True):
     """One message of the timeline."""
 
     at: datetime
     person: str
     channel: str
     files: int
-    why: str  # "at once", "summary", "daily 08:00", …
+    why: str  # "immediately", "quiet hours", "daily 08:00", …
 
 
-def timeline(settings: Settings, rule: Rule, events: Sequence[Event]) -> list[Said]:
-    """What a rule would say of uploads that come at their own times, in order; they are all of one bundle."""
-    said: list[Said] = []
-    waiting: dict[tuple[datetime, str, str], Said] = {}
-    for at, event, files, why in _of_rule(rule, events):
-        for notice in notices_for_rule(event, rule):
-            person, now, because = notice.recipient.person, at, why
-            while wait := deferral_for(replace(notice, waited=because != why), settings.zone(person), now):
-                now, because = wait.until + SETTLE, wait.why
-            each = Said(now, person.name, notice.recipient.channel.value, files, because)
-            if because == why:
-                said.append(each)
-            else:  # what waits for one reader until the same moment is one message
-                there = waiting.setdefault((now, each.person, each.channel), replace(each, files=0))
-                waiting[now, each.person, each.channel] = replace(there, files=there.files + files)
-    return sorted([*said, *waiting.values()])
+class _Notification(msgspec.Struct, frozen=True):
+    """What a rule would send before quiet hours and digests defer it."""
+
+    at: datetime
+    event: Event
+    files: int
+    why: str
 
 
-def in_words(settings: Settings, said: Sequence[Said]) -> list[str]:
-    """A line for each reader and what comes together: "23 Nov 2026, 10:00 CET: asha by email and sms, at once"."""
-    groups: dict[tuple[str, int, str, datetime | None], list[Said]] = defaultdict(list)
-    for each in said:
-        groups[each.person, each.files, each.why, None if each.why == AT_ONCE else each.at].append(each)
-    return [_line(settings, some) for some in groups.values()]
+def timeline(settings: Settings, rule: Rule, events: Sequence[Event]) -> list[PlannedMessage]:
+    """Return the messages that a rule would send for uploads in order of time; all of them belong to one bundle."""
+    planned: list[PlannedMessage] = []
+    deferred: dict[tuple[datetime, str, str], PlannedMessage] = {}
+    for notification in _notifications(rule, events):
+        for notice in notices_for_rule(notification.event, rule):
+            person, at, why = notice.recipient.person, notification.at, notification.why
+            while deferral := deferral_for(replace(notice, deferred=why != notification.why), settings.zone(person), at):
+                at, why = deferral.until + SETTLE_DELAY, deferral.why
+            message = PlannedMessage(at, person.name, notice.recipient.channel.value, notification.files, why)
+            if why == notification.why:
+                planned.append(message)
+            else:  # everything deferred for one recipient until the same time is one message
+                key = (at, message.person, message.channel)
+                so_far = deferred.get(key)
+                deferred[key] = replace(so_far, files=so_far.files + message.files) if so_far else message
+    return sorted([*planned, *deferred.values()])
 
 
-def _line(settings: Settings, said: Sequence[Said]) -> str:
-    first, last = said[0], said[-1]
+def timeline_lines(settings: Settings, messages: Sequence[PlannedMessage]) -> list[str]:
+    """Format one line per person and message: "23 Nov 2026, 10:00 CET: asha by email and sms, immediately"."""
+    groups: dict[tuple[str, int, str, datetime | None], list[PlannedMessage]] = defaultdict(list)
+    for message in messages:
+        at = None if message.why == IMMEDIATELY else message.at
+        groups[message.person, message.files, message.why, at].append(message)
+    return [_line(settings, group) for group in groups.values()]
+
+
+def _line(settings: Settings, messages: Sequence[PlannedMessage]) -> str:
+    first, last = messages[0], messages[-1]
     zone = settings.zone(settings.people[first.person])
-    channels = list(dict.fromkeys(each.channel for each in said))
-    many = len(said) // len(channels)
-    what = f"one message of {first.files:,} files, {first.why}" if first.files > 1 else first.why
-    if many > 1:
-        what = f"{many:,} messages, each {what}, the last at {in_zone(last.at, zone).rpartition(', ')[2]}"
-    return f"{in_zone(first.at, zone)}: {first.person} by {' and '.join(channels)}, {what}"
+    channels = list(dict.fromkeys(message.channel for message in messages))
+    per_channel = len(messages) // len(channels)
+    parts = [f"{in_zone(first.at, zone)}: {first.person} by {' and '.join(channels)}"]
+    if per_channel > 1:
+        parts.append(f"{per_channel:,} messages" + (f" for {first.files:,} files each" if first.files > 1 else ""))
+    elif first.files > 1:
+        parts.append(f"one message for {first.files:,} files")
+    parts.append(first.why)
+    if per_channel > 1:
+        parts.append(f"the last at {in_zone(last.at, zone).rpartition(', ')[2]}")
+    return ", ".join(parts)
 
 
-def _of_rule(rule: Rule, events: Sequence[Event]) -> Iterator[tuple[datetime, Event, int, str]]:
-    """What a rule says by itself: when, of what, of how many files, and why then."""
+def _notifications(rule: Rule, events: Sequence[Event]) -> Iterator[_Notification]:
     if rule.complete:
         yield _when_complete(rule, events)
     elif rule.then is None:
-        yield from ((event.at, event, 1, AT_ONCE) for event in events)
+        yield from (_Notification(event.at, event, 1, IMMEDIATELY) for event in events)
     else:
-        yield from _by_windows(rule.then, events)
+        yield from _by_window(rule.then, events)
 
 
-def _by_windows(then: timedelta, events: Sequence[Event]) -> Iterator[tuple[datetime, Event, int, str]]:
+def _by_window(then: timedelta, events: Sequence[Event]) -> Iterator[_Notification]:
     window: Window | None = None
-    waiting: dict[datetime, int] = {}
+    files_due: dict[datetime, int] = {}
     for event in events:
-        busy = window is not None and bool(waiting.get(window.due))
-        window = bundle_window.window_for(window, busy, event, event.at, then, SETTLE)
+        has_uploads = window is not None and bool(files_due.get(window.due))
+        window = bundle_window.window_for(window, has_uploads, event, event.at, then, SETTLE_DELAY)
         if bundle_window.is_lead(window, event) or bundle_window.breaks_through(window, event):
             window = replace(window, severity=event.severity)
-            yield event.at, event, 1, AT_ONCE
+            yield _Notification(event.at, event, 1, IMMEDIATELY)
         else:
-            waiting[window.due] = waiting.get(window.due, 0) + 1
-    for due, files in waiting.items():
-        yield (
-            due,
-            replace(events[0], kind=Kind.BUNDLE, urgent=False),
-            files,
-            "the rest of its window" if files > 1 else ALONE,
-        )
+            files_due[window.due] = files_due.get(window.due, 0) + 1
+    bundle = replace(events[0], kind=Kind.BUNDLE, urgent=False)
+    for due, files in files_due.items():
+        yield _Notification(due, bundle, files, REST_OF_WINDOW if files > 1 else END_OF_WINDOW)
 
 
-def _when_complete(rule: Rule, events: Sequence[Event]) -> tuple[datetime, Event, int, str]:
-    wanted, first, last = rule.complete, events[0], events[-1]
-    event = replace(first, kind=Kind.BUNDLE)
-    if wanted is None:
+def _when_complete(rule: Rule, events: Sequence[Event]) -> _Notification:
+    completion, first, last = rule.complete, events[0], events[-1]
+    if completion is None:
         raise ValueError(rule.name)
-    marker = next((each for each in events if each.upload and wanted.is_marker(each.upload)), None)
+    bundle, files = replace(first, kind=Kind.BUNDLE), len(events)
+    marker = next((event for event in events if event.upload and completion.is_marker(event.upload)), None)
     if marker:
-        return marker.at + SETTLE, event, max(len(events) - 1, 1), f"{wanted.marker} came"
-    if wanted.files and len(events) >= wanted.files:
-        return events[wanted.files - 1].at + SETTLE, event, len(events), f"all {wanted.files} files came"
-    if wanted.quiet:
-        return last.at + wanted.quiet + SETTLE, event, len(events), "no more files came"
-    missing = f"no {wanted.marker}" if wanted.marker else f"{len(events)} of {wanted.files} files"
-    return first.at + wanted.within + SETTLE, event, len(events), f"{missing} until then"
+        return _Notification(marker.at + SETTLE_DELAY, bundle, max(files - 1, 1), f"{completion.marker} arrived")
+    if completion.files and files >= completion.files:
+        at = events[completion.files - 1].at + SETTLE_DELAY
+        return _Notification(at, bundle, files, f"all {completion.files} files arrived")
+    if completion.quiet:
+        return _Notification(last.at + completion.quiet + SETTLE_DELAY, bundle, files, "no more files arrived")
+    missing = f"no {completion.marker}" if completion.marker else f"{files} of {completion.files} files"
+    return _Notification(first.at + completion.within + SETTLE_DELAY, bundle, files, f"incomplete: {missing} by then")

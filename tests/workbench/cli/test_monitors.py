@@ -1,4 +1,4 @@
-"""The operator's commands of monitors and tasks: on a bot in memory, with a real table where one is needed."""
+"""The commands monitors, watch, ack and explain MONITOR, on a bot in memory."""
 
 import json
 import re
@@ -20,8 +20,8 @@ from tests.support.stages import Stage, memory_stage
 from workbench.account import AccountError
 from workbench.cli.main import main
 from workbench.local.demo.faulty_server import FaultyServer
-from workbench.reports.explain_monitors import of_rule
-from workbench.reports.monitor_status import remembered
+from workbench.reports.explain_monitors import rule_lines
+from workbench.reports.monitor_status import describe_memory
 
 MONITORS = """
 [[monitors]]
@@ -70,7 +70,7 @@ urgent = true
 
 
 class _S3:
-    """A bucket with these files."""
+    """A double of a bucket with these objects."""
 
     contents: Sequence[Mapping[str, Any]] = ()
 
@@ -86,7 +86,7 @@ class _S3:
 
 @dataclass
 class Account:
-    """An account whose bot a test holds in its hand."""
+    """An account with the bot of a stage in memory."""
 
     stage_: Stage
     settings: Settings
@@ -104,14 +104,14 @@ def server() -> Iterator[FaultyServer]:
 
 @pytest.fixture
 def stage(server: FaultyServer, monkeypatch: pytest.MonkeyPatch) -> Stage:
-    """A stage with a shop and a feed; the commands look at it now."""
+    """A stage with a shop and a feed that the commands use."""
     monkeypatch.setattr(Stage, "clients", lambda stage, service, **_: _S3())
     stage = memory_stage(some_settings(MONITORS.format(url=server.url)))
     stage.now = utc_now()
     account = Account(stage, stage.settings)
-    monkeypatch.setattr("workbench.cli.deliveries.find_account", lambda name: account)
-    monkeypatch.setattr("workbench.cli.monitors.incidents_of", lambda account: stage.incidents)
-    monkeypatch.setattr("workbench.reports.explain_monitors.incidents_of", lambda account: stage.incidents)
+    monkeypatch.setattr("workbench.cli.options.find_account", lambda name: account)
+    monkeypatch.setattr("workbench.cli.monitors.incident_store", lambda account: stage.incidents)
+    monkeypatch.setattr("workbench.reports.explain_monitors.incident_store", lambda account: stage.incidents)
     monkeypatch.setattr("workbench.reports.explain_monitors.find_account", lambda name: account)
     monkeypatch.setattr("workbench.reports.explain_monitors.settings_of", lambda name: (stage.settings, {}))
     return stage
@@ -121,65 +121,66 @@ def run(*arguments: str) -> Result:
     return CliRunner().invoke(main, list(arguments))
 
 
-def test_monitors_that_nobody_looked_at(stage: Stage) -> None:
+def test_monitors_that_were_never_checked(stage: Stage) -> None:
     lines = run("monitors").output.splitlines()
     assert lines[0].split("\t")[:2] == ["monitor", "state"]
-    assert [line.split("\t")[:2] for line in lines[1:]] == [["shop", "not looked at yet"], ["feed", "not looked at yet"]]
+    assert [line.split("\t")[:2] for line in lines[1:]] == [["shop", "not checked yet"], ["feed", "not checked yet"]]
 
 
-def test_watch_once_looks_and_says_what_each_said(stage: Stage) -> None:
-    told = run("watch", "--once").output
-    assert "ok       shop: answered 200" in told
-    assert "looked at 2, 0 messages told" in told
-    assert "looked at 0" in run("watch", "--once").output
+def test_watch_once_checks_and_prints_each_result(stage: Stage) -> None:
+    output = run("watch", "--once").output
+    assert "ok       shop: returned 200" in output
+    assert "Checked 2 monitors, sent no messages." in output
+    assert "Checked no monitors" in run("watch", "--once").output
 
 
-def test_incident_from_its_opening_to_its_ack(stage: Stage, server: FaultyServer) -> None:
+def test_incident_is_shown_and_acknowledged(stage: Stage, server: FaultyServer) -> None:
     server.mode = "failing"
     for _ in range(2):
         run("watch", "--once", "--all")
     (row, _) = json.loads(run("monitors", "--json").output)
-    assert (row["monitor"], row["state"], row["says"]) == ("shop", "error", "answered 503, not 2xx")
-    assert f"shop: incident {row['incident']}; dropnote ack {row['incident']} stops reminders" in run("monitors").output
-    assert run("ack", row["incident"][:4]).exit_code == 0
-    assert "known to" in run("monitors").output
+    assert (row["monitor"], row["state"], row["says"]) == ("shop", "error", "returned 503, not 2xx")
+    id_ = row["incident"]
+    assert f"shop: incident {id_}; to stop reminders: dropnote ack {id_}" in run("monitors").output
+    assert run("ack", id_[:4]).output == f"Acknowledged incident {id_} of shop: no reminders until it gets worse.\n"
+    assert f"shop: incident {id_}, acknowledged by " in run("monitors").output
     assert stage.incidents.get("shop").incident.acked_at
-    assert f"These are: {row['incident']} (shop)." in run("ack", "zzz").output
+    assert f"no open incident 'zzz'; open incidents: {id_} (shop)" in run("ack", "zzz").output
 
 
-def test_ack_of_nothing_says_so(stage: Stage) -> None:
+def test_ack_without_an_open_incident_fails(stage: Stage) -> None:
     result = run("ack", "123")
-    assert (result.exit_code, result.output) == (1, "No incident '123' is open: it is over, or there never was one. None is.\n")
+    assert (result.exit_code, result.output) == (1, "no open incident '123'; none is open\n")
 
 
-def test_ack_that_the_watch_was_quicker_than_is_tried_again(stage: Stage, server: FaultyServer) -> None:
+def test_ack_is_repeated_after_a_concurrent_change(stage: Stage, server: FaultyServer) -> None:
     server.mode = "failing"
     for _ in range(2):
         run("watch", "--once", "--all")
-    keep, tries = stage.incidents.save, iter((False, False))
-    stage.incidents.save = lambda old, new, now: next(tries, True) and keep(old, new, now)
+    save, tries = stage.incidents.save, iter((False, False))
+    stage.incidents.save = lambda old, new, now: next(tries, True) and save(old, new, now)
     id_ = stage.incidents.get("shop").incident.id
     assert run("ack", id_.upper()).exit_code == 0
     assert stage.incidents.get("shop").incident.acked_at
     stage.incidents.save = lambda *_: False
-    assert run("ack", id_).stderr == "The watch is busy with it: try again.\n"
+    assert run("ack", id_).stderr == "the watch keeps updating this monitor; try again\n"
 
 
-def test_acknowledged_incident_brings_no_reminder(stage: Stage, server: FaultyServer) -> None:
+def test_acknowledged_incident_sends_no_reminder(stage: Stage, server: FaultyServer) -> None:
     server.mode = "failing"
     for _ in range(2):
         run("watch", "--once", "--all")
-    texts = [len(stage.text.taken)]  # only the shop's errors come by text
+    texts = [len(stage.text.accepted)]  # only the shop's errors are sent as texts
     for acknowledged in (False, True):
         if acknowledged:
             run("ack", stage.incidents.get("shop").incident.id)
         stage.later(hours=5)
         run("watch", "--once", "--all")
-        texts.append(len(stage.text.taken))
+        texts.append(len(stage.text.accepted))
     assert texts == [1, 2, 2]
 
 
-def test_moments_have_their_zone(stage: Stage) -> None:
+def test_times_have_their_zone(stage: Stage) -> None:
     run("watch", "--once")
     (_, shop, feed) = (line.split("\t") for line in run("monitors").stdout.splitlines())
     if shop[0] == "feed":  # it comes first when its file is late
@@ -190,130 +191,135 @@ def test_moments_have_their_zone(stage: Stage) -> None:
     assert re.fullmatch(rf"\d{{4}}-\d\d-\d\d \d\d:\d\d {re.escape(zone)}", feed[5])
 
 
-def test_expected_times_are_five_for_scripts(stage: Stage) -> None:
+def test_json_has_the_next_five_expected_times(stage: Stage) -> None:
     (feed,) = json.loads(run("monitors", "feed", "--json").stdout)
     assert len(feed["expected"]) == 5
     assert feed["expected"] == sorted(feed["expected"])
 
 
-def test_unknown_monitor_names_the_nearest(stage: Stage) -> None:
+def test_unknown_monitor_suggests_the_nearest(stage: Stage) -> None:
     assert "did you mean 'shop'?" in run("monitors", "shap").output
 
 
-def test_explain_a_monitor_in_words(stage: Stage) -> None:
+def test_explain_a_monitor(stage: Stage) -> None:
     run("watch", "--once")
-    told = run("explain", "shop").output
+    output = run("explain", "shop").output
     for line in (
-        "is trouble after 2 looks in a row that fail",
-        "is over    after one look that is well",
-        "reminds    every 4 hours until `dropnote ack`, or its end",
-        "tells      ben by email",
-        "of errors  also asha by sms",
-        "stands     ok since 20",
-        "gives up   after 24 hours",
+        "opens      after 2 consecutive failed checks",
+        "resolves   after 1 successful check",
+        "reminds    every 4 hours until `dropnote ack` or resolved",
+        "notifies   ben by email",
+        "on errors  also asha by sms",
+        "state      ok since 20",
+        "expires    after 24 hours, if still not sent",
     ):
-        assert line in told
+        assert line in output
 
 
 def test_explain_shows_the_next_five_expected_times_in_their_zone(stage: Stage) -> None:
-    told = run("explain", "feed").output
-    assert told.count("06:00 IST") == 5
+    assert run("explain", "feed").output.count("06:00 IST") == 5
 
 
-def test_explain_says_how_far_a_change_has_come_and_what_was_measured(stage: Stage, server: FaultyServer) -> None:
-    assert "on its way" not in run("explain", "shop").output
+def test_explain_shows_an_unfinished_change_and_the_measured_value(stage: Stage, server: FaultyServer) -> None:
+    assert "changing" not in run("explain", "shop").output
     server.mode = "failing"
     for _ in range(2):
         run("watch", "--once", "--all")
-    told = run("explain", "shop").output
-    assert "on its way" not in told
-    assert re.search(r"measured +503", told)
+    output = run("explain", "shop").output
+    assert "changing" not in output
+    assert re.search(r"measured +503", output)
     server.mode = "well"
-    stage.settings = replace(stage.settings, monitors=tuple(_calmer(each) for each in stage.settings.monitors))
+    stage.settings = replace(stage.settings, monitors=tuple(_with_recoveries(monitor) for monitor in stage.settings.monitors))
     with pytest.MonkeyPatch.context() as patch:
         account = Account(stage, stage.settings)
-        for where in ("workbench.cli.deliveries.find_account", "workbench.reports.explain_monitors.find_account"):
+        for where in ("workbench.cli.options.find_account", "workbench.reports.explain_monitors.find_account"):
             patch.setattr(where, lambda name: account)
         patch.setattr("workbench.reports.explain_monitors.settings_of", lambda name: (stage.settings, {}))
         run("watch", "--once", "--all")
-        assert "on its way 1 of the 3 looks in a row that make it ok" in run("explain", "shop").output
+        assert "changing   to ok, after 1 of 3 consecutive checks" in run("explain", "shop").output
         (shop,) = json.loads(run("explain", "shop", "--json").stdout)
     assert (shop["streak"], shop["streak_level"]) == (1, "ok")
 
 
-def _calmer(monitor: Monitor) -> Monitor:
+def _with_recoveries(monitor: Monitor) -> Monitor:
     return replace(monitor, alert_policy=replace(monitor.alert_policy, recoveries=3))
 
 
-def test_explain_says_what_a_monitor_remembers(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    came = utc_now() - timedelta(minutes=1)
-    days = [f"{came - timedelta(days=day):feed/%Y-%m-%d.csv}" for day in range(-1, 9)]
-    monkeypatch.setattr(_S3, "contents", [{"Key": key, "Size": 2048, "LastModified": came} for key in days])
+def test_explain_shows_the_memory_of_a_monitor(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    arrived_at = utc_now() - timedelta(minutes=1)
+    days = [f"{arrived_at - timedelta(days=day):feed/%Y-%m-%d.csv}" for day in range(-1, 9)]
+    monkeypatch.setattr(_S3, "contents", [{"Key": key, "Size": 2048, "LastModified": arrived_at} for key in days])
     run("watch", "--once")
-    told = run("explain", "feed").output
-    assert re.search(rf"remembers +what was due .* came {came.astimezone():%Y-%m-%d %H:%M %Z}; the last size: 2 KB", told)
+    arrival = f"arrived {arrived_at.astimezone():%Y-%m-%d %H:%M %Z}"
+    assert re.search(rf"memory +data due .* {arrival}; latest size: 2 KB", run("explain", "feed").output)
     (feed,) = json.loads(run("explain", "feed", "--json").stdout)
     assert feed["memory"]["sizes"] == [2048]
-    assert "remembers" not in run("explain", "shop").output
+    assert "memory" not in run("explain", "shop").output
 
 
-def test_memory_of_a_metric_is_told_and_nonsense_in_it_is_not() -> None:
+def test_memory_of_a_metric_is_described_and_an_unknown_format_is_not() -> None:
     seen = utc_now().replace(microsecond=0)
-    known = remembered({"level": None, "seen": seen.isoformat(), "missed": 2})
-    assert known == f"2 in a row did not come in time; data until {seen.astimezone():%Y-%m-%d %H:%M %Z}"
-    assert remembered({"seen": "soon", "sizes": "many"}) == remembered({}) == ""
+    description = describe_memory({"level": None, "seen": seen.isoformat(), "missed": 2})
+    assert description == f"2 missed in a row; data until {seen.astimezone():%Y-%m-%d %H:%M %Z}"
+    assert describe_memory({"seen": "soon", "sizes": "many"}) == describe_memory({}) == ""
 
 
-def test_explain_says_who_silenced_it_and_why(stage: Stage) -> None:
+def test_explain_shows_who_silenced_it_and_why(stage: Stage) -> None:
     run("silence", "shop", "2h", "--reason", "migration")
     run("silence", "uploads", "2h", "--reason", "too many")
-    assert re.search("silent +until 20.* by .*: migration", run("explain", "shop").output)
+    assert re.search("silenced +until 20.* by .*: migration", run("explain", "shop").output)
     assert ": too many" in run("explain", "uploads").output
     assert json.loads(run("explain", "shop", "--json").stdout)[0]["silence"][0].endswith(": migration")
-    assert "silent" not in run("explain", "feed").output
+    assert "silenced" not in run("explain", "feed").output
 
 
-def test_explain_without_an_account_says_what_it_does_not_know(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_explain_without_an_account_says_what_is_unknown(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     def nobody(_: str) -> None:
-        raise AccountError("No local world runs here.")
+        raise AccountError("the local environment is not running")
 
     monkeypatch.setattr("workbench.reports.explain_monitors.find_account", nobody)
-    told = run("explain", "shop")
-    assert (told.exit_code, "how it stands and what is silent is not known here" in told.output) == (0, True)
+    result = run("explain", "shop")
+    assert (result.exit_code, "current state and silences unknown" in result.output) == (0, True)
     (shop,) = json.loads(run("explain", "shop", "--json").stdout)
     assert (shop["state"], shop["failures"], shop["tells_of_errors"]) == ("not known here", 2, ["sms:asha"])
 
 
-def test_explain_has_every_word_of_a_calm_rule() -> None:
-    told = dict(pair for rule in some_settings(CALM).rules for pair in of_rule(rule))
-    assert told["bundles"] == "after the first message, one of what comes in 10 minutes"
-    assert told["whole"] == "one message when _SUCCESS came, or after 2 hours"
-    assert (told["quiet"], told["budget"]) == ("22:00-07:00", "20 messages per hour at the most")
-    assert (told["urgency"], told["severity"]) == ("waits for nothing", "warning")
+def test_explain_describes_every_setting_of_a_rule() -> None:
+    lines = dict(line for rule in some_settings(CALM).rules for line in rule_lines(rule))
+    assert lines["bundles"] == "after the first message, one summary every 10 minutes"
+    assert lines["complete"] == "one message when _SUCCESS arrives, or after 2 hours"
+    assert (lines["quiet"], lines["budget"]) == ("22:00-07:00", "at most 20 messages per hour")
+    assert (lines["urgency"], lines["severity"]) == ("never deferred", "warning")
+
+
+def test_explain_a_rule_as_json_keeps_its_keys(stage: Stage) -> None:
+    rule = json.loads(run("explain", "uploads", "--json").stdout)
+    assert rule["tells"] == "asha by email, asha by sms"
+    assert rule["gives up"] == "after 24 hours, if still not sent"
 
 
 def test_explain_a_rule_and_an_unknown_name(stage: Stage) -> None:
-    assert "tells      asha by email, asha by sms" in run("explain", "uploads").output
+    assert "notifies   asha by email, asha by sms" in run("explain", "uploads").output
     result = run("explain", "uplods")
     assert (result.exit_code, "did you mean 'uploads'?" in result.output) == (1, True)
 
 
 def test_table_of_several_monitors_is_silenced_and_explained_as_one(stage: Stage, server: FaultyServer) -> None:
-    both = tuple(replace(each, table="all") for each in stage.settings.monitors)
+    both = tuple(replace(monitor, table="all") for monitor in stage.settings.monitors)
     stage.settings = replace(stage.settings, monitors=both)
     account = Account(stage, stage.settings)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("workbench.cli.deliveries.find_account", lambda name: account)
+        patch.setattr("workbench.cli.options.find_account", lambda name: account)
         patch.setattr("workbench.reports.explain_monitors.settings_of", lambda name: (stage.settings, {}))
         patch.setattr("workbench.reports.explain_monitors.find_account", lambda name: account)
         assert run("silence", "all", "2h", "--reason", "migration").exit_code == 0
         stage.now = utc_now()
         server.mode = "failing"
         for _ in range(2):
-            assert "0 messages told" in run("watch", "--once", "--all").output
-        told = run("explain", "all").output
-    assert [line for line in told.splitlines() if not line.startswith(" ")] == ["shop", "feed"]
-    assert told.count("migration") == 2
+            assert "sent no messages" in run("watch", "--once", "--all").output
+        output = run("explain", "all").output
+    assert [line for line in output.splitlines() if not line.startswith(" ")] == ["shop", "feed"]
+    assert output.count("migration") == 2
 
 
 def test_monitor_can_be_silenced_by_name(stage: Stage) -> None:

@@ -1,4 +1,4 @@
-"""`dropnote explain`: which rules want an upload, why the others do not, and who would be told."""
+"""`dropnote explain`: which rules match an upload and why, who would be notified, and when."""
 
 import json
 from collections.abc import Mapping
@@ -12,12 +12,11 @@ from msgspec.structs import replace
 
 from chalicelib.domain.event import Batch, Creation, Event, Kind, Upload
 from chalicelib.rules.index import conditions, mismatch_reason
-from tests.delivery.test_bundle import bundled, files_of
 from tests.support.builders import NOON, some_settings
+from tests.support.bundles import bundled, files_of
 from tests.support.stages import memory_stage, plenty
-from workbench.cli import explain
-from workbench.cli.explain import Explained, burst_of
 from workbench.cli.main import main
+from workbench.reports.explain import RuleResult, burst_of, explain
 from workbench.reports.timeline import timeline
 
 A_MINUTE = timedelta(minutes=1)
@@ -27,48 +26,46 @@ def run(*arguments: str) -> Result:
     return CliRunner().invoke(main, ["explain", *arguments])
 
 
-def explained(key: str, size: int | None = 1_234, changes: Mapping[str, str] | None = None) -> Explained:
-    (found,) = explain.explain(
-        some_settings(**(changes or {})), "prod", burst_of(Upload("acme-drops", key, size), NOON, 1, A_MINUTE)
-    )
-    return found
+def explained(key: str, size: int | None = 1_234, changes: Mapping[str, str] | None = None) -> RuleResult:
+    (result,) = explain(some_settings(**(changes or {})), "prod", burst_of(Upload("acme-drops", key, size), NOON, 1, A_MINUTE))
+    return result
 
 
-def test_rule_that_matches_says_who_is_told_and_what_it_takes() -> None:
-    found = explained("in/report.pdf")
-    assert found.matches
-    assert [(told.person, told.channel) for told in found.told] == [("asha", "email"), ("asha", "sms")]
-    assert "report.pdf" in found.told[0].takes
-    assert found.told[1].takes == "1 segment, GSM-7"
-    assert found.timeline[0] == "2 Mar 2026, 17:30 IST: asha by email and sms, at once"
+def test_matching_rule_lists_its_recipients_and_the_messages() -> None:
+    result = explained("in/report.pdf")
+    assert result.matches
+    assert [(message.person, message.channel) for message in result.messages] == [("asha", "email"), ("asha", "sms")]
+    assert "report.pdf" in result.messages[0].summary
+    assert result.messages[1].summary == "1 segment, GSM-7"
+    assert result.timeline[0] == "2 Mar 2026, 17:30 IST: asha by email and sms, immediately"
 
 
-def test_rule_that_does_not_match_says_each_reason_and_tells_nobody() -> None:
-    found = explained("in/report.part", size=0)
-    assert not found.matches
-    assert {looked.condition for looked in found.conditions if looked.why_not} == {"ignore", "empty"}
-    assert (found.told, found.timeline) == ([], [])
+def test_rule_that_does_not_match_has_every_reason_and_no_recipients() -> None:
+    result = explained("in/report.part", size=0)
+    assert not result.matches
+    assert {condition.condition for condition in result.conditions if condition.mismatch} == {"ignore", "empty"}
+    assert (result.messages, result.timeline) == ([], [])
 
 
-def test_fallback_stands_in_the_timeline() -> None:
-    found = explained("in/report.pdf", changes={'"sms:asha"]': '"sms:asha"]\nfallback = "10m"\nexpires = "2h"'})
-    assert found.timeline[1].startswith("after 10m: the person's other channel")
-    assert found.timeline[2].startswith("after 2h: given up")
+def test_timeline_has_fallback_and_expiry() -> None:
+    result = explained("in/report.pdf", changes={'"sms:asha"]': '"sms:asha"]\nfallback = "10m"\nexpires = "2h"'})
+    assert result.timeline[1].startswith("if still failing after 10m: the person's other channel")
+    assert result.timeline[2] == "if still undelivered after 2h: abandoned, and the owner is notified"
 
 
-def test_a_burst_is_played_through_the_knobs() -> None:
+def test_burst_is_bundled_as_the_rule_says() -> None:
     then = {'"sms:asha"]': '"sms:asha"]\nthen = "10m"'}
-    found = burst_of(Upload("acme-drops", "in/a.csv", 1), NOON, 412, A_MINUTE)
-    (told,) = explain.explain(some_settings(**then), "prod", found)
-    assert told.timeline[:2] == [
-        "2 Mar 2026, 17:30 IST: asha by email and sms, at once",
-        "2 Mar 2026, 17:40 IST: asha by email and sms, one message of 411 files, the rest of its window",
+    burst = burst_of(Upload("acme-drops", "in/a.csv", 1), NOON, 412, A_MINUTE)
+    (result,) = explain(some_settings(**then), "prod", burst)
+    assert result.timeline[:2] == [
+        "2 Mar 2026, 17:30 IST: asha by email and sms, immediately",
+        "2 Mar 2026, 17:40 IST: asha by email and sms, one message for 411 files, rest of the window",
     ]
 
 
-def test_a_burst_that_nothing_bundles_is_one_line() -> None:
-    (told,) = explain.explain(some_settings(), "prod", burst_of(Upload("acme-drops", "in/a.csv", 1), NOON, 412, A_MINUTE))
-    assert told.timeline[0] == "2 Mar 2026, 17:30 IST: asha by email and sms, 412 messages, each at once, the last at 17:30 IST"
+def test_burst_without_bundles_is_one_line() -> None:
+    (result,) = explain(some_settings(), "prod", burst_of(Upload("acme-drops", "in/a.csv", 1), NOON, 412, A_MINUTE))
+    assert result.timeline[0] == "2 Mar 2026, 17:30 IST: asha by email and sms, 412 messages, immediately, the last at 17:30 IST"
 
 
 @given(
@@ -78,8 +75,8 @@ def test_a_burst_that_nothing_bundles_is_one_line() -> None:
     rule=some.sampled_from(["", 'then = "5m"', 'then = "20m"', 'digest = "hourly"', 'complete = { files = 40, within = "2h" }']),
     quiet=some.sampled_from(["", 'quiet = "13:00-15:00"\n']),
 )
-@example(files=2, over=8, start=116, rule='digest = "hourly"', quiet='quiet = "13:00-15:00"\n')  # both wait until 15:00
-def test_the_timeline_is_what_the_bot_does(files: int, over: int, start: int, rule: str, quiet: str) -> None:
+@example(files=2, over=8, start=116, rule='digest = "hourly"', quiet='quiet = "13:00-15:00"\n')  # both are deferred until 15:00
+def test_timeline_is_what_the_bot_does(files: int, over: int, start: int, rule: str, quiet: str) -> None:
     settings = bundled(rule, 'notify = ["email:asha"]', f'timezone = "UTC"\n{quiet}')
     uploads = [
         replace(event, upload=replace(event.upload, key=f"in/{number}.csv"))
@@ -98,41 +95,59 @@ def test_the_timeline_is_what_the_bot_does(files: int, over: int, start: int, ru
         stage.now += A_MINUTE
         if not upcoming and not any(row.due_at for row in stage.ledger.bundles.values()):
             break
-    rows = [(taken.at, stage.ledger.get(taken.delivery)) for taken in stage.mail.taken]
-    did = [(at, files_of(row.event)) for at, row in rows if row.rule != "trouble"]
-    said = [(each.at, each.files) for each in timeline(settings, settings.rules[0], uploads)]
-    assert [files for _, files in did] == [files for _, files in said]
-    assert all(timedelta(0) <= really - told <= 8 * A_MINUTE for (really, _), (told, _) in zip(did, said, strict=True))
+    rows = [(taken.at, stage.ledger.get(taken.delivery)) for taken in stage.mail.accepted]
+    sent = [(at, files_of(row.event)) for at, row in rows if row.rule != "trouble"]
+    planned = [(message.at, message.files) for message in timeline(settings, settings.rules[0], uploads)]
+    assert [files for _, files in sent] == [files for _, files in planned]
+    assert all(timedelta(0) <= at - plan <= 8 * A_MINUTE for (at, _), (plan, _) in zip(sent, planned, strict=True))
 
 
 @given(
     key=some.text(min_size=1, max_size=30),
     size=some.none() | some.integers(0, 10_000),
-    way=some.sampled_from(Creation),
+    creation=some.sampled_from(Creation),
     bucket=some.sampled_from(["acme-drops", "another"]),
 )
-def test_a_rule_matches_where_all_its_conditions_hold(key: str, size: int | None, way: Creation, bucket: str) -> None:
-    (rule,), upload = some_settings().rules, Upload(bucket, key, size, creation=way)
-    reasons = [why for _, why in conditions(rule, upload) if why]
+def test_rule_matches_if_all_its_conditions_do(key: str, size: int | None, creation: Creation, bucket: str) -> None:
+    (rule,), upload = some_settings().rules, Upload(bucket, key, size, creation=creation)
+    reasons = [reason for _, reason in conditions(rule, upload) if reason]
     assert mismatch_reason(rule, Event(Kind.UPLOAD, "", NOON, upload=upload)) == (reasons[0] if reasons else "")
 
 
+def test_output_says_which_rules_match() -> None:
+    output = run("s3://dropnote-uploads/invoices/a.pdf", "--size", "12KB", "--burst", "10000").output
+    assert "invoices: match" in output.splitlines()
+    assert "  →   asha by email: " in output
+    assert "Not checked: silences, budgets and suppressed addresses" in output
+    unmatched = run("s3://another-bucket/a.pdf").output
+    assert "invoices: no match" in unmatched.splitlines()
+    assert "No rule matches: nobody would be notified." in unmatched
+
+
 def test_output_is_json_on_request() -> None:
-    told = json.loads(run("s3://dropnote-uploads/invoices/a.pdf", "--size", "12KB", "--json").output)
-    assert [each["rule"] for each in told if each["matches"]] == ["invoices"]
-    sizes = [looked["has"] for each in told for looked in each["conditions"] if looked["condition"] == "size"]
+    results = json.loads(run("s3://dropnote-uploads/invoices/a.pdf", "--size", "12KB", "--json").output)
+    assert [result["rule"] for result in results if result["matches"]] == ["invoices"]
+    sizes = [condition["has"] for result in results for condition in result["conditions"] if condition["condition"] == "size"]
     assert sizes == ["12,288 bytes"] * 2
 
 
+def test_names_in_json_do_not_change() -> None:
+    (result,) = [row for row in json.loads(run("s3://dropnote-uploads/invoices/a.pdf", "--json").output) if row["matches"]]
+    assert list(result) == ["rule", "matches", "conditions", "told", "timeline"]
+    assert list(result["conditions"][0]) == ["condition", "asks", "has", "why_not"]
+    assert list(result["told"][0]) == ["person", "channel", "takes"]
+
+
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "error"),
     [
-        (["in/report.pdf"], "write s3://bucket/folder/name"),
-        (["s3://acme-drops/"], "write s3://bucket/folder/name"),
-        (["s3://acme-drops/a", "--size", "big"], "is no size"),
-        (["s3://acme-drops/a", "--stage", "nosuch"], "no stage nosuch"),
+        (["in/report.pdf"], "use s3://bucket/folder/name"),
+        (["s3://acme-drops/"], "use s3://bucket/folder/name"),
+        (["s3://acme-drops/a", "--size", "big"], "invalid size 'big'"),
+        (["s3://acme-drops/a", "--over", "soon"], "'soon'"),
+        (["s3://acme-drops/a", "--stage", "nosuch"], "unknown stage 'nosuch'"),
     ],
 )
-def test_bad_input_is_one_sentence(arguments: list[str], told: str) -> None:
+def test_invalid_input_is_one_sentence(arguments: list[str], error: str) -> None:
     result = run(*arguments)
-    assert (result.exit_code, told in result.output, "Traceback" in result.output) == (1, True, False)
+    assert (result.exit_code, error in result.output, "Traceback" in result.output) == (1, True, False)

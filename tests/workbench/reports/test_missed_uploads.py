@@ -1,4 +1,4 @@
-"""Uploads whose event never came are found, told once, and not again when the event comes after all."""
+"""Uploads whose event never arrived are found and sent once, and not again if the event arrives later."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -18,70 +18,72 @@ from workbench.reports import missed_uploads
 SCOPE = missed_uploads.Scope("acme-drops", "in/", NOON - timedelta(days=1), NOON + timedelta(hours=1))
 
 
-def found(key: str, etag: str = "abc", at: datetime = NOON) -> Event:
+def late_event(key: str, etag: str = "abc", at: datetime = NOON) -> Event:
     upload = Upload("acme-drops", key, 1234, etag=etag)
     return Event(Kind.UPLOAD, late_identity(upload), at, upload=upload, detail="found late")
 
 
 def announce(stage: Stage, *events: Event) -> int:
-    """What the command does: find, warn, wait, announce; how many were announced."""
-    missed = missed_uploads.missed(events, stage.bot, SCOPE)
-    missed_uploads.wait_for(missed_uploads.warn(stage.bot, SCOPE), stage.clock, lambda seconds: stage.later(seconds=seconds))
+    """Do what the command does: find, record, wait, announce; return how many were announced."""
+    missed = missed_uploads.find_missed(events, stage.bot, SCOPE)
+    ready_at = missed_uploads.record_backfill(stage.bot, SCOPE)
+    missed_uploads.wait_for(ready_at, stage.clock, lambda seconds: stage.later(seconds=seconds))
     return sum(bool(missed_uploads.announce(stage.bot, event)) for event in missed)
 
 
-def test_missed_upload_is_told_as_found_late_and_once() -> None:
+def test_missed_upload_is_sent_once_and_marked_as_found_late() -> None:
     stage = memory_stage()
-    assert [announce(stage, found("in/a.pdf")), announce(stage, found("in/a.pdf"))] == [1, 0]
+    assert [announce(stage, late_event("in/a.pdf")), announce(stage, late_event("in/a.pdf"))] == [1, 0]
     assert sorted(stage.sweep()) == ["email sent", "sms sent"]
     assert all("found late" in message.text for _, _, message in stage.sent)
 
 
-def test_event_that_comes_after_all_is_told_no_more() -> None:
+def test_event_that_arrives_later_is_not_sent_again() -> None:
     stage = memory_stage()
-    announce(stage, found("in/a.pdf"))
+    announce(stage, late_event("in/a.pdf"))
     stage.sweep()
     stage.take(an_upload("in/a.pdf"))
-    assert len(stage.text.taken) == 1
+    assert len(stage.text.accepted) == 1
     later = an_upload("in/a.pdf", sequencer="0099")
     stage.take(structs.replace(later, at=SCOPE.until + timedelta(minutes=1)))
-    assert len(stage.text.taken) == 2  # a new upload of the same
+    assert len(stage.text.accepted) == 2  # a new upload of the same key
 
 
 def test_other_containers_know_before_anything_is_announced() -> None:
     stage = memory_stage()
     _, other = stage.container()
     other.take(Batch(events=(an_upload("in/warm.pdf", sequencer="00"),)), plenty)
-    announce(stage, found("in/a.pdf"))
+    announce(stage, late_event("in/a.pdf"))
     other.take(Batch(events=(an_upload("in/a.pdf"),)), plenty)
     stage.sweep()
-    assert sum("a.pdf" in text.message.text for text in stage.text.taken) == 1
+    assert sum("a.pdf" in text.message.text for text in stage.text.accepted) == 1
 
 
-def test_what_no_rule_wants_is_not_missed() -> None:
+def test_upload_without_a_matching_rule_is_not_missed() -> None:
     stage = memory_stage()
-    assert missed_uploads.missed([found("in/a.part"), found("in/a.pdf")], stage.bot, SCOPE) == [found("in/a.pdf")]
+    uploads = [late_event("in/a.part"), late_event("in/a.pdf")]
+    assert missed_uploads.find_missed(uploads, stage.bot, SCOPE) == uploads[1:]
 
 
-def test_smaller_scope_does_not_take_back_a_wider_one() -> None:
+def test_narrower_scope_does_not_shorten_a_wider_one() -> None:
     stage = memory_stage()
-    missed_uploads.warn(stage.bot, SCOPE)
-    missed_uploads.warn(stage.bot, replace(SCOPE, until=NOON))
+    missed_uploads.record_backfill(stage.bot, SCOPE)
+    missed_uploads.record_backfill(stage.bot, replace(SCOPE, until=NOON))
     assert stage.deliverer.control.now().backfilled_until == {"acme-drops": SCOPE.until}
 
 
 KEYS = st.sampled_from([f"in/{letter}.pdf" for letter in "abcdef"])
 
 
-@given(told=st.sets(KEYS), there=st.sets(KEYS), again=st.sets(KEYS))
-def test_announced_is_what_is_there_and_was_not_told(told: set[str], there: set[str], again: set[str]) -> None:
+@given(sent=st.sets(KEYS), listed=st.sets(KEYS), listed_later=st.sets(KEYS))
+def test_uploads_that_were_not_sent_are_announced(sent: set[str], listed: set[str], listed_later: set[str]) -> None:
     stage = memory_stage()
-    for number, key in enumerate(sorted(told)):
+    for number, key in enumerate(sorted(sent)):
         stage.take(an_upload(key, sequencer=f"{number:04}"))
-    assert announce(stage, *map(found, there)) == len(there - told)
-    assert announce(stage, *map(found, there | again)) == len(again - there - told)
+    assert announce(stage, *map(late_event, listed)) == len(listed - sent)
+    assert announce(stage, *map(late_event, listed | listed_later)) == len(listed_later - listed - sent)
     stage.sweep()
-    assert len(stage.text.taken) == len(told | there | again)
+    assert len(stage.text.accepted) == len(sent | listed | listed_later)
 
 
 def test_bucket_is_listed_by_prefix_and_time(ministack: MiniStack) -> None:
@@ -90,20 +92,20 @@ def test_bucket_is_listed_by_prefix_and_time(ministack: MiniStack) -> None:
     for key in ("in/a b+ü.pdf", "in/c.pdf", "out/d.pdf"):
         client.put_object(Bucket="acme-drops", Key=key, Body=b"some words")
     now = datetime.now(NOON.tzinfo)
-    where = replace(SCOPE, since=now - timedelta(hours=1), until=now + timedelta(hours=1))
-    events = list(missed_uploads.objects(client, where))
+    scope = replace(SCOPE, since=now - timedelta(hours=1), until=now + timedelta(hours=1))
+    events = list(missed_uploads.list_uploads(client, scope))
     assert [event.upload.key for event in events if event.upload] == ["in/a b+ü.pdf", "in/c.pdf"]
     assert {event.upload.etag for event in events if event.upload} == {md5(b"some words", usedforsecurity=False).hexdigest()}
-    assert list(missed_uploads.objects(client, replace(where, until=now - timedelta(minutes=30)))) == []
+    assert list(missed_uploads.list_uploads(client, replace(scope, until=now - timedelta(minutes=30)))) == []
 
 
-@pytest.mark.parametrize("place", ["in/", "s3:///x", "https://b/x", ""])
-def test_place_that_is_none_is_refused(place: str) -> None:
-    with pytest.raises(ValueError, match="write s3://bucket/prefix"):
-        missed_uploads.scope(place, NOON - timedelta(days=1), NOON)
+@pytest.mark.parametrize("address", ["in/", "s3:///x", "https://b/x", ""])
+def test_invalid_address_is_an_error(address: str) -> None:
+    with pytest.raises(ValueError, match="use s3://bucket/prefix"):
+        missed_uploads.parse_scope(address, NOON - timedelta(days=1), NOON)
 
 
-def test_time_that_is_none_is_refused() -> None:
-    with pytest.raises(ValueError, match="ends before it begins"):
-        missed_uploads.scope("s3://b/x", NOON, NOON)
-    assert missed_uploads.scope("s3://b", NOON - timedelta(days=1), NOON).prefix == ""
+def test_end_before_the_start_is_an_error() -> None:
+    with pytest.raises(ValueError, match="--since must be before --until"):
+        missed_uploads.parse_scope("s3://b/x", NOON, NOON)
+    assert missed_uploads.parse_scope("s3://b", NOON - timedelta(days=1), NOON).prefix == ""

@@ -1,0 +1,119 @@
+"""Commands that read the ledger: log, show, people."""
+
+import csv
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+import click
+
+from chalicelib.domain.delivery import State
+from chalicelib.domain.people import Channel
+from chalicelib.platform.clock import utc_now
+
+from ..account import Account
+from ..output import print_json, print_table, say
+from ..reports import ledger_log
+from ..reports.explain import name_mismatches
+from ..reports.people import addresses
+from .options import JSON_OPTION, SINCE_HELP, on_account
+
+STATES = [*(state.value for state in State), "parked", "waits", "told"]
+
+
+@click.command()
+@click.option("-n", "count", default=20, show_default=True, type=click.IntRange(1, 100_000), help="Number of rows")
+@click.option("--who", default="", help="Only this person")
+@click.option("--rule", default="", help="Only this rule or monitor")
+@click.option("--channel", type=click.Choice([channel.value for channel in Channel]), help="Only this channel")
+@click.option("--state", type=click.Choice(STATES), help="Only this state; bundles: waits, told; payloads: parked")
+@click.option("--key", default="", help="Only this object key, or keys that match a glob: in/**/*.pdf")
+@click.option("--since", default="7d", show_default=True, help=SINCE_HELP)
+@click.option("--follow", is_flag=True, help="Keep printing new and changed rows until Ctrl-C")
+@click.option("--csv", "csv_", is_flag=True, help="Print CSV, for spreadsheets")
+@JSON_OPTION
+@on_account
+def log(account: Account, count: int, since: str, follow: bool, csv_: bool, json_: bool, **filters: str | None) -> None:
+    """Show recent deliveries and why each was or was not sent"""
+    accepted = ledger_log.Filter(**{name: value or "" for name, value in filters.items()})
+    for hint in ledger_log.unknown_names(account.settings, accepted.who, accepted.rule):
+        say(hint, "yellow")
+    bot, start = account.bot(), ledger_log.parse_time(since, utc_now())
+
+    def read() -> list[ledger_log.Row]:
+        return ledger_log.newest_rows(bot, accepted, start, count)
+
+    if follow:
+        _follow(read)
+        return
+    rows = [ledger_log.as_columns(row) for row in read()]
+    if json_:
+        print_json(rows)
+    elif csv_:
+        _print_csv(rows)
+    elif rows:
+        print_table(ledger_log.COLUMNS, [[row[column] for column in ledger_log.COLUMNS] for row in rows])
+    elif any(filters.values()):
+        _print_no_match(account, accepted.key)
+    else:
+        say("No deliveries yet. To upload a file: .venv/bin/dropnote put FILE")
+
+
+def _follow(read: Callable[[], list[ledger_log.Row]]) -> None:
+    with suppress(KeyboardInterrupt):
+        for row in ledger_log.changed_rows(read, lambda: time.sleep(1)):
+            say("  ".join(ledger_log.as_columns(row)[column] for column in ledger_log.COLUMNS))
+
+
+def _print_no_match(account: Account, key: str) -> None:
+    say("No deliveries match. --since searches further back.")
+    if key and not any(character in key for character in "*?[{"):
+        for line in name_mismatches(account.settings, key):
+            say(f"  {line}")
+        say("  To find uploads whose event never arrived: dropnote backfill s3://BUCKET/PREFIX --since 2d")
+
+
+def _print_csv(rows: list[dict[str, str]]) -> None:
+    """Print CSV; a cell that begins like a formula is quoted (OWASP, "CSV Injection"): object keys are untrusted."""
+    writer = csv.DictWriter(sys.stdout, [*ledger_log.COLUMNS, "id"], lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({name: f"'{cell}" if cell[:1] in ("=", "+", "-", "@") else cell for name, cell in row.items()})
+
+
+@click.command()
+@click.argument("id_", metavar="ID")
+@JSON_OPTION
+@on_account
+def show(account: Account, id_: str, json_: bool) -> None:
+    """Show the full history of a delivery or parked payload
+
+    The first characters of its ID are enough.
+    """
+    bot = account.bot()
+    details = ledger_log.details(ledger_log.find_row(bot, id_), bot.deliverer.deferrer.bundles.members)
+    if json_:
+        print_json(details)
+        return
+    for name, value in details.items():
+        if name != "story" and value not in ("", None):
+            say(f"{name:10} {value}")
+    if "story" in details:
+        say("")
+        print_table(("when", "state", "why"), [[step["when"], step["state"], step["why"]] for step in details["story"]])
+
+
+@click.command()
+@JSON_OPTION
+@on_account
+def people(account: Account, json_: bool) -> None:
+    """Show suppressed and opted-out addresses and how to fix them"""
+    rows = addresses(account)
+    if json_:
+        print_json(rows)
+    else:
+        print_table(("person", "channel", "address", "state", "next step"), [list(row.values()) for row in rows])
+
+
+COMMANDS = (log, show, people)

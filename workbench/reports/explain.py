@@ -1,0 +1,176 @@
+"""Explains what an upload would cause under the current settings: which rules match, who is notified and when.
+
+Nothing is sent and no AWS account is accessed.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+from msgspec import field
+
+from chalicelib.domain.event import Creation, Event, Kind, Upload, identity_of
+from chalicelib.domain.people import Channel
+from chalicelib.domain.rule import Rule, size_range
+from chalicelib.domain.settings import Settings
+from chalicelib.platform.fields.table import FieldError
+from chalicelib.platform.sanitize import sanitize
+from chalicelib.platform.sms_text import count_segments
+from chalicelib.rendering.renderer import Renderer
+from chalicelib.rules.index import RuleIndex, conditions, mismatch_reason
+from chalicelib.rules.recipients import notices_for_rule
+
+from .timeline import timeline, timeline_lines
+
+MAX_TIMELINE_LINES = 12
+
+
+class ExpectedMessage(msgspec.Struct, frozen=True):
+    """A message that would be sent: to whom, by which channel, and a text's segments or a mail's subject."""
+
+    person: str
+    channel: str
+    summary: str = field(name="takes")
+
+
+class ConditionResult(msgspec.Struct, frozen=True):
+    """One condition of a rule: what it requires, what the upload has, and why they do not match; "" if they do."""
+
+    condition: str
+    required: str = field(name="asks")
+    actual: str = field(name="has")
+    mismatch: str = field(name="why_not")
+
+
+class RuleResult(msgspec.Struct, frozen=True):
+    """What one rule does with the upload. The names are those of `--json`."""
+
+    rule: str
+    matches: bool
+    conditions: list[ConditionResult]
+    messages: list[ExpectedMessage] = field(name="told")
+    timeline: list[str]
+
+
+def explain(settings: Settings, stage: str, uploads: Sequence[Event]) -> list[RuleResult]:
+    """Apply each upload rule, in the order of the settings, to a burst of uploads that are all like the first."""
+    renderer = Renderer(settings, stage=stage)
+    matching = {match.rule.name for match in RuleIndex(settings.rules).match(uploads[0])}
+    rules = (rule for rule in settings.rules if rule.on is Kind.UPLOAD)
+    return [_apply(settings, rule, uploads, renderer, rule.name in matching) for rule in rules]
+
+
+def parse_upload(address: str, size: str = "", created: str = "put") -> Upload:
+    """Read "s3://bucket/key" and a size such as "12KB"; "" is an unknown size.
+
+    Raises:
+        ValueError: the address is not an object's, or the size is invalid.
+    """
+    bucket, _, key = address.removeprefix("s3://").partition("/")
+    if not address.startswith("s3://") or not bucket or not key:
+        raise ValueError(f"{address!r} is not an S3 object; use s3://bucket/folder/name")
+    try:
+        size_bytes = size_range((f"= {size}",)).min_bytes if size else None
+    except FieldError:
+        raise ValueError(f"invalid size {size!r}; use for example 0, 12KB, 3.5MB or 5GB") from None
+    return Upload(bucket, key, size_bytes, creation=Creation(created))
+
+
+def burst_of(upload: Upload, at: datetime, files: int, over: timedelta) -> list[Event]:
+    """Return that many uploads like the given one, evenly distributed over a span of time."""
+    step = over / files
+    return [Event(Kind.UPLOAD, identity_of("explain", str(n)), at + n * step, upload=upload) for n in range(files)]
+
+
+def result_lines(result: RuleResult) -> Iterator[str]:
+    """Format what a rule does with the upload, without the headline."""
+    for condition in result.conditions:
+        if condition.mismatch or result.matches:
+            facts = condition.required
+            if condition.actual not in ("", condition.required):
+                facts += f" ({condition.actual})"
+            yield f"{'!!' if condition.mismatch else 'ok'}  {condition.condition:8} {sanitize(condition.mismatch or facts)}"
+    for message in result.messages:
+        yield f"→   {message.person} by {message.channel}: {message.summary}"
+    yield from (f"    {line}" for line in result.timeline)
+
+
+def name_mismatches(settings: Settings, key: str) -> list[str]:
+    """Say for each rule why it does not match a key in its bucket, or what else may be the reason that nothing was sent."""
+    lines = []
+    for rule in settings.rules:
+        reason = mismatch_reason(rule, _upload_event(Upload(rule.bucket, key)))
+        lines.append(f"rule {rule.name}: {reason or 'the key matches; no event arrived, or the size does not match'}")
+    return lines
+
+
+def upload_mismatches(settings: Settings, upload: Upload) -> list[str]:
+    """Say for each rule why it does not match an upload; [] if any rule matches."""
+    reasons = {rule.name: mismatch_reason(rule, _upload_event(upload)) for rule in settings.rules}
+    return [] if "" in reasons.values() else [f"rule {name}: {reason}" for name, reason in reasons.items()]
+
+
+def _upload_event(upload: Upload) -> Event:
+    return Event(Kind.UPLOAD, "", datetime.now(UTC), upload=upload)
+
+
+def _apply(settings: Settings, rule: Rule, uploads: Sequence[Event], renderer: Renderer, matches: bool) -> RuleResult:
+    events = [rule.with_severity(event) for event in uploads]
+    upload = uploads[0].upload
+    if upload is None:
+        raise ValueError("the event is not an upload")
+    required, actual = _required(rule), _actual(upload)
+    results = [
+        ConditionResult(name, required.get(name, ""), actual.get(name, ""), mismatch)
+        for name, mismatch in conditions(rule, upload)
+    ]
+    messages = list(_messages(rule, events[0], renderer)) if matches else []
+    return RuleResult(rule.name, matches, results, messages, _timeline(settings, rule, events) if matches else [])
+
+
+def _required(rule: Rule) -> dict[str, str]:
+    smallest, largest = rule.size.min_bytes, rule.size.max_bytes
+    bounds = [f"at least {smallest:,}" if smallest else "", f"at most {largest:,}" if largest is not None else ""]
+    return {
+        "bucket": rule.bucket,
+        "key": ", ".join(rule.key),
+        "ignore": f"not a temporary name ({len(rule.ignore)} patterns)",
+        "created": "any" if len(rule.created) == len(Creation) else ", ".join(rule.created),
+        "empty": {"ignore": "not empty", "warn": "any, a warning if empty", "notify": "any"}[rule.empty],
+        "size": " and ".join(filter(None, bounds)) + " bytes" if any(bounds) else "any",
+        "folder": "not a folder placeholder",
+    }
+
+
+def _actual(upload: Upload) -> dict[str, str]:
+    size = "unknown" if upload.size is None else f"{upload.size:,} bytes"
+    return {"bucket": upload.bucket, "key": upload.key, "created": upload.creation.value, "size": size, "empty": size}
+
+
+def _messages(rule: Rule, event: Event, renderer: Renderer) -> Iterator[ExpectedMessage]:
+    for notice in notices_for_rule(event, rule):
+        channel, person = notice.recipient.channel, notice.recipient.person
+        rendered = renderer.render(notice.template, channel=channel, event=event, rule=rule.name, person=person)
+        summary = rendered.message.subject
+        if channel is Channel.SMS:
+            cost = count_segments(rendered.message.text)
+            summary = f"{cost.segments} segment{'s' * (cost.segments > 1)}, {cost.encoding}"
+        fallback = f" (template plain, because {rendered.problem})" if rendered.problem else ""
+        yield ExpectedMessage(person.name, channel.value, summary + fallback)
+
+
+def _timeline(settings: Settings, rule: Rule, events: Sequence[Event]) -> list[str]:
+    lines = timeline_lines(settings, timeline(settings, rule, events))
+    if len(lines) > MAX_TIMELINE_LINES:
+        lines[MAX_TIMELINE_LINES:] = [f"… and {len(lines) - MAX_TIMELINE_LINES:,} more lines"]
+    if rule.fallback is not None:
+        lines.append(f"if still failing after {_span(rule.fallback)}: the person's other channel, immediately if suppressed")
+    lines.append(f"if still undelivered after {_span(rule.expires)}: abandoned, and the owner is notified")
+    return lines
+
+
+def _span(span: timedelta) -> str:
+    for unit, seconds in (("h", 3600), ("m", 60)):
+        if span.total_seconds() % seconds == 0:
+            return f"{span.total_seconds() / seconds:.0f}{unit}"
+    return f"{span.total_seconds():.0f}s"

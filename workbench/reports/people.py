@@ -1,0 +1,37 @@
+"""Lists the addresses of people: which are suppressed or opted out, and the next step."""
+
+from chalicelib.domain.delivery import Reason
+from chalicelib.domain.people import Channel, Recipient
+from chalicelib.platform.sanitize import mask_email, mask_number
+from chalicelib.policy.controls import SuppressedAddress, address_key
+
+from ..account import Account
+
+
+def addresses(account: Account) -> list[dict[str, str]]:
+    """List every address in the settings, masked: person, channel, address, state, next step."""
+    settings, suppressed = account.settings, account.bot().deliverer.control.now().suppressed
+    recipients = (Recipient(channel, person) for person in settings.people.values() for channel in Channel)
+    rows = []
+    for recipient in recipients:
+        if not recipient.address:
+            continue
+        channel, sender = recipient.channel, settings.sender(recipient.channel)
+        mask = mask_number if channel is Channel.SMS else mask_email
+        suppression = suppressed.get(address_key(channel, sender, recipient.address))
+        rows.append(
+            {
+                "person": recipient.person.name,
+                "channel": channel.value,
+                "address": mask(recipient.address),
+                "stands": f"{suppression.reason} since {suppression.since:%Y-%m-%d %H:%M} UTC" if suppression else "OK",
+                "next": _next_step(recipient, sender, suppression) if suppression else "",
+            }
+        )
+    return rows
+
+
+def _next_step(recipient: Recipient, sender: str, suppression: SuppressedAddress) -> str:
+    name = recipient.person.name
+    opted_out = suppression.reason is Reason.OPTED_OUT and recipient.channel is Channel.SMS
+    return f"{name} texts START to {sender}, then: dropnote test {name}" if opted_out else f"dropnote test {name}"
