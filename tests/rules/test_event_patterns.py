@@ -1,6 +1,7 @@
 """Event patterns: what they match, what EventBridge would reject, and the one pattern that combines all rules'."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -66,8 +67,10 @@ def test_ready_made_event_is_accepted_by_eventbridge() -> None:
         ([{"numeric": [">", 100]}], "120", False),
         ([{"numeric": [">=", 0, "<", 5]}], 5, False),
         ([{"numeric": ["=", 1]}], True, False),
+        ([{"numeric": ["<", 1]}], False, False),
         ([{"exists": True}], "x", True),
         ([{"exists": True}], [], False),
+        ([{"exists": False}], [], True),
         ([{"exists": False}], "x", False),
         ([{"cidr": "10.0.0.0/24"}], "10.0.0.7", True),
         ([{"cidr": "10.0.0.9/24"}], "10.0.1.7", False),
@@ -142,16 +145,45 @@ patterns = some.one_of(
 events = some.builds(lambda top, inner: {**top, "in": inner}, some.dictionaries(names, fields), some.dictionaries(names, fields))
 
 
+def moto_is_wrong(pattern: Mapping[str, Any], event: Mapping[str, Any]) -> bool:
+    """Whether a pattern asks a question that moto does not answer as EventBridge does."""
+    for name, wanted in pattern.items():
+        if isinstance(wanted, Mapping):
+            wrong = moto_is_wrong(wanted, event.get(name, {}))
+        elif name == "$or":
+            wrong = any(moto_is_wrong(way, event) for way in wanted)
+        else:
+            operators = {operator for alternative in wanted if isinstance(alternative, Mapping) for operator in alternative}
+            wrong = moto_misreads(operators, event.get(name))
+        if wrong:
+            return True
+    return False
+
+
+def moto_misreads(operators: set[str], value: Any) -> bool:
+    """Whether moto applies one of the operators to a value that EventBridge takes for something else.
+
+    moto differs in more ways, with values that the strategies do not generate: true equals 1, it does not look into an array of
+    objects or of arrays, an empty object exists, the star of a wildcard matches no line break, and a cidr block with host bits
+    set matches nothing.
+    """
+    # EventBridge flattens an event into fields with a value, so a field with an empty array does not exist. In moto it does.
+    # Source: github.com/aws/event-ruler, Event.java
+    if "exists" in operators and value == []:
+        return True
+    # EventBridge compares JSON numbers only. moto compares what Python takes for a number: true is 1 and false is 0.
+    # Source: github.com/aws/event-ruler, README, "Numeric matching"
+    values = value if isinstance(value, list) else [value]
+    return "numeric" in operators and any(isinstance(element, bool) for element in values)
+
+
 @given(patterns, events)
 def test_matches_agree_with_another_implementation(pattern: dict[str, Any], event: dict[str, Any]) -> None:
     from moto.events.models import EventPattern
 
-    booleans = any(value in str(event) for value in ("True", "False"))
-    assume(not (booleans and "numeric" in str(pattern)))  # moto says that false is the number 0
-    filled = {name: value for name, value in event.items() if value != []}  # moto says that an empty array exists
-    filled["in"] = {name: value for name, value in event["in"].items() if value != []}
+    assume(not moto_is_wrong(pattern, event))
     moto: Any = EventPattern(None, pattern)
-    assert matches(pattern, filled) is moto.matches_event(filled)
+    assert matches(pattern, event) is moto.matches_event(event)
 
 
 def test_no_patterns_combine_to_none_and_equal_ones_to_one() -> None:
