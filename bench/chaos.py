@@ -1,11 +1,11 @@
-"""The crash test: the deployed app in the local world, its processes killed at random moments, every message counted.
+"""The crash test: runs the deployed app locally, kills its processes at random moments, and counts every message.
 
     make chaos                                            2,000 uploads, 200 kills, three seeds
     .venv/bin/python -m bench.chaos --uploads 100 --kills 20
     .venv/bin/python -m bench.chaos --uploads 500 --kills 50 --bundled
 
-Uploads come directly and by EventBridge, so each is told twice. Lambda's retries, the dead-event queue and the sweep have to
-bring back what the kills cost. It is counted at the providers: the Twilio double's and SES's own records.
+S3 and EventBridge both report each upload, so each event is delivered twice. Lambda's retries, the dead-letter queue and the
+sweep have to recover from the kills. Messages are counted at the providers, in the Twilio double's and SES's own records.
 """
 
 import random
@@ -19,46 +19,55 @@ import click
 import psutil
 from rich.progress import Progress
 
-from bench.stand import Count, evaluate, judge_bundles, make_world, quiet, sweeping, upload, wait_for_room
+from bench.harness import (
+    Count,
+    count_bundled_messages,
+    count_messages,
+    is_idle,
+    make_environment,
+    sweeping,
+    upload,
+    wait_for_capacity,
+)
 from workbench.local.environment import LocalEnvironment
-from workbench.output import as_json, err, table
+from workbench.output import err, print_json, print_table
 from workbench.waiting import wait_until
 
-# Leases and retries in seconds: everything that waits for a lapsed lease shrinks with it.
-ENVIRONMENT = {"DROPNOTE_LEASE_SECONDS": "8"}
+# Leases and retries in seconds: everything that waits for an expired lease becomes faster with them.
+VARIABLES = {"DROPNOTE_LEASE_SECONDS": "8"}
 MINISTACK = {"LAMBDA_ASYNC_RETRY_BASE_SECONDS": "1", "LAMBDA_ASYNC_RETRY_MAX_SECONDS": "2"}
-BUNDLED = {"DROPNOTE_LEASE_SECONDS": "30"}  # half of it is how long a write may take that a summary counts on
+BUNDLED = {"DROPNOTE_LEASE_SECONDS": "30"}  # half of it is the longest write that a summary still counts
 PAUSE_S = 0.1
-QUIET_S = 900.0
+IDLE_S = 900.0
 COLUMNS = ("seed", "uploads", "kills", "lost", "SMS twice", "mail twice", "unknown resolved", "unsettled", "seconds")
 
 
 def run(uploads: int, kills: int, seed: int, bundled: bool, on_progress: Callable[[int], object]) -> Count:
-    """One run in a world of its own."""
-    dice, killed, environment = random.Random(seed), 0, BUNDLED if bundled else ENVIRONMENT
-    alert_policy = 'then = "2m"\n' if bundled else ""
+    """Run once, in a new environment."""
+    dice, killed, variables = random.Random(seed), 0, BUNDLED if bundled else VARIABLES
+    rule_fields = 'then = "2m"\n' if bundled else ""
     with (
         TemporaryDirectory(prefix="dropnote-chaos-") as folder,
-        make_world(Path(folder), environment, MINISTACK, alert_policy=alert_policy) as world,
+        make_environment(Path(folder), variables, MINISTACK, rule_fields=rule_fields) as environment,
     ):
-        with sweeping(world, every_s=0.5):
+        with sweeping(environment, every_s=0.5):
             for number in range(uploads):
-                if bundled:  # nobody hears of it for a while: a pace of its own
+                if bundled:  # no message is sent for a while, so there is nothing to wait for
                     sleep(PAUSE_S)
                 else:
-                    wait_for_room(world, number)
-                upload(world, number)
+                    wait_for_capacity(environment, number)
+                upload(environment, number)
                 while killed < kills * (number + 1) // uploads:
                     sleep(dice.uniform(0, 0.1))
-                    killed += _kill_one(world, dice)
+                    killed += _kill_one(environment, dice)
                 on_progress(number + 1)
-            wait_until(lambda: quiet(world), QUIET_S, pause_s=1.0)
-        return judge_bundles(world, uploads) if bundled else evaluate(world, uploads)
+            wait_until(lambda: is_idle(environment), IDLE_S, pause_s=1.0)
+        return count_bundled_messages(environment, uploads) if bundled else count_messages(environment, uploads)
 
 
-def _kill_one(world: LocalEnvironment, dice: random.Random) -> bool:
-    """SIGKILL one of the processes that run functions, any of them; False when it ended by itself just before."""
-    workers = psutil.Process(world.ministack.pid).children()
+def _kill_one(environment: LocalEnvironment, dice: random.Random) -> bool:
+    """SIGKILL a random process that runs functions. False if it had just ended."""
+    workers = psutil.Process(environment.ministack.pid).children()
     try:
         dice.choice(sorted(workers, key=lambda process: process.pid)).kill()
     except (psutil.NoSuchProcess, IndexError):
@@ -70,24 +79,30 @@ def _kill_one(world: LocalEnvironment, dice: random.Random) -> bool:
 @click.option("--uploads", default=2_000, show_default=True, type=click.IntRange(1, 10_000))
 @click.option("--kills", default=200, show_default=True, type=click.IntRange(0, 1_000))
 @click.option("--seed", "seeds", multiple=True, type=int, default=[1], show_default=True)
-@click.option("--bundled", is_flag=True, help='With then = "2m" in the rule: the uploads are told as a few summaries.')
+@click.option("--bundled", is_flag=True, help='Add then = "2m" to the rule, so that the uploads are sent as a few summaries')
 @click.option("--json", "json_", is_flag=True)
 def main(uploads: int, kills: int, seeds: tuple[int, ...], bundled: bool, json_: bool) -> None:
-    """Kill the bot at random moments, and count what was lost or said twice."""
+    """Kill the bot at random moments, and count lost and duplicate messages"""
     results = []
     for seed in seeds:
         started = monotonic()
         with Progress(console=err, disable=not err.is_terminal) as progress:
             task = progress.add_task(f"seed {seed}", total=uploads)
-            count = run(uploads, kills, seed, bundled, lambda done, task=task: progress.update(task, completed=done))  # type: ignore[misc]
+            count = run(
+                uploads,
+                kills,
+                seed,
+                bundled,
+                lambda completed, task=task: progress.update(task, completed=completed),  # type: ignore[misc]
+            )
         results.append({"seed": seed, "uploads": uploads, "kills": kills, **vars(count), "seconds": round(monotonic() - started)})
         for example in results[-1]["examples"][:10]:
             err.print(f"seed {seed}: {example}")
     if json_:
-        as_json(results)
+        print_json(results)
     else:
         rows = [[str(value) for name, value in result.items() if name != "examples"] for result in results]
-        table(COLUMNS, rows)
+        print_table(COLUMNS, rows)
     if any(result["lost"] or result["texts_twice"] or result["unsettled"] for result in results):
         sys.exit(1)
 

@@ -1,21 +1,21 @@
-"""What was measured, told: medians, ratios, and which targets hold."""
+"""The tables of a run of `make bench`: medians, ratios and targets."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from bench.measuring import Sample, Used, Variant
-from workbench.output import say, table
+from bench.cold.measure import Sample, Used, Variant
+from workbench.output import print_table, say
 
 Figure = Callable[[Sample], float]
 
-COLUMNS = ("", "init ms", "cold upload ms", "its CPU ms", "peak MB", "warm ms", "warm CPU ms", "AWS calls", "zip MB")
-TARGET_COLUMNS = ("target", "found", "at most", "holds")
+COLUMNS = ("", "init ms", "cold upload ms", "cold CPU ms", "peak MB", "warm ms", "warm CPU ms", "AWS calls", "zip MB")
+TARGET_COLUMNS = ("target", "measured", "limit", "met")
 
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """One run."""
+    """The results of one run."""
 
     variants: Sequence[Variant]
     samples: Mapping[str, Sequence[Sample]]  # by round
@@ -23,34 +23,34 @@ class Results:
 
     @property
     def complete(self) -> bool:
-        """Whether all that is compared was measured."""
+        """Whether every variant that the targets compare was measured."""
         return {"mail", "both", "bare", "tutorial", "boto3-in-zip", "10-rules", "1000-rules"} <= self.samples.keys()
 
     def median(self, name: str, figure: Figure) -> float:
-        """The median of the rounds."""
+        """The median of all rounds."""
         return median(map(figure, self.samples[name]))
 
     def ratio(self, name: str, to: str, figure: Figure) -> float:
-        """The median of the rounds' ratios."""
+        """The median of the ratios per round."""
         return median(figure(ours) / figure(theirs) for ours, theirs in zip(self.samples[name], self.samples[to], strict=True))
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Something that was promised."""
+    """A limit for a measured value."""
 
-    told: str
-    found: float
-    at_most: float
+    title: str
+    measured: float
+    limit: float
 
     @property
-    def holds(self) -> bool:
-        """Whether it is kept."""
-        return self.found <= self.at_most
+    def met(self) -> bool:
+        """Whether the value is within the limit."""
+        return self.measured <= self.limit
 
 
 def cold_ms(sample: Sample) -> float:
-    """Its start and first upload."""
+    """The time of the first upload, start included."""
     return sample.cold_ms
 
 
@@ -63,46 +63,47 @@ def _peak(sample: Sample) -> float:
 
 
 def targets(results: Results) -> list[Target]:
-    """Each target beside what was found."""
-    zips = {each.name: each.package.zip_mb for each in results.variants}
+    """The targets of `make bench`."""
+    zips = {variant.name: variant.package.zip_mb for variant in results.variants}
     return [
-        Target("cold first upload (mail), times the bare handler's", results.ratio("mail", "bare", cold_ms), 1.05),
-        Target("cold first upload (mail), times the tutorial bot's", results.ratio("mail", "tutorial", cold_ms), 0.45),
-        Target("warm CPU an upload (mail), times the bare handler's", results.ratio("mail", "bare", _warm_cpu), 1.15),
-        Target("warm CPU an upload, 1,000 rules, times 10 rules'", results.ratio("1000-rules", "10-rules", _warm_cpu), 1.10),
-        Target("peak memory, a mail, MB", results.median("mail", _peak), 80),
-        Target("peak memory, a mail and a text, MB", results.median("both", _peak), 95),
+        Target("cold upload (e-mail) / bare handler", results.ratio("mail", "bare", cold_ms), 1.05),
+        Target("cold upload (e-mail) / tutorial bot", results.ratio("mail", "tutorial", cold_ms), 0.45),
+        Target("warm CPU per upload (e-mail) / bare handler", results.ratio("mail", "bare", _warm_cpu), 1.15),
+        Target("warm CPU per upload, 1,000 rules / 10 rules", results.ratio("1000-rules", "10-rules", _warm_cpu), 1.10),
+        Target("peak memory, e-mail, MB", results.median("mail", _peak), 80),
+        Target("peak memory, e-mail and text, MB", results.median("both", _peak), 95),
         Target("zip without boto3, MB", zips["both"], 12),
     ]
 
 
 def rows(results: Results) -> list[list[str]]:
-    """The large table, a variant a row."""
-    made = []
-    for each in results.variants:
-        figures = (
-            results.median(each.name, lambda sample: sample.init_ms),
-            results.median(each.name, cold_ms),
-            results.median(each.name, lambda sample: sample.cold_cpu_ms),
-            results.median(each.name, _peak),
-            results.median(each.name, lambda sample: sample.warm_ms),
-            results.median(each.name, _warm_cpu),
-        )
-        init, cold, cold_cpu, peak, warm, warm_cpu = figures
-        calls = len(results.used[each.name].calls)
-        told = (f"{init:.0f}", f"{cold:.0f}", f"{cold_cpu:.0f}", f"{peak:.0f}", f"{warm:.1f}", f"{warm_cpu:.2f}", f"{calls}")
-        made.append([each.told, *told, f"{each.package.zip_mb:.1f}"])
-    return made
+    """The main table, one row per variant."""
+    return [_row(results, variant) for variant in results.variants]
 
 
-def target_rows(found: Sequence[Target]) -> list[list[str]]:
-    """The targets, one a row."""
-    return [[each.told, f"{each.found:.2f}", f"{each.at_most:g}", "yes" if each.holds else "no"] for each in found]
+def _row(results: Results, variant: Variant) -> list[str]:
+    name = variant.name
+    return [
+        variant.title,
+        f"{results.median(name, lambda sample: sample.init_ms):.0f}",
+        f"{results.median(name, cold_ms):.0f}",
+        f"{results.median(name, lambda sample: sample.cold_cpu_ms):.0f}",
+        f"{results.median(name, _peak):.0f}",
+        f"{results.median(name, lambda sample: sample.warm_ms):.1f}",
+        f"{results.median(name, _warm_cpu):.2f}",
+        f"{len(results.used[name].calls)}",
+        f"{variant.package.zip_mb:.1f}",
+    ]
+
+
+def target_rows(targets: Sequence[Target]) -> list[list[str]]:
+    """The targets, one per row."""
+    return [[target.title, f"{target.measured:.2f}", f"{target.limit:g}", "yes" if target.met else "no"] for target in targets]
 
 
 def show(results: Results) -> None:
     """Print the tables."""
-    table(COLUMNS, rows(results))
+    print_table(COLUMNS, rows(results))
     if results.complete:
         say("")
-        table(TARGET_COLUMNS, target_rows(targets(results)))
+        print_table(TARGET_COLUMNS, target_rows(targets(results)))

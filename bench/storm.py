@@ -1,12 +1,12 @@
-"""A storm of uploads: 1,000, 10,000 and 100,000 of them within a minute, told as one; what it costs must not grow with them.
+"""Measures bursts of 1,000, 10,000 and 100,000 uploads within a minute, sent as one summary. The cost per event must not grow.
 
     make bench-storm                                    ten minutes
     make bench-storm STORM="--uploads 1000 --uploads 10000"
-    make bench-storm STORM=--write                      also into bench/RESULTS.md
+    make bench-storm STORM=--write                      also updates bench/RESULTS.md
 
-One upload in five is told to us twice, and of those one in ten only when the summary is out; all of it in whatever order, taken
-by eight containers at once, against MiniStack's DynamoDB. Each person must hear of the first upload and of all the others, once
-by each channel. Each storm has a process and a MiniStack of its own, so that what they take can be compared.
+One upload in five is delivered twice, one in ten of those only after the summary was sent. Eight containers process the events in
+random order against MiniStack's DynamoDB. Each recipient must receive the first upload and a summary of all others, once per
+channel. Each burst has its own process and MiniStack, so that their measurements can be compared.
 """
 
 import json
@@ -19,162 +19,161 @@ import click
 from rich.progress import Progress
 
 from bench.report import TARGET_COLUMNS, Target, target_rows
-from bench.storming import AGAIN, CONTAINERS, LATE, STAGES, Measured
-from bench.written import RESULTS, STORM_BEGIN, STORM_END, machine, markdown, put_between
+from bench.results_file import RESULTS, STORM_BEGIN, STORM_END, machine, markdown, put_between
+from bench.storm_run import CONTAINERS, LATE, REDELIVERED, STAGES, Measurement
 from chalicelib.platform.clock import utc_now
 from workbench.local.ministack import MiniStack
 from workbench.local.resources import apply_stack
-from workbench.output import as_json, err, fail, say, table
+from workbench.output import err, fail, print_json, print_table, say
 from workbench.paths import PROJECT
 
 SIZES = (1_000, 10_000, 100_000)
-READERS = ("asha email", "asha sms", "ben email")
+RECIPIENTS = ("asha email", "asha sms", "ben email")
 COLUMNS = (
     "uploads",
     "events",
-    "messages a person",
-    "summary tells",
-    "write units an event",
-    "read units an event",
-    "CPU ms an event",
-    "times a bare put's",
+    "messages per person",
+    "files in summary",
+    "write units per event",
+    "read units per event",
+    "CPU ms per event",
+    "/ bare put",
     "flush s",
-    "its CPU µs an upload",
-    "MB before",
+    "flush CPU µs per upload",
+    "MB at start",
     "peak MB",
     "seconds",
 )
-Figure = Callable[[Measured], float]
+Figure = Callable[[Measurement], float]
 
 
-def run(uploads: int, seed: int, on_done: Callable[[int], object]) -> Measured:
-    """One storm in a world of its own.
+def run(uploads: int, seed: int, on_progress: Callable[[int], object]) -> Measurement:
+    """Run one burst with its own MiniStack.
 
     Raises:
-        RuntimeError: it ended before it was over.
+        RuntimeError: its process ended early.
     """
     with MiniStack() as ministack:
         for stage in STAGES:
             apply_stack(ministack, PROJECT / "resources.yaml", stage)
-        command = [sys.executable, "-m", "bench.storming", ministack.endpoint, str(uploads), str(seed)]
+        command = [sys.executable, "-m", "bench.storm_run", ministack.endpoint, str(uploads), str(seed)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=PROJECT, text=True) as process:  # noqa: S603
             last: dict[str, Any] = {}
             for line in process.stdout or ():
                 last = json.loads(line)
-                if "done" in last:
-                    on_done(last["done"])
+                if "events" in last:
+                    on_progress(last["events"])
     if "uploads" not in last:
-        raise RuntimeError(f"the storm of {uploads:,} uploads ended with exit code {process.returncode}")
-    return Measured(**last)
+        raise RuntimeError(f"the burst of {uploads:,} uploads ended with exit code {process.returncode}")
+    return Measurement(**last)
 
 
-def wrong(found: Measured) -> list[str]:
-    """What people were told that is not so, in words; [] where each heard of every upload once by each channel."""
-    expected = [1, found.uploads - 1]
+def errors(result: Measurement) -> list[str]:
+    """A sentence for each recipient who did not receive every upload exactly once per channel."""
+    expected = [1, result.uploads - 1]
     return [
-        f"{found.uploads:,} uploads: {reader} heard of {found.told.get(reader, [])}, not {expected}"
-        for reader in READERS
-        if found.told.get(reader) != expected
+        f"{result.uploads:,} uploads: {recipient} received messages with {result.files.get(recipient, [])} files, not {expected}"
+        for recipient in RECIPIENTS
+        if result.files.get(recipient) != expected
     ]
 
 
-def write_units(found: Measured) -> float:
-    """Write units an event, with all that came of it and an hour of sweeps."""
-    return sum(float(each["writes"]) for each in found.units.values()) / found.received
+def write_units(result: Measurement) -> float:
+    """Write units per event, including all deliveries and one hour of sweeps."""
+    return sum(float(units["writes"]) for units in result.units.values()) / result.received
 
 
-def read_units(found: Measured) -> float:
-    """Read units an event. The hour of sweeps after it is not in it: it costs the same whatever came."""
-    return sum(float(each["reads"]) for what, each in found.units.items() if what != "sweeps") / found.received
+def read_units(result: Measurement) -> float:
+    """Read units per event, without the hour of sweeps, whose cost does not depend on the uploads."""
+    return sum(float(units["reads"]) for phase, units in result.units.items() if phase != "sweeps") / result.received
 
 
-def cpu(found: Measured) -> float:
-    """CPU an event, times that of a bare put made at the same time."""
-    return found.cpu_ms / found.bare_ms
+def cpu(result: Measurement) -> float:
+    """CPU per event, relative to a bare put at the same time."""
+    return result.cpu_ms / result.bare_ms
 
 
-def flush_cpu(found: Measured) -> float:
-    """Microseconds an upload."""
-    return found.flush_cpu_ms * 1e3 / found.uploads
+def flush_cpu(result: Measurement) -> float:
+    """CPU of the flush in microseconds per upload."""
+    return result.flush_cpu_ms * 1e3 / result.uploads
 
 
-def targets(results: Sequence[Measured]) -> list[Target]:
-    """What was promised: the figures of the largest storm are those of the smallest, or better."""
-    first, *others = sorted(results, key=lambda each: each.uploads)
-    promised = [Target("write units an event, the most", max(map(write_units, results)), 1.2)]
+def targets(results: Sequence[Measurement]) -> list[Target]:
+    """The targets: the largest burst must not cost more per event than the smallest."""
+    first, *others = sorted(results, key=lambda result: result.uploads)
+    maximum = [Target("write units per event, maximum", max(map(write_units, results)), 1.2)]
     if not others:
-        return promised
+        return maximum
     figures: dict[str, Figure] = {
-        "write units an event": write_units,
-        "read units an event": read_units,
-        "CPU an event, in bare puts": cpu,
-        "CPU of the flush, an upload": flush_cpu,
-        "peak memory": lambda each: each.peak_mb,
+        "write units per event": write_units,
+        "read units per event": read_units,
+        "CPU per event / bare put": cpu,
+        "flush CPU per upload": flush_cpu,
+        "peak memory": lambda result: result.peak_mb,
     }
-    many, few = f"{others[-1].uploads:,} uploads", f"{first.uploads:,}"
-    compared = [
-        Target(f"{name}, {many}, times {few}'s", figure(others[-1]) / figure(first), 1.10) for name, figure in figures.items()
-    ]
-    return promised + compared
+    last = others[-1]
+    sizes = f"{last.uploads:,} / {first.uploads:,} uploads"
+    ratios = [Target(f"{name}, {sizes}", figure(last) / figure(first), 1.10) for name, figure in figures.items()]
+    return maximum + ratios
 
 
-def rows(results: Sequence[Measured]) -> list[list[str]]:
-    """The large table, a storm a row, each figure with how many times the first storm's it is."""
-    return [_row(each, results[0]) for each in results]
+def rows(results: Sequence[Measurement]) -> list[list[str]]:
+    """The main table, one row per burst, with ratios to the first row."""
+    return [_row(result, results[0]) for result in results]
 
 
-def _row(found: Measured, first: Measured) -> list[str]:
-    def against(figure: Figure, digits: int) -> str:
-        ratio = "" if found is first else f" ({figure(found) / figure(first):.2f})"
-        return f"{figure(found):.{digits}f}{ratio}"
+def _row(result: Measurement, first: Measurement) -> list[str]:
+    def with_ratio(figure: Figure, digits: int) -> str:
+        ratio = "" if result is first else f" ({figure(result) / figure(first):.2f})"
+        return f"{figure(result):.{digits}f}{ratio}"
 
-    messages = sorted({len(each) for each in found.told.values()})
-    tells = sorted({each[-1] for each in found.told.values()})
+    messages = sorted({len(files) for files in result.files.values()})
+    summaries = sorted({files[-1] for files in result.files.values()})
     return [
-        f"{found.uploads:,}",
-        f"{found.received:,}",
+        f"{result.uploads:,}",
+        f"{result.received:,}",
         ", ".join(map(str, messages)),
-        ", ".join(f"{each:,}" for each in tells),
-        against(write_units, 3),
-        against(read_units, 3),
-        f"{found.cpu_ms:.2f}",
-        against(cpu, 2),
-        f"{found.flush_s:.1f}",
-        against(flush_cpu, 0),
-        f"{found.before_mb:.1f}",
-        against(lambda each: each.peak_mb, 1),
-        f"{found.seconds:.0f}",
+        ", ".join(f"{files:,}" for files in summaries),
+        with_ratio(write_units, 3),
+        with_ratio(read_units, 3),
+        f"{result.cpu_ms:.2f}",
+        with_ratio(cpu, 2),
+        f"{result.flush_s:.1f}",
+        with_ratio(flush_cpu, 0),
+        f"{result.start_mb:.1f}",
+        with_ratio(lambda result: result.peak_mb, 1),
+        f"{result.seconds:.0f}",
     ]
 
 
-def notes(results: Sequence[Measured]) -> str:
-    """What the table does not say."""
+def notes(results: Sequence[Measurement]) -> str:
+    """The explanation of the table."""
     last = results[-1]
-    taking, sweeps = last.units["taking"], last.units["sweeps"]
-    events = sum(taking["calls"].values())
+    receiving, sweeps = last.units["receiving"], last.units["sweeps"]
+    calls = sum(receiving["calls"].values())
     return (
-        "CPU is the bot's alone. In brackets: times the first row's. Writes are counted with an hour of sweeps, reads without: "
-        f"it costs {sweeps['writes']:g} write and {sweeps['reads']:g} read units whatever came, and {last.sweep_cpu_ms:.1f} ms "
-        f"of CPU a sweep. Of {last.uploads:,} uploads, {taking['refused']:,} came again before the summary and cost a refused "
-        "write each, counted here by the larger of the two rows, as its error does not say. All in all, taking them in was "
-        f"{events:,} calls to the table, and a row has {last.row_bytes:.0f} bytes. MiniStack tells one read unit for any "
-        "query: what the flush reads is worked out from the rows it looked at and their size. The seconds of the flush are "
-        "MiniStack's, which goes through a whole partition for each page of it."
+        "CPU is the bot's only. Ratios to the first row are in parentheses. Writes include one hour of sweeps, reads do not: "
+        f"that hour costs {sweeps['writes']:g} write and {sweeps['reads']:g} read units whatever was uploaded, and "
+        f"{last.sweep_cpu_ms:.1f} ms of CPU per sweep. Of {last.uploads:,} uploads, {receiving['rejected']:,} were redelivered "
+        "before the summary; each costs one rejected write, counted here at the size of the larger row because the error does "
+        f"not report it. Receiving the uploads took {calls:,} calls to the table; a row has {last.row_bytes:.0f} bytes. "
+        "MiniStack reports one read unit for every query, so the flush's reads are computed from the number and size of the "
+        "rows it read. Flush seconds are MiniStack's, which scans the full partition for each page."
     )
 
 
-def section(results: Sequence[Measured], found: Sequence[Target], seed: int) -> str:
-    """What bench/RESULTS.md says of it."""
+def section(results: Sequence[Measurement], targets: Sequence[Target], seed: int) -> str:
+    """The section in bench/RESULTS.md."""
     return "\n\n".join(
         [
-            "## A storm of uploads, told as one",
-            f"Written by `make bench-storm STORM=--write` on {utc_now():%Y-%m-%d}, seed {seed}: uploads within a minute for a "
-            'rule with `then = "10m"` that tells two people by mail and one by text. One in '
-            f"{AGAIN} is told to the bot twice, of those one in {LATE} when the summary is out. {CONTAINERS} containers in one "
-            f"process. {machine()}.",
+            "## A burst of uploads, sent as one summary",
+            f"Written by `make bench-storm STORM=--write` on {utc_now():%Y-%m-%d}, seed {seed}: uploads within one minute, for a "
+            'rule with `then = "10m"` that sends to two people by e-mail and one by text. One upload in '
+            f"{REDELIVERED} is delivered twice, one in {LATE} of those after the summary was sent. {CONTAINERS} containers in "
+            f"one process. {machine()}.",
             markdown(COLUMNS, rows(results)),
             notes(results),
-            markdown(TARGET_COLUMNS, target_rows(found)),
+            markdown(TARGET_COLUMNS, target_rows(targets)),
         ]
     )
 
@@ -182,29 +181,32 @@ def section(results: Sequence[Measured], found: Sequence[Target], seed: int) -> 
 @click.command()
 @click.option("--uploads", "sizes", multiple=True, type=click.IntRange(10, 1_000_000), default=SIZES, show_default=True)
 @click.option("--seed", default=1, show_default=True)
-@click.option("--write", is_flag=True, help="Write the storm's section of bench/RESULTS.md.")
+@click.option("--write", is_flag=True, help="Update the section in bench/RESULTS.md")
 @click.option("--json", "json_", is_flag=True)
 def main(sizes: tuple[int, ...], seed: int, write: bool, json_: bool) -> None:
-    """Let storms of uploads come, and see that they are told as one and cost no more for being large."""
+    """Measure bursts of uploads, and check that every recipient gets one summary"""
     results = []
     with Progress(console=err, disable=not err.is_terminal, transient=True) as progress:
         for uploads in sizes:
-            task = progress.add_task(f"{uploads:,} uploads", total=uploads + uploads // AGAIN)
-            results.append(run(uploads, seed, lambda done, task=task: progress.update(task, completed=done)))  # type: ignore[misc]
-            progress.update(task, completed=uploads + uploads // AGAIN)
-    found = targets(results)
+            total = uploads + uploads // REDELIVERED
+            task = progress.add_task(f"{uploads:,} uploads", total=total)
+            results.append(
+                run(uploads, seed, lambda events, task=task: progress.update(task, completed=events))  # type: ignore[misc]
+            )
+            progress.update(task, completed=total)
+    checked = targets(results)
     if json_:
-        as_json([vars(each) for each in results])
+        print_json([vars(result) for result in results])
     else:
-        table(COLUMNS, rows(results))
+        print_table(COLUMNS, rows(results))
         say("")
-        table(TARGET_COLUMNS, target_rows(found))
+        print_table(TARGET_COLUMNS, target_rows(checked))
         say(f"\n{notes(results)}")
     if write:
-        RESULTS.write_text(put_between(RESULTS.read_text(), section(results, found, seed), STORM_BEGIN, STORM_END))
-    if untrue := [sentence for each in results for sentence in wrong(each)]:
-        fail("\n".join(untrue))
-    if not all(target.holds for target in found):
+        RESULTS.write_text(put_between(RESULTS.read_text(), section(results, checked, seed), STORM_BEGIN, STORM_END))
+    if sentences := [sentence for result in results for sentence in errors(result)]:
+        fail("\n".join(sentences))
+    if not all(target.met for target in checked):
         sys.exit(1)
 
 

@@ -1,8 +1,8 @@
-"""What DynamoDB bills for the calls of a client, asked of it with each call, and counted by what the caller says it does.
+"""Counts the capacity units of a DynamoDB client's calls, by phase. Each call requests its consumed capacity.
 
-Two figures the emulator does not tell are worked out here, by the rules of the Amazon DynamoDB developer guide ("Read and write
-operations"): a write whose condition failed is billed by the larger of the two items, and its error does not say so; a query of
-the table is billed by what it looked at, 4 KB a unit, and MiniStack says one unit for any.
+Two figures that the emulator does not report are computed by the rules of the Amazon DynamoDB developer guide ("Read and write
+operations"): a write with a failed condition costs the units of the larger of the two items, but its error does not report them;
+a query of the table costs one unit per 4 KB read, but MiniStack reports one unit for every query.
 """
 
 from collections import Counter
@@ -16,90 +16,91 @@ from typing import Any
 _WRITES = ("PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems")
 _FAILED = "ConditionalCheckFailedException"
 _WRITE_BYTES, _READ_BYTES = 1024, 4096
-_NUMBER_BYTES = 8  # about: half its digits and one
+_NUMBER_BYTES = 8  # approximately: half the digits plus one
 
 
 @dataclass
 class Units:
-    """What was asked for, and what it costs."""
+    """The calls and units of a phase."""
 
     writes: float = 0.0
     reads: float = 0.0
-    refused: int = 0  # writes whose condition failed; their units are among the others
+    rejected: int = 0  # writes with a failed condition; their units are in `writes`
     calls: Counter[str] = field(default_factory=Counter)
 
 
 class Meter:
-    """Counts the calls of one client; several threads may use it."""
+    """Counts the calls of one client. Thread-safe."""
 
     def __init__(self, client: Any) -> None:
-        """From now on each call asks for what it consumes."""
+        """Let each call of the client report its consumed capacity from now on."""
         self.units: dict[str, Units] = {}
-        self._doing = Units()
-        self._counting = Lock()
+        self._current = Units()
+        self._lock = Lock()
         self._put_bytes, self._puts = 0, 0
-        client.meta.events.register("provide-client-params.dynamodb.*", self._ask)
+        client.meta.events.register("provide-client-params.dynamodb.*", self._request_units)
         client.meta.events.register("after-call.dynamodb.*", self._count)
 
     @contextmanager
-    def counting(self, what: str) -> Iterator[None]:
-        """Count the calls of this block by that name, with those of earlier blocks of it."""
-        before, self._doing = self._doing, self.units.setdefault(what, Units())
+    def counting(self, phase: str) -> Iterator[None]:
+        """Count the calls in this block for a phase; several blocks of a phase are added up."""
+        previous, self._current = self._current, self.units.setdefault(phase, Units())
         try:
             yield
         finally:
-            self._doing = before
+            self._current = previous
 
     @property
     def mean_bytes(self) -> float:
-        """How large an item is that was put, on the average."""
+        """The mean size of the items that were put."""
         return self._put_bytes / max(1, self._puts)
 
-    def _ask(self, params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
+    def _request_units(self, params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
         params["ReturnConsumedCapacity"] = "TOTAL"
-        context["asked"] = params
+        context["params"] = params
 
     def _count(self, parsed: Mapping[str, Any], model: Any, context: Mapping[str, Any], **_: Any) -> None:
-        name, asked = model.name, context["asked"]
-        put = size_of(asked["Item"]) if name == "PutItem" else 0
-        with self._counting:
-            doing = self._doing
-            doing.calls[name] += 1
+        operation, params = model.name, context["params"]
+        put_bytes = size_of(params["Item"]) if operation == "PutItem" else 0
+        with self._lock:
+            current = self._current
+            current.calls[operation] += 1
             if parsed.get("Error", {}).get("Code") == _FAILED:
-                doing.refused += 1
-                doing.writes += max(1, ceil(max(put, size_of(parsed.get("Item", {}))) / _WRITE_BYTES))
+                current.rejected += 1
+                current.writes += max(1, ceil(max(put_bytes, size_of(parsed.get("Item", {}))) / _WRITE_BYTES))
                 return
-            if name == "PutItem":
-                self._put_bytes, self._puts = self._put_bytes + put, self._puts + 1
-            units = self._looked_at(asked, parsed) if name == "Query" and "IndexName" not in asked else _told(parsed)
-            if name in _WRITES:
-                doing.writes += units
+            if operation == "PutItem":
+                self._put_bytes, self._puts = self._put_bytes + put_bytes, self._puts + 1
+            queries_table = operation == "Query" and "IndexName" not in params
+            units = self._query_units(params, parsed) if queries_table else _reported_units(parsed)
+            if operation in _WRITES:
+                current.writes += units
             else:
-                doing.reads += units
+                current.reads += units
 
-    def _looked_at(self, asked: Mapping[str, Any], page: Mapping[str, Any]) -> float:
-        """The units of a page of a query: by how many items it looked at, and how large an item is that this client wrote."""
+    def _query_units(self, params: Mapping[str, Any], page: Mapping[str, Any]) -> float:
+        """The units of a query's page: the number of items it read, times the mean size of the items this client wrote."""
         units = float(max(1, ceil(page["ScannedCount"] * self.mean_bytes / _READ_BYTES)))
-        return units if asked.get("ConsistentRead") else units / 2
+        return units if params.get("ConsistentRead") else units / 2
 
 
 def size_of(item: Mapping[str, Mapping[str, Any]]) -> int:
-    """How large an item of strings, numbers and sets of strings is, in bytes."""
-    return sum(len(name.encode()) + sum(map(_bytes, typed.items())) for name, typed in item.items())
+    """The size of an item of strings, numbers and string sets, in bytes."""
+    return sum(len(name.encode()) + sum(map(_value_bytes, typed.items())) for name, typed in item.items())
 
 
-def _bytes(typed: tuple[str, Any]) -> int:
-    kind, value = typed
-    match kind:
+def _value_bytes(typed: tuple[str, Any]) -> int:
+    type_, value = typed
+    match type_:
         case "N":
             return _NUMBER_BYTES
         case "BOOL":
             return 1
         case "SS":
-            return sum(len(each.encode()) for each in value)
+            return sum(len(member.encode()) for member in value)
     return len(value.encode() if isinstance(value, str) else value)
 
 
-def _told(parsed: Mapping[str, Any]) -> float:
-    told = parsed.get("ConsumedCapacity", [])
-    return sum(float(each["CapacityUnits"]) for each in ([told] if isinstance(told, dict) else told))
+def _reported_units(parsed: Mapping[str, Any]) -> float:
+    consumed = parsed.get("ConsumedCapacity", [])
+    return sum(float(table["CapacityUnits"]) for table in ([consumed] if isinstance(consumed, dict) else consumed))

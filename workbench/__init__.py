@@ -1,1 +1,1 @@
-"""What runs on your machine and never in Lambda: the CLI, the local world, the inbox, the Twilio double."""
+"""The tools that run on your machine and never in Lambda: the CLI, the local environment, deployment, doctor, reports."""

@@ -1,1 +1,1 @@
-"""What Dropnote is measured against. Each file is a function of its own, packaged as app.py; none is imported from here."""
+"""The bots that Dropnote is compared with. Each file is a separate function, packaged as app.py; none is imported from here."""

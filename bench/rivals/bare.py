@@ -1,4 +1,4 @@
-"""The least that tells of an upload once: claim, send, mark, with boto3 and nothing else, clients made at the start."""
+"""The minimal bot that notifies once per upload: claim, send, mark, with boto3 only and clients created at the start."""
 
 import os
 import time
@@ -14,16 +14,16 @@ dynamodb, ses = boto3.client("dynamodb"), boto3.client("sesv2")
 
 
 def on_upload(event: Any, context: Any) -> None:
-    """Tell of every record that nobody has told of."""
+    """Notify about every record once."""
     for record in event["Records"]:
-        tell(record["s3"]["bucket"]["name"], record["s3"]["object"])
+        notify(record["s3"]["bucket"]["name"], record["s3"]["object"])
 
 
-def tell(bucket: str, thing: Any) -> None:
-    """Claim one object in the table, send its mail, mark it as sent."""
+def notify(bucket: str, object_: Any) -> None:
+    """Claim an object in the table, send its mail, mark it as sent."""
     key, name, claim = (
-        {"pk": {"S": f"{bucket}/{thing['sequencer']}"}, "sk": {"S": "told"}},
-        unquote_plus(thing["key"]),
+        {"pk": {"S": f"{bucket}/{object_['sequencer']}"}, "sk": {"S": "told"}},
+        unquote_plus(object_["key"]),
         uuid4().hex,
     )
     try:
@@ -41,10 +41,10 @@ def tell(bucket: str, thing: Any) -> None:
         Destination={"ToAddresses": ["asha@example.com"]},
         Content={
             "Simple": {
-                "Subject": {"Data": f"{name} arrived ({thing['size']} bytes)"},
+                "Subject": {"Data": f"{name} arrived ({object_['size']} bytes)"},
                 "Body": {
-                    "Text": {"Data": f"{name} arrived in {bucket}.\n\nSize: {thing['size']} bytes\n"},
-                    "Html": {"Data": f"<p><b>{name}</b> arrived in {bucket}.</p><p>Size: {thing['size']} bytes</p>"},
+                    "Text": {"Data": f"{name} arrived in {bucket}.\n\nSize: {object_['size']} bytes\n"},
+                    "Html": {"Data": f"<p><b>{name}</b> arrived in {bucket}.</p><p>Size: {object_['size']} bytes</p>"},
                 },
             }
         },

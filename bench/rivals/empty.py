@@ -1,7 +1,7 @@
-"""Nothing at all: what the runtime itself takes."""
+"""An empty function, to measure the runtime itself."""
 
 from typing import Any
 
 
 def on_upload(event: Any, context: Any) -> None:
-    """Take the event and return."""
+    """Ignore the event."""

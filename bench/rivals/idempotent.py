@@ -1,4 +1,4 @@
-"""The same job with AWS Lambda Powertools: its idempotency keeps the ledger.
+"""The same bot with AWS Lambda Powertools, whose idempotency replaces the ledger.
 
 Source: Powertools for AWS Lambda (Python), "Idempotency".
 """
@@ -20,26 +20,26 @@ config = IdempotencyConfig(event_key_jmespath="s3.[bucket.name, object.key, obje
 
 
 def on_upload(event: Any, context: Any) -> None:
-    """Tell of every record that nobody has told of."""
+    """Notify about every record once."""
     config.register_lambda_context(context)
     for record in event["Records"]:
-        tell(record=record)
+        notify(record=record)
 
 
 @idempotent_function(data_keyword_argument="record", config=config, persistence_store=ledger)  # type: ignore[untyped-decorator]
-def tell(record: Any) -> str:
-    """Send one object's mail."""
-    bucket, thing = record["s3"]["bucket"]["name"], record["s3"]["object"]
-    name = unquote_plus(thing["key"])
+def notify(record: Any) -> str:
+    """Send an object's mail."""
+    bucket, object_ = record["s3"]["bucket"]["name"], record["s3"]["object"]
+    name = unquote_plus(object_["key"])
     sent = ses.send_email(
         FromEmailAddress="drops@example.com",
         Destination={"ToAddresses": ["asha@example.com"]},
         Content={
             "Simple": {
-                "Subject": {"Data": f"{name} arrived ({thing['size']} bytes)"},
+                "Subject": {"Data": f"{name} arrived ({object_['size']} bytes)"},
                 "Body": {
-                    "Text": {"Data": f"{name} arrived in {bucket}.\n\nSize: {thing['size']} bytes\n"},
-                    "Html": {"Data": f"<p><b>{name}</b> arrived in {bucket}.</p><p>Size: {thing['size']} bytes</p>"},
+                    "Text": {"Data": f"{name} arrived in {bucket}.\n\nSize: {object_['size']} bytes\n"},
+                    "Html": {"Data": f"<p><b>{name}</b> arrived in {bucket}.</p><p>Size: {object_['size']} bytes</p>"},
                 },
             }
         },

@@ -1,4 +1,4 @@
-"""The bot of the usual tutorial: everything imported on top, boto3 in its zip, no ledger: what comes twice is told twice."""
+"""A typical tutorial bot: imports everything at the top, boto3 in its zip, no ledger. Duplicate events send duplicate mails."""
 
 import os
 from typing import Any
@@ -16,7 +16,7 @@ page = Template("<p><b>{{ key }}</b> arrived in {{ bucket }}.</p>", autoescape=T
 
 @app.on_s3_event(bucket="acme-drops", events=["s3:ObjectCreated:*"])
 def on_upload(event: Any) -> None:
-    """Send the upload's mail."""
+    """Send the mail about an upload."""
     ses.send_email(
         Source="drops@example.com",
         Destination={"ToAddresses": ["asha@example.com"]},

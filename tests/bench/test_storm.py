@@ -1,19 +1,19 @@
-"""The bench of storms: who arrives when, what is counted at the table, and a small storm that is told as one."""
+"""The bench of bursts: the order of arrivals, the unit counts, and a small burst."""
 
 from collections import Counter
 from typing import Any
 
 import pytest
 
-from bench.storm import rows, run, targets, write_units, wrong
-from bench.storming import arrivals
+from bench.storm import errors, rows, run, targets, write_units
+from bench.storm_run import arrivals
 from bench.units import Meter, size_of
 from workbench.local.ministack import MiniStack, local_client
 
 TABLE = "some-table"
 
 
-def test_one_in_five_comes_again_and_of_those_one_in_ten_late() -> None:
+def test_one_in_five_is_redelivered_and_one_in_ten_of_those_late() -> None:
     first, late = arrivals(1_000, seed=1)
     assert (len(first), len(late)) == (1_180, 20)
     assert set(first) == set(range(1_000))
@@ -22,19 +22,19 @@ def test_one_in_five_comes_again_and_of_those_one_in_ten_late() -> None:
     assert list(first[:1_000]) != list(range(1_000))
 
 
-def test_small_storm_is_told_as_one() -> None:
-    found = run(60, seed=3, on_done=lambda _: None)
-    assert wrong(found) == []
-    assert write_units(found) > 1
-    (row,) = rows([found])
+def test_small_burst_is_sent_as_one_summary() -> None:
+    result = run(60, seed=3, on_progress=lambda _: None)
+    assert errors(result) == []
+    assert write_units(result) > 1
+    (row,) = rows([result])
     assert row[:4] == ["60", "72", "2", "59"]
-    assert found.units["taking"]["refused"] >= 60 // 5 - 1
-    assert [each.told for each in targets([found])] == ["write units an event, the most"]
+    assert result.units["receiving"]["rejected"] >= 60 // 5 - 1
+    assert [target.title for target in targets([result])] == ["write units per event, maximum"]
 
 
 @pytest.fixture
 def client(ministack: MiniStack) -> Any:
-    client = local_client(ministack.endpoint, "dynamodb")  # of its own: the others' calls are not to be counted
+    client = local_client(ministack.endpoint, "dynamodb")  # its own, so that no other calls are counted
     client.create_table(
         TableName=TABLE,
         BillingMode="PAY_PER_REQUEST",
@@ -44,18 +44,18 @@ def client(ministack: MiniStack) -> Any:
     return client
 
 
-def test_writes_that_fail_and_queries_are_counted_by_what_they_touch(client: Any) -> None:
+def test_units_of_rejected_writes_and_of_queries_are_computed(client: Any) -> None:
     meter = Meter(client)
     item = {"pk": {"S": "p"}, "sk": {"S": "0"}, "words": {"S": "w" * 3_000}}
     with meter.counting("puts"):
         for number in range(9):
             client.put_item(TableName=TABLE, Item=item | {"sk": {"S": str(number)}})
-    with meter.counting("again"), pytest.raises(client.exceptions.ConditionalCheckFailedException):
+    with meter.counting("rejected"), pytest.raises(client.exceptions.ConditionalCheckFailedException):
         client.put_item(TableName=TABLE, Item=item, ConditionExpression="attribute_not_exists(pk)")
-    with meter.counting("look"):
-        asked = {"KeyConditionExpression": "pk = :pk", "ExpressionAttributeValues": {":pk": {"S": "p"}}}
-        client.query(TableName=TABLE, ConsistentRead=True, **asked)
-        client.query(TableName=TABLE, **asked)
-    found = {what: (units.writes, units.reads, units.refused) for what, units in meter.units.items()}
-    assert found == {"puts": (27, 0, 0), "again": (3, 0, 1), "look": (0, 7 + 3.5, 0)}
+    with meter.counting("queries"):
+        query = {"KeyConditionExpression": "pk = :pk", "ExpressionAttributeValues": {":pk": {"S": "p"}}}
+        client.query(TableName=TABLE, ConsistentRead=True, **query)
+        client.query(TableName=TABLE, **query)
+    counted = {phase: (units.writes, units.reads, units.rejected) for phase, units in meter.units.items()}
+    assert counted == {"puts": (27, 0, 0), "rejected": (3, 0, 1), "queries": (0, 7 + 3.5, 0)}
     assert meter.mean_bytes == size_of(item) == 3_011

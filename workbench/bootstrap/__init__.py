@@ -1,1 +1,1 @@
-"""Sets up virtual environments and tools, with nothing but a Python."""
+"""Installs the virtual environments and tools that the project needs. Imports only the standard library."""

@@ -1,1 +1,1 @@
-"""From a clone to a working stage in an account, and back: what `dropnote setup`, `finish` and `remove` do."""
+"""Sets up, finishes and removes a stage in an AWS account: `dropnote setup`, `finish` and `remove`. May import chalicelib."""

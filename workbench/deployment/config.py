@@ -1,4 +1,4 @@
-"""`.chalice/config.json`: what a stage's functions get to see, and which policy each has."""
+"""Reads and writes `.chalice/config.json`: a stage's environment variables and the IAM policy file of each function."""
 
 import json
 from collections.abc import Mapping
@@ -9,10 +9,10 @@ POLICIES = "policies"  # below .chalice; Chalice looks for `iam_policy_file` fro
 
 
 def read_stage(project: Path, stage: str) -> dict[str, Any]:
-    """The stage's settings in `.chalice/config.json`, over the file's top-level ones.
+    """The stage's settings in `.chalice/config.json`; they override the file's top-level ones.
 
     Raises:
-        KeyError: there is no such stage.
+        KeyError: the file does not have this stage.
     """
     config = _read(project)
     merged: dict[str, Any] = {name: value for name, value in config.items() if name != "stages"} | config["stages"][stage]
@@ -23,14 +23,14 @@ def read_stage(project: Path, stage: str) -> dict[str, Any]:
 
 
 def stages(project: Path) -> list[str]:
-    """The names of the stages there are."""
+    """The names of all stages in the file."""
     return list(_read(project)["stages"])
 
 
 def write_stage(project: Path, stage: str, variables: Mapping[str, str], policies: Mapping[str, Any]) -> list[str]:
-    """Write a stage's environment and one policy file for each function; gives the files that changed.
+    """Write a stage's environment and a policy file for each function. Return the files that changed.
 
-    A function that is no longer there loses its policy file. What a person wrote into the stage stays.
+    Deletes the policy files of functions that no longer exist. Keeps everything else that the stage has.
     """
     config = _read(project)
     settings = config["stages"].setdefault(stage, {})
@@ -50,8 +50,8 @@ def write_stage(project: Path, stage: str, variables: Mapping[str, str], policie
     return [str(file.relative_to(project)) for file in changed]
 
 
-def forget_policies(project: Path, stage: str) -> None:
-    """Take back what write_stage wrote but the environment, which has the user's own answers in it."""
+def remove_policies(project: Path, stage: str) -> None:
+    """Undo write_stage, except for the environment, which contains the user's own values."""
     config = _read(project)
     write_stage(project, stage, config["stages"][stage].get("environment_variables", {}), {})
     folder = project / ".chalice" / POLICIES / stage
@@ -72,7 +72,7 @@ def _read(project: Path) -> dict[str, Any]:
 
 
 def _write(file: Path, content: Mapping[str, Any]) -> bool:
-    """Write JSON, whole or not at all; was it another before?"""
+    """Write JSON atomically. Return whether the file changed."""
     text = json.dumps(content, indent=2) + "\n"
     if file.exists() and file.read_text() == text:
         return False

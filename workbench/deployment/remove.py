@@ -1,4 +1,4 @@
-"""Taking a stage back, all that set-up, deploy and finish made, but what holds people's data unless that is told too."""
+"""Removes everything that set-up, deploy and finish created for a stage. The tables, which contain data, go only on request."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from .config import forget_policies, read_stage, stages
+from .config import read_stage, remove_policies, stages
 from .finish import deployed
 from .setup import Client, Setup, SetupError
 
@@ -22,18 +22,18 @@ class Removal:
 
     @property
     def prefix(self) -> str:
-        """Where the stage's secrets are."""
+        """The Parameter Store prefix of the stage's secrets."""
         return f"/dropnote/{self.stage}/"
 
     def log_groups(self) -> list[str]:
-        """The log groups of the stage's functions: Chalice takes only their retention back."""
-        begin = f"/aws/lambda/dropnote-{self.stage}"
-        pages = self.client("logs").get_paginator("describe_log_groups").paginate(logGroupNamePrefix=begin)
+        """The log groups of the stage's functions. `chalice delete` only resets their retention."""
+        prefix = f"/aws/lambda/dropnote-{self.stage}"
+        pages = self.client("logs").get_paginator("describe_log_groups").paginate(logGroupNamePrefix=prefix)
         names = (group["logGroupName"] for page in pages for group in page["logGroups"])
-        return [name for name in names if name == begin or name.startswith(f"{begin}-")]
+        return [name for name in names if name == prefix or name.startswith(f"{prefix}-")]
 
-    def dead_events(self) -> int:
-        """How many events wait in the dead-event queue, and would be lost with it."""
+    def dead_letter_count(self) -> int:
+        """How many events are in the dead-letter queue and would be lost with it."""
         queues = self.client("sqs")
         try:
             url = queues.get_queue_url(QueueName=f"dropnote-{self.stage}-dead-events")["QueueUrl"]
@@ -41,41 +41,41 @@ class Removal:
             if "NonExistentQueue" in error.response["Error"]["Code"]:
                 return 0
             raise
-        told = queues.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
-        return int(told["Attributes"]["ApproximateNumberOfMessages"])
+        queue = queues.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
+        return int(queue["Attributes"]["ApproximateNumberOfMessages"])
 
     def run(self, *, tables: bool) -> Iterator[str]:
-        """Take it back, and tell each thing that is gone."""
+        """Remove the stage. Yield a line for each removed resource."""
         setup = Setup(self.project, self.stage, self.client)
         for name in self.log_groups():
             self.client("logs").delete_log_group(logGroupName=name)
-            yield f"gone: log group {name}"
+            yield f"removed: log group {name}"
         for name in self._secrets():
             self.client("ssm").delete_parameter(Name=name)
-            yield f"gone: secret {name}"
+            yield f"removed: secret {name}"
         if setup.stack.status():
             setup.stack.delete()
-            yield f"gone: stack {setup.stack.name}"
+            yield f"removed: stack {setup.stack.name}"
         if tables:
-            for name in setup.tables():
+            for name in setup.existing_tables():
                 self.client("dynamodb").delete_table(TableName=name)
-                yield f"gone: table {name}"
+                yield f"removed: table {name}"
         if self.stage in stages(self.project):
-            forget_policies(self.project, self.stage)
-            yield f"gone: .chalice/policies/{self.stage}"
+            remove_policies(self.project, self.stage)
+            yield f"removed: .chalice/policies/{self.stage}"
 
-    def left(self) -> list[str]:
-        """What stays, and how it goes: one line each."""
+    def kept(self) -> list[str]:
+        """What remains and how to remove it, one line each."""
         setup = Setup(self.project, self.stage, self.client)
-        found = [f"table {name}: dropnote remove --stage {self.stage} --tables" for name in setup.tables()]
+        lines = [f"table {name}; to remove it: dropnote remove --stage {self.stage} --tables" for name in setup.existing_tables()]
         if self.stage in stages(self.project):
             bucket = read_stage(self.project, self.stage)["environment_variables"].get("UPLOAD_BUCKET")
-            found += [f"bucket {bucket}: yours, and all that is in it"] if bucket else []
-            found.append(f"the values of stage {self.stage} in .chalice/config.json, for the next set-up")
-        return [*found, "the senders that you verified in SES, and your numbers at Twilio: yours"]
+            lines += [f"your bucket {bucket} and its files"] if bucket else []
+            lines.append(f"the values of stage {self.stage} in .chalice/config.json, for the next set-up")
+        return [*lines, "your verified senders in SES and your Twilio numbers"]
 
     def is_deployed(self) -> bool:
-        """Does this checkout know of functions that `chalice delete` would take away?"""
+        """Whether this checkout deployed functions that `chalice delete` would remove."""
         try:
             return bool(deployed(self.project, self.stage))
         except SetupError:
@@ -84,5 +84,5 @@ class Removal:
     def _secrets(self) -> list[str]:
         client: Any = self.client("ssm")
         pages = client.get_paginator("get_parameters_by_path").paginate(Path=self.prefix, Recursive=True)
-        found = [each["Name"] for page in pages for each in page["Parameters"]]
-        return [name for name in found if name != f"{self.prefix}public-url"]  # that one is the stack's
+        names = [parameter["Name"] for page in pages for parameter in page["Parameters"]]
+        return [name for name in names if name != f"{self.prefix}public-url"]  # that one belongs to the stack

@@ -1,4 +1,4 @@
-"""Set-up: what a stage needs in the account before `chalice deploy`, and what it needs to know of it in `.chalice/`."""
+"""`dropnote setup`: creates what a stage needs in the account before `chalice deploy`, and writes its files in `.chalice/`."""
 
 import re
 import tomllib
@@ -13,22 +13,23 @@ from botocore.exceptions import ClientError
 
 from chalicelib.domain.settings import Settings, SettingsError
 from chalicelib.platform.function_names import STREAM, stream_variable
-from chalicelib.rendering.renderer import template_names
-from chalicelib.rules.item_conditions import unanswerable
+from chalicelib.rendering.templates import template_names
+from chalicelib.rules.item_conditions import impossible_conditions
 from chalicelib.settings.reader import load
 
+from ..settings_lines import describe
 from .config import read_stage, stages, write_stage
-from .grants import Place, log_group, policies, secret_names
+from .grants import StageLocation, log_group, policies, secret_names
 from .stack import PAUSE_S, Plan, Stack
 
-_NAMED = re.compile(r"\$\{(\w+)\}")
+_PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
 _STAGE = re.compile(r"[a-z][a-z0-9]{0,9}")  # as in resources.yaml
 LOG_DAYS = 30
 Client = Callable[[str], Any]  # boto3.client
 
 
 class SetupError(Exception):
-    """Set-up cannot go on. One sentence, and what to do."""
+    """Set-up cannot continue: what is wrong and what to do."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +42,9 @@ class Setup:
     pause_s: float = PAUSE_S
 
     def __post_init__(self) -> None:
-        """Refuse a name that AWS would refuse later."""
+        """Reject a name that AWS would reject later."""
         if not _STAGE.fullmatch(self.stage):
-            raise SetupError(f"A stage's name is up to ten small letters and digits, such as dev, and not {self.stage!r}.")
+            raise SetupError(f"invalid stage name {self.stage!r}; use up to ten lower-case letters and digits, for example dev")
 
     @cached_property
     def stack(self) -> Stack:
@@ -51,10 +52,10 @@ class Setup:
         return Stack(self.client("cloudformation"), self.stage, pause_s=self.pause_s)
 
     def variables(self) -> dict[str, str]:
-        """The environment of the stage's functions: what config.json says, and the names of what set-up makes."""
-        given = read_stage(self.project, self.stage)["environment_variables"] if self.stage in stages(self.project) else {}
+        """The environment of the stage's functions: the values of config.json and the names of what set-up creates."""
+        configured = read_stage(self.project, self.stage)["environment_variables"] if self.stage in stages(self.project) else {}
         return {
-            **given,
+            **configured,
             "DROPNOTE_STAGE": self.stage,
             "DROPNOTE_LEDGER": f"dropnote-{self.stage}-ledger",
             "DROPNOTE_COUNTERS": f"dropnote-{self.stage}-counters",
@@ -63,78 +64,76 @@ class Setup:
         }
 
     def streams(self, settings: Settings) -> tuple[dict[str, str], list[str]]:
-        """What only the account can say, once the tables are there: the streams of the ledger and of tables that rules are on
-        ("" where there is none, so that one of before is forgotten); and a sentence for each that does not say enough.
+        """The environment variables with the stream ARNs of the ledger and of each table with rules, and a warning for each
+        stream that is missing or insufficient. A missing stream is "", so that an outdated ARN does not remain.
         """
-        found, deaf = {STREAM: self._stream_of(f"dropnote-{self.stage}-ledger")[0]}, []
+        arns, warnings = {STREAM: self._stream_of(f"dropnote-{self.stage}-ledger")[0]}, []
         for table in settings.tables:
-            found[stream_variable(table)] = ""
+            arns[stream_variable(table)] = ""
             try:
-                found[stream_variable(table)], view = self._stream_of(table)
+                arns[stream_variable(table)], view = self._stream_of(table)
             except SetupError as error:
-                deaf.append(str(error))
+                warnings.append(str(error))
             else:
-                deaf += _too_little(settings, table, view)
-        return found, deaf
+                warnings += _view_warnings(settings, table, view)
+        return arns, warnings
 
     def _stream_of(self, table: str) -> tuple[str, str]:
-        """A table's stream by its ARN, and its StreamViewType."""
+        """The ARN and StreamViewType of a table's stream."""
         try:
-            told = self.client("dynamodb").describe_table(TableName=table)["Table"]
+            description = self.client("dynamodb").describe_table(TableName=table)["Table"]
         except ClientError as error:
             if error.response["Error"]["Code"] != "ResourceNotFoundException":
                 raise
-            raise SetupError(f"Nothing is heard of the table {table!r}, which a rule is on: it is not there.") from None
-        stream = told.get("StreamSpecification", {})
+            raise SetupError(f"rules on the table {table!r} get no events: the table does not exist; create it") from None
+        stream = description.get("StreamSpecification", {})
         if not stream.get("StreamEnabled"):
-            raise SetupError(
-                f"Nothing is heard of the table {table!r}, which a rule is on: it has no stream. {_switch_on(table)}"
-            )
-        return told["LatestStreamArn"], stream["StreamViewType"]
+            raise SetupError(f"rules on the table {table!r} get no events: it has no stream; enable one: {_enable_stream(table)}")
+        return description["LatestStreamArn"], stream["StreamViewType"]
 
-    def asked_for(self) -> list[str]:
-        """The environment variables that the settings name, and that a person has to fill."""
+    def placeholders(self) -> list[str]:
+        """The `${NAME}` placeholders in the settings for which a person has to supply values."""
         try:
-            told = tomllib.loads((self.project / "chalicelib" / "dropnote.toml").read_text())
-        except (OSError, ValueError):  # settings() says it better
+            toml = tomllib.loads((self.project / "chalicelib" / "dropnote.toml").read_text())
+        except (OSError, ValueError):  # settings() reports it better
             return []
-        return [name for name in dict.fromkeys(_NAMED.findall(repr(told))) if not name.startswith("DROPNOTE_")]
+        return [name for name in dict.fromkeys(_PLACEHOLDER.findall(repr(toml))) if not name.startswith("DROPNOTE_")]
 
     def settings(self, variables: Mapping[str, str]) -> Settings:
-        """The project's settings with a stage's environment put in.
+        """The project's settings, filled with a stage's environment.
 
         Raises:
-            SetupError: with every finding.
+            SetupError: with every error in the file.
         """
         library = self.project / "chalicelib"
+        file = library / "dropnote.toml"
         try:
-            return load(library / "dropnote.toml", environ=variables, templates=template_names(library / "templates"))
+            return load(file, environ=variables, templates=template_names(library / "templates"))
         except SettingsError as error:
-            raise SetupError(f"chalicelib/dropnote.toml is not in order:\n{error}") from None
+            raise SetupError(f"chalicelib/dropnote.toml has errors:\n{describe(error, file)}") from None
 
-    def place(self, settings: Settings) -> Place:
-        """Which account and region this is.
+    def location(self, settings: Settings) -> StageLocation:
+        """The account and region of the current credentials.
 
         Raises:
-            ClientError, BotoCoreError: the credentials are not good for it.
+            ClientError, BotoCoreError: the credentials do not allow it.
         """
-        identity = self.client("sts")
-        told = identity.get_caller_identity()
+        sts = self.client("sts")
+        identity = sts.get_caller_identity()
         by_ses = settings.email is not None and settings.email.transport == "ses"
         sandbox = by_ses and not self.client("sesv2").get_account().get("ProductionAccessEnabled", False)
-        return Place(self.stage, told["Account"], identity.meta.region_name, told["Arn"].split(":")[1], sandbox)
+        return StageLocation(self.stage, identity["Account"], sts.meta.region_name, identity["Arn"].split(":")[1], sandbox)
 
     def plan(self, settings: Settings) -> Plan:
-        """What the stack's template would change in the account."""
+        """The changes that the stack's template would make in the account."""
         owner = settings.people.get(settings.bot.owner)
-        there = self.stack.parameters().get("Tables")
-        tables = there or ("keep" if self.tables() else "make")
+        tables = self.stack.parameters().get("Tables") or ("keep" if self.existing_tables() else "make")
         parameters = {"Stage": self.stage, "Tables": tables, "OwnerEmail": owner.email if owner else ""}
         return self.stack.plan(self.project / "resources.yaml", parameters)
 
-    def tables(self) -> list[str]:
-        """The stage's tables that are there, of this stack or left by an earlier one."""
-        found = []
+    def existing_tables(self) -> list[str]:
+        """The stage's existing tables, from this stack or an earlier one."""
+        existing = []
         for name in (f"dropnote-{self.stage}-ledger", f"dropnote-{self.stage}-counters"):
             try:
                 self.client("dynamodb").describe_table(TableName=name)
@@ -142,11 +141,11 @@ class Setup:
                 if error.response["Error"]["Code"] != "ResourceNotFoundException":
                     raise
             else:
-                found.append(name)
-        return found
+                existing.append(name)
+        return existing
 
     def missing_secrets(self, settings: Settings, prefix: str) -> list[str]:
-        """The secrets that the settings need and Parameter Store does not have."""
+        """The secrets that the settings need but Parameter Store does not have."""
         names = {f"{prefix}{name}": name for name in secret_names(settings)}
         if not names:
             return []
@@ -154,37 +153,37 @@ class Setup:
         return [names[path] for path in missing]
 
     def put_secret(self, prefix: str, name: str, value: str) -> None:
-        """Keep a secret as a SecureString, encrypted with the account's own key."""
+        """Store a secret as a SecureString, encrypted with the account's own key."""
         self.client("ssm").put_parameter(Name=prefix + name, Value=value, Type="SecureString", Overwrite=True)
 
-    def write(self, settings: Settings, variables: Mapping[str, str], place: Place) -> list[str]:
-        """Write the stage's names and policies below `.chalice/`; gives the files that changed."""
-        return write_stage(self.project, self.stage, variables, policies(settings, variables, place))
+    def write(self, settings: Settings, variables: Mapping[str, str], location: StageLocation) -> list[str]:
+        """Write the stage's environment and policies below `.chalice/`. Return the files that changed."""
+        return write_stage(self.project, self.stage, variables, policies(settings, variables, location))
 
-    def keep_logs(self, settings: Settings, variables: Mapping[str, str], place: Place) -> None:
-        """Make each function's log group, which then forgets: Lambda's own keeps for ever. Chalice could set that, by a name
-        that is wrong for the REST API's function, and its Terraform packaging fails on it.
+    def create_log_groups(self, settings: Settings, variables: Mapping[str, str], location: StageLocation) -> None:
+        """Create each function's log group with a retention period: the ones that Lambda creates never expire. Chalice's own
+        retention setting uses a wrong name for the REST API's function and breaks its Terraform packaging.
         """
         logs = self.client("logs")
-        for function in policies(settings, variables, place):
+        for function in policies(settings, variables, location):
             with suppress(logs.exceptions.ResourceAlreadyExistsException):
                 logs.create_log_group(logGroupName=log_group(function, self.stage))
             logs.put_retention_policy(logGroupName=log_group(function, self.stage), retentionInDays=LOG_DAYS)
 
 
-def _switch_on(table: str) -> str:
-    how = "StreamEnabled=true,StreamViewType=NEW_AND_OLD_IMAGES"
-    return f"aws dynamodb update-table --table-name {table} --stream-specification {how}"
+def _enable_stream(table: str) -> str:
+    specification = "StreamEnabled=true,StreamViewType=NEW_AND_OLD_IMAGES"
+    return f"aws dynamodb update-table --table-name {table} --stream-specification {specification}"
 
 
-def _too_little(settings: Settings, table: str, view: str) -> Iterator[str]:
-    """Rules that ask for what a table's stream does not tell. A stream keeps its view (Amazon DynamoDB developer guide,
-    "Change data capture for DynamoDB Streams"): it takes another stream.
+def _view_warnings(settings: Settings, table: str, view: str) -> Iterator[str]:
+    """A warning for each rule whose conditions need more than the stream's view contains. The view of a stream cannot change
+    (Amazon DynamoDB developer guide, "Change data capture for DynamoDB Streams"): it takes another stream.
     """
-    off = f"aws dynamodb update-table --table-name {table} --stream-specification StreamEnabled=false"
+    disable = f"aws dynamodb update-table --table-name {table} --stream-specification StreamEnabled=false"
     for rule in settings.rules:
-        if rule.item and rule.item.table == table and (never := unanswerable(rule.item, view)):
+        if rule.item and rule.item.table == table and (conditions := impossible_conditions(rule.item, view)):
             yield (
-                f"The rule {rule.name!r} never comes true: the stream of the table {table!r} tells {view}, which does not say "
-                f"{' and '.join(never)}. Make it another: {off}, and then {_switch_on(table)}"
+                f"rule {rule.name!r} never matches: the stream of the table {table!r} has the view {view}, which is not enough "
+                f"for {' and '.join(conditions)}; replace it: {disable}, then {_enable_stream(table)}"
             )

@@ -1,4 +1,4 @@
-"""The CloudFormation stack of resources.yaml: see what would change, change it, take it away.
+"""Plans, applies and deletes the CloudFormation stack of resources.yaml.
 
 Source: AWS CloudFormation user guide, "Update stacks using change sets"; API reference, "CreateChangeSet", "DescribeStacks".
 """
@@ -15,7 +15,7 @@ from ..waiting import wait_until
 
 STACK_S = 900.0
 PAUSE_S = 2.0
-_NOTHING = ("didn't contain changes", "No updates are to be performed")
+_NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 
 
 class StackError(Exception):
@@ -24,7 +24,7 @@ class StackError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What executing a plan would do to one resource."""
+    """The effect of a plan on one resource."""
 
     action: str  # Add, Modify or Remove
     name: str
@@ -34,7 +34,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A change set, made and not yet executed; without changes there is none."""
+    """A change set that is not executed yet. Without changes, `id` is ""."""
 
     id: str
     new: bool
@@ -42,7 +42,7 @@ class Plan:
 
 
 class Stack:
-    """One stage's stack. `client` is a boto3 CloudFormation client; `pause_s` lies between two looks at what is going on."""
+    """The stack of a stage. `client` is a boto3 CloudFormation client; `pause_s` is the polling interval."""
 
     def __init__(self, client: Any, stage: str, *, pause_s: float = PAUSE_S, timeout_s: float = STACK_S) -> None:
         self.name = f"dropnote-{stage}-resources"
@@ -50,7 +50,7 @@ class Stack:
         self._pause_s, self._timeout_s = pause_s, timeout_s
 
     def status(self) -> str:
-        """Such as CREATE_COMPLETE; "" where there is no stack."""
+        """The stack's status, for example CREATE_COMPLETE; "" if it does not exist."""
         try:
             return str(self._client.describe_stacks(StackName=self.name)["Stacks"][0]["StackStatus"])
         except ClientError as error:
@@ -59,103 +59,103 @@ class Stack:
             raise
 
     def outputs(self) -> dict[str, str]:
-        """The stack's outputs, {} where there is no stack."""
+        """The stack's outputs; {} if it does not exist."""
         return self._pairs("Outputs", "OutputKey", "OutputValue")
 
     def parameters(self) -> dict[str, str]:
-        """What the stack was last given, {} where there is no stack."""
+        """The stack's current parameters; {} if it does not exist."""
         return self._pairs("Parameters", "ParameterKey", "ParameterValue")
 
     def plan(self, template: Path, parameters: Mapping[str, str]) -> Plan:
-        """Ask CloudFormation what the template would change.
+        """Let CloudFormation compute the changes that the template would make.
 
         Raises:
-            StackError: the template was refused, or the stack is in a state that cannot be changed.
+            StackError: CloudFormation rejected the template, or the stack's state does not allow changes.
         """
         status = self.status()
         if status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS":
-            raise StackError(f"The stack {self.name} is just being changed ({status}): try again when that is over.")
+            raise StackError(f"the stack {self.name} is being changed ({status}); try again when that has ended")
         if status.startswith("ROLLBACK"):
             raise StackError(
-                f"The stack {self.name} was never made whole ({status}): delete it, "
-                f"aws cloudformation delete-stack --stack-name {self.name}, and try again."
+                f"the stack {self.name} was not created successfully ({status}); delete it with "
+                f"aws cloudformation delete-stack --stack-name {self.name} and try again"
             )
         new = status in ("", "REVIEW_IN_PROGRESS")
-        made = self._client.create_change_set(
+        change_set = self._client.create_change_set(
             StackName=self.name,
             ChangeSetName=f"dropnote-{time.time_ns()}",
             ChangeSetType="CREATE" if new else "UPDATE",
             TemplateBody=template.read_text(),
             Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
         )["Id"]
-        told: dict[str, Any] = {}
+        description: dict[str, Any] = {}
 
-        def ready() -> bool:
-            told.update(self._client.describe_change_set(ChangeSetName=made, StackName=self.name))
-            return told["Status"] in ("CREATE_COMPLETE", "FAILED")
+        def computed() -> bool:
+            description.update(self._client.describe_change_set(ChangeSetName=change_set, StackName=self.name))
+            return description["Status"] in ("CREATE_COMPLETE", "FAILED")
 
-        self._wait(ready, "looking at the changes")
-        if told["Status"] == "FAILED":
-            self._client.delete_change_set(ChangeSetName=made, StackName=self.name)
-            if any(words in told.get("StatusReason", "") for words in _NOTHING):
+        self._wait(computed, "computing its changes")
+        if description["Status"] == "FAILED":
+            self._client.delete_change_set(ChangeSetName=change_set, StackName=self.name)
+            if any(text in description.get("StatusReason", "") for text in _NO_CHANGES):
                 return Plan("", new, ())
-            raise StackError(f"{template.name} was refused: {told.get('StatusReason', 'no reason given')}")
-        return Plan(made, new, tuple(_change(each["ResourceChange"]) for each in told["Changes"]))
+            raise StackError(f"CloudFormation rejected {template.name}: {description.get('StatusReason', 'no reason given')}")
+        return Plan(change_set, new, tuple(_change(change["ResourceChange"]) for change in description["Changes"]))
 
     def execute(self, plan: Plan, on_step: Callable[[str], object] = lambda step: None) -> None:
-        """Do what a plan says, and wait for it; `on_step` hears of each resource.
+        """Execute a plan and wait until it has ended; `on_step` receives a line for each event of a resource.
 
         Raises:
-            StackError: it did not work; CloudFormation has rolled it back.
+            StackError: it failed, and CloudFormation rolled it back.
         """
         if not plan.id:
             return
-        seen = {event["EventId"] for event in self._events()}
+        known = {event["EventId"] for event in self._events()}
         self._client.execute_change_set(ChangeSetName=plan.id, StackName=self.name)
 
-        def over() -> bool:
+        def ended() -> bool:
             for event in reversed(self._events()):
-                if event["EventId"] not in seen:
-                    seen.add(event["EventId"])
+                if event["EventId"] not in known:
+                    known.add(event["EventId"])
                     on_step(f"{event.get('LogicalResourceId', self.name)}: {event.get('ResourceStatus', '')}".lower())
             return not self.status().endswith("_IN_PROGRESS")
 
-        self._wait(over, "changing it")
+        self._wait(ended, "changing it")
         if (status := self.status()) not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
-            raise StackError(f"The stack {self.name} could not be changed ({status}): {self._first_failure()}")
+            raise StackError(f"the stack {self.name} could not be changed ({status}): {self._first_failure()}")
 
-    def drop(self, plan: Plan) -> None:
-        """Do not do what a plan says; a stack that was only planned goes too."""
+    def discard(self, plan: Plan) -> None:
+        """Delete a plan, and the stack too if the plan would have created it."""
         if plan.id:
             self._client.delete_change_set(ChangeSetName=plan.id, StackName=self.name)
         if plan.new:
             self._client.delete_stack(StackName=self.name)
 
     def delete(self) -> None:
-        """Take it away, and wait for it.
+        """Delete the stack and wait until it is gone.
 
         Raises:
-            StackError: something of it could not be taken away.
+            StackError: a resource could not be deleted.
         """
         if not self.status():
             return
         self._client.delete_stack(StackName=self.name)
         self._wait(lambda: self.status() in ("", "DELETE_COMPLETE", "DELETE_FAILED"), "deleting it")
         if self.status() == "DELETE_FAILED":
-            raise StackError(f"The stack {self.name} could not be deleted: {self._first_failure()}")
+            raise StackError(f"the stack {self.name} could not be deleted: {self._first_failure()}")
 
-    def _wait(self, over: Callable[[], bool], what: str) -> None:
-        if not wait_until(over, self._timeout_s, self._pause_s):
-            raise StackError(f"The stack {self.name}: {what} was not done after {self._timeout_s:g} s.")
+    def _wait(self, ended: Callable[[], bool], action: str) -> None:
+        if not wait_until(ended, self._timeout_s, self._pause_s):
+            raise StackError(f"the stack {self.name}: {action} took longer than {self._timeout_s:g} s")
 
-    def _pairs(self, what: str, key: str, value: str) -> dict[str, str]:
+    def _pairs(self, field: str, key: str, value: str) -> dict[str, str]:
         if not self.status():
             return {}
-        told = self._client.describe_stacks(StackName=self.name)["Stacks"][0].get(what, [])
-        return {each[key]: each[value] for each in told}
+        pairs = self._client.describe_stacks(StackName=self.name)["Stacks"][0].get(field, [])
+        return {pair[key]: pair[value] for pair in pairs}
 
     def _events(self) -> list[dict[str, Any]]:
-        """The newest of what has happened to the stack, the newest first."""
+        """The newest events of the stack, newest first."""
         events: list[dict[str, Any]] = self._client.describe_stack_events(StackName=self.name)["StackEvents"]
         return events
 
@@ -164,5 +164,5 @@ class Stack:
         return failed[-1].get("ResourceStatusReason", "no reason given") if failed else "no reason given"
 
 
-def _change(told: Mapping[str, Any]) -> Change:
-    return Change(told["Action"], told["LogicalResourceId"], told["ResourceType"], told.get("Replacement") == "True")
+def _change(change: Mapping[str, Any]) -> Change:
+    return Change(change["Action"], change["LogicalResourceId"], change["ResourceType"], change.get("Replacement") == "True")

@@ -1,1 +1,1 @@
-"""`dropnote doctor`: checks of a stage's live account, each finding with its next step."""
+"""`dropnote doctor`: checks a stage's live account; each finding has a next step. May import deployment and chalicelib."""

@@ -1,7 +1,7 @@
-"""What the functions live on: the buckets that tell them, the queue, the sweep, the secrets.
+"""Checks what the functions depend on: bucket notifications, the sweep, the dead-letter queue, secrets, receipts.
 
-Source: AWS Systems Manager API reference, "GetParameters" (without decryption no secret leaves it); Amazon SQS developer
-guide, "Available CloudWatch metrics" (the age of the oldest message: looking at messages themselves would count as a try).
+Source: AWS Systems Manager API reference, "GetParameters" (without decryption it returns no secret value); Amazon SQS developer
+guide, "Available CloudWatch metrics" (the age of the oldest message: receiving messages would count as an attempt).
 """
 
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from chalicelib.channels.registry import RECEIPTS
+from chalicelib.channels.twilio_receipts import RECEIPTS_PATH
 from chalicelib.domain.settings import Settings
 from chalicelib.health import check
 from chalicelib.health import rules as health_rules
@@ -23,16 +23,18 @@ from .deployed import functions, name_of
 
 
 def buckets(account: Account) -> Iterator[Problem]:
-    """Does each bucket of a rule tell its function?"""
-    client, there = account.client("s3"), {each["FunctionName"]: each["FunctionArn"] for each in functions(account)}
+    """Check that each bucket of a rule notifies its function."""
+    client = account.client("s3")
+    arns = {function["FunctionName"]: function["FunctionArn"] for function in functions(account)}
     for bucket in account.settings.buckets:
         name = name_of(account, function_name("upload", bucket))
-        told = check.notifications(client, bucket)
-        yield from health_rules.bucket(bucket, told, there.get(name, f"arn:aws:lambda:::function:{name}"), account.stage)
+        notifications = check.bucket_notifications(client, bucket)
+        arn = arns.get(name, f"arn:aws:lambda:::function:{name}")
+        yield from health_rules.bucket(bucket, notifications, arn, account.stage)
 
 
 def sweep(account: Account) -> Iterator[Problem]:
-    """When did a sweep last end?"""
+    """Check when a sweep last ended."""
     deliverer = account.bot().deliverer
     try:
         swept = deliverer.control.now().swept
@@ -46,63 +48,65 @@ def sweep(account: Account) -> Iterator[Problem]:
 
 
 def dead_events(account: Account) -> Iterator[Problem]:
-    """Does anything wait that the functions failed at?"""
+    """Check that the dead-letter queue exists and is empty."""
     queue = account.variables.get("DROPNOTE_DEAD_EVENTS", "")
     try:
-        waiting = check.dead_letter_count(account.client("sqs"), queue)
+        count = check.dead_letter_count(account.client("sqs"), queue)
     except ClientError as error:
         if "NonExistentQueue" not in error.response["Error"]["Code"] and "QueueDoesNotExist" not in str(type(error)):
             raise
-        what = f"The dead-event queue {queue} does not exist: what fails for good is lost."
+        what = f"The dead-letter queue {queue} does not exist: events that keep failing are lost."
         yield Problem("dead-events", "", what, f"dropnote setup --stage {account.stage}")
     else:
-        yield from health_rules.dead_letters(waiting, account.stage, _oldest(account, queue) if waiting else None)
+        yield from health_rules.dead_letters(count, account.stage, _oldest(account, queue) if count else None)
 
 
 def secrets(account: Account) -> Iterator[Problem]:
-    """Are the secrets there, and kept as secrets? None is read."""
+    """Check that the secrets exist and are encrypted. Reads no secret value."""
     prefix = account.variables.get("DROPNOTE_SECRETS", "/dropnote/")
     names = secret_names(account.settings)
-    kinds = _kinds(account.client("ssm"), [prefix + name for name in names])
+    types = _parameter_types(account.client("ssm"), [prefix + name for name in names])
     for name in names:
-        kind = kinds.get(prefix + name)
-        if kind is None:
-            yield Problem("secrets", name, f"The secret {prefix}{name} is not there.", f"dropnote setup --stage {account.stage}")
-        elif kind != "SecureString":
-            what = f"The secret {prefix}{name} is kept in the clear ({kind})."
-            how = f"aws ssm delete-parameter --name {prefix}{name}, then dropnote setup --stage {account.stage}"
-            yield Problem("secrets", name, what, how)
+        type_ = types.get(prefix + name)
+        if type_ is None:
+            yield Problem("secrets", name, f"The secret {prefix}{name} is missing.", f"dropnote setup --stage {account.stage}")
+        elif type_ != "SecureString":
+            what = f"The secret {prefix}{name} is stored in plain text ({type_})."
+            advice = f"aws ssm delete-parameter --name {prefix}{name}, then dropnote setup --stage {account.stage}"
+            yield Problem("secrets", name, what, advice)
 
 
 def has_secrets(settings: Settings) -> bool:
-    """Whether these settings need any."""
+    """Whether these settings need any secret."""
     return bool(secret_names(settings))
 
 
 def receipts(account: Account) -> Iterator[Problem]:
-    """Does Twilio know where to tell how a text fared?"""
+    """Check that the stage has the URL to which Twilio sends delivery receipts."""
     secrets = account.bot().secrets
     url = secrets.public_url() if secrets else ""
     finish = on_stage("finish", account.stage)
     if not url:
-        what = "Twilio is not told where our receipts go: a text stays `sent`, and nobody learns that it did not arrive."
+        what = "Twilio has no URL for delivery receipts: texts stay `sent`, and failed deliveries go unnoticed."
         yield Problem("receipts", "", what, finish)
         return
-    resources = account.resources() or [] if account.stage != "local" else []  # the local world has a URL of its own
-    deployed = next((str(each["rest_api_url"]).rstrip("/") for each in resources if each["resource_type"] == "rest_api"), url)
-    if deployed != url and "execute-api" in url:  # a domain of one's own is nobody else's business
-        yield Problem("receipts", "", f"Twilio tells receipts to {url}{RECEIPTS}…, and the stage is at {deployed}.", finish)
+    resources = account.resources() or [] if account.stage != "local" else []  # the local environment has its own URL
+    apis = (resource for resource in resources if resource["resource_type"] == "rest_api")
+    deployed = next((str(api["rest_api_url"]).rstrip("/") for api in apis), url)
+    if deployed != url and "execute-api" in url:  # the user's own domain is not checked
+        what = f"Twilio sends delivery receipts to {url}{RECEIPTS_PATH}…, but the stage is at {deployed}."
+        yield Problem("receipts", "", what, finish)
 
 
-def _kinds(client: Any, names: list[str]) -> dict[str, str]:
-    told = client.get_parameters(Names=names, WithDecryption=False) if names else {"Parameters": []}
-    return {each["Name"]: each["Type"] for each in told["Parameters"]}
+def _parameter_types(client: Any, names: list[str]) -> dict[str, str]:
+    parameters = client.get_parameters(Names=names, WithDecryption=False)["Parameters"] if names else []
+    return {parameter["Name"]: parameter["Type"] for parameter in parameters}
 
 
 def _oldest(account: Account, queue: str) -> timedelta | None:
-    """How long the oldest message has waited, by CloudWatch; None where it does not say so yet."""
+    """The age of the oldest message according to CloudWatch; None while it has no data."""
     now = datetime.now(UTC)
-    told = account.client("cloudwatch").get_metric_statistics(
+    metric = account.client("cloudwatch").get_metric_statistics(
         Namespace="AWS/SQS",
         MetricName="ApproximateAgeOfOldestMessage",
         Dimensions=[{"Name": "QueueName", "Value": queue}],
@@ -111,5 +115,5 @@ def _oldest(account: Account, queue: str) -> timedelta | None:
         Period=300,
         Statistics=["Maximum"],
     )
-    newest = max(told["Datapoints"], key=lambda each: each["Timestamp"], default=None)
+    newest = max(metric["Datapoints"], key=lambda datapoint: datapoint["Timestamp"], default=None)
     return timedelta(seconds=newest["Maximum"]) if newest else None

@@ -1,51 +1,72 @@
-"""All checks, in the order in which one would look. One more is one more line here."""
+"""All checks of the doctor, in the order in which they run. To add a check, add an entry here."""
 
-from . import aws, counting, deployed, mail, texts
+from . import aws, deployed, mail, streams, texts
 from .model import Check
 
 CHECKS = (
     Check("functions", "the functions", "the functions are deployed", deployed.present),
     Check(
         "orphans",
-        "functions left behind",
-        "no function was left behind by a renamed handler",
+        "functions of renamed handlers",
+        "no functions of renamed handlers remain",
         deployed.orphans,
         needs="functions",
     ),
-    Check("package", "what the functions run", "the functions run what this checkout has", deployed.package, needs="functions"),
+    Check("package", "the functions' code", "the functions run the code of this checkout", deployed.package, needs="functions"),
     Check(
         "environment",
         "the functions' environment",
-        "they see the environment of config.json",
+        "the functions have the environment of config.json",
         deployed.environment,
         needs="functions",
     ),
-    Check("retries", "retries and dead events", "what fails for good is kept", deployed.retries, needs="functions"),
-    Check("counting", "the count of what is sent", "what is sent is counted", counting.stream, needs="functions"),
-    Check("buckets", "the buckets' notifications", "each bucket of a rule tells its function of uploads", aws.buckets),
-    Check("sweep", "the last sweep", "the sweep runs", aws.sweep),
-    Check("dead-events", "the dead-event queue", "no dead event waits", aws.dead_events),
-    Check("secrets", "the secrets", "the secrets are there, and kept as secrets", aws.secrets, aws.has_secrets),
-    Check("mail-region", "SES in this region", "SES is in this region", mail.region, mail.by_ses),
     Check(
-        "mail-sending", "the account's mail", "SES sends, and today's quota is not near", mail.sending, mail.by_ses, "mail-region"
+        "retries",
+        "retries and the dead-letter queue",
+        "events that keep failing go to the dead-letter queue",
+        deployed.retries,
+        needs="functions",
     ),
-    Check("mail-sender", "the sender of mail", "the sender of mail is verified", mail.sender, mail.by_ses, "mail-region"),
+    Check(
+        "counting",
+        "the table streams",
+        "the streams of the ledger and of the rules' tables are read",
+        streams.read,
+        needs="functions",
+    ),
+    Check("buckets", "the bucket notifications", "each bucket of a rule notifies its function of uploads", aws.buckets),
+    Check("sweep", "the last sweep", "the sweep runs", aws.sweep),
+    Check("dead-events", "the dead-letter queue", "the dead-letter queue is empty", aws.dead_events),
+    Check("secrets", "the secrets", "the secrets exist and are encrypted", aws.secrets, aws.has_secrets),
+    Check("mail-region", "SES in this region", "SES is available in this region", mail.region, mail.by_ses),
+    Check(
+        "mail-sending",
+        "the account's e-mail",
+        "SES sends, and today's quota is not nearly used up",
+        mail.sending,
+        mail.by_ses,
+        "mail-region",
+    ),
+    Check("mail-sender", "the e-mail sender", "the e-mail sender is verified", mail.sender, mail.by_ses, "mail-region"),
     Check(
         "mail-sandbox",
-        "the sandbox of SES",
-        "SES sends to anybody: it is out of its sandbox",
+        "the SES sandbox",
+        "SES is out of the sandbox and sends to any address",
         mail.recipients,
         mail.by_ses,
         "mail-region",
     ),
     Check(
-        "texts-login", "the Twilio account", "the Twilio account is active, and texts to anybody", texts.login, texts.with_texts
+        "texts-login",
+        "the Twilio account",
+        "the Twilio account is active and sends to any number",
+        texts.login,
+        texts.with_texts,
     ),
     Check(
         "texts-sender",
-        "the sender of texts",
-        "the sender of texts is ours and can text",
+        "the SMS sender",
+        "the SMS sender belongs to the account and can send texts",
         texts.sender,
         texts.with_texts,
         "texts-login",
@@ -60,11 +81,13 @@ CHECKS = (
     ),
     Check(
         "texts-countries",
-        "countries that may be texted",
-        "each person's country may be texted",
+        "the countries you send texts to",
+        "the account may send texts to each person's country",
         texts.countries,
         texts.with_texts,
         "texts-login",
     ),
-    Check("receipts", "where receipts go", "Twilio knows where to tell how a text fared", aws.receipts, texts.with_texts),
+    Check(
+        "receipts", "the URL for delivery receipts", "Twilio has the URL for delivery receipts", aws.receipts, texts.with_texts
+    ),
 )

@@ -1,4 +1,4 @@
-"""Mail by SES: may the account send, as whom, and to whom.
+"""Checks mail by SES: whether the account can send, from which sender and to whom.
 
 Source: Amazon SES API v2 reference, "GetAccount", "GetEmailIdentity", "ListEmailIdentities"; developer guide, "Request
 production access" and "Verified identities": an identity belongs to one region.
@@ -19,65 +19,67 @@ from ..account import Account
 
 
 def by_ses(settings: Settings) -> bool:
-    """Whether mail goes by SES."""
+    """Whether mail is sent by SES."""
     return settings.email is not None and settings.email.transport == "ses"
 
 
 def region(account: Account) -> Iterator[Problem]:
-    """Is there an SES where the functions are?"""
+    """Check that the region of the functions has SES."""
     here = account.client("sesv2").meta.region_name
     known = Session().get_available_regions("sesv2")
     if here not in known and not any(here in Session().get_available_regions("sesv2", name) for name in ("aws-us-gov", "aws-cn")):
-        what = f"Amazon SES is not in {here}, as far as this machine's botocore knows."
-        yield Problem("mail", "region", what, f'deploy to {known[0]} or another of its regions, or say transport = "smtp"')
+        what = f"Amazon SES is not available in {here}, according to this machine's botocore."
+        yield Problem("mail", "region", what, f'deploy to {known[0]} or another region with SES, or set transport = "smtp"')
 
 
 def sending(account: Account) -> Iterator[Problem]:
-    """May the account send, and more today?"""
+    """Check that the account may send and has quota left today."""
     client = account.client("sesv2")
     yield from health_rules.mail(client.get_account(), client.meta.region_name)
 
 
 def sender(account: Account) -> Iterator[Problem]:
-    """Is the sender's address verified here, by itself or by its domain?"""
+    """Check that the sender's address or its domain is verified in this region."""
     client, address = account.client("sesv2"), _sender(account.settings)
     here, domain = client.meta.region_name, address.rpartition("@")[2]
-    found = {name: told for name in (address, domain) if (told := _identity(client, name)) is not None}
-    if not found:
-        what = f"SES knows neither {address} nor {domain} in {here}; an identity of another region does not count."
-        how = (
-            f"aws sesv2 create-email-identity --email-identity {domain}, and publish the three DKIM records it answers with; "
-            f"or {address} instead of {domain}, and follow the link in the mail that comes"
+    identities = {name: identity for name in (address, domain) if (identity := _identity(client, name)) is not None}
+    if not identities:
+        what = f"SES in {here} has no identity {address} or {domain}; identities of other regions do not count."
+        advice = (
+            f"aws sesv2 create-email-identity --email-identity {domain}, then publish the three DKIM records it returns; "
+            f"or use {address} instead of {domain} and follow the link in the mail you receive"
         )
-        yield Problem("mail", "sender", what, how)
+        yield Problem("mail", "sender", what, advice)
         return
-    if not any(told["VerifiedForSendingStatus"] for told in found.values()):
-        named = " and ".join(found)
-        how = "publish the DKIM records of the domain, or follow the link in the mail to the address (it is good for 24 hours)"
-        yield Problem("mail", "sender", f"{named} in {here}: not verified yet, and no mail goes out as {address}.", how)
-    dkim = found.get(domain, {}).get("DkimAttributes", {}).get("Status", "SUCCESS")
+    if not any(identity["VerifiedForSendingStatus"] for identity in identities.values()):
+        advice = "publish the domain's DKIM records, or follow the link in the mail to the address (valid for 24 hours)"
+        what = f"{' and '.join(identities)} in {here}: not verified yet, so no mail can be sent from {address}."
+        yield Problem("mail", "sender", what, advice)
+    dkim = identities.get(domain, {}).get("DkimAttributes", {}).get("Status", "SUCCESS")
     if dkim != "SUCCESS":
-        what = f"The DKIM records of {domain} are not in order (SES says {dkim}): mail may land in the junk folder."
+        what = f"The DKIM records of {domain} are not valid (SES status: {dkim}): mail may be marked as spam."
         tokens = f"aws sesv2 get-email-identity --email-identity {domain} shows three tokens"
-        how = f"{tokens}; publish a CNAME TOKEN._domainkey.{domain} for each, to TOKEN.dkim.amazonses.com"
-        yield Problem("mail", "dkim", what, how)
+        advice = f"{tokens}; for each, publish a CNAME record TOKEN._domainkey.{domain} that points to TOKEN.dkim.amazonses.com"
+        yield Problem("mail", "dkim", what, advice)
 
 
 def recipients(account: Account) -> Iterator[Problem]:
-    """In the sandbox only verified addresses get mail."""
+    """Check that the account is out of the sandbox, in which only verified addresses receive mail."""
     client = account.client("sesv2")
     if client.get_account().get("ProductionAccessEnabled", False):
         return
     here, verified = client.meta.region_name, set(_verified(client))
     people = [person for person in account.settings.people.values() if person.email]
-    unknown = [each.name for each in people if not {each.email.lower(), each.email.rpartition("@")[2].lower()} & verified]
-    who = f"{', '.join(unknown)} will get no mail" if unknown else "of your people all are"
-    how = (
+    excluded = [
+        person.name for person in people if not {person.email.lower(), person.email.rpartition("@")[2].lower()} & verified
+    ]
+    effect = f"{', '.join(excluded)} will receive no mail" if excluded else "all of your people are verified"
+    advice = (
         "aws sesv2 put-account-details --production-access-enabled --mail-type TRANSACTIONAL --website-url https://YOUR-SITE "
-        "(Amazon answers within a day); until then, for each of them: aws sesv2 create-email-identity --email-identity ADDRESS"
+        "(Amazon replies within a day); until then, for each person: aws sesv2 create-email-identity --email-identity ADDRESS"
     )
-    what = f"SES is in its sandbox in {here}: only verified addresses get mail, 200 a day; {who}."
-    yield Problem("mail", "sandbox", what, how)
+    what = f"SES is in the sandbox in {here}: only verified addresses receive mail, at most 200 a day; {effect}."
+    yield Problem("mail", "sandbox", what, advice)
 
 
 def _sender(settings: Settings) -> str:
@@ -86,12 +88,12 @@ def _sender(settings: Settings) -> str:
 
 def _identity(client: Any, name: str) -> dict[str, Any] | None:
     try:
-        told: dict[str, Any] = client.get_email_identity(EmailIdentity=name)
+        identity: dict[str, Any] = client.get_email_identity(EmailIdentity=name)
     except ClientError as error:
         if error.response["Error"]["Code"] == "NotFoundException":
             return None
         raise
-    return told
+    return identity
 
 
 def _verified(client: Any) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""A check, what it finds, and how checks are run: one after the other, and none of them able to end in a traceback."""
+"""Runs the doctor's checks one after the other; no check can end in a traceback."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from chalicelib.platform.secrets import MissingSecret
 
 from ..account import Account
 
-_NOBODY = (
+_NO_CREDENTIALS = (
     NoCredentialsError,
     PartialCredentialsError,
     CredentialRetrievalError,
@@ -34,7 +34,7 @@ _NOBODY = (
     SSOError,
     TokenRetrievalError,
 )
-_NOT_HIM = {
+_INVALID_CREDENTIALS = {
     *("ExpiredToken", "ExpiredTokenException", "InvalidAccessKeyId"),
     *("InvalidClientTokenId", "SignatureDoesNotMatch", "UnrecognizedClientException"),
 }
@@ -42,29 +42,29 @@ _DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "Unaut
 
 
 class State(StrEnum):
-    """How a check ended."""
+    """The result of a check."""
 
     OK = "ok"
-    TROUBLE = "trouble"
-    UNANSWERED = "unanswered"  # it could not be asked
-    SKIPPED = "skipped"  # what it needs is in trouble itself
+    PROBLEM = "trouble"
+    UNCHECKED = "unanswered"  # AWS or Twilio refused or did not respond
+    SKIPPED = "skipped"  # the check it depends on has a finding
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One look at an account. `look` gives what is not as it should be."""
+    """One check of an account."""
 
     name: str
-    permissions: str  # what it looks at: "the quota of SES"
-    fine: str  # what is so when it finds nothing
-    probe: Callable[[Account], Iterable[Problem]]
-    wanted: Callable[[Settings], bool] = lambda settings: True
-    needs: str = ""  # the check without which this one has nobody to ask
+    subject: str  # what it checks: "the quota of SES"
+    passed: str  # printed if it finds nothing
+    find_problems: Callable[[Account], Iterable[Problem]]
+    applies: Callable[[Settings], bool] = lambda settings: True
+    needs: str = ""  # the check it depends on
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What is wrong, or what could not be asked, and what to do."""
+    """A problem, or why a check could not run, and what to do next."""
 
     what: str
     next: str
@@ -72,64 +72,69 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of a check."""
+    """The result of a check with its findings."""
 
     check: Check
     state: State
     findings: tuple[Finding, ...] = ()
 
 
-def examine(account: Account, checks: Iterable[Check], on_step: Callable[[str], object] = lambda step: None) -> Iterator[Result]:
-    """Run the checks that these settings want.
+def run_checks(
+    account: Account, checks: Iterable[Check], on_step: Callable[[str], object] = lambda step: None
+) -> Iterator[Result]:
+    """Run the checks that apply to these settings.
 
     Raises:
-        NoCredentialsError and its like: with these credentials no check could be asked.
+        NoCredentialsError and similar: no check can run with these credentials.
     """
-    ended: dict[str, State] = {}
+    states: dict[str, State] = {}
     for check in checks:
-        if not check.wanted(account.settings):
+        if not check.applies(account.settings):
             continue
-        on_step(f"looking at {check.permissions}")
-        result = Result(check, State.SKIPPED) if ended.get(check.needs, State.OK) is not State.OK else _run(check, account)
-        ended[check.name] = result.state
+        on_step(f"Checking {check.subject}")
+        result = Result(check, State.SKIPPED) if states.get(check.needs, State.OK) is not State.OK else _run(check, account)
+        states[check.name] = result.state
         yield result
 
 
 def _run(check: Check, account: Account) -> Result:
     try:
-        found = list(check.probe(account))
-    except _NOBODY:
+        problems = list(check.find_problems(account))
+    except _NO_CREDENTIALS:
         raise
     except (ClientError, BotoCoreError, MissingSecret, TwilioException, RequestException, BadZipFile) as error:
-        if isinstance(error, ClientError) and error.response.get("Error", {}).get("Code") in _NOT_HIM:
+        if isinstance(error, ClientError) and error.response.get("Error", {}).get("Code") in _INVALID_CREDENTIALS:
             raise
-        return Result(check, State.UNANSWERED, (_explain(check, error),))
-    state = State.TROUBLE if found else State.OK
-    return Result(check, state, tuple(Finding(each.what, each.next) for each in found))
+        return Result(check, State.UNCHECKED, (_explain(check, error),))
+    state = State.PROBLEM if problems else State.OK
+    return Result(check, state, tuple(Finding(problem.what, problem.next) for problem in problems))
 
 
 def _explain(check: Check, error: Exception) -> Finding:
     if isinstance(error, ClientError):
-        return _refused(check, error)
+        return _rejected(check, error)
     if isinstance(error, MissingSecret):
-        return _unanswered(check, str(error), "put the secret there, then run this again")
+        return _unchecked(check, str(error), "store the secret with dropnote setup, then run this again")
     if isinstance(error, TwilioException):  # never its message: that quotes the number
-        told = getattr(error, "code", None) or getattr(error, "status", None)
-        how = f"https://www.twilio.com/docs/api/errors/{told} says why" if told else "run this again in a while"
-        return _unanswered(check, f"Twilio answered {told}" if told else "Twilio's answer could not be read", how)
+        code = getattr(error, "code", None) or getattr(error, "status", None)
+        advice = f"see https://www.twilio.com/docs/api/errors/{code}" if code else "run this again later"
+        return _unchecked(check, f"Twilio returned error {code}" if code else "Twilio's response could not be read", advice)
     if isinstance(error, BotoCoreError):
-        return _unanswered(check, str(error), "look at the network and the region, then run this again")
-    return _unanswered(check, type(error).__name__, "look at the network, then run this again")  # a URL may have a signature
+        return _unchecked(check, str(error), "check the network and the region, then run this again")
+    return _unchecked(check, type(error).__name__, "check the network, then run this again")  # its URL may contain a signature
 
 
-def _refused(check: Check, error: ClientError) -> Finding:
-    told = error.response.get("Error", {})
-    code = told.get("Code", "")
+def _rejected(check: Check, error: ClientError) -> Finding:
+    reason = error.response.get("Error", {})
+    code = reason.get("Code", "")
     if code in _DENIED:
-        how = f"let whoever runs this do {error.operation_name}: the policy ReadOnlyAccess has nearly all that the doctor asks"
-        return _unanswered(check, f"AWS does not allow you {error.operation_name}", how)
-    return _unanswered(check, f"AWS refused {error.operation_name}: {code}: {told.get('Message')}", "run this again in a while")
+        advice = (
+            f"allow {error.operation_name} for the user who runs this; "
+            "the ReadOnlyAccess policy covers almost everything the doctor needs"
+        )
+        return _unchecked(check, f"AWS denied you {error.operation_name}", advice)
+    return _unchecked(check, f"AWS rejected {error.operation_name}: {code}: {reason.get('Message')}", "run this again later")
 
 
-def _unanswered(check: Check, why: str, how: str) -> Finding:
-    return Finding(f"{check.permissions[:1].upper()}{check.permissions[1:]} could not be checked: {why}", how)
+def _unchecked(check: Check, reason: str, advice: str) -> Finding:
+    return Finding(f"Could not check {check.subject}: {reason}", advice)

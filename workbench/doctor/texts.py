@@ -1,13 +1,13 @@
-"""Texts by Twilio: may the account send, from this sender, to these countries.
+"""Checks texts by Twilio: whether the account can send, from this sender, to the people's countries.
 
 Source: Twilio docs, "Account resource" (status and type), "IncomingPhoneNumber resource", "Service resource",
 "UsAppToPerson (Usa2p) resource", "Lookup v2 API" (a request without fields is free), error 21408 and 30034. Geographic
-permissions are read by GET /v1/Messaging/GeoPermissions of Twilio's OpenAPI file; no page of the docs has it.
+permissions: GET /v1/Messaging/GeoPermissions in Twilio's OpenAPI file; it is on no page of the docs.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twilio.base.exceptions import TwilioRestException
 
@@ -15,38 +15,42 @@ from chalicelib.domain.settings import Settings
 from chalicelib.health.rules import Problem
 
 from ..account import Account
-from .twilio_client import twilio_client
 
+if TYPE_CHECKING:
+    from twilio.rest import Client
+
+TIMEOUT_S = 10.0
+HOSTS = ("messaging", "accounts", "lookups")
 _CLOSED = {20005, 20403}  # account not active; suspended or closed
 _TOLL_FREE = {"800", "833", "844", "855", "866", "877", "888"}
-_MOST = 200  # services and numbers of one account that are looked at
+_MAX_LISTED = 200  # services and numbers of an account that are checked
 _PERMISSIONS = "https://console.twilio.com/us1/develop/sms/settings/geo-permissions"
 
 
 def with_texts(settings: Settings) -> bool:
-    """Whether texts are set up."""
+    """Whether the settings have an SMS sender."""
     return settings.sms is not None
 
 
 def login(account: Account) -> Iterator[Problem]:
-    """Does the account let us in, and is it one that sends to anybody?"""
+    """Check that the login works and the account is active and not a trial account."""
     with _client(account) as client:
         try:
-            told = client.api.v2010.accounts(_sms(account).account).fetch()
+            twilio_account = client.api.v2010.accounts(_sms(account).account).fetch()
         except TwilioRestException as error:
-            if trouble := _no_login(account, error):
-                yield trouble
+            if problem := _login_problem(account, error):
+                yield problem
                 return
             raise
-        if told.status != "active":
-            yield _not_active(str(told.status))
+        if twilio_account.status != "active":
+            yield _not_active(str(twilio_account.status))
             return
-        if told.type == "Trial":
+        if twilio_account.type == "Trial":
             yield _trial(account, client)
 
 
 def sender(account: Account) -> Iterator[Problem]:
-    """Is the sender ours, and can it text?"""
+    """Check that the sender belongs to the account and can send texts."""
     sms = _sms(account)
     with _client(account) as client:
         if sms.messaging_service:
@@ -54,21 +58,19 @@ def sender(account: Account) -> Iterator[Problem]:
         else:
             owned = client.incoming_phone_numbers.list(phone_number=sms.from_, limit=1)
             if not owned:
-                how = (
-                    "write one of the account's numbers into [sms] from, or buy one: https://console.twilio.com/ > Phone Numbers"
-                )
-                yield Problem("texts", "sender", f"The number {sms.from_} is not one of the Twilio account's.", how)
+                advice = "set [sms] from to one of the account's numbers, or buy one: https://console.twilio.com/ > Phone Numbers"
+                yield Problem("texts", "sender", f"The number {sms.from_} does not belong to the Twilio account.", advice)
             elif not _can_text(owned[0].capabilities):
-                how = "take another number of the account, or buy one with SMS among its capabilities"
-                yield Problem("texts", "sender", f"The number {sms.from_} can call, and cannot text.", how)
+                advice = "use another number of the account, or buy one with the capability SMS"
+                yield Problem("texts", "sender", f"The number {sms.from_} can make calls but cannot send texts.", advice)
 
 
 def us_registration(account: Account) -> Iterator[Problem]:
-    """Texts to the United States from a long code there are blocked until its campaign is registered (10DLC)."""
+    """Check the sender's campaign: texts to the United States from a long code are blocked until it is registered (10DLC)."""
     sms = _sms(account)
     with _client(account) as client:
-        to_us = [name for name, country in _countries(account, client) if country == "US"]
-        if not to_us:
+        in_us = [name for name, country in _countries(account, client) if country == "US"]
+        if not in_us:
             return
         services = [sms.messaging_service] if sms.messaging_service else _services_of(client, sms.from_)
         if not sms.messaging_service and not _is_long_code(sms.from_):
@@ -77,32 +79,52 @@ def us_registration(account: Account) -> Iterator[Problem]:
             return
         states = [state for sid in services for state in _campaigns(client, sid)]
         if "VERIFIED" not in states:
-            stands = f"its campaign is {states[0]}" if states else "no campaign is registered for it"
-            who = f"{', '.join(to_us)} in the United States will get no text (error 30034)"
-            what = f"{who}: {sms.messaging_service or sms.from_} is a long code, and {stands}."
-            how = (
-                "register brand and campaign, and put the number into the campaign's messaging service: "
+            campaign = f"its campaign is {states[0]}" if states else "no campaign is registered for it"
+            effect = f"{', '.join(in_us)} in the United States will receive no texts (error 30034)"
+            what = f"{effect}: {sms.messaging_service or sms.from_} is a long code, and {campaign}."
+            advice = (
+                "register a brand and a campaign, and add the number to the campaign's messaging service: "
                 "https://console.twilio.com/us1/develop/sms/regulatory-compliance/a2p-10dlc"
             )
-            yield Problem("texts", "10dlc", what, how)
+            yield Problem("texts", "10dlc", what, advice)
 
 
 def countries(account: Account) -> Iterator[Problem]:
-    """Is each person's country one that the account may text?"""
+    """Check that the account may send texts to each person's country."""
     with _client(account) as client:
-        told = client.accounts.v1.messaging_geopermissions.fetch().permissions or ()
-        open_ = {each["country_code"]: each.get("enabled") for each in told if isinstance(each, dict)}
+        permissions = client.accounts.v1.messaging_geopermissions.fetch().permissions or ()
+        enabled = {country["country_code"]: country.get("enabled") for country in permissions if isinstance(country, dict)}
         people: dict[str, list[str]] = {}
         for name, country in _countries(account, client):
             if not country:
-                how = f"correct [people.{name}] sms in chalicelib/dropnote.toml"
-                yield Problem("texts", name, f"The number of {name} is no phone number that Twilio knows.", how)
+                advice = f"correct [people.{name}] sms in chalicelib/dropnote.toml"
+                yield Problem("texts", name, f"The number of {name} is not valid, according to Twilio.", advice)
             else:
                 people.setdefault(country, []).append(name)
     for country, names in people.items():
-        if not open_.get(country):
-            what = f"The Twilio account may not text to {country}: {', '.join(names)} will get none (error 21408)."
-            yield Problem("texts", country, what, f"tick {country} at {_PERMISSIONS}")
+        if not enabled.get(country):
+            effect = f"{', '.join(names)} will receive none (error 21408)"
+            what = f"The Twilio account is not allowed to send texts to {country}: {effect}."
+            yield Problem("texts", country, what, f"enable {country} at {_PERMISSIONS}")
+
+
+@contextmanager
+def twilio_client(account: str, token: str, base_url: str = "") -> Iterator["Client"]:
+    """Twilio's own client, with a timeout. `base_url` points to the double, which has Twilio's hosts as the first part of the
+    path; "" is Twilio itself.
+    """
+    from twilio.http.http_client import TwilioHttpClient
+    from twilio.rest import Client
+
+    http_client = TwilioHttpClient(timeout=TIMEOUT_S)
+    with http_client.session as session:  # closes the connections
+        client = Client(account, token, http_client=http_client)
+        if base_url:
+            session.trust_env = False  # ignore the machine's proxy
+            client.api.base_url = base_url
+            for host in HOSTS:
+                getattr(client, host).base_url = f"{base_url}/{host}.twilio.com"
+        yield client
 
 
 @contextmanager
@@ -117,31 +139,31 @@ def _sms(account: Account) -> Any:
     return account.settings.sms
 
 
-def _no_login(account: Account, error: TwilioRestException) -> Problem | None:
+def _login_problem(account: Account, error: TwilioRestException) -> Problem | None:
     sid = _sms(account).account
     if error.code in _CLOSED:
         return _not_active("not active")
     if error.status == 401 or error.code == 20003:
-        what = f"Twilio refuses the login: {sid} and its Auth Token do not belong together (error 20003)."
-        how = f"copy the Auth Token from https://console.twilio.com/ and run: dropnote setup --stage {account.stage} --rotate"
-        return Problem("texts", "login", what, how)
+        what = f"Twilio rejected the login: the Auth Token is not that of {sid} (error 20003)."
+        advice = f"copy the Auth Token from https://console.twilio.com/ and run: dropnote setup --stage {account.stage} --rotate"
+        return Problem("texts", "login", what, advice)
     if error.status == 404:
         return Problem("texts", "login", f"Twilio has no account {sid}.", "correct TWILIO_ACCOUNT_SID in .chalice/config.json")
     return None
 
 
 def _not_active(status: str) -> Problem:
-    how = "look at the balance and at Twilio's mails: https://console.twilio.com/us1/billing"
-    return Problem("texts", "login", f"The Twilio account is {status}: no text goes out.", how)
+    advice = "check the balance and Twilio's e-mails to you: https://console.twilio.com/us1/billing"
+    return Problem("texts", "login", f"The Twilio account is {status}: it cannot send texts.", advice)
 
 
 def _trial(account: Account, client: Any) -> Problem:
-    verified = {each.phone_number for each in client.outgoing_caller_ids.list(limit=_MOST)}
-    unknown = [person.name for person in account.settings.people.values() if person.sms and person.sms not in verified]
-    who = f"{', '.join(unknown)} will get none" if unknown else "of your people all are"
-    what = f"The Twilio account is on trial: only numbers that were verified there get texts; {who}."
-    how = "upgrade it at https://console.twilio.com/us1/billing, or verify each number: Phone Numbers > Verified Caller IDs"
-    return Problem("texts", "trial", what, how)
+    verified = {caller.phone_number for caller in client.outgoing_caller_ids.list(limit=_MAX_LISTED)}
+    excluded = [person.name for person in account.settings.people.values() if person.sms and person.sms not in verified]
+    effect = f"{', '.join(excluded)} will receive none" if excluded else "all of your people are verified"
+    what = f"The Twilio account is a trial account: only numbers verified there receive texts; {effect}."
+    advice = "upgrade it at https://console.twilio.com/us1/billing, or verify each number: Phone Numbers > Verified Caller IDs"
+    return Problem("texts", "trial", what, advice)
 
 
 def _service(client: Any, sid: str) -> Iterator[Problem]:
@@ -150,26 +172,26 @@ def _service(client: Any, sid: str) -> Iterator[Problem]:
     except TwilioRestException as error:
         if error.status != 404:
             raise
-        how = "correct [sms] messaging_service in chalicelib/dropnote.toml"
-        yield Problem("texts", "sender", f"The Twilio account has no messaging service {sid}.", how)
+        advice = "correct [sms] messaging_service in chalicelib/dropnote.toml"
+        yield Problem("texts", "sender", f"The Twilio account has no messaging service {sid}.", advice)
         return
     service = client.messaging.v1.services(sid)
     if not any(senders.list(limit=1) for senders in (service.phone_numbers, service.short_codes, service.alpha_senders)):
-        how = "add a number to its sender pool: https://console.twilio.com/us1/develop/sms/services"
-        yield Problem("texts", "sender", f"The messaging service {sid} has no sender (error 21703).", how)
+        advice = "add a number to its sender pool: https://console.twilio.com/us1/develop/sms/services"
+        yield Problem("texts", "sender", f"The messaging service {sid} has no sender (error 21703).", advice)
 
 
 def _can_text(capabilities: Any) -> bool:
-    """Twilio writes "sms" here and "SMS" elsewhere."""
-    return any(name.lower() == "sms" and able for name, able in dict(capabilities or {}).items())
+    """Whether the capabilities include SMS. Twilio writes "sms" here and "SMS" elsewhere."""
+    return any(name.lower() == "sms" and enabled for name, enabled in dict(capabilities or {}).items())
 
 
 def _countries(account: Account, client: Any) -> Iterator[tuple[str, str]]:
-    """Each person with a number, and its country; "" where Twilio says that it is no number."""
+    """Each person with a number, and its country; "" if Twilio considers the number invalid."""
     for person in account.settings.people.values():
         if person.sms:
-            told = client.lookups.v2.phone_numbers(person.sms).fetch()
-            yield person.name, str(told.country_code or "") if told.valid else ""
+            number = client.lookups.v2.phone_numbers(person.sms).fetch()
+            yield person.name, str(number.country_code or "") if number.valid else ""
 
 
 def _is_long_code(number: str) -> bool:
@@ -177,13 +199,15 @@ def _is_long_code(number: str) -> bool:
 
 
 def _pool(client: Any, sid: str) -> list[str]:
-    return [str(each.phone_number) for each in client.messaging.v1.services(sid).phone_numbers.list(limit=_MOST)]
+    numbers = client.messaging.v1.services(sid).phone_numbers.list(limit=_MAX_LISTED)
+    return [str(number.phone_number) for number in numbers]
 
 
 def _campaigns(client: Any, sid: str) -> list[str]:
-    return [str(each.campaign_status) for each in client.messaging.v1.services(sid).us_app_to_person.list()]
+    return [str(campaign.campaign_status) for campaign in client.messaging.v1.services(sid).us_app_to_person.list()]
 
 
 def _services_of(client: Any, number: str) -> list[str]:
-    """The messaging services whose sender pool has the number: one, if any."""
-    return [str(each.sid) for each in client.messaging.v1.services.list(limit=_MOST) if number in _pool(client, each.sid)]
+    """The messaging services with this number in their sender pool: at most one."""
+    services = client.messaging.v1.services.list(limit=_MAX_LISTED)
+    return [str(service.sid) for service in services if number in _pool(client, service.sid)]

@@ -1,10 +1,10 @@
-"""The local world: MiniStack, the stage that a real `chalice deploy` puts into it, and the desk.
+"""Starts the local environment: MiniStack, a stage deployed into it by a real `chalice deploy`, and the local server.
 
-    with World(port=4566, desk_port=4580, on_step=print) as world:
-        world.running.client("s3").upload_file(...)
+    with LocalEnvironment(port=4566, server_port=4580, on_step=print) as environment:
+        environment.running.client("s3").upload_file(...)
 
-It leaves nothing behind when its block ends, by an exception, Ctrl-C or SIGTERM. When the process itself is
-killed, MiniStack notices, removes the folder and ends; the world.json left then counts as none.
+Nothing is left behind when the block ends, whether by an exception, Ctrl-C or SIGTERM. If the process itself is killed, MiniStack
+notices, removes the folder and ends; read_running ignores the remaining environment.json.
 """
 
 import contextlib
@@ -30,15 +30,15 @@ from ..deployment.stack import StackError
 from ..paths import PROJECT, STATE
 from .demo.demo_incidents import put_feed
 from .demo.faulty_server import FaultyServer
-from .local_account import BUCKET, FlaggedPortTaken, LocalAccount
+from .local_account import BUCKET, LocalAccount, PortOptionError
 from .local_deploy import DeployError, deploy, make_folder
 from .ministack import ACCESS_KEY, REGION, SECRET_KEY, MiniStack, MiniStackError
 from .running import RunningEnvironment, read_running, remove_running, write_running
 from .twilio.double import TwilioDouble
 
-PORT, DESK_PORT = 4566, 4580
+PORT, SERVER_PORT = 4566, 4580
 STAGE = "local"
-_WAKE = {  # for the direct binding S3's own test, for the bus one an upload in a bucket that no rule names
+_WARM_UP_EVENT = {  # for the S3 trigger, its own test event; for the EventBridge trigger, an upload that no rule matches
     "Event": "s3:TestEvent",
     "version": "0",
     "id": "wake",
@@ -55,7 +55,7 @@ _WAKE = {  # for the direct binding S3's own test, for the bus one an upload in 
 
 
 class LocalEnvironmentError(Exception):
-    """The world could not be started. One sentence; `tail` is the end of a log that says more, or empty."""
+    """The environment could not be started. One sentence; `tail` is the end of a log with details, or empty."""
 
     def __init__(self, sentence: str, tail: str = "") -> None:
         super().__init__(sentence)
@@ -63,7 +63,7 @@ class LocalEnvironmentError(Exception):
 
 
 class LocalEnvironment:
-    """A local world, running while the block does."""
+    """A local environment that runs while the block does."""
 
     running: RunningEnvironment
     ministack: MiniStack
@@ -73,37 +73,37 @@ class LocalEnvironment:
         self,
         *,
         port: int = PORT,
-        desk_port: int = DESK_PORT,
+        server_port: int = SERVER_PORT,
         project: Path = PROJECT,
         state: Path = STATE,
         on_step: Callable[[str], object] = lambda step: None,
         environment: Mapping[str, str] | None = None,
         ministack: Mapping[str, str] | None = None,
     ) -> None:
-        """Ports of 0 are any free ones. `state` gets world.json and logs. `on_step` hears what begins. `environment` is
-        more for the functions, `ministack` more of MiniStack's own variables.
+        """A port of 0 is any free one. `state` is the folder for environment.json and logs. `on_step` receives each step's name.
+        `environment` adds variables for the functions, `ministack` for MiniStack.
         """
-        self._environment, self._settings = environment or {}, ministack or {}
-        self._port, self._desk_port = port, desk_port
+        self._environment, self._ministack_settings = environment or {}, ministack or {}
+        self._port, self._server_port = port, server_port
         self._project, self._state, self._on_step = project, state, on_step
         self.variables: dict[str, str] = {}  # the environment of the stage's functions
         self._cleanup = ExitStack()
 
     def __enter__(self) -> Self:
-        """Start everything and wait until an upload would be noticed.
+        """Start everything and wait until the bot processes uploads.
 
         Raises:
-            WorldError: one sentence on what went wrong. Nothing is left running.
+            LocalEnvironmentError: what went wrong, in one sentence. Nothing is left running.
         """
         if other := read_running(self._state):
-            raise LocalEnvironmentError(f"A local world already runs here (process {other.pid}): stop that one first.")
+            raise LocalEnvironmentError(f"a local environment is already running here (process {other.pid}); stop it first")
         with ExitStack() as stack:
             try:
                 self._start(stack)
-            except (FlaggedPortTaken, MiniStackError, SetupError, StackError) as error:
+            except (PortOptionError, MiniStackError, SetupError, StackError) as error:
                 raise LocalEnvironmentError(str(error)) from error
             except (BotoCoreError, ClientError) as error:
-                raise LocalEnvironmentError(f"The local AWS refused a step of the start: {error}.") from error
+                raise LocalEnvironmentError(f"the local AWS emulator rejected a step of the start: {error}") from error
             except DeployError as error:
                 raise LocalEnvironmentError(str(error), error.tail) from error
             self._cleanup = stack.pop_all()
@@ -115,58 +115,60 @@ class LocalEnvironment:
 
     def _start(self, stack: ExitStack) -> None:
         stack.enter_context(_stopping_on_sigterm())
-        self._on_step("starting the local AWS")
-        account = stack.enter_context(LocalAccount(port=self._port, desk_port=self._desk_port, ministack=self._settings))
+        self._on_step("Starting the local AWS emulator")
+        account = stack.enter_context(
+            LocalAccount(port=self._port, server_port=self._server_port, ministack=self._ministack_settings)
+        )
         self.ministack = account.ministack
         self.shop = stack.enter_context(FaultyServer())
         target = account.target({"SHOP_URL": self.shop.url, **self._environment})
-        made = make_folder(self._project, account.folder / "stage", STAGE, target)
-        work = Setup(made, STAGE, account.client, pause_s=0.05)
-        self.variables = work.variables()
-        self._on_step("making tables, bucket and addresses")
-        settings = work.settings(self.variables)
-        account.furnish(settings, self.variables)
-        put_feed(account.client("s3"), self._bucket)  # before anybody listens: all is well to begin with
+        folder = make_folder(self._project, account.folder / "stage", STAGE, target)
+        setup = Setup(folder, STAGE, account.client, pause_s=0.05)
+        self.variables = setup.variables()
+        self._on_step("Creating tables, bucket and addresses")
+        settings = setup.settings(self.variables)
+        account.provision(settings, self.variables)
+        put_feed(account.client("s3"), self._bucket)  # before the deploy: every monitor starts OK, and no rule fires
         self.twilio = account.twilio
-        self._set_up(work, settings, {"twilio-auth-token": account.token})
-        self._on_step("deploying the app with chalice")
-        deploy(made, STAGE, target, self._state / "logs" / "deploy.log")
-        resources = deployed(made, STAGE)
-        self.running = self._describe(account.desk, resources, made / ".chalice" / "deployed" / f"{STAGE}.json")
-        finish_stage(made, STAGE, account.client, self.running.api or "")
-        self._on_step("waking the functions")
-        self._wake([item["lambda_arn"] for item in resources if "upload" in item["name"] and "lambda_arn" in item])
+        self._set_up(setup, settings, {"twilio-auth-token": account.token})
+        self._on_step("Deploying the app with Chalice")
+        deploy(folder, STAGE, target, self._state / "logs" / "deploy.log")
+        resources = deployed(folder, STAGE)
+        self.running = self._describe(account.server, resources, folder / ".chalice" / "deployed" / f"{STAGE}.json")
+        finish_stage(folder, STAGE, account.client, self.running.api or "")
+        self._on_step("Warming up the functions")
+        self._warm_up([item["lambda_arn"] for item in resources if "upload" in item["name"] and "lambda_arn" in item])
         stack.callback(remove_running, self._state)
         write_running(self.running, self._state)
 
-    def _set_up(self, work: Setup, settings: Settings, known: Mapping[str, str]) -> None:
-        """What `dropnote setup` does, without a question; secrets that nobody here knows are made up."""
-        work.stack.execute(work.plan(settings))
-        self.variables |= work.streams(settings)[0]
+    def _set_up(self, setup: Setup, settings: Settings, known_secrets: Mapping[str, str]) -> None:
+        """Do what `dropnote setup` does, without questions. Unknown secrets get random values."""
+        setup.stack.execute(setup.plan(settings))
+        self.variables |= setup.streams(settings)[0]
         prefix = self.variables["DROPNOTE_SECRETS"]
-        for name in work.missing_secrets(settings, prefix):
-            work.put_secret(prefix, name, known.get(name) or secrets.token_hex(16))
-        place = work.place(settings)
-        work.keep_logs(settings, self.variables, place)
-        work.write(settings, self.variables, place)
+        for name in setup.missing_secrets(settings, prefix):
+            setup.put_secret(prefix, name, known_secrets.get(name) or secrets.token_hex(16))
+        location = setup.location(settings)
+        setup.create_log_groups(settings, self.variables, location)
+        setup.write(settings, self.variables, location)
 
     @property
     def _bucket(self) -> str:
         return self.variables.get("UPLOAD_BUCKET", BUCKET)
 
-    def _wake(self, functions: list[str]) -> None:
-        """Start the functions' workers by an event that no rule matches: the first upload is then quick."""
-        client, payload = self.ministack.client("lambda"), json.dumps(_WAKE)
+    def _warm_up(self, functions: list[str]) -> None:
+        """Start the functions' workers with an event that no rule matches, so that the first upload is fast."""
+        client, payload = self.ministack.client("lambda"), json.dumps(_WARM_UP_EVENT)
         with ThreadPoolExecutor(max_workers=2) as pool:
             list(pool.map(lambda arn: client.invoke(FunctionName=arn, Payload=payload), functions))
 
-    def _describe(self, desk: str, resources: list[dict[str, Any]], listed: Path) -> RunningEnvironment:
+    def _describe(self, server: str, resources: list[dict[str, Any]], deployed_file: Path) -> RunningEnvironment:
         api = next((item["rest_api_id"] for item in resources if item["resource_type"] == "rest_api"), None)
         endpoint = self.ministack.endpoint
         return RunningEnvironment(
             pid=os.getpid(),
             endpoint=endpoint,
-            desk=desk,
+            server=server,
             bucket=self._bucket,
             region=REGION,
             access_key=ACCESS_KEY,
@@ -175,13 +177,13 @@ class LocalEnvironment:
             ledger=self.variables.get("DROPNOTE_LEDGER", f"dropnote-{STAGE}-ledger"),
             api=f"{endpoint}/restapis/{api}/api/_user_request_" if api else None,
             shop=self.shop.url,
-            deployed=str(listed),
+            deployed=str(deployed_file),
         )
 
 
 @contextlib.contextmanager
 def _stopping_on_sigterm() -> Iterator[None]:
-    """Let SIGTERM end the block as an exception would, so that everything is taken down."""
+    """Let SIGTERM end the block like an exception, so that everything is cleaned up."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -189,8 +191,8 @@ def _stopping_on_sigterm() -> Iterator[None]:
     def stop(number: int, frame: FrameType | None) -> NoReturn:
         raise SystemExit(128 + number)
 
-    before = signal.signal(signal.SIGTERM, stop)
+    previous = signal.signal(signal.SIGTERM, stop)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, previous)

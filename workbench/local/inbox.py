@@ -1,7 +1,7 @@
-"""The inbox page: each text as on a phone, each mail as rendered, live, without any outside request.
+"""The local inbox page: shows texts as on a phone and mails as rendered, updates live, and makes no outside requests.
 
-What it shows holds names that strangers chose. Templates autoescape; a mail's own HTML is never part of
-the page but a document of its own, in a frame without scripts, origin, forms or outside requests.
+Messages contain untrusted names, such as object keys. Templates autoescape. A mail's HTML is never part of the page: it is a
+separate document in a frame without scripts, origin, forms or outside requests.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from .mailbox import Mail, Mailbox
 from .twilio.double import TwilioDouble
 from .twilio.store import Row
 
-NEWEST = 50  # how many of each the page shows; the JSON has all unless it is asked for fewer
+MAX_SHOWN = 50  # texts and mails on the page; the JSON has all unless the request has a limit
 
 _PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -32,8 +32,8 @@ _MAIL_POLICY = (
 
 
 @dataclass(frozen=True, slots=True)
-class Uploads:
-    """What the empty page needs to spell out the commands that upload a file."""
+class UploadTarget:
+    """The bucket and credentials in the upload commands of the empty page."""
 
     endpoint: str
     bucket: str = "dropnote-uploads"
@@ -42,7 +42,7 @@ class Uploads:
     region: str = "us-east-1"
 
     def commands(self) -> list[tuple[str, str]]:
-        """Label and command, the shortest way first; `FILE` is for the user to replace."""
+        """Labels and upload commands, the shortest first. The user replaces `FILE`."""
         keys = f"AWS_ACCESS_KEY_ID={self.access_key} AWS_SECRET_ACCESS_KEY={self.secret_key}"
         remote = (
             f":s3,provider=Other,endpoint='{self.endpoint}',region={self.region},"
@@ -60,7 +60,7 @@ class Uploads:
 
 @dataclass(slots=True)
 class _Inbox:
-    """What is shown: everything the two sources have, less what the user cleared away."""
+    """The texts and mails that the user has not cleared."""
 
     twilio: TwilioDouble
     mailbox: Mailbox
@@ -68,7 +68,7 @@ class _Inbox:
     _cleared: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def shape(self, limit: int | None = None) -> dict[str, object]:
+    def as_dict(self, limit: int | None = None) -> dict[str, object]:
         texts = [row for row in self.twilio.messages() if row.sid not in self._cleared]
         reading = self.mailbox.read()
         mails = [mail for mail in reading.mails if mail.id not in self._cleared]
@@ -76,17 +76,17 @@ class _Inbox:
             "texts": [_text(row, self.people) for row in texts[:limit]],
             "mails": [_mail(mail, self.people) for mail in mails[:limit]],
             "counts": {"texts": len(texts), "mails": len(mails)},
-            "trouble": reading.trouble,
+            "trouble": reading.problem,
         }
 
     def mail(self, id_: str) -> Mail | None:
         return next((mail for mail in self.mailbox.read().mails if mail.id == id_), None)
 
     def clear(self) -> None:
-        """Hide what is there now. The double and MiniStack keep it, as Twilio and SES would."""
-        gone = {row.sid for row in self.twilio.messages()} | {mail.id for mail in self.mailbox.read().mails}
+        """Hide all current messages. The Twilio double and MiniStack keep them, as Twilio and SES would."""
+        hidden = {row.sid for row in self.twilio.messages()} | {mail.id for mail in self.mailbox.read().mails}
         with self._lock:
-            self._cleared = self._cleared | gone
+            self._cleared = self._cleared | hidden
 
 
 def create_inbox(
@@ -94,21 +94,21 @@ def create_inbox(
     ministack_endpoint: str,
     *,
     people: Mapping[str, str] | None = None,
-    uploads: Uploads | None = None,
+    uploads: UploadTarget | None = None,
 ) -> Blueprint:
-    """Make the inbox: `/` for people, `/inbox.json` for programs.
+    """Create the inbox: `/` for people, `/inbox.json` for programs.
 
-    `people` maps an address or number to a person's name. `GET /inbox.json[?limit=N]` answers, newest first:
+    `people` maps an address or number to a person's name. `GET /inbox.json[?limit=N]` returns, newest first:
         {"texts": [{"id", "person", "from", "to", "to_shown", "body", "encoding", "segments", "units",
                     "status", "error_code", "at"}, …],
          "mails": [{"id", "person", "from", "to": […], "subject", "text", "html", "html_url",
                     "headers": [[name, value], …], "at"}, …],
-         "counts": {"texts": n, "mails": n},   all there are, also those a limit leaves out
-         "trouble": ""}                        or one sentence: MiniStack does not answer
-    Times are ISO 8601 in UTC. An ETag tells an unchanged inbox (304); `DELETE /inbox.json` empties it (204).
+         "counts": {"texts": n, "mails": n},   all of them, also those beyond the limit
+         "trouble": ""}                        or one sentence if MiniStack does not respond
+    Times are ISO 8601 in UTC. The ETag identifies an unchanged inbox (304). `DELETE /inbox.json` clears it (204).
     """
     inbox = _Inbox(twilio, Mailbox(ministack_endpoint), people or {})
-    commands = (uploads or Uploads(ministack_endpoint)).commands()
+    commands = (uploads or UploadTarget(ministack_endpoint)).commands()
     blueprint = Blueprint(
         "inbox",
         __name__,
@@ -118,29 +118,29 @@ def create_inbox(
     )
 
     def page() -> Response:
-        shape = inbox.shape(NEWEST)
-        return _guard(Response(render_template("inbox.html", commands=commands, **shape)), _PAGE_POLICY)
+        html = render_template("inbox.html", commands=commands, **inbox.as_dict(MAX_SHOWN))
+        return _secure(Response(html), _PAGE_POLICY)
 
     def cards() -> Response:
-        """What the page's script puts in place when something changed."""
-        shape = inbox.shape(NEWEST)
-        return _guard(Response(render_template("cards.html", commands=commands, **shape)), _PAGE_POLICY)
+        """The cards that the page's script inserts after a change."""
+        html = render_template("cards.html", commands=commands, **inbox.as_dict(MAX_SHOWN))
+        return _secure(Response(html), _PAGE_POLICY)
 
     def listing() -> Response:
         if request.method == "DELETE":
             return _clear(inbox)
-        body = json.dumps(inbox.shape(request.args.get("limit", type=int)))
-        answer = _guard(Response(body, mimetype="application/json"), _PAGE_POLICY)
-        answer.headers["Cache-Control"] = "no-cache"
-        answer.set_etag(hashlib.sha256(body.encode()).hexdigest()[:32])
-        answer.make_conditional(request)
-        return answer
+        body = json.dumps(inbox.as_dict(request.args.get("limit", type=int)))
+        response = _secure(Response(body, mimetype="application/json"), _PAGE_POLICY)
+        response.headers["Cache-Control"] = "no-cache"
+        response.set_etag(hashlib.sha256(body.encode()).hexdigest()[:32])
+        response.make_conditional(request)
+        return response
 
     def mail_html(id_: str) -> Response:
         mail = inbox.mail(id_)
         if mail is None or not mail.html:
             abort(404)
-        return _guard(Response(mail.html, mimetype="text/html"), _MAIL_POLICY)
+        return _secure(Response(mail.html, mimetype="text/html"), _MAIL_POLICY)
 
     blueprint.add_url_rule("/", "page", page)
     blueprint.add_url_rule("/inbox/cards", "cards", cards)
@@ -150,14 +150,14 @@ def create_inbox(
 
 
 def mask(number: str) -> str:
-    """A phone number of which only the last four digits can be read: "+•••••••3210"."""
+    """The phone number with only its last four digits readable: "+•••••••3210"."""
     plus = "+" if number.startswith("+") else ""
     digits = number.removeprefix("+")
     return plus + "•" * max(len(digits) - 4, 0) + digits[-4:]
 
 
 def _text(row: Row, people: Mapping[str, str]) -> dict[str, object]:
-    counted = count_segments(row.body)
+    length = count_segments(row.body)
     return {
         "id": row.sid,
         "person": people.get(row.to, ""),
@@ -165,9 +165,9 @@ def _text(row: Row, people: Mapping[str, str]) -> dict[str, object]:
         "to": row.to,
         "to_shown": mask(row.to),
         "body": row.body,
-        "encoding": str(counted.encoding),
-        "segments": counted.segments,
-        "units": counted.units,
+        "encoding": str(length.encoding),
+        "segments": length.segments,
+        "units": length.units,
         "status": row.status,
         "error_code": row.error_code,
         "at": row.date_created.isoformat(),
@@ -190,7 +190,7 @@ def _mail(mail: Mail, people: Mapping[str, str]) -> dict[str, object]:
 
 
 def _clear(inbox: _Inbox) -> Response:
-    """Another site's page cannot ask for this without saying where it comes from."""
+    """Clear the inbox, unless the request is from another site's page: browsers always send its Origin."""
     origin = request.headers.get("Origin")
     if origin and urlsplit(origin).netloc != request.host:
         abort(403)
@@ -198,9 +198,9 @@ def _clear(inbox: _Inbox) -> Response:
     return Response(status=204)
 
 
-def _guard(answer: Response, policy: str) -> Response:
-    answer.headers["Content-Security-Policy"] = policy
-    answer.headers["X-Content-Type-Options"] = "nosniff"
-    answer.headers["Referrer-Policy"] = "no-referrer"
-    answer.headers["Cache-Control"] = "no-store"
-    return answer
+def _secure(response: Response, policy: str) -> Response:
+    response.headers["Content-Security-Policy"] = policy
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "no-referrer"
+    response.headers["Cache-Control"] = "no-store"
+    return response

@@ -1,14 +1,14 @@
-"""Runs an unpacked Lambda package in AWS's own runtime: awslambdaric under the runtime interface emulator.
+"""Runs an unpacked Lambda package in AWS's own runtime: awslambdaric with the runtime interface emulator.
 
     with LambdaRuntime(package, "app.sweep", environment={"AWS_ENDPOINT_URL": ministack.endpoint}) as runtime:
         call = runtime.invoke({})
-        print(runtime.init_ms, call.wall_ms, call.cpu_ms, call.answer)
+        print(runtime.init_ms, call.wall_ms, call.cpu_ms, call.result)
 
-The process is fresh, sees what Lambda gives and nothing of the machine, and writes no bytecode. What differs from Lambda: no
-processor is rationed (costs.py has a model of that), and a layer or extension of the machine's /opt would be found.
+The process is new, has only Lambda's environment and writes no bytecode. Differences from Lambda: the CPU is not limited
+(reports/cost.py models that), and a layer or extension in the machine's /opt would be used.
 
-The emulator starts Python at the first invocation, so that one's wall time includes the start. Of its own log only INIT REPORT
-is the start's length: the "Init Duration" of its REPORT line is the time it took to find the program.
+The emulator starts Python at the first invocation, so the first wall time includes the start. Only INIT REPORT in its log is the
+length of the start: the "Init Duration" of its REPORT line is the time it took to find the program.
 Source: AWS Lambda developer guide, "Defined runtime environment variables"; aws-lambda-runtime-interface-emulator.
 """
 
@@ -36,27 +36,27 @@ from .ministack import ACCESS_KEY, REGION, SECRET_KEY, free_port, remove_folder
 READY_S = 10.0
 _INVOKE = "/2015-03-31/functions/function/invocations"
 _INIT = re.compile(rb"INIT REPORT\(durationMs: ([\d.]+)\)")
-_OWN_LINE = re.compile(rb"\(rapid\)|^(START|END|REPORT) RequestId: ")
-_LEFT_ALONE = 'read -r _; kill -s KILL -- "-$1"; rm -rf -- "$2"'  # should we be killed: without the emulator Python ends too
+_EMULATOR_LINE = re.compile(rb"\(rapid\)|^(START|END|REPORT) RequestId: ")
+_CLEAN_UP = 'read -r _; kill -s KILL -- "-$1"; rm -rf -- "$2"'  # runs if we are killed; Python ends with the emulator
 _PEAK = re.compile(r"^VmHWM:\s+(\d+) kB", re.MULTILINE)
 
 
-class RuntimeTrouble(Exception):
-    """The runtime is not there, did not start or gave no answer. One sentence."""
+class LambdaRuntimeError(Exception):
+    """The runtime is not installed, did not start or did not respond. One sentence."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One invocation. Times are of this machine, at full speed."""
+    """One invocation. Times are those of this machine at full speed."""
 
-    answer: Any
-    error: str  # "TypeName: message", "" where there was none
-    wall_ms: float  # the first one's has the start in it
-    cpu_ms: float  # user and system, all threads, since the call before; the first one's has the start in it
+    result: Any
+    error: str  # "TypeName: message", or ""
+    wall_ms: float  # of the first call: with the start
+    cpu_ms: float  # user and system, all threads, since the previous call; of the first call: with the start
 
 
 class LambdaRuntime:
-    """One function's container, running while the block does."""
+    """A function's container that runs while the block does."""
 
     def __init__(
         self,
@@ -70,25 +70,26 @@ class LambdaRuntime:
         python: Path = RUNTIME_PYTHON,
         emulator: Path = RUNTIME_EMULATOR,
     ) -> None:
-        """`package` is the folder that the zip was unpacked to; `environment` the function's own variables."""
+        """`package` is the folder of the unpacked zip, `environment` the function's own variables."""
         self._package, self._handler, self._environment = package.resolve(), handler, environment or {}
         self._memory_mb, self._timeout_s, self._function = memory_mb, timeout_s, function
         self._python, self._emulator = python, emulator
         self._lines: list[str] = []
+        self._start_reported = threading.Event()
         self._pid = 0
         self._cpu_ms = 0.0
-        self.init_ms = 0.0  # from the start of Python to its first question for work; 0 before the first call
+        self.init_ms = 0.0  # from the start of Python to its first request for an event; 0 before the first call
         self.init_cpu_ms = 0.0
-        self.peak_mb = 0.0  # the most memory the function's process has had, in MB of 2^20 bytes
+        self.peak_mb = 0.0  # peak memory of the function's process, in MB of 2^20 bytes
 
     def __enter__(self) -> Self:
         """Start the emulator; Python starts with the first invocation.
 
         Raises:
-            RuntimeTrouble: it is not installed, or does not listen.
+            LambdaRuntimeError: it is not installed or does not listen.
         """
         if not (self._emulator.exists() and self._python.exists()):
-            raise RuntimeTrouble("AWS's runtime is not installed: python3 -m workbench.bootstrap runtime")
+            raise LambdaRuntimeError("AWS's runtime is not installed; run python3 -m workbench.bootstrap runtime")
         self._folder = Path(tempfile.mkdtemp(prefix="dropnote-runtime-"))
         self._port, inner = free_port(), free_port()
         self._process = subprocess.Popen(
@@ -105,8 +106,8 @@ class LambdaRuntime:
             start_new_session=True,
         )
         self._watcher = subprocess.Popen(
-            ["/bin/sh", "-c", _LEFT_ALONE, "sh", str(self._process.pid), str(self._folder)],
-            stdin=subprocess.PIPE,  # it ends when we do
+            ["/bin/sh", "-c", _CLEAN_UP, "sh", str(self._process.pid), str(self._folder)],
+            stdin=subprocess.PIPE,  # closes when we end
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
@@ -114,7 +115,7 @@ class LambdaRuntime:
         self._reader.start()
         if not wait_until(self._listens, READY_S, pause_s=0.002):
             self._end()
-            raise RuntimeTrouble(f"The runtime interface emulator did not listen within {READY_S:g} s: {self._last_words()}")
+            raise LambdaRuntimeError(f"the runtime interface emulator did not listen within {READY_S:g} s: {self._last_line()}")
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -122,31 +123,32 @@ class LambdaRuntime:
         self._end()
 
     def invoke(self, payload: Any) -> Call:
-        """Invoke the function; `payload` is JSON as bytes, or what becomes JSON.
+        """Invoke the function. `payload` is JSON as bytes, or an object to encode.
 
         Raises:
-            RuntimeTrouble: no answer came.
+            LambdaRuntimeError: it did not respond.
         """
         body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=self._timeout_s + READY_S)
         started = perf_counter()
         try:
             connection.request("POST", _INVOKE, body)
-            told = connection.getresponse().read()
+            response = connection.getresponse().read()
         except (OSError, http.client.HTTPException) as error:
-            raise RuntimeTrouble(f"The function gave no answer ({type(error).__name__}): {self._last_words()}") from error
+            raise LambdaRuntimeError(f"the function did not respond ({type(error).__name__}): {self._last_line()}") from error
         finally:
             connection.close()
         wall_ms = (perf_counter() - started) * 1e3
-        return Call(*_understand(told), wall_ms, self._look())
+        self._start_reported.wait(READY_S)  # the emulator prints its report before it responds; another thread reads it
+        return Call(*_parse(response), wall_ms, self._measure())
 
     @property
     def output(self) -> list[str]:
-        """The lines that the function wrote."""
+        """The function's output lines."""
         return list(self._lines)
 
     def _variables(self) -> dict[str, str]:
-        """What Lambda gives, and a home and a place for temporary files that are nobody's."""
+        """Lambda's environment variables, and temporary folders for HOME and TMPDIR."""
         return {
             "PATH": os.defpath,
             "LANG": "en_US.UTF-8",
@@ -171,27 +173,28 @@ class LambdaRuntime:
         }
 
     def _read(self) -> None:
-        """Follow the output; the moment the start is over is the moment to look at the clock of its processor."""
+        """Read the output. When the start has ended, measure its CPU time."""
         for line in self._process.stdout or ():
-            if found := _INIT.search(line):
-                self.init_ms, self.init_cpu_ms = float(found[1]), _used_ms(_child_of(self._process.pid))
-            elif not _OWN_LINE.search(line):
+            if match := _INIT.search(line):
+                self.init_ms, self.init_cpu_ms = float(match[1]), _cpu_ms(_child_of(self._process.pid))
+                self._start_reported.set()
+            elif not _EMULATOR_LINE.search(line):
                 self._lines.append(line.decode(errors="replace").rstrip("\n"))
 
-    def _look(self) -> float:
-        """The CPU time since the last look. After a crash or a timeout the emulator starts another process."""
+    def _measure(self) -> float:
+        """The CPU time since the previous call. After a crash or a timeout the emulator starts another process."""
         pid = _child_of(self._process.pid)
         if pid != self._pid:
             self._pid, self._cpu_ms = pid, 0.0
         with contextlib.suppress(OSError):
-            if found := _PEAK.search(Path(f"/proc/{pid}/status").read_text()):
-                self.peak_mb = max(self.peak_mb, int(found[1]) / 1024)
-        before, self._cpu_ms = self._cpu_ms, _used_ms(pid)
+            if match := _PEAK.search(Path(f"/proc/{pid}/status").read_text()):
+                self.peak_mb = max(self.peak_mb, int(match[1]) / 1024)
+        before, self._cpu_ms = self._cpu_ms, _cpu_ms(pid)
         return max(0.0, self._cpu_ms - before)
 
     def _listens(self) -> bool:
         if self._process.poll() is not None:
-            raise RuntimeTrouble(f"The runtime interface emulator ended: {self._last_words()}")
+            raise LambdaRuntimeError(f"the runtime interface emulator ended: {self._last_line()}")
         probe = http.client.HTTPConnection("127.0.0.1", self._port, timeout=1)
         with contextlib.suppress(OSError):
             probe.connect()
@@ -199,8 +202,8 @@ class LambdaRuntime:
             return True
         return False
 
-    def _last_words(self) -> str:
-        return next((line for line in reversed(self._lines) if line.strip()), "it wrote nothing")
+    def _last_line(self) -> str:
+        return next((line for line in reversed(self._lines) if line.strip()), "no output")
 
     def _end(self) -> None:
         self._watcher.kill()
@@ -208,7 +211,7 @@ class LambdaRuntime:
         if self._watcher.stdin:
             self._watcher.stdin.close()
         child = _child_of(self._process.pid)
-        for group in (child, self._process.pid):  # the emulator gives Python a process group of its own
+        for group in (child, self._process.pid):  # the emulator runs Python in its own process group
             with contextlib.suppress(ProcessLookupError):
                 if group:
                     os.killpg(group, signal.SIGKILL)
@@ -220,7 +223,7 @@ class LambdaRuntime:
 
 
 def _child_of(pid: int) -> int:
-    """Its only child, 0 for none: any thread may have started it."""
+    """The only child process, whichever thread started it; 0 if there is none."""
     with contextlib.suppress(OSError):
         for task in Path(f"/proc/{pid}/task").iterdir():
             if children := (task / "children").read_text().split():
@@ -228,19 +231,19 @@ def _child_of(pid: int) -> int:
     return 0
 
 
-def _used_ms(pid: int) -> float:
-    """User and system time of a process, of all its threads, to the nanosecond; 0 when it has gone."""
+def _cpu_ms(pid: int) -> float:
+    """User and system time of a process, all threads, to the nanosecond; 0 if it has ended."""
     with contextlib.suppress(OSError):
-        return clock_gettime((~pid << 3) | 2) * 1e3 if pid else 0.0  # a process' clock: linux/posix-timers.h
+        return clock_gettime((~pid << 3) | 2) * 1e3 if pid else 0.0  # a process's clock: linux/posix-timers.h
     return 0.0
 
 
-def _understand(told: bytes) -> tuple[Any, str]:
-    """The answer and the error; a function that fails answers with an object that says so."""
+def _parse(response: bytes) -> tuple[Any, str]:
+    """The result and the error. A failed function returns an object with its error."""
     try:
-        answer = json.loads(told) if told else None
-    except ValueError:  # the emulator's own words, such as "Task timed out after 1.00 seconds"
-        return None, told.decode(errors="replace").strip()
-    if isinstance(answer, dict) and "errorMessage" in answer:
-        return None, f"{answer.get('errorType', 'Error')}: {answer['errorMessage']}"
-    return answer, ""
+        result = json.loads(response) if response else None
+    except ValueError:  # the emulator's own message, for example "Task timed out after 1.00 seconds"
+        return None, response.decode(errors="replace").strip()
+    if isinstance(result, dict) and "errorMessage" in result:
+        return None, f"{result.get('errorType', 'Error')}: {result['errorMessage']}"
+    return result, ""

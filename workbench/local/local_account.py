@@ -1,5 +1,5 @@
-"""An account on this machine, as a user's is before the first set-up: a bucket, a verified sender, a Twilio account; and the
-desk, where what arrives can be seen.
+"""A fresh local account, as a user's is before the first set-up: a bucket, a verified sender, a Twilio account, and the local
+server with the inbox.
 """
 
 import secrets
@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from chalicelib.domain.settings import Settings
 
-from .inbox import Uploads
+from .inbox import UploadTarget
 from .local_deploy import Target
 from .local_server import create_app, listening, serving
 from .ministack import ACCESS_KEY, REGION, SECRET_KEY, MiniStack, PortTakenError, remove_folder
@@ -26,60 +26,60 @@ ACCOUNT_SID = "AC" + "0" * 32
 BUCKET = "dropnote-uploads"
 
 
-class FlaggedPortTaken(Exception):
-    """A port that a flag chooses is somebody else's. One sentence."""
+class PortOptionError(Exception):
+    """A port from a command-line option is in use. One sentence."""
 
 
 class LocalAccount:
-    """One account, there while the block runs."""
+    """A local account that exists while the block runs."""
 
     ministack: MiniStack
     twilio: TwilioDouble
 
-    def __init__(self, *, port: int = 0, desk_port: int = 0, ministack: Mapping[str, str] | None = None) -> None:
-        """Ports of 0 are any free ones. `ministack` is more of MiniStack's own variables."""
-        self._ports, self._settings = {"--port": port, "--desk-port": desk_port}, ministack or {}
+    def __init__(self, *, port: int = 0, server_port: int = 0, ministack: Mapping[str, str] | None = None) -> None:
+        """A port of 0 is any free one. `ministack` adds environment variables for MiniStack."""
+        self._ports, self._ministack_settings = {"--port": port, "--desk-port": server_port}, ministack or {}
         self._stack = ExitStack()
         self.token = secrets.token_hex(16)  # Twilio's
 
     def __enter__(self) -> Self:
-        """Start the local AWS.
+        """Start the AWS emulator.
 
         Raises:
-            FlaggedPortTaken: somebody else has one of the ports.
+            PortOptionError: one of the ports is in use.
             MiniStackError: it did not start.
         """
         with ExitStack() as stack:
-            self._listener = self._take(stack, "--desk-port")
-            self.folder = Path(tempfile.mkdtemp(prefix="dropnote-world-"))
+            with _naming_option("--desk-port"):
+                self._listener: socket = stack.enter_context(listening(self._ports["--desk-port"]))
+            self.folder = Path(tempfile.mkdtemp(prefix="dropnote-local-"))
             stack.callback(remove_folder, self.folder)
-            self.ministack = MiniStack(self._ports["--port"], folder=self.folder, settings=self._settings)
-            with _naming("--port"):
+            self.ministack = MiniStack(self._ports["--port"], folder=self.folder, settings=self._ministack_settings)
+            with _naming_option("--port"):
                 stack.enter_context(self.ministack)
             self._stack = stack.pop_all()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Stop it all."""
+        """Stop everything."""
         self._stack.close()
 
     @property
-    def desk(self) -> str:
-        """The base URL of the inbox page and of Twilio."""
+    def server(self) -> str:
+        """The base URL of the inbox page and the Twilio double."""
         return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def client(self, service: str) -> Any:
-        """A boto3 client of this account."""
+        """A boto3 client for this account."""
         return self.ministack.client(service)
 
     def target(self, environment: Mapping[str, str] | None = None) -> Target:
-        """Where a deploy goes; the functions find Twilio here too."""
-        return Target(
-            self.ministack.endpoint, self.desk + PREFIX, environment={"TWILIO_BASE_URL": self.desk, **(environment or {})}
-        )
+        """The target of a deploy into this account. The functions use the Twilio double."""
+        variables = {"TWILIO_BASE_URL": self.server, **(environment or {})}
+        return Target(self.ministack.endpoint, self.server + PREFIX, environment=variables)
 
-    def furnish(self, settings: Settings, variables: Mapping[str, str]) -> None:
-        """Make what the settings take for granted, and open the desk."""
+    def provision(self, settings: Settings, variables: Mapping[str, str]) -> None:
+        """Create the resources that the settings expect to exist, and start the local server."""
         sms = settings.sms
         numbers = [sms.from_] if sms and sms.from_ else []
         self.twilio = TwilioDouble(sms.account if sms else ACCOUNT_SID, self.token, numbers=numbers)
@@ -92,22 +92,20 @@ class LocalAccount:
             self.client("sqs").create_queue(QueueName=queue, Attributes={"VisibilityTimeout": "360"})
         if settings.email:
             verify_sender(self.ministack, parseaddr(settings.email.from_)[1])
-        people = {way: person.name for person in settings.people.values() for way in (person.email, person.sms) if way}
-        uploads = Uploads(self.ministack.endpoint, bucket, ACCESS_KEY, SECRET_KEY, REGION)
+        people = {
+            address: person.name for person in settings.people.values() for address in (person.email, person.sms) if address
+        }
+        uploads = UploadTarget(self.ministack.endpoint, bucket, ACCESS_KEY, SECRET_KEY, REGION)
         app = create_app(self.twilio, self.ministack.endpoint, uploads=uploads, people=people)
         self._stack.enter_context(serving(app, self._listener))
 
-    def _take(self, stack: ExitStack, flag: str) -> socket:
-        with _naming(flag):
-            return stack.enter_context(listening(self._ports[flag]))
-
 
 @contextmanager
-def _naming(flag: str) -> Iterator[None]:
-    """Say which flag chooses the port that is taken."""
+def _naming_option(option: str) -> Iterator[None]:
+    """Name the option that chooses another port, if the port is in use."""
     try:
         yield
     except PortTakenError as error:
-        raise FlaggedPortTaken(
-            f"Port {error.port} is in use by another program: choose another with {flag} (0 takes any free one)."
+        raise PortOptionError(
+            f"port {error.port} is in use by another program; choose another with {option} (0 picks a free one)"
         ) from None

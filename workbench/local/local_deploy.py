@@ -1,7 +1,7 @@
-"""A real `chalice deploy` into the local world, from a folder made for it: nothing tracked ever changes.
+"""Runs a real `chalice deploy` into the local environment, from a temporary folder, so that no tracked file changes.
 
-The folder has copies of what set-up and a deploy read (app.py, chalicelib, vendor, requirements.txt, resources.yaml) and a
-config.json with the tracked one's settings for the stage plus what only the running world knows.
+The folder has copies of the files that set-up and deploy read (app.py, chalicelib, vendor, requirements.txt, resources.yaml) and
+a config.json with the stage's settings plus the values of the running environment.
 """
 
 import contextlib
@@ -22,13 +22,13 @@ from ..paths import PACKAGES, WHEELS
 from .ministack import ACCESS_KEY, REGION, SECRET_KEY
 
 DEPLOY_S = 180.0
-_KEPT_PACKAGES = 3
+_MAX_PACKAGES = 3
 _SKIPPED = shutil.ignore_patterns("__pycache__", "*.py[cod]")
 _WAITER_DELAY_S = 0.1
 
 
 class DeployError(Exception):
-    """A deploy failed: one sentence, and the end of what it wrote."""
+    """A deploy failed: one sentence, and the end of its output."""
 
     def __init__(self, sentence: str, log: Path, tail: str) -> None:
         super().__init__(sentence)
@@ -37,16 +37,16 @@ class DeployError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a deploy goes."""
+    """The endpoints and packages of a deploy."""
 
     endpoint: str  # MiniStack's base URL
     rest_api: str  # the shim's base URL
     wheels: Path = WHEELS
     packages: Path = PACKAGES
-    environment: Mapping[str, str] = field(default_factory=dict)  # more for the functions, over config.json's
+    environment: Mapping[str, str] = field(default_factory=dict)  # for the functions; overrides config.json's
 
     def variables(self, folder: Path) -> dict[str, str]:
-        """All that `chalice deploy` sees of the machine."""
+        """The complete environment of `chalice deploy`."""
         return {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}",
             "HOME": str(folder),
@@ -69,39 +69,39 @@ class Target:
 
 
 def make_folder(project: Path, folder: Path, stage: str, target: Target) -> Path:
-    """Make the folder that is deployed; `<folder>/project`."""
-    made = folder / "project"
-    (made / ".chalice").mkdir(parents=True)
+    """Create the project folder to deploy, `<folder>/project`."""
+    copy = folder / "project"
+    (copy / ".chalice").mkdir(parents=True)
     for name in ("app.py", "requirements.txt", "resources.yaml"):
-        shutil.copy2(project / name, made / name)
-    shutil.copytree(project / "chalicelib", made / "chalicelib", ignore=_SKIPPED)
+        shutil.copy2(project / name, copy / name)
+    shutil.copytree(project / "chalicelib", copy / "chalicelib", ignore=_SKIPPED)
     if (project / "vendor").is_dir():
-        shutil.copytree(project / "vendor", made / "vendor")
+        shutil.copytree(project / "vendor", copy / "vendor")
     settings = read_stage(project, stage)
     top = {name: settings.pop(name) for name in ("version", "app_name")}
     settings["environment_variables"] |= target.environment
-    (made / ".chalice" / "config.json").write_text(json.dumps({**top, "stages": {stage: settings}}, indent=2))
+    (copy / ".chalice" / "config.json").write_text(json.dumps({**top, "stages": {stage: settings}}, indent=2))
     fast_waiters(folder / "botocore")
-    return made
+    return copy
 
 
-def deploy(made: Path, stage: str, target: Target, log: Path, timeout_s: float = DEPLOY_S) -> None:
-    """Deploy the stage from the folder that make_folder made; `.chalice/deployed/` there lists the resources then.
+def deploy(project: Path, stage: str, target: Target, log: Path, timeout_s: float = DEPLOY_S) -> None:
+    """Deploy the stage from a folder of make_folder. Afterwards its `.chalice/deployed/` lists the resources.
 
     Raises:
-        DeployError: it failed, or took too long. What it wrote is in `log`.
+        DeployError: it failed or took too long. Its output is in `log`.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    _take_packages(target.packages, made / ".chalice" / "deployments")
+    _restore_packages(target.packages, project / ".chalice" / "deployments")
     command = [str(Path(sys.executable).with_name("chalice")), "deploy", "--stage", stage]
-    status = _run(command, made, target.variables(made.parent), log, timeout_s)
+    status = _run(command, project, target.variables(project.parent), log, timeout_s)
     if status != 0:
-        raise _explain(status, log, timeout_s)
-    _keep_packages(made / ".chalice" / "deployments", target.packages)
+        raise _error(status, log, timeout_s)
+    _save_packages(project / ".chalice" / "deployments", target.packages)
 
 
 def _run(command: list[str], folder: Path, variables: Mapping[str, str], log: Path, timeout_s: float) -> int | None:
-    """The exit status, or None when time was up. Whatever ends the wait ends the program and its children."""
+    """Return the exit status, or None after the timeout. However the wait ends, the program and its children are killed."""
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,
@@ -122,19 +122,19 @@ def _run(command: list[str], folder: Path, variables: Mapping[str, str], log: Pa
         process.wait()
 
 
-def _explain(status: int | None, log: Path, timeout_s: float) -> DeployError:
+def _error(status: int | None, log: Path, timeout_s: float) -> DeployError:
     lines = log.read_text(errors="replace").strip().splitlines()
     if status is None:
-        sentence = f"`chalice deploy` was not done after {timeout_s:g} s"
+        sentence = f"`chalice deploy` took longer than {timeout_s:g} s"
     else:
-        sentence = f"`chalice deploy` failed: {lines[-1].strip() if lines else 'it wrote nothing'}"
-    return DeployError(f"{sentence} (all of it is in {log}).", log, "\n".join(lines[-15:]))
+        sentence = f"`chalice deploy` failed: {lines[-1].strip() if lines else 'no output'}"
+    return DeployError(f"{sentence} (full output: {log})", log, "\n".join(lines[-15:]))
 
 
 def fast_waiters(folder: Path) -> None:
-    """Let botocore look ten times a second whether a function is ready: AWS needs seconds, MiniStack none.
+    """Let botocore poll ten times a second whether a function is ready: AWS takes seconds, MiniStack no time.
 
-    A file under AWS_DATA_PATH goes before the one in botocore's package.
+    A file under AWS_DATA_PATH takes precedence over the one in botocore's package.
     """
     below = Path("lambda") / "2015-03-31"
     waiters = json.loads((Path(botocore.__file__).parent / "data" / below / "waiters-2.json").read_text())
@@ -144,19 +144,19 @@ def fast_waiters(folder: Path) -> None:
     (folder / below / "waiters-2.json").write_text(json.dumps(waiters))
 
 
-def _take_packages(kept: Path, deployments: Path) -> None:
-    """Chalice names a package after a hash of all that is in it, and reuses one that is there."""
-    if kept.is_dir():
-        shutil.copytree(kept, deployments, dirs_exist_ok=True)
+def _restore_packages(saved: Path, deployments: Path) -> None:
+    """Copy the packages of earlier deploys. Chalice names a package by a hash of its content and reuses an existing one."""
+    if saved.is_dir():
+        shutil.copytree(saved, deployments, dirs_exist_ok=True)
 
 
-def _keep_packages(deployments: Path, kept: Path) -> None:
-    """Keep the newest, after a deploy that went well: a half-written package must not be reused."""
-    kept.mkdir(parents=True, exist_ok=True)
+def _save_packages(deployments: Path, saved: Path) -> None:
+    """Save the newest packages. Only after a successful deploy: an incomplete package must not be reused."""
+    saved.mkdir(parents=True, exist_ok=True)
     for package in deployments.glob("*.zip"):
-        if not (kept / package.name).exists():
-            fresh = kept / f"{package.name}.{os.getpid()}.new"
+        if not (saved / package.name).exists():
+            fresh = saved / f"{package.name}.{os.getpid()}.new"
             shutil.copy2(package, fresh)
-            fresh.replace(kept / package.name)
-    for old in sorted(kept.glob("*.zip"), key=lambda package: package.stat().st_mtime)[:-_KEPT_PACKAGES]:
+            fresh.replace(saved / package.name)
+    for old in sorted(saved.glob("*.zip"), key=lambda package: package.stat().st_mtime)[:-_MAX_PACKAGES]:
         old.unlink(missing_ok=True)

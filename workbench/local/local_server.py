@@ -1,4 +1,4 @@
-"""The local world's one web server: the inbox page, the Twilio double and the REST API shim."""
+"""The local server: one web server for the inbox page, the Twilio double and the REST API shim."""
 
 import contextlib
 import socket
@@ -8,27 +8,27 @@ from collections.abc import Iterator, Mapping
 from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from .inbox import Uploads, create_inbox
+from .inbox import UploadTarget, create_inbox
 from .ministack import free_port
 from .rest_api import create_rest_api
 from .twilio.account import TwilioAccount
 from .twilio.double import TwilioDouble
 
 
-class _Quiet(WSGIRequestHandler):
-    def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - werkzeug names it so
-        """Write no access log: the page asks twice a second."""
+class _QuietHandler(WSGIRequestHandler):
+    def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - werkzeug's name
+        """Write no access log: the page sends two requests a second."""
 
 
 def create_app(
     twilio: TwilioDouble,
     endpoint: str,
     *,
-    uploads: Uploads | None = None,
+    uploads: UploadTarget | None = None,
     people: Mapping[str, str] | None = None,
 ) -> Flask:
-    """The desk's app: `/` inbox, `/2010-04-01/…` and `/messaging.twilio.com/…` Twilio, `/aws/apigateway/…` shim in front of
-    `endpoint`.
+    """Create the server's app: the inbox at `/`, Twilio at `/2010-04-01/…` and `/messaging.twilio.com/…`, the REST API shim for
+    `endpoint` at `/aws/apigateway/…`.
     """
     app = Flask(__name__)
     app.register_blueprint(twilio.blueprint)
@@ -40,10 +40,10 @@ def create_app(
 
 @contextlib.contextmanager
 def listening(port: int = 0) -> Iterator[socket.socket]:
-    """A listening loopback socket, held before there is an app to serve: its port is known and nobody else's.
+    """Open a listening loopback socket before there is an app to serve, to know and reserve its port.
 
     Raises:
-        PortTakenError: somebody has the port.
+        PortTakenError: the port is in use.
     """
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -54,10 +54,10 @@ def listening(port: int = 0) -> Iterator[socket.socket]:
 
 @contextlib.contextmanager
 def serving(app: Flask, listener: socket.socket) -> Iterator[str]:
-    """Serve the app on threads while the block runs; gives its base URL."""
+    """Serve the app with threads while the block runs. Yields its base URL."""
     port = listener.getsockname()[1]
-    server = make_server("127.0.0.1", port, app, threaded=True, request_handler=_Quiet, fd=listener.fileno())
-    server.daemon_threads = True  # type: ignore[attr-defined]  # a page's open request does not hold up the end
+    server = make_server("127.0.0.1", port, app, threaded=True, request_handler=_QuietHandler, fd=listener.fileno())
+    server.daemon_threads = True  # type: ignore[attr-defined]  # an open request of the page does not delay the end
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:

@@ -1,16 +1,16 @@
-"""The local AWS: one MiniStack process, started with a clean environment and gone without a trace.
+"""Runs the local AWS emulator: one MiniStack process with a clean environment, which leaves nothing behind.
 
-What callers need to know of MiniStack 1.5.33 beyond its own documentation:
+What MiniStack 1.5.33 does beyond its own documentation:
 
-- `AUTH=true` checks policies: functions run as their role and are denied what it does not allow. Access key
-  `test` is the account's root user, whatever the secret; any other must have been made by IAM or STS.
+- `AUTH=true` enforces policies: functions run with their role's permissions only. The access key `test` is the account's root
+  user, with any secret; other keys must have been created by IAM or STS.
 - Functions get AWS_ENDPOINT_URL from GATEWAY_PORT, their role's credentials, and the server's environment.
-- Past the cap on concurrent functions an asynchronous invocation is tried twice more and then lost, a bus
-  target is tried once (AWS keeps both for hours): ministack_child.py lets them queue. A function that failed
-  is retried after one and two minutes, as on AWS; `settings` shortens that where a test needs it.
-- Two more listeners (MQTT on 8883, SFTP on 2222) are on by default, on every interface: they are off here.
-- `POST /_ministack/reset` empties every service, and stops the functions' workers.
-- A REST API answers below `<endpoint>/restapis/<id>/<stage>/_user_request_/`.
+- Above the limit of concurrent functions, an asynchronous invocation is tried twice more and then lost, and an EventBridge
+  target only once (AWS keeps both for hours): ministack_child.py queues them. A failed function is retried after one and two
+  minutes, as on AWS; `settings` can shorten that in tests.
+- Two more listeners (MQTT on 8883, SFTP on 2222) are on by default, on every interface. Here they are off.
+- `POST /_ministack/reset` empties every service and stops the functions' workers.
+- A REST API's routes are below `<endpoint>/restapis/<id>/<stage>/_user_request_/`.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -43,22 +43,22 @@ WORKERS = 8
 
 
 class MiniStackError(Exception):
-    """MiniStack did not start, or does not answer. One sentence."""
+    """MiniStack did not start or does not respond. One sentence."""
 
 
 class PortTakenError(Exception):
-    """Somebody else listens on the port that was asked for."""
+    """Another program uses the port."""
 
     def __init__(self, port: int) -> None:
-        super().__init__(f"Port {port} is in use by another program.")
+        super().__init__(f"port {port} is in use by another program")
         self.port = port
 
 
 def free_port(port: int = 0) -> int:
-    """The port itself when nobody has it, any free one for 0.
+    """Return the port if it is free; for 0, any free port.
 
     Raises:
-        PortTakenError: somebody has it.
+        PortTakenError: it is in use.
     """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -66,12 +66,11 @@ def free_port(port: int = 0) -> int:
             probe.bind(("127.0.0.1", port))
         except (OSError, OverflowError):
             raise PortTakenError(port) from None
-        found: int = probe.getsockname()[1]
-        return found
+        return int(probe.getsockname()[1])
 
 
 def local_client(endpoint: str, service: str, **config: Any) -> Any:
-    """A boto3 client of the local world; it looks at no profile, credential file or proxy of the machine."""
+    """A boto3 client for the emulator. It ignores the machine's profiles, credential files and proxies."""
     isolated = Session(
         session_vars={
             "profile": (None, None, None, None),
@@ -92,7 +91,7 @@ def local_client(endpoint: str, service: str, **config: Any) -> Any:
 
 
 class MiniStack:
-    """One MiniStack process as a context manager; it ends with the block, or with this process."""
+    """A MiniStack process that runs while the block does; it also ends with this process."""
 
     def __init__(
         self,
@@ -103,9 +102,10 @@ class MiniStack:
         ready_s: float = READY_S,
         settings: Mapping[str, str] | None = None,
     ) -> None:
-        """`folder` is for its temporary files and its log, removed at the end; one is made when none is
-        given. `settings` are more environment variables for MiniStack, over ours."""
-        self._wanted, self._given = port, folder
+        """`folder` is for its temporary files and its log; by default a new one. It is removed at the end. `settings` overrides
+        MiniStack's environment variables.
+        """
+        self._requested_port, self._requested_folder = port, folder
         self._python, self._ready_s, self._settings = python, ready_s, settings or {}
         self._clients: dict[str, Any] = {}
         self._process: subprocess.Popen[bytes] | None = None
@@ -118,26 +118,26 @@ class MiniStack:
 
     @property
     def pid(self) -> int:
-        """Of the process; the functions' workers are its children."""
+        """The process id. The functions' workers are its children."""
         return self._process.pid if self._process else 0
 
     @property
     def log(self) -> Path:
-        """What MiniStack wrote; also where the functions' output goes."""
+        """The log file, with MiniStack's output and the functions'."""
         return self._folder / "ministack.log"
 
     def __enter__(self) -> Self:
-        """Start it and wait until it answers.
+        """Start it and wait until it responds.
 
         Raises:
-            PortTakenError: somebody else has the port.
-            MiniStackError: it ended or did not answer in time.
+            PortTakenError: another program uses the port.
+            MiniStackError: it ended or did not respond in time.
         """
-        self.port = free_port(self._wanted)
-        self._folder = self._given or Path(tempfile.mkdtemp(prefix="dropnote-ministack-"))
+        self.port = free_port(self._requested_port)
+        self._folder = self._requested_folder or Path(tempfile.mkdtemp(prefix="dropnote-ministack-"))
         try:
             self._start()
-            self._await(self._healthy)
+            self._await_healthy()
         except BaseException:
             self.stop()
             raise
@@ -148,7 +148,7 @@ class MiniStack:
         self.stop()
 
     def client(self, service: str) -> Any:
-        """A boto3 client of that service; the same one for each call."""
+        """A boto3 client for a service, created once."""
         if service not in self._clients:
             self._clients[service] = local_client(self.endpoint, service)
         return self._clients[service]
@@ -157,17 +157,17 @@ class MiniStack:
         """Empty every service.
 
         Raises:
-            MiniStackError: it did not.
+            MiniStackError: it failed.
         """
-        if _ask(self.port, "POST", "/_ministack/reset", RESET_S) != {"reset": "ok"}:
-            raise MiniStackError(f"MiniStack on port {self.port} did not reset.")
+        if _request(self.port, "POST", "/_ministack/reset", RESET_S) != {"reset": "ok"}:
+            raise MiniStackError(f"MiniStack on port {self.port} could not be reset")
 
     def stop(self) -> None:
-        """End it, its workers and its folder; a second call does nothing."""
+        """Kill it and its workers, and remove its folder. A second call does nothing."""
         process, self._process = self._process, None
         if process is not None:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)  # with the workers; there is no state to save
+                os.killpg(process.pid, signal.SIGKILL)  # includes the workers; there is no state to save
             process.wait()
             if process.stdin:
                 process.stdin.close()
@@ -185,11 +185,11 @@ class MiniStack:
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
-                start_new_session=True,  # a group of its own: Ctrl-C is ours to handle
+                start_new_session=True,  # its own process group, so that Ctrl-C reaches only us
             )
 
     def _environment(self, temp: Path) -> dict[str, str]:
-        """All it sees of the machine. Functions see it too, so nothing of the user's is in it."""
+        """Its complete environment, without the user's variables: the functions inherit it."""
         return {
             "PATH": os.defpath,
             "HOME": str(temp),
@@ -209,36 +209,40 @@ class MiniStack:
 
     def _healthy(self) -> bool:
         if self._process is None or self._process.poll() is not None:
-            raise MiniStackError(f"MiniStack ended while it started: {self._last_words()}")
+            raise MiniStackError(f"MiniStack ended while starting: {self._last_line()}")
         with contextlib.suppress(OSError, ValueError, http.client.HTTPException):
-            return "services" in _ask(self.port, "GET", "/_ministack/health", 1)
+            return "services" in _request(self.port, "GET", "/_ministack/health", 1)
         return False
 
-    def _await(self, ready: Callable[[], bool]) -> None:
-        if not wait_until(ready, self._ready_s):
-            raise MiniStackError(f"MiniStack did not answer within {self._ready_s:g} s: {self._last_words()}")
+    def _await_healthy(self) -> None:
+        if not wait_until(self._healthy, self._ready_s):
+            raise MiniStackError(f"MiniStack did not respond within {self._ready_s:g} s: {self._last_line()}")
 
-    def _last_words(self) -> str:
+    def _last_line(self) -> str:
         lines = self.log.read_text(errors="replace").split("\n") if self.log.exists() else []
-        return next((line.strip() for line in reversed(lines) if line.strip()), "it wrote nothing")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "no output")
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove a folder, though a worker that is just dying may still write there."""
+    """Remove a folder, even if an ending worker still writes there."""
 
-    def gone() -> bool:
+    def removed() -> bool:
         shutil.rmtree(folder, ignore_errors=True)
         return not folder.exists()
 
-    wait_until(gone, within_s=1.0)
+    wait_until(removed, within_s=1.0)
 
 
-def _ask(port: int, method: str, path: str, timeout_s: float) -> dict[str, Any]:
-    """One request without any proxy of the machine. Raises OSError, ValueError or HTTPException."""
+def _request(port: int, method: str, path: str, timeout_s: float) -> dict[str, Any]:
+    """Send one request, ignoring the machine's proxy.
+
+    Raises:
+        OSError, ValueError, HTTPException: there was no valid response.
+    """
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)
     try:
         connection.request(method, path)
-        answer: dict[str, Any] = json.loads(connection.getresponse().read())
-        return answer
+        body: dict[str, Any] = json.loads(connection.getresponse().read())
+        return body
     finally:
         connection.close()

@@ -1,7 +1,7 @@
-"""Runs MiniStack for as long as whoever started it lives. Executed by MiniStack's own Python, never imported.
+"""Runs MiniStack until its parent process ends. Executed by MiniStack's own Python, never imported.
 
-Standard input is a pipe from the starter: when it closes, however the starter ended, this process removes the
-folder (its one argument) and ends its process group, Lambda's workers with it.
+Standard input is a pipe from the parent. When it closes, however the parent ended, this process removes the folder (its only
+argument) and kills its process group, including Lambda's workers.
 """
 
 import hashlib
@@ -18,40 +18,40 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-QUEUED_S = 6 * 3600.0  # how long AWS keeps an asynchronous invocation that it cannot run yet
+QUEUED_S = 6 * 3600.0  # how long AWS queues an asynchronous invocation
 
 
-def watch(folder: str) -> None:
-    """Wait for the end of the starter, then leave nothing behind."""
+def exit_with_parent(folder: str) -> None:
+    """Wait until the parent has ended, then clean up."""
     while os.read(0, 1024):
         pass
-    for _ in range(2):  # a worker may be writing its folder while the first round runs
+    for _ in range(2):  # a worker may still write to its folder during the first pass
         shutil.rmtree(folder, ignore_errors=True)
     os.killpg(0, signal.SIGKILL)
 
 
-def queue_at_the_cap(functions: Any) -> None:
+def queue_above_limit(functions: Any) -> None:
     """Let asynchronous invocations wait for a free slot, as in Lambda's own queue.
 
-    MiniStack 1.5.33 tries them three times (a bus target once) and drops them: of 200 uploads at once most
-    would be lost. Synchronous ones, on its worker pool, stay throttled: no function waits for itself.
+    MiniStack 1.5.33 tries them three times (an EventBridge target once) and drops them, so most of 200 simultaneous uploads would
+    be lost. Synchronous invocations, on its worker pool, are still throttled, so that no function waits for itself.
     """
-    take, give = functions._acquire_execution_slot, functions._release_execution_slot
+    original_acquire, original_release = functions._acquire_execution_slot, functions._release_execution_slot
     freed = threading.Condition()
 
     def acquire(function: Any, config: Any) -> Any:
-        slot = take(function, config)
+        slot = original_acquire(function, config)
         if threading.current_thread().name.startswith("ministack-worker"):
             return slot
-        until = time.monotonic() + QUEUED_S
+        deadline = time.monotonic() + QUEUED_S
         with freed:
-            while slot[0] is None and time.monotonic() < until:
-                freed.wait(1.0)  # not for ever: a slot may be freed between the look and the wait
-                slot = take(function, config)
+            while slot[0] is None and time.monotonic() < deadline:
+                freed.wait(1.0)  # with a timeout: a slot may become free between the check and the wait
+                slot = original_acquire(function, config)
         return slot
 
     def release(slot: Any) -> None:
-        give(slot)
+        original_release(slot)
         with freed:
             freed.notify()
 
@@ -59,9 +59,9 @@ def queue_at_the_cap(functions: Any) -> None:
 
 
 def unpack_once(runtime: Any, shared: Path) -> None:
-    """Let all workers of the same package share one unpacked copy, as read-only as on Lambda.
+    """Let all workers of a package share one unpacked copy. Lambda's is read-only, too.
 
-    MiniStack 1.5.33 unpacks 1,900 files for each new worker: up to two seconds each time one is started.
+    MiniStack 1.5.33 unpacks 1,900 files for each new worker, which takes up to two seconds.
     """
     unpacking = threading.Lock()
 
@@ -80,27 +80,27 @@ def unpack_once(runtime: Any, shared: Path) -> None:
     runtime.zipfile = SimpleNamespace(**{**vars(zipfile), "ZipFile": Package})
 
 
-def name_the_sender(actions: Any) -> None:
-    """Let SendEmail be about the sender's identity, as at AWS: MiniStack 1.5.33 knows no resource for it but "*"."""
-    known = actions._ses_v2_resource_arn
+def authorize_sender_identity(actions: Any) -> None:
+    """Authorize SendEmail for the sender's identity, as AWS does. MiniStack 1.5.33 only uses the resource "*"."""
+    original = actions._ses_v2_resource_arn
 
     def resource(method: str, path: str, body: bytes, region: str, account: str) -> Any:
         if method == "POST" and path.rstrip("/") == "/v2/email/outbound-emails":
             sender = parseaddr(json.loads(body).get("FromEmailAddress", ""))[1]
             return f"arn:aws:ses:{region}:{account}:identity/{sender}"
-        return known(method, path, body, region, account)
+        return original(method, path, body, region, account)
 
     actions._ses_v2_resource_arn = resource
 
 
 if __name__ == "__main__":
     folder = sys.argv.pop(1)
-    threading.Thread(target=watch, args=(folder,), daemon=True).start()
-    from ministack.app import main  # type: ignore[import-not-found]  # is in an environment of its own
+    threading.Thread(target=exit_with_parent, args=(folder,), daemon=True).start()
+    from ministack.app import main  # type: ignore[import-not-found]  # installed in an environment of its own
     from ministack.core import iam_actions, lambda_runtime  # type: ignore[import-not-found]
     from ministack.services import lambda_svc  # type: ignore[import-not-found]
 
-    queue_at_the_cap(lambda_svc)
-    name_the_sender(iam_actions)
+    queue_above_limit(lambda_svc)
+    authorize_sender_identity(iam_actions)
     unpack_once(lambda_runtime, Path(folder) / "packages")
     main()

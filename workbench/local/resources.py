@@ -1,4 +1,4 @@
-"""What an account has before a stage is set up, put into the local one; and its tables alone, for tests."""
+"""Creates the AWS resources that a stage expects before set-up, and a stage's stack on its own, for tests and the bench."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -9,10 +9,10 @@ from .ministack import MiniStack
 
 
 def apply_stack(ministack: MiniStack, template: Path, stage: str) -> dict[str, str]:
-    """Make the CloudFormation stack of a stage; gives its outputs.
+    """Create the CloudFormation stack of a stage. Return its outputs.
 
     Raises:
-        StackError: it could not be made.
+        StackError: it could not be created.
     """
     stack = Stack(ministack.client("cloudformation"), stage, pause_s=0.02, timeout_s=60.0)
     stack.execute(stack.plan(template, {"Stage": stage}))
@@ -20,26 +20,26 @@ def apply_stack(ministack: MiniStack, template: Path, stage: str) -> dict[str, s
 
 
 def make_bucket(ministack: MiniStack, bucket: str) -> None:
-    """A bucket that also tells EventBridge what happens in it."""
+    """Create a bucket that also notifies EventBridge."""
     client = ministack.client("s3")
     client.create_bucket(Bucket=bucket)
     client.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={"EventBridgeConfiguration": {}})
 
 
 def put_secrets(ministack: MiniStack, prefix: str, secrets: Mapping[str, str]) -> None:
-    """SecureString parameters `<prefix><name>`."""
+    """Store secrets as SecureString parameters named `<prefix><name>`."""
     for name, value in secrets.items():
         ministack.client("ssm").put_parameter(Name=f"{prefix}{name}", Value=value, Type="SecureString")
 
 
 def verify_sender(ministack: MiniStack, address: str) -> None:
-    """Let SES send from the address; it refuses senders nobody verified."""
+    """Verify an address in SES, which rejects unverified senders."""
     if address:
         ministack.client("sesv2").create_email_identity(EmailIdentity=address)
 
 
 def make_table(ministack: MiniStack, name: str) -> None:
-    """A table of the user's own whose changes a rule is on, where there is none: by `id`, with a stream."""
+    """Create a table like a user's own, with the key `id` and a stream, unless it exists."""
     client = ministack.client("dynamodb")
     with suppress(client.exceptions.ResourceInUseException):
         client.create_table(

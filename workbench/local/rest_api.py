@@ -1,9 +1,9 @@
-"""What MiniStack lacks and `chalice deploy` calls, ImportRestApi and PutRestApi, as a Flask blueprint.
+"""Implements ImportRestApi and PutRestApi, which `chalice deploy` calls and MiniStack lacks, as a Flask blueprint.
 
-A deploy finds it by AWS_ENDPOINT_URL_API_GATEWAY. Those two calls are taken apart into CreateResource,
-PutMethod, PutIntegration and so on; every other call is signed anew for MiniStack and passed on as it came.
-The document is the OpenAPI 2 that Chalice writes (Amazon API Gateway, "OpenAPI extensions"): routes with
-`aws_proxy` or `mock` integrations, CORS preflights, API keys. Authorizers are refused.
+A deploy reaches it through AWS_ENDPOINT_URL_API_GATEWAY. The two calls become CreateResource, PutMethod, PutIntegration and so
+on; every other call is signed again for MiniStack and forwarded unchanged. The document is Chalice's OpenAPI 2 (Amazon API
+Gateway, "OpenAPI extensions"): routes with `aws_proxy` or `mock` integrations, CORS preflights, API keys. Authorizers are
+rejected.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,59 +25,59 @@ _HOP_HEADERS = frozenset({"content-length", "connection", "transfer-encoding", "
 
 
 class UnsupportedApiError(Exception):
-    """The document asks for something that this shim does not build."""
+    """The document contains something that this shim does not support."""
 
 
 def create_rest_api(endpoint: str) -> Blueprint:
-    """The blueprint; `endpoint` is MiniStack's base URL."""
+    """Create the blueprint. `endpoint` is MiniStack's base URL."""
     blueprint = Blueprint("rest_api", __name__, url_prefix=PREFIX)
 
     @blueprint.errorhandler(UnsupportedApiError)
-    def refuse(error: UnsupportedApiError) -> Response:
-        answer = jsonify({"message": str(error)})
-        answer.status_code = 400
-        answer.headers["x-amzn-ErrorType"] = "BadRequestException"
-        return answer
+    def reject(error: UnsupportedApiError) -> Response:
+        response = jsonify({"message": str(error)})
+        response.status_code = 400
+        response.headers["x-amzn-ErrorType"] = "BadRequestException"
+        return response
 
     @blueprint.post("/restapis")
     def create() -> Response:
         if request.args.get("mode") != "import":
-            return _pass_on(endpoint, "restapis")
-        return _answer(import_api(local_client(endpoint, "apigateway"), request.get_json(force=True)), 201)
+            return _forward(endpoint, "restapis")
+        return _api_response(import_api(local_client(endpoint, "apigateway"), request.get_json(force=True)), 201)
 
     @blueprint.put("/restapis/<api>")
     def put(api: str) -> Response:
         if request.args.get("mode") != "overwrite":
             raise UnsupportedApiError("PutRestApi is supported with mode=overwrite only")
-        return _answer(overwrite_api(local_client(endpoint, "apigateway"), api, request.get_json(force=True)), 200)
+        return _api_response(overwrite_api(local_client(endpoint, "apigateway"), api, request.get_json(force=True)), 200)
 
     @blueprint.route("/<path:rest>", methods=_METHODS)
     def other(rest: str) -> Response:
-        return _pass_on(endpoint, rest)
+        return _forward(endpoint, rest)
 
     return blueprint
 
 
 def import_api(client: Any, document: Mapping[str, Any]) -> dict[str, Any]:
-    """Make a new REST API from the document; its description as CreateRestApi answers it.
+    """Create a REST API from the document. Return its description as CreateRestApi does.
 
     Raises:
-        UnsupportedApiError: the document has an authorizer. Nothing was made.
+        UnsupportedApiError: the document has an authorizer. Nothing was created.
     """
     routes = list(_routes(document))
-    given = {
+    attributes = {
         "name": document["info"]["title"],
         "version": document["info"].get("version"),
         "binaryMediaTypes": document.get("x-amazon-apigateway-binary-media-types"),
         "minimumCompressionSize": document.get("x-amazon-apigateway-minimum-compression-size"),
     }
-    api: dict[str, Any] = client.create_rest_api(**{name: value for name, value in given.items() if value is not None})
+    api: dict[str, Any] = client.create_rest_api(**{name: value for name, value in attributes.items() if value is not None})
     _build(client, api["id"], routes)
     return api
 
 
 def overwrite_api(client: Any, api: str, document: Mapping[str, Any]) -> dict[str, Any]:
-    """Replace every resource and method of a REST API by those of the document.
+    """Replace every resource and method of a REST API with those of the document.
 
     Raises:
         UnsupportedApiError: the document has an authorizer. Nothing was changed.
@@ -86,13 +86,13 @@ def overwrite_api(client: Any, api: str, document: Mapping[str, Any]) -> dict[st
     resources = client.get_resources(restApiId=api, limit=500)["items"]
     root = next(resource for resource in resources if resource["path"] == "/")
     for resource in sorted(resources, key=lambda resource: len(resource["path"]), reverse=True):
-        if resource is not root:  # the deepest first: MiniStack does not take away what is below
+        if resource is not root:  # the deepest first: MiniStack does not delete children with their parent
             client.delete_resource(restApiId=api, resourceId=resource["id"])
     for method in root.get("resourceMethods", {}):
         client.delete_method(restApiId=api, resourceId=root["id"], httpMethod=method)
     _build(client, api, routes)
-    found: dict[str, Any] = client.get_rest_api(restApiId=api)
-    return found
+    description: dict[str, Any] = client.get_rest_api(restApiId=api)
+    return description
 
 
 def _routes(document: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
@@ -100,7 +100,7 @@ def _routes(document: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str
         for method, operation in methods.items():
             for names in operation.get("security", ()):
                 if "api_key" not in names:
-                    raise UnsupportedApiError(f"{method.upper()} {path}: authorizers are not built in the local world")
+                    raise UnsupportedApiError(f"{method.upper()} {path}: authorizers are not supported locally")
             yield path, "ANY" if method == "x-amazon-apigateway-any-method" else method.upper(), operation
 
 
@@ -111,34 +111,32 @@ def _build(client: Any, api: str, routes: list[tuple[str, str, Mapping[str, Any]
 
 
 def _resource(client: Any, api: str, path: str, resources: dict[str, str]) -> str:
-    """The id of the path's resource; the ones above it and itself are made where they are missing."""
+    """The id of the path's resource. Creates it and its parents if they are missing."""
     path = path.rstrip("/") or "/"
     if path not in resources:
-        above, _, part = path.rpartition("/")
-        parent = _resource(client, api, above or "/", resources)
-        resources[path] = client.create_resource(restApiId=api, parentId=parent, pathPart=part)["id"]
+        parent, _, part = path.rpartition("/")
+        parent_id = _resource(client, api, parent or "/", resources)
+        resources[path] = client.create_resource(restApiId=api, parentId=parent_id, pathPart=part)["id"]
     return resources[path]
 
 
 def _method(client: Any, api: str, resource: str, method: str, operation: Mapping[str, Any]) -> None:
-    where = {"restApiId": api, "resourceId": resource, "httpMethod": method}
-    parameters = {
-        f"method.request.path.{given['name']}": True for given in operation.get("parameters", ()) if given.get("in") == "path"
-    }
+    ids = {"restApiId": api, "resourceId": resource, "httpMethod": method}
+    path_parameters = [parameter["name"] for parameter in operation.get("parameters", ()) if parameter.get("in") == "path"]
     client.put_method(
-        **where,
+        **ids,
         authorizationType="NONE",
         apiKeyRequired=any("api_key" in names for names in operation.get("security", ())),
-        requestParameters=parameters,
+        requestParameters={f"method.request.path.{name}": True for name in path_parameters},
     )
     for status, response in operation.get("responses", {}).items():
         headers = {f"method.response.header.{name}": False for name in response.get("headers", {})}
-        client.put_method_response(**where, statusCode=status, responseParameters=headers)
-    _integration(client, where, operation["x-amazon-apigateway-integration"])
+        client.put_method_response(**ids, statusCode=status, responseParameters=headers)
+    _integration(client, ids, operation["x-amazon-apigateway-integration"])
 
 
-def _integration(client: Any, where: Mapping[str, str], integration: Mapping[str, Any]) -> None:
-    given = {
+def _integration(client: Any, ids: Mapping[str, str], integration: Mapping[str, Any]) -> None:
+    attributes = {
         "type": integration["type"].upper(),
         "integrationHttpMethod": integration.get("httpMethod"),
         "uri": integration.get("uri"),
@@ -146,34 +144,34 @@ def _integration(client: Any, where: Mapping[str, str], integration: Mapping[str
         "contentHandling": integration.get("contentHandling"),
         "requestTemplates": integration.get("requestTemplates"),
     }
-    client.put_integration(**where, **{name: value for name, value in given.items() if value is not None})
+    client.put_integration(**ids, **{name: value for name, value in attributes.items() if value is not None})
     for pattern, response in integration.get("responses", {}).items():
         client.put_integration_response(
-            **where,
+            **ids,
             statusCode=response["statusCode"],
             responseParameters=response.get("responseParameters", {}),
             **({} if pattern == "default" else {"selectionPattern": pattern}),
         )
 
 
-def _pass_on(endpoint: str, path: str) -> Response:
-    """Send the request on. Its signature names our host and path, so it is signed anew."""
+def _forward(endpoint: str, path: str) -> Response:
+    """Forward the request. Its signature covers our host and path, so it is signed again."""
     url = f"{endpoint}/{path}" + (f"?{request.query_string.decode()}" if request.query_string else "")
     headers = {name: value for name, value in request.headers if name.lower() not in _OWN_HEADERS}
     signed = AWSRequest(request.method, url, headers, request.get_data())
     SigV4Auth(Credentials(ACCESS_KEY, SECRET_KEY), "apigateway", REGION).add_auth(signed)
     with requests.Session() as session:
-        session.trust_env = False  # no proxy of the machine
-        answer = session.request(request.method, url, headers=dict(signed.headers), data=signed.body, timeout=_TIMEOUT_S)
-    kept = [(name, value) for name, value in answer.headers.items() if name.lower() not in _HOP_HEADERS]
-    return Response(answer.content, answer.status_code, kept)
+        session.trust_env = False  # ignore the machine's proxy
+        upstream = session.request(request.method, url, headers=dict(signed.headers), data=signed.body, timeout=_TIMEOUT_S)
+    headers_to_forward = [(name, value) for name, value in upstream.headers.items() if name.lower() not in _HOP_HEADERS]
+    return Response(upstream.content, upstream.status_code, headers_to_forward)
 
 
-def _answer(api: Mapping[str, Any], status: int) -> Response:
-    """API Gateway's JSON of a REST API: times as seconds, no response metadata of the client we used."""
-    shown = {name: value for name, value in api.items() if name != "ResponseMetadata"}
-    if "createdDate" in shown:
-        shown["createdDate"] = int(shown["createdDate"].timestamp())
-    answer = jsonify(shown)
-    answer.status_code = status
-    return answer
+def _api_response(api: Mapping[str, Any], status: int) -> Response:
+    """API Gateway's JSON for a REST API: times in seconds, without the boto3 client's metadata."""
+    description = {name: value for name, value in api.items() if name != "ResponseMetadata"}
+    if "createdDate" in description:
+        description["createdDate"] = int(description["createdDate"].timestamp())
+    response = jsonify(description)
+    response.status_code = status
+    return response

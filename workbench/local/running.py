@@ -1,4 +1,4 @@
-"""What other commands know of the local world that runs: `.dropnote/world.json`, there as long as it does."""
+"""Describes the running local environment to other commands, in `.dropnote/environment.json`."""
 
 import contextlib
 import json
@@ -12,50 +12,50 @@ from urllib.parse import urlsplit
 from ..paths import STATE
 from .ministack import local_client
 
-FILE = "world.json"
+FILE = "environment.json"
 
 
 @dataclass(frozen=True, slots=True)
 class RunningEnvironment:
-    """A running world. The keys work with any S3 client, as root of an account that is only this process."""
+    """A running local environment. The keys work with any S3 client; they are those of the emulated account's root user."""
 
-    pid: int  # of the process that runs it: SIGTERM stops it
+    pid: int  # the process that runs it; SIGTERM stops it
     endpoint: str  # base URL of every AWS service
-    desk: str  # base URL of the inbox page and the Twilio double
+    server: str  # base URL of the inbox page and the Twilio double
     bucket: str
     region: str
     access_key: str
     secret_key: str
     stage: str
-    ledger: str  # the table's name
-    api: str | None  # base URL of the REST API: routes are below it
-    shop: str = ""  # base URL of a web server that can be broken, which a monitor looks at
-    deployed: str = ""  # the file in which Chalice lists what it deployed
+    ledger: str  # name of the table
+    api: str | None  # base URL of the REST API's routes
+    shop: str = ""  # base URL of the demo web server, which a monitor checks
+    deployed: str = ""  # Chalice's list of deployed resources
 
     def client(self, service: str) -> Any:
-        """A boto3 client of that service in this world."""
+        """A boto3 client for this environment."""
         return local_client(self.endpoint, service)
 
 
 def read_running(state: Path = STATE) -> RunningEnvironment | None:
-    """The world that runs, None when none does (a file left by one that was killed counts as none)."""
+    """The running environment, or None. A file that a killed process left behind is ignored."""
     try:
-        world = RunningEnvironment(**json.loads((state / FILE).read_text()))
+        running = RunningEnvironment(**json.loads((state / FILE).read_text()))
     except (OSError, ValueError, TypeError):
         return None
-    return world if _alive(world.pid) and _listens(world.endpoint) else None
+    return running if _alive(running.pid) and _listens(running.endpoint) else None
 
 
-def write_running(world: RunningEnvironment, state: Path = STATE) -> None:
-    """Tell others; they see the whole file or none."""
+def write_running(running: RunningEnvironment, state: Path = STATE) -> None:
+    """Publish the running environment. The file is written atomically."""
     state.mkdir(parents=True, exist_ok=True)
-    fresh = state / f"{FILE}.{world.pid}.new"
-    fresh.write_text(json.dumps(asdict(world), indent=1) + "\n")
+    fresh = state / f"{FILE}.{running.pid}.new"
+    fresh.write_text(json.dumps(asdict(running), indent=1) + "\n")
     fresh.replace(state / FILE)
 
 
 def remove_running(state: Path = STATE) -> None:
-    """It runs no more. Another process's file stays."""
+    """Remove this process's file, but not another process's."""
     with contextlib.suppress(OSError, ValueError, KeyError):
         if json.loads((state / FILE).read_text())["pid"] == os.getpid():
             (state / FILE).unlink()

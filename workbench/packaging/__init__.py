@@ -1,1 +1,1 @@
-"""What goes into the Lambda zip beside the code: compiled modules and templates, and the AWS services' descriptions."""
+"""Builds `vendor/`, which Chalice adds to the Lambda zip: compiled modules and templates, and botocore's data."""

@@ -1,9 +1,9 @@
-"""`make package`: what makes cold starts quick, in `vendor/`, which Chalice adds to the zip's root as it is: compiled code,
-compiled templates, and the descriptions of the AWS services we use.
+"""`make package`: fills `vendor/`, which Chalice adds to the zip's root, with compiled code, compiled templates and botocore's
+data for the AWS services we use. This makes cold starts faster.
 
-Lambda's disk is read-only: without this, each cold start compiles all it imports anew. The compiled files are checked
-against their sources when they are imported (PEP 552, hash-based .pyc files), so an outdated `vendor/` costs time and never
-runs old code. Only modules that a message really needs are compiled: the zip grows by a tenth.
+Lambda's disk is read-only, so without this each cold start compiles everything it imports. Python checks the compiled files
+against their sources on import (PEP 552, hash-based .pyc files): an outdated `vendor/` costs time but never runs old code.
+Only the modules that sending a message imports are compiled, so the zip grows by only 10 %.
 """
 
 import json
@@ -22,16 +22,15 @@ from pathlib import Path
 from jinja2 import TemplateError
 
 from chalicelib.platform import aws
-from chalicelib.rendering.renderer import environment
-from chalicelib.rendering.template_cache import CACHE_FOLDER, TemplateCache
+from chalicelib.rendering.templates import CACHE_FOLDER, TemplateCache, environment
 
 from ..deployment.config import read_stage
-from . import descriptions
+from . import botocore_data
 
-MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}  # Lambda's names and those of wheels
-GLIBC = ("2_28", "2_26", "2_17", "2_12", "2_5")  # of Lambda's Amazon Linux 2 and older
+MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}  # Lambda's names: wheels' names
+GLIBC = ("2_28", "2_26", "2_17", "2_12", "2_5")  # Amazon Linux 2 (Lambda) and older
 STAMP = "dropnote-vendor.json"
-_TRACER = Path(__file__).with_name("tracing.py")
+_TRACER = Path(__file__).with_name("import_trace.py")
 _TRACE_S = 60
 
 
@@ -40,43 +39,43 @@ class PackagingError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Built:
-    """What `vendor/` has now."""
+class BuildResult:
+    """What `vendor/` contains after a build."""
 
-    theirs: int  # modules of packages
-    ours: int
+    package_modules: int
+    app_modules: int
     bytes: int
 
 
-def build(project: Path, wheels: Path, arch: str) -> Built:
-    """Fill the project's `vendor/` from the wheels of that architecture, in a folder of their own.
+def build(project: Path, wheels: Path, arch: str) -> BuildResult:
+    """Fill the project's `vendor/` from a folder with the wheels of that architecture.
 
     Raises:
         PackagingError: a wheel is missing or broken, or the app does not load.
     """
     with tempfile.TemporaryDirectory(prefix="dropnote-package-") as temp:
-        site, made = Path(temp) / "site", Path(temp) / "vendor"
-        found = sorted(wheels.glob("*.whl"))
-        if not found:
-            raise PackagingError(f"There are no packages in {wheels}: run `make setup`.")
-        for wheel in found:
+        site, vendor = Path(temp) / "site", Path(temp) / "vendor"
+        wheel_files = sorted(wheels.glob("*.whl"))
+        if not wheel_files:
+            raise PackagingError(f"no packages in {wheels}; run `make setup`")
+        for wheel in wheel_files:
             zipfile.ZipFile(wheel).extractall(site)
-        imported = trace(project)
-        theirs = sum(_compile(site / name, made / name, name) for name in imported if (site / name).exists())
-        theirs += _compile_chalice(made)
-        ours = ["app.py", *(str(file.relative_to(project)) for file in sorted((project / "chalicelib").rglob("*.py")))]
-        for name in ours:
-            _compile(project / name, made / name, name)
-        _compile_templates(project / "chalicelib" / "templates", made / CACHE_FOLDER.name)
-        descriptions.write(made / aws.DATA.name)
-        (made / STAMP).write_text(json.dumps({"python": list(sys.version_info[:2]), "arch": arch}) + "\n")
-        size = sum(file.stat().st_size for file in made.rglob("*") if file.is_file())
-        _replace(project / "vendor", made)
-    return Built(theirs, len(ours), size)
+        imported = trace_imports(project)
+        package_modules = sum(_compile(site / name, vendor / name, name) for name in imported if (site / name).exists())
+        package_modules += _compile_chalice(vendor)
+        app_files = ["app.py", *(str(file.relative_to(project)) for file in sorted((project / "chalicelib").rglob("*.py")))]
+        for name in app_files:
+            _compile(project / name, vendor / name, name)
+        _compile_templates(project / "chalicelib" / "templates", vendor / CACHE_FOLDER.name)
+        botocore_data.write(vendor / aws.DATA_DIR.name)
+        (vendor / STAMP).write_text(json.dumps({"python": list(sys.version_info[:2]), "arch": arch}) + "\n")
+        size = sum(file.stat().st_size for file in vendor.rglob("*") if file.is_file())
+        _replace(project / "vendor", vendor)
+    return BuildResult(package_modules, len(app_files), size)
 
 
-def trace(project: Path) -> list[str]:
-    """The files, below a site-packages folder, of all that the app imports until a text and a mail have left.
+def trace_imports(project: Path) -> list[str]:
+    """The files, relative to site-packages, that the app imports to send a text and an e-mail.
 
     Raises:
         PackagingError: the app does not load.
@@ -88,18 +87,18 @@ def trace(project: Path) -> list[str]:
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     command = [sys.executable, str(_TRACER)]
-    done = subprocess.run(command, cwd=project, env=variables, capture_output=True, text=True, timeout=_TRACE_S, check=False)
-    if done.returncode != 0:
-        raise PackagingError(f"The app does not load: {(done.stderr.strip().splitlines() or ['it said nothing'])[-1]}")
-    found: list[str] = json.loads(done.stdout.splitlines()[-1])  # before it, what the bot logs
-    return found
+    result = subprocess.run(command, cwd=project, env=variables, capture_output=True, text=True, timeout=_TRACE_S, check=False)
+    if result.returncode != 0:
+        raise PackagingError(f"the app does not load: {(result.stderr.strip().splitlines() or ['no output'])[-1]}")
+    files: list[str] = json.loads(result.stdout.splitlines()[-1])  # the lines before it are the bot's log
+    return files
 
 
-def download(project: Path, arch: str, into: Path) -> None:
-    """Fetch the wheels that the zip has on that architecture.
+def download_wheels(project: Path, arch: str, into: Path) -> None:
+    """Download the wheels of the zip for another architecture.
 
     Raises:
-        PackagingError: pip could not.
+        PackagingError: pip failed.
     """
     machine, (major, minor) = MACHINES[arch], sys.version_info[:2]
     platforms = [f"--platform=manylinux_{glibc}_{machine}" for glibc in GLIBC] + [f"--platform=manylinux2014_{machine}"]
@@ -108,29 +107,29 @@ def download(project: Path, arch: str, into: Path) -> None:
         *("--implementation=cp", f"--python-version={major}.{minor}", f"--abi=cp{major}{minor}", *platforms),
         *("-r", str(project / "requirements.txt"), "-d", str(into)),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise PackagingError(f"The packages for {arch} could not be had: {(done.stderr.strip().splitlines() or ['?'])[-1]}")
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        raise PackagingError(f"could not download the packages for {arch}: {(result.stderr.strip().splitlines() or ['?'])[-1]}")
 
 
-def _compile(source: Path, beside: Path, shown: str) -> bool:
-    """Compile one file into the __pycache__ that goes with it; a file that is not Python is passed over."""
+def _compile(source: Path, module: Path, shown_name: str) -> bool:
+    """Compile a file into the __pycache__ beside `module`. False for a file that is not Python."""
     if source.suffix != ".py":
         return False
-    target = Path(cache_from_source(str(beside)))
+    target = Path(cache_from_source(str(module)))
     target.parent.mkdir(parents=True, exist_ok=True)
     mode = py_compile.PycInvalidationMode.CHECKED_HASH
-    py_compile.compile(str(source), str(target), shown, doraise=True, invalidation_mode=mode)
+    py_compile.compile(str(source), str(target), shown_name, doraise=True, invalidation_mode=mode)
     return True
 
 
-def _compile_chalice(made: Path) -> int:
-    """Chalice puts these two of its own files into each zip."""
+def _compile_chalice(vendor: Path) -> int:
+    """Compile the two files of its own that Chalice adds to each zip."""
     spec = find_spec("chalice")
     if spec is None or spec.origin is None:
-        raise PackagingError("Chalice is not installed: run `make setup`.")
+        raise PackagingError("Chalice is not installed; run `make setup`")
     names: Mapping[str, str] = {"__init__.py": "chalice/__init__.py", "app.py": "chalice/app.py"}
-    return sum(_compile(Path(spec.origin).with_name(file), made / name, name) for file, name in names.items())
+    return sum(_compile(Path(spec.origin).with_name(file), vendor / name, name) for file, name in names.items())
 
 
 def _compile_templates(templates: Path, into: Path) -> None:
@@ -139,7 +138,7 @@ def _compile_templates(templates: Path, into: Path) -> None:
         for name in jinja.list_templates():
             jinja.get_template(name)
     except (TemplateError, UnicodeDecodeError) as error:
-        raise PackagingError(f"A template cannot be compiled: {error}; .venv/bin/dropnote check tells which.") from error
+        raise PackagingError(f"a template cannot be compiled: {error}; run .venv/bin/dropnote check to see which") from error
 
 
 def _replace(old: Path, new: Path) -> None:

@@ -1,1 +1,1 @@
-"""`dropnote rehearse`: the whole life of a deployment on a fresh local account, by the commands a user types."""
+"""`dropnote rehearse`: runs a complete deployment on a fresh local account with the commands a user types. May import local."""

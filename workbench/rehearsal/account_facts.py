@@ -1,7 +1,7 @@
-"""What each step of a deployment should leave in an account, read back from it and held against the plan.
+"""Reads back what each step of a deployment leaves in the account, and compares it with what it should be.
 
-MiniStack 1.5.33 does not hold: a table's time to live, point-in-time recovery and encryption as CloudFormation sets them. All are
-looked for in the template instead, by name: see NOT_HELD.
+MiniStack 1.5.33 ignores a table's time to live, point-in-time recovery and encryption set by CloudFormation. These are looked up
+by name in the template instead: see NOT_IN_EMULATOR.
 """
 
 import json
@@ -11,131 +11,133 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from ..deployment.config import POLICIES, read_stage
-from ..deployment.finish import is_finished, retries_of
+from ..deployment.finish import is_finished, retries_for
 from ..deployment.setup import LOG_DAYS
-from .script import Script
+from .runner import Runner
 
-NOT_HELD = ("TimeToLiveSpecification", "PointInTimeRecoverySpecification", "SSESpecification")
+NOT_IN_EMULATOR = ("TimeToLiveSpecification", "PointInTimeRecoverySpecification", "SSESpecification")
 ALARMS = ("sweep-stopped", "sweep-fails", "watch-stopped", "watch-fails", "dead-events-wait")
 
 
-class Facts:
-    """Reads the account. `client` makes boto3 clients of it."""
+class AccountFacts:
+    """Facts about the account. `client` creates boto3 clients for it."""
 
-    def __init__(self, script: Script, client: Any, project: Path, stage: str) -> None:
-        self._script, self._client, self._project, self._stage = script, client, project, stage
+    def __init__(self, runner: Runner, client: Any, project: Path, stage: str) -> None:
+        self._runner, self._client, self._project, self._stage = runner, client, project, stage
 
     @property
     def variables(self) -> dict[str, str]:
-        """The environment of the stage's functions, by config.json."""
-        found: dict[str, str] = read_stage(self._project, self._stage)["environment_variables"]
-        return found
+        """The environment of the stage's functions in config.json."""
+        variables: dict[str, str] = read_stage(self._project, self._stage)["environment_variables"]
+        return variables
 
-    def set_up(self, secret: str) -> None:
-        """After `dropnote setup`."""
-        fact, stage, variables = self._script.fact, self._stage, self.variables
+    def after_setup(self, secret: str) -> None:
+        """Check the account after `dropnote setup`."""
+        fact, stage, variables = self._runner.fact, self._stage, self.variables
         for name in ("ledger", "counters"):
             table = self._client("dynamodb").describe_table(TableName=f"dropnote-{stage}-{name}")["Table"]
-            fact(f"table {name} is billed on demand", table["BillingModeSummary"]["BillingMode"], "PAY_PER_REQUEST")
-            stream = "NEW_AND_OLD_IMAGES" if name == "ledger" else None
-            fact(f"table {name}: its stream", table.get("StreamSpecification", {}).get("StreamViewType"), stream)
+            fact(f"table {name}: billed on demand", table["BillingModeSummary"]["BillingMode"], "PAY_PER_REQUEST")
+            view = "NEW_AND_OLD_IMAGES" if name == "ledger" else None
+            fact(f"table {name}: stream", table.get("StreamSpecification", {}).get("StreamViewType"), view)
         template = (self._project / "resources.yaml").read_text()
-        for name in NOT_HELD:
-            fact(f"both tables have {name} (in the template: the local AWS does not hold it)", template.count(f"{name}:"), 2)
-        fact("the dead-event queue keeps for 14 days", self._queue("dead-events").get("MessageRetentionPeriod"), "1209600")
-        there = {each["AlarmName"] for each in self._client("cloudwatch").describe_alarms()["MetricAlarms"]}
-        fact("the alarms on the bot itself", there, {f"dropnote-{stage}-{name}" for name in ALARMS})
-        owners = self._client("sns").list_subscriptions()["Subscriptions"]
-        fact("the owner is subscribed to them", [each["Protocol"] for each in owners], ["email"])
+        for name in NOT_IN_EMULATOR:
+            fact(f"both tables have {name} (in the template, because the emulator ignores it)", template.count(f"{name}:"), 2)
+        retention = self._queue("dead-events").get("MessageRetentionPeriod")
+        fact("the dead-letter queue keeps events for 14 days", retention, "1209600")
+        alarms = {alarm["AlarmName"] for alarm in self._client("cloudwatch").describe_alarms()["MetricAlarms"]}
+        fact("the bot's own alarms exist", alarms, {f"dropnote-{stage}-{name}" for name in ALARMS})
+        subscriptions = self._client("sns").list_subscriptions()["Subscriptions"]
+        fact("the owner is subscribed to the alarms", [subscription["Protocol"] for subscription in subscriptions], ["email"])
         prefix = variables["DROPNOTE_SECRETS"]
-        kept = self._client("ssm").get_parameters_by_path(Path=prefix, WithDecryption=True)["Parameters"]
-        kinds = {each["Name"].removeprefix(prefix): each["Type"] for each in kept}
-        fact("secrets are SecureStrings", kinds.get("twilio-auth-token", "SecureString"), "SecureString")
-        written = [file for file in self._project.rglob("*") if file.is_file() and ".dropnote" not in file.parts]
-        fact("no file has a secret in it", [str(file) for file in written if secret.encode() in file.read_bytes()], [])
-        fact("config.json has the stage's names", variables.get("DROPNOTE_LEDGER"), f"dropnote-{stage}-ledger")
+        parameters = self._client("ssm").get_parameters_by_path(Path=prefix, WithDecryption=True)["Parameters"]
+        types = {parameter["Name"].removeprefix(prefix): parameter["Type"] for parameter in parameters}
+        fact("secrets are SecureStrings", types.get("twilio-auth-token", "SecureString"), "SecureString")
+        files = [file for file in self._project.rglob("*") if file.is_file() and ".dropnote" not in file.parts]
+        fact("no file contains a secret", [str(file) for file in files if secret.encode() in file.read_bytes()], [])
+        fact("config.json has the names of the stage's resources", variables.get("DROPNOTE_LEDGER"), f"dropnote-{stage}-ledger")
         fact("config.json has the ledger's stream", variables.get("DROPNOTE_STREAM"), self._stream())
 
-    def deployed(self) -> None:
-        """After `chalice deploy`."""
-        fact, settings = self._script.fact, read_stage(self._project, self._stage)
+    def after_deploy(self) -> None:
+        """Check the account after `chalice deploy`."""
+        fact, settings = self._runner.fact, read_stage(self._project, self._stage)
         policies = {file.stem: file for file in (self._project / ".chalice" / POLICIES / self._stage).glob("*.json")}
         functions = self.functions()
-        fact("every function with a policy is there, and no other", set(functions), set(policies))
-        fact("each has a role of its own", len({each["Role"] for each in functions.values()}), len(functions))
-        for name, each in functions.items():
-            role = each["Role"].rpartition("/")[2]
-            there = self._client("iam").get_role_policy(RoleName=role, PolicyName=role)["PolicyDocument"]
-            fact(f"{name}: its policy, environment, time and memory",
-                (there, each["Environment"]["Variables"], each["Timeout"], each["MemorySize"]),
+        fact("exactly the functions with a policy exist", set(functions), set(policies))
+        fact("each function has its own role", len({function["Role"] for function in functions.values()}), len(functions))
+        for name, function in functions.items():
+            role = function["Role"].rpartition("/")[2]
+            policy = self._client("iam").get_role_policy(RoleName=role, PolicyName=role)["PolicyDocument"]
+            fact(f"{name}: policy, environment, timeout and memory",
+                (policy, function["Environment"]["Variables"], function["Timeout"], function["MemorySize"]),
                 (json.loads(policies[name].read_text()), settings["environment_variables"], 60, settings["lambda_memory_size"]),
             )  # fmt: skip
         groups = self._client("logs").describe_log_groups(logGroupNamePrefix=f"/aws/lambda/dropnote-{self._stage}")["logGroups"]
-        kept = {each["logGroupName"].rpartition("/")[2]: each.get("retentionInDays") for each in groups}
-        wanted_logs = {each["FunctionName"]: LOG_DAYS for each in functions.values()}
-        fact(f"each function's log forgets after {LOG_DAYS} days", kept, wanted_logs)
+        retention = {group["logGroupName"].rpartition("/")[2]: group.get("retentionInDays") for group in groups}
+        expected = {function["FunctionName"]: LOG_DAYS for function in functions.values()}
+        fact(f"each function's log expires after {LOG_DAYS} days", retention, expected)
         bucket = self.variables["UPLOAD_BUCKET"]
-        told = self._client("s3").get_bucket_notification_configuration(Bucket=bucket)
-        uploads = [each["FunctionArn"] for name, each in functions.items() if name.startswith("upload_")]
-        entries = [each["LambdaFunctionArn"] for each in told.get("LambdaFunctionConfigurations", ())]
-        fact("the bucket tells its function", entries and entries[0] in uploads)
-        fact("the bucket still tells EventBridge", "EventBridgeConfiguration" in told)
-        for name, wanted in (("sweep", "rate(1 minute)"), ("watch", "rate(1 minute)"), ("upload_events", None)):
+        notifications = self._client("s3").get_bucket_notification_configuration(Bucket=bucket)
+        uploads = [function["FunctionArn"] for name, function in functions.items() if name.startswith("upload_")]
+        notified = [entry["LambdaFunctionArn"] for entry in notifications.get("LambdaFunctionConfigurations", ())]
+        fact("the bucket notifies its function", notified and notified[0] in uploads)
+        fact("the bucket still notifies EventBridge", "EventBridgeConfiguration" in notifications)
+        for name, schedule in (("sweep", "rate(1 minute)"), ("watch", "rate(1 minute)"), ("upload_events", None)):
             (rule,) = self._rules(functions[name]["FunctionArn"])
-            fact(f"{name} is bound to the bus and on", (rule.get("ScheduleExpression"), rule["State"]), (wanted, "ENABLED"))
-
-    def finished(self, url: str) -> None:
-        """After `dropnote finish`."""
-        fact, client = self._script.fact, self._client("lambda")
-        queue = self._queue("dead-events")["QueueArn"]
-        for name, each in self.functions().items():
-            if not (wanted := retries_of(name)):
-                continue
-            told = client.get_function_event_invoke_config(FunctionName=each["FunctionArn"])
-            dead = told.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
-            found = (told["MaximumRetryAttempts"], told["MaximumEventAgeInSeconds"], dead)
             fact(
-                f"{name}: retries, age, dead events", found, (wanted.attempts, wanted.event_age_s, queue if wanted.keep else None)
+                f"{name}: its EventBridge rule is enabled", (rule.get("ScheduleExpression"), rule["State"]), (schedule, "ENABLED")
             )
-        (mapping,) = client.list_event_source_mappings(FunctionName=f"dropnote-{self._stage}-count")["EventSourceMappings"]
-        fact("count: bound to the ledger's stream", (mapping["EventSourceArn"], mapping["State"]), (self._stream(), "Enabled"))
-        fact("count: filter, retries, age, each record's fate", is_finished(mapping))
-        value = self._client("ssm").get_parameter(Name=f"/dropnote/{self._stage}/public-url")["Parameter"]["Value"]
-        fact("Twilio will be told the public URL", value, url)
 
-    def removed(self, *, tables: bool) -> None:
-        """After `dropnote remove`."""
-        fact, client, stage = self._script.fact, self._client, self._stage
-        fact("no function is left", set(self.functions()), set())
-        bound = client("lambda").list_event_source_mappings()["EventSourceMappings"]
-        fact("no stream or queue is bound any more", [each["EventSourceArn"] for each in bound], [])
+    def after_finish(self, url: str) -> None:
+        """Check the account after `dropnote finish`."""
+        fact, client = self._runner.fact, self._client("lambda")
+        queue = self._queue("dead-events")["QueueArn"]
+        for name, function in self.functions().items():
+            if not (retries := retries_for(name)):
+                continue
+            config = client.get_function_event_invoke_config(FunctionName=function["FunctionArn"])
+            destination = config.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
+            actual = (config["MaximumRetryAttempts"], config["MaximumEventAgeInSeconds"], destination)
+            expected = (retries.attempts, retries.event_age_s, queue if retries.dead_letter else None)
+            fact(f"{name}: retries, event age and dead-letter queue", actual, expected)
+        (mapping,) = client.list_event_source_mappings(FunctionName=f"dropnote-{self._stage}-count")["EventSourceMappings"]
+        fact("count: reads the ledger's stream", (mapping["EventSourceArn"], mapping["State"]), (self._stream(), "Enabled"))
+        fact("count: filter, retries, record age and failures per record", is_finished(mapping))
+        value = self._client("ssm").get_parameter(Name=f"/dropnote/{self._stage}/public-url")["Parameter"]["Value"]
+        fact("the public URL for Twilio is stored", value, url)
+
+    def after_removal(self, *, tables: bool) -> None:
+        """Check the account after `dropnote remove`."""
+        fact, client, stage = self._runner.fact, self._client, self._stage
+        fact("no functions remain", set(self.functions()), set())
+        mappings = client("lambda").list_event_source_mappings()["EventSourceMappings"]
+        fact("no stream or queue triggers remain", [mapping["EventSourceArn"] for mapping in mappings], [])
         roles = [role["RoleName"] for role in client("iam").list_roles()["Roles"]]
-        fact("no role is left", [name for name in roles if name.startswith(f"dropnote-{stage}")], [])
+        fact("no roles remain", [name for name in roles if name.startswith(f"dropnote-{stage}")], [])
         rules = [rule["Name"] for rule in client("events").list_rules()["Rules"]]
-        fact("no rule of the bus is left", [name for name in rules if name.startswith(f"dropnote-{stage}")], [])
-        told = client("s3").get_bucket_notification_configuration(Bucket=self.variables["UPLOAD_BUCKET"])
-        fact("the bucket tells no function any more", told.get("LambdaFunctionConfigurations", []), [])
-        fact("no REST API is left", client("apigateway").get_rest_apis()["items"], [])
-        left = client("ssm").get_parameters_by_path(Path=f"/dropnote/{stage}/")["Parameters"]
-        fact("no secret is left", [each["Name"] for each in left], [])
-        fact("no queue is left", client("sqs").list_queues(QueueNamePrefix=f"dropnote-{stage}-dead").get("QueueUrls", []), [])
-        fact("no alarm is left", client("cloudwatch").describe_alarms()["MetricAlarms"], [])
+        fact("no EventBridge rules remain", [name for name in rules if name.startswith(f"dropnote-{stage}")], [])
+        notifications = client("s3").get_bucket_notification_configuration(Bucket=self.variables["UPLOAD_BUCKET"])
+        fact("the bucket notifies no function", notifications.get("LambdaFunctionConfigurations", []), [])
+        fact("no REST API remains", client("apigateway").get_rest_apis()["items"], [])
+        parameters = client("ssm").get_parameters_by_path(Path=f"/dropnote/{stage}/")["Parameters"]
+        fact("no secrets remain", [parameter["Name"] for parameter in parameters], [])
+        fact("no queue remains", client("sqs").list_queues(QueueNamePrefix=f"dropnote-{stage}-dead").get("QueueUrls", []), [])
+        fact("no alarms remain", client("cloudwatch").describe_alarms()["MetricAlarms"], [])
         groups = client("logs").describe_log_groups(logGroupNamePrefix=f"/aws/lambda/dropnote-{stage}")["logGroups"]
-        fact("no log is left", [each["logGroupName"] for each in groups], [])
-        there = [name for name in client("dynamodb").list_tables()["TableNames"] if name.startswith(f"dropnote-{stage}")]
-        kept = [] if tables else [f"dropnote-{stage}-counters", f"dropnote-{stage}-ledger"]
-        fact("the tables are gone" if tables else "the tables are left, as it said", sorted(there), kept)
-        fact("no policy is left", (self._project / ".chalice" / POLICIES / stage).exists(), wanted=False)
+        fact("no log groups remain", [group["logGroupName"] for group in groups], [])
+        existing = [name for name in client("dynamodb").list_tables()["TableNames"] if name.startswith(f"dropnote-{stage}")]
+        expected = [] if tables else [f"dropnote-{stage}-counters", f"dropnote-{stage}-ledger"]
+        fact("the tables are deleted" if tables else "the tables are kept, as announced", sorted(existing), expected)
+        fact("no policy files remain", (self._project / ".chalice" / POLICIES / stage).exists(), expected=False)
 
     def functions(self) -> dict[str, dict[str, Any]]:
-        """The stage's functions by their handlers' names."""
-        begin = f"dropnote-{self._stage}"
+        """The stage's functions by the name of their handler."""
+        prefix = f"dropnote-{self._stage}"
         pages = self._client("lambda").get_paginator("list_functions").paginate()
-        found = (each for page in pages for each in page["Functions"] if each["FunctionName"].startswith(begin))
-        return {each["FunctionName"][len(begin) + 1 :] or "api_handler": each for each in found}
+        functions = (function for page in pages for function in page["Functions"] if function["FunctionName"].startswith(prefix))
+        return {function["FunctionName"][len(prefix) + 1 :] or "api_handler": function for function in functions}
 
     def _stream(self) -> str:
-        """The stream of the ledger that is there."""
+        """The ARN of the ledger's current stream."""
         table = self._client("dynamodb").describe_table(TableName=f"dropnote-{self._stage}-ledger")["Table"]
         return str(table["LatestStreamArn"])
 
@@ -149,5 +151,5 @@ class Facts:
             url = queues.get_queue_url(QueueName=f"dropnote-{self._stage}-{name}")["QueueUrl"]
         except ClientError:
             return {}
-        found: dict[str, str] = queues.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
-        return found
+        attributes: dict[str, str] = queues.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+        return attributes

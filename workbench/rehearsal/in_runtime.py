@@ -1,4 +1,4 @@
-"""The very zip that was uploaded, unpacked and run in AWS's own runtime, each function as its role and with its environment."""
+"""Runs the uploaded zip in AWS's own Lambda runtime: each function with its role's credentials and its environment."""
 
 import hashlib
 import io
@@ -17,51 +17,51 @@ from chalicelib.domain.event import Event, Kind
 from chalicelib.domain.people import Channel
 from chalicelib.platform.clock import utc_now
 from chalicelib.policy import outcome
-from chalicelib.store.rows import Item, item_of_delivery
+from chalicelib.store.rows import Item, delivery_to_item
 
 from ..local.lambda_runtime import Call, LambdaRuntime
 from ..local.local_account import LocalAccount
 from ..reports.cost import Work, billed_ms, cost_per_million, read_prices
-from .script import Script
+from .runner import Runner
 
-WARM = 5  # calls after the first
+WARM_CALLS = 5  # after the first
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """What one function took."""
+class FunctionMeasurement:
+    """Time and memory of one function."""
 
     function: str
     memory_mb: int
     init_ms: float
-    first_ms: float  # start and first call
+    first_ms: float  # first call, start included
     warm_ms: float
     warm_cpu_ms: float
     peak_mb: float
 
     @property
     def billed_ms(self) -> int:
-        """A warm call, as modelled."""
+        """Billed time of a warm call, modelled."""
         return billed_ms(self.warm_ms, self.warm_cpu_ms, self.memory_mb)
 
     @property
     def per_million(self) -> float:
-        """Dollars for a million warm calls, Lambda alone, as modelled."""
+        """Dollars for a million warm calls, Lambda only, modelled."""
         return cost_per_million(Work(self.warm_ms, self.warm_cpu_ms), self.memory_mb, read_prices()).lambda_
 
 
 def measure(
-    account: LocalAccount, project: Path, functions: Mapping[str, Mapping[str, Any]], person: str, script: Script
-) -> list[Measured]:
-    """Run every function: once cold, then warm."""
+    account: LocalAccount, project: Path, functions: Mapping[str, Mapping[str, Any]], person: str, runner: Runner
+) -> list[FunctionMeasurement]:
+    """Call every function: first cold, then warm."""
     first = next(iter(functions.values()))
     package = _package(project, first["CodeSha256"])
-    script.fact("all functions run the zip that this checkout made", {each["CodeSha256"] for each in functions.values()},
-        {first["CodeSha256"]} if package else set())  # fmt: skip
+    runner.fact("all functions run the zip built from this checkout",
+        {function["CodeSha256"] for function in functions.values()}, {first["CodeSha256"]} if package else set())  # fmt: skip
     folder = project.parent / "package"
     zipfile.ZipFile(io.BytesIO(package)).extractall(folder)
     before = _files(folder)
-    found = []
+    measurements = []
     for name, function in functions.items():
         calls: list[Call] = []
         runtime = LambdaRuntime(
@@ -73,18 +73,20 @@ def measure(
             function=function["FunctionName"],
         )
         with runtime:
-            calls += (runtime.invoke(_payload(name, function, person)) for _ in range(1 + WARM))
-        script.fact(f"{name} answers", [call.error for call in calls if call.error], [])
-        warm = sorted(calls[1:], key=lambda call: call.cpu_ms)[WARM // 2]
-        found.append(
-            Measured(name, function["MemorySize"], runtime.init_ms, calls[0].wall_ms, warm.wall_ms, warm.cpu_ms, runtime.peak_mb)
+            calls += (runtime.invoke(_payload(name, function, person)) for _ in range(1 + WARM_CALLS))
+        runner.fact(f"{name}: every call succeeds", [call.error for call in calls if call.error], [])
+        warm = sorted(calls[1:], key=lambda call: call.cpu_ms)[WARM_CALLS // 2]
+        measurements.append(
+            FunctionMeasurement(
+                name, function["MemorySize"], runtime.init_ms, calls[0].wall_ms, warm.wall_ms, warm.cpu_ms, runtime.peak_mb
+            )
         )
-    script.fact("nothing was written beside the code", _files(folder) - before, set())
-    return found
+    runner.fact("no function wrote files next to the code", _files(folder) - before, set())
+    return measurements
 
 
 def _package(project: Path, sha256: str) -> bytes:
-    """The zip of that hash among those that Chalice keeps; b"" where there is none."""
+    """The zip with this hash from Chalice's deployments folder; b"" if it is not there."""
     for file in (project / ".chalice" / "deployments").glob("*.zip"):
         if b64encode(hashlib.sha256(content := file.read_bytes()).digest()).decode() == sha256:
             return content
@@ -96,25 +98,25 @@ def _files(folder: Path) -> set[str]:
 
 
 def _credentials(account: LocalAccount, role: str) -> dict[str, str]:
-    told = account.client("sts").assume_role(RoleArn=role, RoleSessionName="rehearsal")["Credentials"]
+    credentials = account.client("sts").assume_role(RoleArn=role, RoleSessionName="rehearsal")["Credentials"]
     return {
         "AWS_ENDPOINT_URL": account.ministack.endpoint,
-        "AWS_ACCESS_KEY_ID": told["AccessKeyId"],
-        "AWS_SECRET_ACCESS_KEY": told["SecretAccessKey"],
-        "AWS_SESSION_TOKEN": told["SessionToken"],
+        "AWS_ACCESS_KEY_ID": credentials["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": credentials["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": credentials["SessionToken"],
     }
 
 
 def _sent(person: str) -> Item:
-    """The row of a text that was just accepted."""
+    """The row of a text that Twilio just accepted."""
     id_, now = uuid.uuid4().hex, utc_now()
-    event, until = Event(Kind.TEST, id_, now), now + timedelta(hours=1)
-    begun = Delivery(id_, event, "test", person, Channel.SMS, created_at=now, expires_at=until, segments=1)
-    return item_of_delivery(outcome.sent(begun, Receipt("rehearsed"), now))
+    event, expires_at = Event(Kind.TEST, id_, now), now + timedelta(hours=1)
+    delivery = Delivery(id_, event, "test", person, Channel.SMS, created_at=now, expires_at=expires_at, segments=1)
+    return delivery_to_item(outcome.mark_sent(delivery, Receipt("rehearsed"), now))
 
 
 def _payload(name: str, function: Mapping[str, Any], person: str) -> object:
-    """Something that the function has work with."""
+    """A payload that the function processes completely."""
     bucket = function["Environment"]["Variables"]["UPLOAD_BUCKET"]
     object_ = {"key": f"rehearsal/second/{uuid.uuid4()}.pdf", "size": 9, "eTag": "0", "sequencer": uuid.uuid4().hex[:18].upper()}
     record = {"eventVersion": "2.1", "eventSource": "aws:s3", "awsRegion": "us-east-1", "eventTime": "2026-11-23T12:00:00.000Z",

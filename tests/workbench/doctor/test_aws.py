@@ -1,4 +1,4 @@
-"""What the doctor finds about the functions, and what they live on: in a MiniStack, over HTTP."""
+"""The doctor's checks of the functions and what they depend on, against MiniStack over HTTP."""
 
 import io
 import json
@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from chalicelib.platform.clock import utc_now
-from tests.workbench.doctor.unhealthy_stages import Patient, a_patient, package
+from tests.workbench.doctor.unhealthy_stages import UnhealthyStage, package, unhealthy_stage
 from workbench.deployment.config import read_stage
 from workbench.deployment.finish import finish_functions
-from workbench.doctor.deployed import differing
+from workbench.doctor.deployed import differing_files
 from workbench.doctor.model import State
 from workbench.local.ministack import MiniStack
 from workbench.paths import PROJECT
@@ -25,47 +25,48 @@ PROD = read_stage(PROJECT, "prod")["environment_variables"]
 
 
 @pytest.fixture
-def patient(ministack: MiniStack, tmp_path: Path) -> Iterator[Patient]:
-    with a_patient(ministack, tmp_path) as made:
-        yield made
+def stage(ministack: MiniStack, tmp_path: Path) -> Iterator[UnhealthyStage]:
+    with unhealthy_stage(ministack, tmp_path) as stage:
+        yield stage
 
 
 @pytest.fixture
-def deployed(patient: Patient) -> Patient:
-    """Three functions with what this checkout has, listed as Chalice lists them, and finished."""
+def deployed(stage: UnhealthyStage) -> UnhealthyStage:
+    """Three functions with this checkout's code, listed in Chalice's file and finished."""
     zipped = package()
-    list_as_chalice(patient, [patient.function(handler, zipped, PROD) for handler in HANDLERS])
-    finish_functions(patient.ministack.client("lambda"), patient.account.resources() or [], DEAD)
-    return patient
+    write_deployed_file(stage, [stage.function(handler, zipped, PROD) for handler in HANDLERS])
+    finish_functions(stage.ministack.client("lambda"), stage.account.resources() or [], DEAD)
+    return stage
 
 
-def list_as_chalice(patient: Patient, functions: list[dict[str, Any]]) -> None:
+def write_deployed_file(stage: UnhealthyStage, functions: list[dict[str, Any]]) -> None:
+    """Write the functions into Chalice's list of deployed resources."""
     resources = [
         {
             "resource_type": "lambda_function",
-            "name": each["FunctionName"].removeprefix("dropnote-prod-"),
-            "lambda_arn": each["FunctionArn"],
+            "name": function["FunctionName"].removeprefix("dropnote-prod-"),
+            "lambda_arn": function["FunctionArn"],
         }
-        for each in functions
+        for function in functions
     ]
-    patient.account.listed.write_text(json.dumps({"resources": resources}))
+    stage.account.deployed_file.write_text(json.dumps({"resources": resources}))
 
 
 @pytest.mark.parametrize("check", ["functions", "orphans", "package", "environment", "retries"])
-def test_stage_just_deployed_and_finished_is_well(deployed: Patient, check: str) -> None:
-    assert deployed.found(check) == ""
+def test_deployed_and_finished_stage_has_no_findings(deployed: UnhealthyStage, check: str) -> None:
+    assert deployed.findings(check) == ""
 
 
-def test_stage_that_is_not_deployed_is_said(patient: Patient) -> None:
-    assert "make deploy STAGE=prod" in patient.found("functions")
+def test_stage_without_functions_is_reported(stage: UnhealthyStage) -> None:
+    assert "make deploy STAGE=prod" in stage.findings("functions")
 
 
-def test_function_that_is_gone_is_named(deployed: Patient) -> None:
+def test_missing_function_is_named(deployed: UnhealthyStage) -> None:
     deployed.ministack.client("lambda").delete_function(FunctionName="dropnote-prod-sweep")
-    assert "no longer there: sweep" in deployed.found("functions")
+    assert "Deployed functions are missing: sweep." in deployed.findings("functions")
 
 
-def test_function_of_a_renamed_handler_is_found(deployed: Patient) -> None:
+def test_function_of_a_renamed_handler_is_found(deployed: UnhealthyStage) -> None:
     deployed.function("upload_old_bucket", package())
     deployed.ministack.client("lambda").create_function(
         FunctionName="dropnote-production-other",
@@ -74,28 +75,28 @@ def test_function_of_a_renamed_handler_is_found(deployed: Patient) -> None:
         Handler="app.handler",
         Code={"ZipFile": package()},
     )
-    told = deployed.found("orphans")
-    assert "aws lambda delete-function --function-name dropnote-prod-upload_old_bucket" in told
-    assert "production" not in told
+    findings = deployed.findings("orphans")
+    assert "aws lambda delete-function --function-name dropnote-prod-upload_old_bucket" in findings
+    assert "production" not in findings
 
 
-def test_orphans_cannot_be_told_where_another_machine_deployed(deployed: Patient) -> None:
-    deployed.account.listed.unlink()
-    assert "another machine deployed this stage" in deployed.found("orphans")
+def test_functions_of_renamed_handlers_are_unknown_if_another_machine_deployed(deployed: UnhealthyStage) -> None:
+    deployed.account.deployed_file.unlink()
+    assert "another machine deployed this stage" in deployed.findings("orphans")
 
 
-def test_settings_newer_than_what_is_deployed_are_named(patient: Patient) -> None:
-    patient.function("sweep", package({"chalicelib/dropnote.toml": "[bot]", "chalicelib/gone.py": ""}))
-    told = patient.found("package")
-    assert "another version than this checkout has of chalicelib/dropnote.toml, chalicelib/gone.py." in told
+def test_files_that_differ_from_the_deployed_package_are_named(stage: UnhealthyStage) -> None:
+    stage.function("sweep", package({"chalicelib/dropnote.toml": "[bot]", "chalicelib/gone.py": ""}))
+    findings = stage.findings("package")
+    assert "another version of chalicelib/dropnote.toml, chalicelib/gone.py than this checkout." in findings
 
 
-def test_deploy_that_broke_off_is_noticed(deployed: Patient) -> None:
+def test_interrupted_deploy_is_found(deployed: UnhealthyStage) -> None:
     deployed.function("resend", package({"app.py": "# new"}))
-    assert "a deploy broke off" in deployed.found("package")
+    assert "a deploy was interrupted" in deployed.findings("package")
 
 
-def test_compiled_files_are_no_difference(tmp_path: Path) -> None:
+def test_compiled_files_are_not_compared(tmp_path: Path) -> None:
     for name in ("app.py", "chalicelib/one.py", "chalicelib/__pycache__/one.pyc"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("1")
@@ -103,136 +104,134 @@ def test_compiled_files_are_no_difference(tmp_path: Path) -> None:
     with zipfile.ZipFile(zipped, "w") as archive:
         for name in ("app.py", "chalicelib/one.py", "chalicelib/one.pyc", "jinja2/__init__.py"):
             archive.writestr(name, "1")
-        assert differing(tmp_path, archive) == []
+        assert differing_files(tmp_path, archive) == []
         (tmp_path / "chalicelib/two.toml").write_text("2")
-        assert differing(tmp_path, archive) == ["chalicelib/two.toml"]
+        assert differing_files(tmp_path, archive) == ["chalicelib/two.toml"]
 
 
-def test_environment_that_differs_is_named_without_its_values(deployed: Patient) -> None:
+def test_differing_variables_are_named_without_their_values(deployed: UnhealthyStage) -> None:
     deployed.ministack.client("lambda").update_function_configuration(
         FunctionName="dropnote-prod-sweep", Environment={"Variables": {**PROD, "UPLOAD_BUCKET": "elsewhere"}}
     )
-    told = deployed.found("environment")
-    assert "UPLOAD_BUCKET" in told
-    assert "elsewhere" not in told
-    assert PROD["UPLOAD_BUCKET"] not in told
+    findings = deployed.findings("environment")
+    assert "UPLOAD_BUCKET" in findings
+    assert "elsewhere" not in findings
+    assert PROD["UPLOAD_BUCKET"] not in findings
 
 
-def test_deploy_without_finish_is_found(patient: Patient) -> None:
-    patient.function("upload_acme_drops", package())
-    told = patient.found("retries")
-    assert "upload_acme_drops" in told
-    assert "dropnote finish --stage prod" in told
+def test_deploy_without_finish_is_found(stage: UnhealthyStage) -> None:
+    stage.function("upload_acme_drops", package())
+    findings = stage.findings("retries")
+    assert "upload_acme_drops" in findings
+    assert "dropnote finish --stage prod" in findings
 
 
-def test_queue_without_fates_is_found(deployed: Patient) -> None:
+def test_queue_without_per_message_failures_is_found(deployed: UnhealthyStage) -> None:
     arn = deployed.function("upload_queue", package())["FunctionArn"]
     deployed.ministack.client("lambda").create_event_source_mapping(FunctionName=arn, EventSourceArn=DEAD)
-    assert "the queue of dropnote-prod-upload_queue" in deployed.found("retries")
+    assert "the queue of dropnote-prod-upload_queue" in deployed.findings("retries")
 
 
-def listen(deployed: Patient, stream: str = "") -> str:
-    """Bind the function that counts, to the ledger's stream; gives the mapping's id."""
-    there = deployed.ministack.client("dynamodb").describe_table(TableName="dropnote-prod-ledger")["Table"]["LatestStreamArn"]
+def connect_stream(deployed: UnhealthyStage, stream: str = "") -> str:
+    """Connect the counting function to a stream, by default the ledger's. The mapping's id."""
+    current = deployed.ministack.client("dynamodb").describe_table(TableName="dropnote-prod-ledger")["Table"]["LatestStreamArn"]
     function = deployed.function("count", package())["FunctionArn"]
-    made = deployed.ministack.client("lambda").create_event_source_mapping(
-        FunctionName=function, EventSourceArn=stream or there, StartingPosition="LATEST"
+    mapping = deployed.ministack.client("lambda").create_event_source_mapping(
+        FunctionName=function, EventSourceArn=stream or current, StartingPosition="LATEST"
     )
-    return str(made["UUID"])
+    return str(mapping["UUID"])
 
 
-def test_stream_that_nothing_reads_is_found(deployed: Patient) -> None:
-    told = deployed.found("counting")
-    assert "no budget is held: nothing listens to its stream" in told
-    assert "dropnote setup --stage prod, then chalice deploy --stage prod" in told
-    listen(deployed)
-    assert deployed.found("counting") == ""
+def test_stream_that_nothing_reads_is_found(deployed: UnhealthyStage) -> None:
+    findings = deployed.findings("counting")
+    assert "budgets are not enforced: no function reads its stream" in findings
+    assert "dropnote setup --stage prod, then chalice deploy --stage prod" in findings
+    connect_stream(deployed)
+    assert deployed.findings("counting") == ""
 
 
-def test_stream_without_its_filter_is_found(deployed: Patient) -> None:
-    listen(deployed)
-    assert "the stream of dropnote-prod-count" in deployed.found("retries")
+def test_stream_without_its_filter_is_found(deployed: UnhealthyStage) -> None:
+    connect_stream(deployed)
+    assert "the stream of dropnote-prod-count" in deployed.findings("retries")
 
 
-def test_stream_of_a_table_that_is_gone_is_found(deployed: Patient) -> None:
-    mapping = listen(
+def test_stream_of_a_deleted_table_is_found(deployed: UnhealthyStage) -> None:
+    mapping = connect_stream(
         deployed, "arn:aws:dynamodb:us-east-1:000000000000:table/dropnote-prod-ledger/stream/2020-01-01T00:00:00.000"
     )
-    told = deployed.found("counting")
-    assert "the stream of a table that is gone" in told
-    assert f"aws lambda delete-event-source-mapping --uuid {mapping}" in told
+    findings = deployed.findings("counting")
+    assert "the stream of a table that was deleted" in findings
+    assert f"aws lambda delete-event-source-mapping --uuid {mapping}" in findings
 
 
-def test_stream_that_is_switched_off_is_found(deployed: Patient) -> None:
-    mapping = listen(deployed)
+def test_disabled_stream_trigger_is_found(deployed: UnhealthyStage) -> None:
+    mapping = connect_stream(deployed)
     deployed.ministack.client("lambda").update_event_source_mapping(UUID=mapping, Enabled=False)
-    assert f"--uuid {mapping} --enabled" in deployed.found("counting")
+    assert f"--uuid {mapping} --enabled" in deployed.findings("counting")
 
 
-def test_overwritten_bucket_notification_is_found(deployed: Patient) -> None:
+def test_overwritten_bucket_notification_is_found(deployed: UnhealthyStage) -> None:
     s3, ours = deployed.ministack.client("s3"), "arn:aws:lambda:us-east-1:000000000000:function:dropnote-prod-upload_acme_drops"
-    assert "The bucket acme-drops, which a rule names, does not exist" in deployed.found("buckets")
+    assert "The bucket acme-drops, which a rule uses, does not exist" in deployed.findings("buckets")
     s3.create_bucket(Bucket="acme-drops")
-    told = {"LambdaFunctionConfigurations": [{"LambdaFunctionArn": ours, "Events": ["s3:ObjectCreated:*"]}]}
-    for configuration, well in ((told, True), ({}, False)):
+    complete = {"LambdaFunctionConfigurations": [{"LambdaFunctionArn": ours, "Events": ["s3:ObjectCreated:*"]}]}
+    for configuration, ok in ((complete, True), ({}, False)):
         s3.put_bucket_notification_configuration(Bucket="acme-drops", NotificationConfiguration=configuration)
-        assert (deployed.probe("buckets").state is State.OK) is well
-    assert "dropnote backfill s3://acme-drops/ --since 2d --stage prod" in deployed.found("buckets")
+        assert (deployed.check("buckets").state is State.OK) is ok
+    assert "dropnote backfill s3://acme-drops/ --since 2d --stage prod" in deployed.findings("buckets")
 
 
-def test_sweep_is_judged_by_when_it_last_ended(patient: Patient) -> None:
-    control = patient.account.bot().deliverer.control
-    assert "No sweep has ended yet" in patient.found("sweep")
+def test_sweep_is_checked_by_its_last_successful_run(stage: UnhealthyStage) -> None:
+    control = stage.account.bot().deliverer.control
+    assert "No sweep has finished yet" in stage.findings("sweep")
     control.record_run("swept", utc_now() - timedelta(hours=2))
-    assert "2 hours ago" in patient.found("sweep")
+    assert "2 hours ago" in stage.findings("sweep")
     control.record_run("swept", utc_now())
-    assert patient.found("sweep") == ""
+    assert stage.findings("sweep") == ""
 
 
-def test_dead_events_are_counted(patient: Patient) -> None:
-    assert patient.found("dead-events") == ""
+def test_dead_events_are_counted(stage: UnhealthyStage) -> None:
+    assert stage.findings("dead-events") == ""
     for _ in range(3):
-        patient.ministack.client("sqs").send_message(QueueUrl=patient.queue(), MessageBody="{}")
-    told = patient.found("dead-events")
-    assert "3 events that the functions failed at wait" in told
-    assert "dropnote redrive --stage prod" in told
+        stage.ministack.client("sqs").send_message(QueueUrl=stage.queue(), MessageBody="{}")
+    findings = stage.findings("dead-events")
+    assert "3 events that the functions failed to process are in the dead-letter queue" in findings
+    assert "dropnote redrive --stage prod" in findings
 
 
-def test_looking_at_dead_events_takes_none(patient: Patient) -> None:
-    sqs = patient.ministack.client("sqs")
-    sqs.send_message(QueueUrl=patient.queue(), MessageBody="{}")
-    patient.probe("dead-events")
-    (message,) = sqs.receive_message(QueueUrl=patient.queue(), MessageSystemAttributeNames=["ApproximateReceiveCount"])[
-        "Messages"
-    ]
+def test_check_of_the_dead_letter_queue_receives_no_message(stage: UnhealthyStage) -> None:
+    sqs = stage.ministack.client("sqs")
+    sqs.send_message(QueueUrl=stage.queue(), MessageBody="{}")
+    stage.check("dead-events")
+    (message,) = sqs.receive_message(QueueUrl=stage.queue(), MessageSystemAttributeNames=["ApproximateReceiveCount"])["Messages"]
     assert message["Attributes"]["ApproximateReceiveCount"] == "1"
 
 
-@pytest.mark.parametrize(("check", "kept"), [("sweep", "table"), ("dead-events", "queue")])
-def test_stage_that_was_not_set_up_is_sent_to_setup(patient: Patient, check: str, kept: str) -> None:
-    patient.ministack.reset()
-    told = patient.found(check)
-    assert kept in told
-    assert "dropnote setup --stage prod" in told
+@pytest.mark.parametrize(("check", "resource"), [("sweep", "table"), ("dead-events", "queue")])
+def test_stage_without_set_up_gets_the_setup_command(stage: UnhealthyStage, check: str, resource: str) -> None:
+    stage.ministack.reset()
+    findings = stage.findings(check)
+    assert resource in findings
+    assert "dropnote setup --stage prod" in findings
 
 
-def test_secret_that_is_missing_or_in_the_clear_is_found(patient: Patient) -> None:
-    assert patient.found("secrets") == ""
-    ssm, name = patient.ministack.client("ssm"), "/dropnote/prod/twilio-auth-token"
+def test_missing_or_unencrypted_secret_is_found(stage: UnhealthyStage) -> None:
+    assert stage.findings("secrets") == ""
+    ssm, name = stage.ministack.client("ssm"), "/dropnote/prod/twilio-auth-token"
     ssm.delete_parameter(Name=name)
-    assert f"The secret {name} is not there" in patient.found("secrets")
-    patient.secret("twilio-auth-token", "String", "in-the-clear")
-    told = patient.found("secrets")
-    assert "kept in the clear (String)" in told
-    assert "in-the-clear" not in told
+    assert f"The secret {name} is missing" in stage.findings("secrets")
+    stage.put_secret("twilio-auth-token", "String", "unencrypted-value")
+    findings = stage.findings("secrets")
+    assert "stored in plain text (String)" in findings
+    assert "unencrypted-value" not in findings
 
 
-def test_receipts_go_where_the_stage_is(patient: Patient) -> None:
-    assert "dropnote finish --stage prod" in patient.found("receipts")  # `unset` is what the stack puts there
-    patient.secret("public-url", "String", "https://old.execute-api.eu-west-1.amazonaws.com/api/")
+def test_receipts_url_is_compared_with_the_stages(stage: UnhealthyStage) -> None:
+    assert "dropnote finish --stage prod" in stage.findings("receipts")  # the stack's default is `unset`
+    stage.put_secret("public-url", "String", "https://old.execute-api.eu-west-1.amazonaws.com/api/")
     url = "https://new.execute-api.eu-west-1.amazonaws.com/api"
     api = {"resource_type": "rest_api", "rest_api_url": f"{url}/"}
-    patient.account.listed.write_text(json.dumps({"resources": [api]}))
-    assert f"the stage is at {url}" in patient.found("receipts")
-    patient.secret("public-url", "String", "https://drops.example.com")  # a domain of one's own
-    assert patient.found("receipts") == ""
+    stage.account.deployed_file.write_text(json.dumps({"resources": [api]}))
+    assert f"the stage is at {url}" in stage.findings("receipts")
+    stage.put_secret("public-url", "String", "https://drops.example.com")  # the user's own domain
+    assert stage.findings("receipts") == ""

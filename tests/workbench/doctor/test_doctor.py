@@ -1,4 +1,4 @@
-"""The doctor's ways: what it says, how it ends, and what it does when nobody answers."""
+"""The doctor's output, its exit code, and what it does when AWS does not respond."""
 
 import json
 from collections.abc import Iterator
@@ -11,88 +11,89 @@ from botocore.exceptions import ClientError, EndpointConnectionError, NoCredenti
 from click.testing import CliRunner, Result
 
 from chalicelib.health.rules import Problem
-from tests.workbench.doctor.unhealthy_stages import Patient, a_patient
+from tests.workbench.doctor.unhealthy_stages import UnhealthyStage, unhealthy_stage
 from workbench.account import Account
 from workbench.cli.main import main
 from workbench.doctor import checks
-from workbench.doctor.model import Check, State, examine
+from workbench.doctor.model import Check, State, run_checks
 from workbench.local.ministack import MiniStack
 
 
 @pytest.fixture
-def patient(ministack: MiniStack, tmp_path: Path) -> Iterator[Patient]:
-    with a_patient(ministack, tmp_path) as made:
-        yield made
+def stage(ministack: MiniStack, tmp_path: Path) -> Iterator[UnhealthyStage]:
+    with unhealthy_stage(ministack, tmp_path) as stage:
+        yield stage
 
 
-def fine(account: Account) -> list[Problem]:
+def no_problems(account: Account) -> list[Problem]:
     return []
 
 
-def ill(account: Account) -> list[Problem]:
-    return [Problem("leg", "", "The leg is broken.", "put it in plaster")]
+def stopped_pump(account: Account) -> list[Problem]:
+    return [Problem("pump", "", "The pump has stopped.", "restart it")]
 
 
-def run(monkeypatch: pytest.MonkeyPatch, patient: Patient, *some: Check, arguments: tuple[str, ...] = ()) -> Result:
-    monkeypatch.setattr("workbench.cli.deliveries.find_account", lambda name: patient.account)
-    monkeypatch.setattr(checks, "CHECKS", some)
+def run(monkeypatch: pytest.MonkeyPatch, stage: UnhealthyStage, *selected: Check, arguments: tuple[str, ...] = ()) -> Result:
+    monkeypatch.setattr("workbench.cli.options.find_account", lambda name: stage.account)
+    monkeypatch.setattr(checks, "CHECKS", selected)
     return CliRunner().invoke(main, ["doctor", *arguments])
 
 
-ARM = Check("arm", "the arm", "the arm is well", fine)
-LEG = Check("leg", "the leg", "the leg is well", ill)
-FOOT = Check("foot", "the foot", "the foot is well", fine, needs="leg")
+VALVE = Check("valve", "the valve", "the valve is open", no_problems)
+PUMP = Check("pump", "the pump", "the pump runs", stopped_pump)
+TANK = Check("tank", "the tank", "the tank is full", no_problems, needs="pump")
 
 
-def test_each_check_is_a_line_and_a_trouble_says_what_to_do(monkeypatch: pytest.MonkeyPatch, patient: Patient) -> None:
-    result = run(monkeypatch, patient, ARM, LEG, FOOT)
+def test_each_check_prints_a_line_and_each_finding_its_next_step(monkeypatch: pytest.MonkeyPatch, stage: UnhealthyStage) -> None:
+    result = run(monkeypatch, stage, VALVE, PUMP, TANK)
     assert result.exit_code == 1
     assert result.stdout.splitlines() == [
-        "ok  the arm is well",
-        "!!  The leg is broken.",
-        "    next: put it in plaster",
-        "--  the foot: not asked, because of the above",
+        "ok  the valve is open",
+        "!!  The pump has stopped.",
+        "    next: restart it",
+        "--  the tank: skipped because of the finding above",
     ]
 
 
-def test_account_that_is_well_ends_with_nought(monkeypatch: pytest.MonkeyPatch, patient: Patient) -> None:
-    assert run(monkeypatch, patient, ARM).exit_code == 0
+def test_exit_code_is_zero_without_findings(monkeypatch: pytest.MonkeyPatch, stage: UnhealthyStage) -> None:
+    assert run(monkeypatch, stage, VALVE).exit_code == 0
 
 
-def test_scripts_get_json(monkeypatch: pytest.MonkeyPatch, patient: Patient) -> None:
-    result = run(monkeypatch, patient, ARM, LEG, arguments=("--json",))
-    told = json.loads(result.stdout)
-    assert (result.exit_code, told["well"]) == (1, False)
-    assert [each["state"] for each in told["checks"]] == ["ok", "trouble"]
-    assert told["checks"][1]["findings"] == [{"what": "The leg is broken.", "next": "put it in plaster"}]
+def test_json_output_has_states_and_findings(monkeypatch: pytest.MonkeyPatch, stage: UnhealthyStage) -> None:
+    result = run(monkeypatch, stage, VALVE, PUMP, arguments=("--json",))
+    report = json.loads(result.stdout)
+    assert (result.exit_code, report["well"]) == (1, False)
+    assert [check["state"] for check in report["checks"]] == ["ok", "trouble"]
+    assert report["checks"][1]["looks_at"] == "the pump"
+    assert report["checks"][1]["findings"] == [{"what": "The pump has stopped.", "next": "restart it"}]
 
 
-def test_progress_is_told_beside_the_findings(monkeypatch: pytest.MonkeyPatch, patient: Patient) -> None:
-    result = run(monkeypatch, patient, ARM)
-    assert "looking at the arm" in result.stderr
-    assert "looking at" not in result.stdout
+def test_progress_goes_to_standard_error(monkeypatch: pytest.MonkeyPatch, stage: UnhealthyStage) -> None:
+    result = run(monkeypatch, stage, VALVE)
+    assert "Checking the valve" in result.stderr
+    assert "Checking" not in result.stdout
 
 
-def raising(error: Exception) -> Check:
-    def probe(account: Account) -> Any:
+def failing_check(error: Exception) -> Check:
+    def fail(account: Account) -> Any:
         raise error
 
-    return Check("leg", "the leg", "the leg is well", probe)
+    return Check("pump", "the pump", "the pump runs", fail)
 
 
 @pytest.mark.parametrize(
-    ("error", "words"),
+    ("error", "reason"),
     [
-        (ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetAccount"), "AWS does not allow you GetAccount"),
-        (ClientError({"Error": {"Code": "Throttling", "Message": "slow"}}, "GetAccount"), "AWS refused GetAccount: Throttling"),
+        (ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetAccount"), "AWS denied you GetAccount"),
+        (ClientError({"Error": {"Code": "Throttling", "Message": "slow"}}, "GetAccount"), "AWS rejected GetAccount: Throttling"),
         (EndpointConnectionError(endpoint_url="https://nowhere"), "Could not connect"),
     ],
 )
-def test_what_nobody_answers_is_a_finding_of_its_own_kind(patient: Patient, error: Exception, words: str) -> None:
-    (result,) = examine(patient.account, [raising(error)])
-    assert result.state is State.UNANSWERED
-    assert result.findings[0].what.startswith("The leg could not be checked: ")
-    assert words in result.findings[0].what
+def test_check_that_could_not_run_is_a_finding(stage: UnhealthyStage, error: Exception, reason: str) -> None:
+    (result,) = run_checks(stage.account, [failing_check(error)])
+    assert result.state is State.UNCHECKED
+    assert result.findings[0].what.startswith("Could not check the pump: ")
+    assert reason in result.findings[0].what
 
 
 @pytest.mark.parametrize(
@@ -103,35 +104,36 @@ def test_what_nobody_answers_is_a_finding_of_its_own_kind(patient: Patient, erro
         ClientError({"Error": {"Code": "UnrecognizedClientException", "Message": "who are you"}}, "GetAccount"),
     ],
 )
-def test_without_credentials_one_sentence_is_enough(monkeypatch: pytest.MonkeyPatch, patient: Patient, error: Exception) -> None:
-    result = run(monkeypatch, patient, raising(error), LEG)
+def test_missing_credentials_end_the_doctor_with_one_error(
+    monkeypatch: pytest.MonkeyPatch, stage: UnhealthyStage, error: Exception
+) -> None:
+    result = run(monkeypatch, stage, failing_check(error), PUMP)
     assert (result.exit_code, result.stdout) == (1, "")
 
 
-def test_user_without_rights_is_told_for_each_check_that_he_has_none(monkeypatch: pytest.MonkeyPatch, patient: Patient) -> None:
-    iam, real = patient.ministack.client("iam"), patient.account
+def test_user_without_permissions_gets_a_finding_for_each_check(monkeypatch: pytest.MonkeyPatch, stage: UnhealthyStage) -> None:
+    iam, real = stage.ministack.client("iam"), stage.account
     iam.create_user(UserName="visitor")
     key = iam.create_access_key(UserName="visitor")["AccessKey"]
 
     def client(service: str, config: Any = None) -> Any:
         return boto3.client(
             service,
-            endpoint_url=patient.ministack.endpoint,
+            endpoint_url=stage.ministack.endpoint,
             aws_access_key_id=key["AccessKeyId"],
             aws_secret_access_key=key["SecretAccessKey"],
             region_name="us-east-1",
         )
 
-    patient.account = Account(real.stage, real.settings, real.variables, client, real.listed)
+    stage.account = Account(real.stage, real.settings, real.variables, client, real.deployed_file)
     states = {
-        name: patient.probe(name).state
-        for name in ("functions", "sweep", "dead-events", "secrets", "mail-sending", "texts-login")
+        name: stage.check(name).state for name in ("functions", "sweep", "dead-events", "secrets", "mail-sending", "texts-login")
     }
-    assert set(states.values()) == {State.UNANSWERED}
-    assert "AWS does not allow you GetAccount" in patient.found("mail-sending")
+    assert set(states.values()) == {State.UNCHECKED}
+    assert "AWS denied you GetAccount" in stage.findings("mail-sending")
 
 
-def test_checks_have_names_of_their_own_and_need_earlier_ones() -> None:
+def test_check_names_are_unique_and_needed_checks_come_earlier() -> None:
     names = [check.name for check in checks.CHECKS]
     assert len(set(names)) == len(names)
     assert all(check.needs in ("", *names[: names.index(check.name)]) for check in checks.CHECKS)

@@ -1,11 +1,11 @@
-"""An account for the doctor to look at: a MiniStack, a Twilio double behind a real server, and what a test puts there."""
+"""A stage for the doctor to check: MiniStack and a Twilio double behind a real server, with faults that the tests add."""
 
 import io
 import sys
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from tests.support.builders import ENVIRON, some_settings
 from tests.support.serving import serving
 from workbench.account import Account
 from workbench.doctor.checks import CHECKS
-from workbench.doctor.model import Result, examine
+from workbench.doctor.model import Result, run_checks
 from workbench.local.ministack import MiniStack
 from workbench.local.resources import apply_stack
 from workbench.local.twilio.account import TwilioAccount
@@ -28,7 +28,7 @@ PREFIX = "/dropnote/prod/"
 
 
 def package(changed: Mapping[str, str] | None = None, project: Path = PROJECT) -> bytes:
-    """A package as Chalice makes it, of what is ours; `changed` are files with another text."""
+    """A package as Chalice builds it, with the app's files only. `changed` replaces or adds files."""
     files = {str(file.relative_to(project)): file.read_bytes() for file in (project / "chalicelib").rglob("*") if file.is_file()}
     files["app.py"] = (project / "app.py").read_bytes()
     files = {name: text for name, text in files.items() if "__pycache__" not in name} | {"vendored/some.py": b""}
@@ -41,30 +41,29 @@ def package(changed: Mapping[str, str] | None = None, project: Path = PROJECT) -
 
 
 @dataclass
-class Patient:
-    """A stage's account in a test's hands."""
+class UnhealthyStage:
+    """A stage's account that a test can change."""
 
     ministack: MiniStack
     twilio: TwilioAccount
     account: Account
 
     def with_settings(self, settings: Settings) -> None:
-        """Other settings from now on."""
-        old = self.account
-        self.account = Account(old.stage, settings, old.variables, old.client, old.listed)
+        """Replace the settings."""
+        self.account = replace(self.account, settings=settings)
 
-    def probe(self, name: str) -> Result:
+    def check(self, name: str) -> Result:
         """Run one check."""
-        (result,) = examine(self.account, [check for check in CHECKS if check.name == name])
+        (result,) = run_checks(self.account, [check for check in CHECKS if check.name == name])
         return result
 
-    def found(self, name: str) -> str:
-        """What one check finds and advises, as one text; "" when all is well."""
-        return " ".join(f"{finding.what} {finding.next}" for finding in self.probe(name).findings)
+    def findings(self, name: str) -> str:
+        """The findings of one check with their next steps, as one text; "" if there are none."""
+        return " ".join(f"{finding.what} {finding.next}" for finding in self.check(name).findings)
 
     def function(self, handler: str, zipped: bytes, variables: dict[str, str] | None = None) -> dict[str, Any]:
         """Deploy one function."""
-        made: dict[str, Any] = self.ministack.client("lambda").create_function(
+        created: dict[str, Any] = self.ministack.client("lambda").create_function(
             FunctionName=f"dropnote-prod-{handler}",
             Runtime=f"python{sys.version_info[0]}.{sys.version_info[1]}",
             Role="arn:aws:iam::000000000000:role/any",
@@ -72,20 +71,20 @@ class Patient:
             Code={"ZipFile": zipped},
             Environment={"Variables": variables or {}},
         )
-        return made
+        return created
 
     def queue(self) -> str:
-        """The URL of the dead-event queue."""
+        """The URL of the dead-letter queue."""
         return str(self.ministack.client("sqs").get_queue_url(QueueName="dropnote-prod-dead-events")["QueueUrl"])
 
-    def secret(self, name: str, kind: str = "SecureString", value: str = TOKEN) -> None:
-        """Put a parameter there."""
-        self.ministack.client("ssm").put_parameter(Name=PREFIX + name, Value=value, Type=kind, Overwrite=True)
+    def put_secret(self, name: str, type_: str = "SecureString", value: str = TOKEN) -> None:
+        """Store a parameter."""
+        self.ministack.client("ssm").put_parameter(Name=PREFIX + name, Value=value, Type=type_, Overwrite=True)
 
 
 @contextmanager
-def a_patient(ministack: MiniStack, folder: Path) -> Iterator[Patient]:
-    """An account where the stack is made, the secrets are there and the sender is verified; nothing is deployed."""
+def unhealthy_stage(ministack: MiniStack, folder: Path) -> Iterator[UnhealthyStage]:
+    """A stage with its stack, its secrets and a verified sender, but without functions."""
     apply_stack(ministack, PROJECT / "resources.yaml", "prod")
     ministack.client("iam").create_role(RoleName="any", AssumeRolePolicyDocument="{}")
     ministack.client("sesv2").create_email_identity(EmailIdentity="drops@example.com")
@@ -103,6 +102,6 @@ def a_patient(ministack: MiniStack, folder: Path) -> Iterator[Patient]:
         account = Account(
             "prod", some_settings(), variables, lambda service, config=None: ministack.client(service), folder / "prod.json"
         )
-        patient = Patient(ministack, twilio, account)
-        patient.secret("twilio-auth-token")
-        yield patient
+        stage = UnhealthyStage(ministack, twilio, account)
+        stage.put_secret("twilio-auth-token")
+        yield stage

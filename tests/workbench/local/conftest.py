@@ -1,4 +1,4 @@
-"""What the tests of the inbox share: a stand-in for MiniStack's mail list, a Twilio double, and a browser."""
+"""Shared by the inbox tests: a fake of MiniStack's mail list, the inbox with a Twilio double, and a browser."""
 
 import os
 from collections.abc import Iterator
@@ -25,12 +25,12 @@ _QUIET = [
 
 @dataclass
 class MailList:
-    """MiniStack's list of mails; `broken` lets it answer something else."""
+    """A fake of MiniStack's list of mails. If `broken`, it returns something else."""
 
     accounts: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     broken: bool = False
 
-    def add(self, subject: str = "hello", *, account: str = "000000000000", **given: Any) -> None:
+    def add(self, subject: str = "hello", *, account: str = "000000000000", **fields: Any) -> None:
         count = sum(map(len, self.accounts.values()))
         mail = {
             "MessageId": f"mail-{count}@email.amazonses.com",
@@ -44,7 +44,7 @@ class MailList:
             "Timestamp": 1_795_426_200.5 + count,
             "Type": "v2.SendEmail",
         }
-        self.accounts.setdefault(account, []).append({**mail, **given})
+        self.accounts.setdefault(account, []).append({**mail, **fields})
 
     def app(self) -> Flask:
         app = Flask("mail-list")
@@ -57,38 +57,38 @@ class MailList:
 
 
 @dataclass
-class Desk:
-    """The inbox, and the two places its messages come from."""
+class InboxApp:
+    """The inbox and its two sources of messages."""
 
     app: Flask
     twilio: TwilioDouble
     mails: MailList
 
     def text(self, body: str, to: str = ASHA) -> None:
-        """Send a text as a client of Twilio would."""
+        """Send a text as a Twilio client does."""
         form = {"To": to, "From": "+15005550006", "Body": body}
         path = f"/2010-04-01/Accounts/{ACCOUNT}/Messages.json"
-        answer = self.app.test_client().post(path, data=form, auth=(ACCOUNT, TOKEN))
-        assert answer.status_code == 201, answer.text
+        response = self.app.test_client().post(path, data=form, auth=(ACCOUNT, TOKEN))
+        assert response.status_code == 201, response.text
 
 
 @pytest.fixture
-def desk() -> Iterator[Desk]:
-    mails, twilio, app = MailList(), TwilioDouble(ACCOUNT, TOKEN), Flask("desk")
+def inbox() -> Iterator[InboxApp]:
+    mails, twilio, app = MailList(), TwilioDouble(ACCOUNT, TOKEN), Flask("inbox")
     with serving(mails.app()) as endpoint:
         app.register_blueprint(twilio.blueprint)
         app.register_blueprint(create_inbox(twilio, endpoint, people={ASHA: "asha", "asha@example.com": "asha"}))
-        yield Desk(app, twilio, mails)
+        yield InboxApp(app, twilio, mails)
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """Debian's headless Chromium. Without it its tests are skipped, or fail where it is required."""
+    """Debian's headless Chromium. If it is missing, its tests are skipped, or fail where it is required."""
     if not _CHROMIUM.exists():
-        missing = f"{_CHROMIUM} is missing: install it with `apt-get install chromium` to run the tests of the page"
+        reason = f"{_CHROMIUM} is not installed; run `sudo apt-get install chromium` to test the inbox page"
         if os.environ.get("DROPNOTE_REQUIRE_BROWSER") == "1":
-            pytest.fail(missing)
-        pytest.skip(missing)
+            pytest.fail(reason)
+        pytest.skip(reason)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=_CHROMIUM, headless=True, args=_QUIET)
         yield chromium

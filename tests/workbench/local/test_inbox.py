@@ -1,15 +1,15 @@
-"""The inbox over HTTP: its JSON, its pages, and what strangers cannot do in it."""
+"""The inbox over HTTP: its JSON, its pages, and its protection from untrusted content."""
 
 from typing import Any
 
 import pytest
 from flask import Flask
 
-from tests.workbench.local.conftest import ASHA, Desk
-from workbench.local.inbox import Uploads, create_inbox, mask
+from tests.workbench.local.conftest import ASHA, InboxApp
+from workbench.local.inbox import UploadTarget, create_inbox, mask
 from workbench.local.twilio.double import TwilioDouble
 
-EVIL = [
+MARKUP = [
     "<img src=x onerror=alert(1)>",
     "</iframe><script>alert(1)</script>",
     '"><svg onload=alert(1)>',
@@ -18,14 +18,14 @@ EVIL = [
 ]
 
 
-def listing(desk: Desk, query: str = "") -> Any:
-    return desk.app.test_client().get(f"/inbox.json{query}").json
+def listing(inbox: InboxApp, query: str = "") -> Any:
+    return inbox.app.test_client().get(f"/inbox.json{query}").json
 
 
-def test_a_text_has_the_documented_shape(desk: Desk) -> None:
-    desk.text("hello")
-    (text,) = listing(desk)["texts"]
-    row = desk.twilio.messages()[0]
+def test_text_has_the_documented_fields(inbox: InboxApp) -> None:
+    inbox.text("hello")
+    (text,) = listing(inbox)["texts"]
+    row = inbox.twilio.messages()[0]
     assert text == {
         "id": row.sid,
         "person": "asha",
@@ -42,9 +42,9 @@ def test_a_text_has_the_documented_shape(desk: Desk) -> None:
     }
 
 
-def test_a_mail_has_the_documented_shape(desk: Desk) -> None:
-    desk.mails.add("report.pdf arrived")
-    (mail,) = listing(desk)["mails"]
+def test_mail_has_the_documented_fields(inbox: InboxApp) -> None:
+    inbox.mails.add("report.pdf arrived")
+    (mail,) = listing(inbox)["mails"]
     assert mail == {
         "id": "mail-0",
         "person": "asha",
@@ -65,110 +65,110 @@ def test_a_mail_has_the_documented_shape(desk: Desk) -> None:
     }
 
 
-def test_mails_of_all_accounts_are_listed_newest_first(desk: Desk) -> None:
-    desk.mails.add("one", account="111111111111")
-    desk.mails.add("two", account="222222222222")
-    desk.mails.add("three", account="111111111111")
-    assert [mail["subject"] for mail in listing(desk)["mails"]] == ["three", "two", "one"]
+def test_mails_of_all_accounts_are_listed_newest_first(inbox: InboxApp) -> None:
+    inbox.mails.add("one", account="111111111111")
+    inbox.mails.add("two", account="222222222222")
+    inbox.mails.add("three", account="111111111111")
+    assert [mail["subject"] for mail in listing(inbox)["mails"]] == ["three", "two", "one"]
 
 
-def test_a_limit_leaves_out_the_oldest_and_the_counts_tell(desk: Desk) -> None:
+def test_limit_omits_the_oldest_and_the_counts_include_them(inbox: InboxApp) -> None:
     for number in range(4):
-        desk.text(str(number))
-        desk.mails.add(str(number))
-    shape = listing(desk, "?limit=2")
-    assert [text["body"] for text in shape["texts"]] == ["3", "2"]
-    assert [mail["subject"] for mail in shape["mails"]] == ["3", "2"]
-    assert shape["counts"] == {"texts": 4, "mails": 4}
+        inbox.text(str(number))
+        inbox.mails.add(str(number))
+    limited = listing(inbox, "?limit=2")
+    assert [text["body"] for text in limited["texts"]] == ["3", "2"]
+    assert [mail["subject"] for mail in limited["mails"]] == ["3", "2"]
+    assert limited["counts"] == {"texts": 4, "mails": 4}
 
 
-def test_an_unchanged_inbox_is_not_sent_again(desk: Desk) -> None:
-    client = desk.app.test_client()
-    desk.text("one")
+def test_unchanged_inbox_is_not_sent_again(inbox: InboxApp) -> None:
+    client = inbox.app.test_client()
+    inbox.text("one")
     tag = client.get("/inbox.json").headers["ETag"]
     assert client.get("/inbox.json", headers={"If-None-Match": tag}).status_code == 304
-    desk.text("two")
+    inbox.text("two")
     assert client.get("/inbox.json", headers={"If-None-Match": tag}).status_code == 200
 
 
-def test_a_cleared_inbox_shows_only_what_comes_after(desk: Desk) -> None:
-    desk.text("old")
-    desk.mails.add("old")
-    assert desk.app.test_client().delete("/inbox.json").status_code == 204
-    desk.mails.add("new")
-    assert (listing(desk)["texts"], [mail["subject"] for mail in listing(desk)["mails"]]) == ([], ["new"])
-    assert len(desk.twilio.messages()) == 1
+def test_cleared_inbox_shows_only_newer_messages(inbox: InboxApp) -> None:
+    inbox.text("old")
+    inbox.mails.add("old")
+    assert inbox.app.test_client().delete("/inbox.json").status_code == 204
+    inbox.mails.add("new")
+    assert (listing(inbox)["texts"], [mail["subject"] for mail in listing(inbox)["mails"]]) == ([], ["new"])
+    assert len(inbox.twilio.messages()) == 1
 
 
-def test_a_page_of_another_site_cannot_clear_the_inbox(desk: Desk) -> None:
-    desk.text("kept")
-    answer = desk.app.test_client().delete("/inbox.json", headers={"Origin": "http://evil.example"})
-    assert answer.status_code == 403
-    assert len(listing(desk)["texts"]) == 1
+def test_page_of_another_site_cannot_clear_the_inbox(inbox: InboxApp) -> None:
+    inbox.text("kept")
+    response = inbox.app.test_client().delete("/inbox.json", headers={"Origin": "http://evil.example"})
+    assert response.status_code == 403
+    assert len(listing(inbox)["texts"]) == 1
 
 
-def test_without_ministack_the_page_says_so_and_still_shows_texts() -> None:
-    app, twilio = Flask("desk"), TwilioDouble("AC1", "t")
+def test_page_reports_that_ministack_is_not_responding() -> None:
+    app, twilio = Flask("inbox"), TwilioDouble("AC1", "t")
     app.register_blueprint(create_inbox(twilio, "http://127.0.0.1:9"))
     page = app.test_client().get("/")
     assert page.status_code == 200
-    assert "MiniStack at http://127.0.0.1:9 is not answering, so new mails cannot be shown." in page.text
+    assert "MiniStack at http://127.0.0.1:9 is not responding, so new mails are not shown." in page.text
 
 
-def test_mails_already_read_stay_when_ministack_stumbles(desk: Desk) -> None:
-    desk.mails.add("known")
-    listing(desk)
-    desk.mails.broken = True
-    shape = listing(desk)
-    assert [mail["subject"] for mail in shape["mails"]] == ["known"]
-    assert "no list of mails" in shape["trouble"]
+def test_known_mails_stay_when_ministack_fails(inbox: InboxApp) -> None:
+    inbox.mails.add("known")
+    listing(inbox)
+    inbox.mails.broken = True
+    current = listing(inbox)
+    assert [mail["subject"] for mail in current["mails"]] == ["known"]
+    assert "did not return a list of mails" in current["trouble"]
 
 
-def test_an_empty_inbox_tells_the_next_step(desk: Desk) -> None:
-    page = desk.app.test_client().get("/").text
+def test_empty_inbox_shows_the_upload_commands(inbox: InboxApp) -> None:
+    page = inbox.app.test_client().get("/").text
     assert ".venv/bin/dropnote put FILE" in page
     assert "rclone copyto FILE" in page
     assert "s3 cp FILE s3://dropnote-uploads/" in page
 
 
-def test_the_commands_name_the_world_they_are_for() -> None:
-    uploads = Uploads("http://127.0.0.1:7000", bucket="drops", access_key="AK", secret_key="SK")
+def test_upload_commands_name_their_environment() -> None:
+    uploads = UploadTarget("http://127.0.0.1:7000", bucket="drops", access_key="AK", secret_key="SK")
     commands = dict(uploads.commands())
     assert "endpoint='http://127.0.0.1:7000'" in commands["rclone"]
     assert "AWS_ACCESS_KEY_ID=AK AWS_SECRET_ACCESS_KEY=SK" in commands["the AWS CLI"]
     assert commands["the AWS CLI"].endswith("s3 cp FILE s3://drops/")
 
 
-@pytest.mark.parametrize("evil", EVIL)
-def test_what_strangers_name_is_shown_as_text(desk: Desk, evil: str) -> None:
-    desk.text(evil)
-    desk.mails.add(evil, BodyText=evil, BodyHtml=evil, Source=evil, To=[evil])
+@pytest.mark.parametrize("markup", MARKUP)
+def test_untrusted_markup_is_shown_as_text(inbox: InboxApp, markup: str) -> None:
+    inbox.text(markup)
+    inbox.mails.add(markup, BodyText=markup, BodyHtml=markup, Source=markup, To=[markup])
     for path in ("/", "/inbox/cards"):
-        page = desk.app.test_client().get(path).text
+        page = inbox.app.test_client().get(path).text
         assert "alert(1)</script>" not in page
         assert "<img src=x" not in page
         assert "<svg onload" not in page
         assert ">49<" not in page
 
 
-def test_the_page_may_load_nothing_from_elsewhere(desk: Desk) -> None:
-    policy = desk.app.test_client().get("/").headers["Content-Security-Policy"]
+def test_page_policy_allows_only_own_resources(inbox: InboxApp) -> None:
+    policy = inbox.app.test_client().get("/").headers["Content-Security-Policy"]
     assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'")
     assert "unsafe" not in policy
 
 
-def test_a_mails_html_is_served_without_scripts_origin_or_outside_requests(desk: Desk) -> None:
-    desk.mails.add(BodyHtml="<b>as it came</b>")
-    answer = desk.app.test_client().get("/inbox/mails/mail-0.html")
-    assert answer.text == "<b>as it came</b>"
-    policy = answer.headers["Content-Security-Policy"].split("; ")
+def test_html_of_a_mail_is_served_without_scripts_origin_or_outside_requests(inbox: InboxApp) -> None:
+    inbox.mails.add(BodyHtml="<b>unchanged</b>")
+    response = inbox.app.test_client().get("/inbox/mails/mail-0.html")
+    assert response.text == "<b>unchanged</b>"
+    policy = response.headers["Content-Security-Policy"].split("; ")
     assert policy[:2] == ["sandbox", "default-src 'none'"]
-    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
 
 
-def test_a_mail_that_is_not_there_is_not_found(desk: Desk) -> None:
-    desk.mails.add(BodyHtml=None)
-    client = desk.app.test_client()
+def test_missing_mail_is_not_found(inbox: InboxApp) -> None:
+    inbox.mails.add(BodyHtml=None)
+    client = inbox.app.test_client()
     assert client.get("/inbox/mails/mail-0.html").status_code == 404
     assert client.get("/inbox/mails/unknown.html").status_code == 404
 

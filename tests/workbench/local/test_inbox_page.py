@@ -1,4 +1,4 @@
-"""The inbox page in a real browser: live, usable by keyboard, deaf to strangers' names and mails."""
+"""The inbox page in a real browser: live updates, keyboard use, protection from untrusted names and mails."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from flask import Flask, request
 from playwright.sync_api import Browser, Page, expect
 
 from tests.support.serving import serving
-from tests.workbench.local.conftest import Desk
+from tests.workbench.local.conftest import InboxApp
 
 pytestmark = pytest.mark.browser
 
@@ -21,7 +21,7 @@ ATTACK = """<script>parent.document.title = 'owned'; top.location = '{tracker}/o
 
 @dataclass
 class Tracker:
-    """Another site, which a mail would like to tell that it was read."""
+    """Another site, to which a mail tries to report that it was read."""
 
     url: str
     visits: list[str]
@@ -32,17 +32,17 @@ def tracker() -> Iterator[Tracker]:
     app, visits = Flask("tracker"), list[str]()
 
     @app.before_request
-    def note() -> str:
+    def record() -> str:
         visits.append(request.path)
-        return "seen"
+        return "recorded"
 
     with serving(app) as base:
         yield Tracker(base, visits)
 
 
 @pytest.fixture
-def url(desk: Desk) -> Iterator[str]:
-    with serving(desk.app) as base:
+def url(inbox: InboxApp) -> Iterator[str]:
+    with serving(inbox.app) as base:
         yield base
 
 
@@ -54,28 +54,28 @@ def page(browser: Browser, url: str) -> Iterator[Page]:
     page.close()
 
 
-def test_messages_appear_without_a_reload(desk: Desk, page: Page, url: str) -> None:
+def test_messages_appear_without_a_reload(inbox: InboxApp, page: Page, url: str) -> None:
     page.goto(url)
-    expect(page.get_by_role("heading", name="Nothing has landed yet")).to_be_visible()
-    desk.text("report.pdf arrived")
-    desk.mails.add("report.pdf arrived")
+    expect(page.get_by_role("heading", name="No messages yet")).to_be_visible()
+    inbox.text("report.pdf arrived")
+    inbox.mails.add("report.pdf arrived")
     expect(page.locator(".bubble")).to_have_text("report.pdf arrived")
     expect(page.locator(".mail .subject")).to_have_text("report.pdf arrived")
     expect(page.frame_locator(".mail iframe").locator("p")).to_have_text("rendered words")
 
 
-def test_a_newer_message_comes_on_top_and_leaves_the_open_tab_alone(desk: Desk, page: Page, url: str) -> None:
-    desk.mails.add("first")
+def test_newer_message_is_on_top_and_does_not_change_the_open_tab(inbox: InboxApp, page: Page, url: str) -> None:
+    inbox.mails.add("first")
     page.goto(url)
     page.get_by_text("Plain text").click()
-    desk.mails.add("second")
+    inbox.mails.add("second")
     expect(page.locator(".mail .subject")).to_have_text(["second", "first"])
     expect(page.locator("#mail-mail-0 .as-text")).to_be_visible()
     expect(page.get_by_role("heading", name="Mails 2")).to_be_visible()
 
 
-def test_a_number_is_masked_and_the_segments_are_told(desk: Desk, page: Page, url: str) -> None:
-    desk.text("☕")
+def test_number_is_masked_and_segments_are_shown(inbox: InboxApp, page: Page, url: str) -> None:
+    inbox.text("☕")
     page.goto(url)
     facts = page.locator(".facts")
     expect(facts).to_contain_text("asha · +••••••••5678")
@@ -83,9 +83,9 @@ def test_a_number_is_masked_and_the_segments_are_told(desk: Desk, page: Page, ur
     assert "919812345678" not in page.locator("body").inner_text()
 
 
-def test_a_hostile_mail_runs_nothing_and_asks_for_nothing(desk: Desk, page: Page, url: str, tracker: Tracker) -> None:
-    desk.mails.add("<img src=x onerror=\"document.title='owned'\">", BodyHtml=ATTACK.format(tracker=tracker.url))
-    desk.text("</iframe><script>document.title='owned'</script>")
+def test_hostile_mail_runs_no_script_and_makes_no_request(inbox: InboxApp, page: Page, url: str, tracker: Tracker) -> None:
+    inbox.mails.add("<img src=x onerror=\"document.title='owned'\">", BodyHtml=ATTACK.format(tracker=tracker.url))
+    inbox.text("</iframe><script>document.title='owned'</script>")
     page.goto(url)
     inside = page.frame_locator(".mail iframe")
     expect(inside.locator("#inside")).to_have_text("still inside")
@@ -96,15 +96,15 @@ def test_a_hostile_mail_runs_nothing_and_asks_for_nothing(desk: Desk, page: Page
     assert tracker.visits == []
 
 
-def test_a_hostile_mail_opened_alone_runs_nothing_either(desk: Desk, page: Page, url: str) -> None:
-    desk.mails.add(BodyHtml="<title>calm</title><script>document.title = 'owned'</script><b>read me</b>")
+def test_hostile_mail_in_its_own_tab_runs_no_script(inbox: InboxApp, page: Page, url: str) -> None:
+    inbox.mails.add(BodyHtml="<title>calm</title><script>document.title = 'owned'</script><b>read me</b>")
     page.goto(f"{url}/inbox/mails/mail-0.html")
     expect(page.locator("b")).to_have_text("read me")
     expect(page).to_have_title("calm")
 
 
-def test_a_mail_can_be_read_by_keyboard_alone(desk: Desk, page: Page, url: str) -> None:
-    desk.mails.add("by keyboard")
+def test_mail_can_be_read_with_the_keyboard_only(inbox: InboxApp, page: Page, url: str) -> None:
+    inbox.mails.add("by keyboard")
     page.goto(url)
     page.locator("summary").focus()
     page.keyboard.press("Enter")
@@ -117,42 +117,42 @@ def test_a_mail_can_be_read_by_keyboard_alone(desk: Desk, page: Page, url: str) 
     expect(page.locator(".as-headers")).to_contain_text("<mail-0@email.amazonses.com>")
 
 
-def test_clearing_leads_back_to_the_empty_page(desk: Desk, page: Page, url: str) -> None:
-    desk.text("gone soon")
+def test_clearing_shows_the_empty_page(inbox: InboxApp, page: Page, url: str) -> None:
+    inbox.text("gone soon")
     page.goto(url)
     page.get_by_role("button", name="Clear").click()
-    expect(page.get_by_role("heading", name="Nothing has landed yet")).to_be_visible()
+    expect(page.get_by_role("heading", name="No messages yet")).to_be_visible()
 
 
-def test_the_page_says_when_mails_cannot_be_read_and_when_they_can_again(desk: Desk, page: Page, url: str) -> None:
-    desk.mails.add("known")
+def test_page_reports_unreadable_mails_until_they_are_readable_again(inbox: InboxApp, page: Page, url: str) -> None:
+    inbox.mails.add("known")
     page.goto(url)
-    desk.mails.broken = True
+    inbox.mails.broken = True
     expect(page.locator("main > .trouble")).to_be_visible()
     expect(page.locator(".mail")).to_have_count(1)
-    desk.mails.broken = False
+    inbox.mails.broken = False
     expect(page.locator("main > .trouble")).to_have_count(0)
 
 
-def test_the_page_says_when_the_local_world_stopped(desk: Desk, page: Page) -> None:
-    with serving(desk.app) as base:
+def test_page_reports_that_the_local_environment_has_stopped(inbox: InboxApp, page: Page) -> None:
+    with serving(inbox.app) as base:
         page.goto(base)
         expect(page.locator(".live")).to_have_text("Live")
-    expect(page.get_by_role("alert")).to_contain_text("The local world has stopped")
+    expect(page.get_by_role("alert")).to_contain_text("The local environment has stopped")
 
 
 @pytest.mark.parametrize("width", [320, 390, 768])
-def test_nothing_is_wider_than_a_phone(desk: Desk, page: Page, url: str, width: int) -> None:
+def test_page_fits_narrow_screens(inbox: InboxApp, page: Page, url: str, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 800})
-    for step in ("empty", "full"):
-        if step == "full":
-            desk.text("x" * 300)
-            desk.mails.add("y" * 200, BodyText="z" * 500, To=["w" * 90 + "@example.com"])
+    for state in ("empty", "full"):
+        if state == "full":
+            inbox.text("x" * 300)
+            inbox.mails.add("y" * 200, BodyText="z" * 500, To=["w" * 90 + "@example.com"])
         page.goto(url)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, step
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, state
 
 
-def test_a_hidden_page_stops_asking(desk: Desk, page: Page, url: str) -> None:
+def test_hidden_page_stops_polling(inbox: InboxApp, page: Page, url: str) -> None:
     page.goto(url)
     expect(page.locator(".live")).to_have_text("Live")
     page.evaluate(
@@ -160,7 +160,7 @@ def test_a_hidden_page_stops_asking(desk: Desk, page: Page, url: str) -> None:
         "document.dispatchEvent(new Event('visibilitychange'))"
     )
     expect(page.locator(".live")).to_have_text("Paused")
-    desk.text("while away")
+    inbox.text("while away")
     page.evaluate("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
     expect(page.locator(".bubble")).to_have_text("while away")
     expect(page.locator(".live")).to_have_text("Live")

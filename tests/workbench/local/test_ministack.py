@@ -1,4 +1,4 @@
-"""One MiniStack process: what it answers to, and that nothing of it stays."""
+"""One MiniStack process: its access rules, its queue, and its cleanup."""
 
 import io
 import json
@@ -20,26 +20,26 @@ from workbench.waiting import wait_until
 
 
 def processes_naming(text: str) -> list[str]:
-    """The processes whose command or working folder has the text: MiniStack itself, and its workers."""
-    found = []
+    """The processes whose command or working folder contains the text: MiniStack and its workers."""
+    matches = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            told = (process / "cmdline").read_text().replace("\0", " ") + str((process / "cwd").readlink())
+            description = (process / "cmdline").read_text().replace("\0", " ") + str((process / "cwd").readlink())
         except OSError:
             continue
-        if text in told:
-            found.append(told)
-    return found
+        if text in description:
+            matches.append(description)
+    return matches
 
 
-def test_reset_leaves_no_bucket(ministack: MiniStack) -> None:
+def test_reset_removes_buckets(ministack: MiniStack) -> None:
     ministack.client("s3").create_bucket(Bucket="yesterday")
     ministack.reset()
     assert ministack.client("s3").list_buckets()["Buckets"] == []
 
 
-def test_unknown_access_key_is_refused(ministack: MiniStack) -> None:
-    stranger = boto3.client(
+def test_unknown_access_key_is_rejected(ministack: MiniStack) -> None:
+    client = boto3.client(
         "s3",
         endpoint_url=ministack.endpoint,
         aws_access_key_id="AKIA" + "X" * 16,
@@ -47,10 +47,10 @@ def test_unknown_access_key_is_refused(ministack: MiniStack) -> None:
         region_name="us-east-1",
     )
     with pytest.raises(ClientError, match="InvalidAccessKeyId"):
-        stranger.list_buckets()
+        client.list_buckets()
 
 
-def test_listens_on_the_loopback_and_on_one_port_only(ministack: MiniStack) -> None:
+def test_other_listeners_are_off(ministack: MiniStack) -> None:
     assert ministack.client("sts").get_caller_identity()["Account"] == "000000000000"
     with pytest.raises(OSError, match="refused"):
         socket.create_connection(("127.0.0.1", 8883), timeout=1)
@@ -62,34 +62,34 @@ def test_client_ignores_the_machines_profile(ministack: MiniStack, monkeypatch: 
     assert local_client(ministack.endpoint, "s3").list_buckets()["Buckets"] == []
 
 
-def test_taken_port_is_said(tmp_path: Path) -> None:
+def test_port_in_use_is_reported(tmp_path: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        with pytest.raises(PortTakenError, match=f"Port {port} is in use"):
+        with pytest.raises(PortTakenError, match=f"port {port} is in use"):
             MiniStack(port).__enter__()
 
 
-def test_failed_start_tells_why_and_leaves_no_folder(tmp_path: Path) -> None:
+def test_failed_start_reports_the_reason_and_removes_its_folder(tmp_path: Path) -> None:
     python = tmp_path / "python"
     python.write_text("#!/bin/sh\necho no such module >&2\nexit 3\n")
     python.chmod(0o755)
-    with pytest.raises(MiniStackError, match="ended while it started: no such module"):
-        MiniStack(folder=tmp_path / "world", python=python).__enter__()
-    assert not (tmp_path / "world").exists()
+    with pytest.raises(MiniStackError, match="ended while starting: no such module"):
+        MiniStack(folder=tmp_path / "ministack", python=python).__enter__()
+    assert not (tmp_path / "ministack").exists()
 
 
 def test_stop_leaves_no_process_and_no_folder(tmp_path: Path) -> None:
-    folder = tmp_path / "world"
+    folder = tmp_path / "ministack"
     with MiniStack(folder=folder):
         assert processes_naming(str(folder))
     assert not folder.exists()
     assert wait_until(lambda: not processes_naming(str(folder)), within_s=10)
 
 
-def test_killed_starter_leaves_no_process_and_no_folder(tmp_path: Path) -> None:
-    folder = tmp_path / "world"
+def test_killed_parent_leaves_no_process_and_no_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "ministack"
     program = f"""
 import time
 from pathlib import Path
@@ -98,23 +98,23 @@ with MiniStack(folder=Path({str(folder)!r})):
     print("ready", flush=True)
     time.sleep(60)
 """
-    starter = subprocess.Popen([sys.executable, "-c", program], cwd=PROJECT, stdout=subprocess.PIPE, text=True)
-    assert starter.stdout is not None
-    assert starter.stdout.readline() == "ready\n"
-    os.kill(starter.pid, signal.SIGKILL)
-    starter.wait()
-    starter.stdout.close()
+    parent = subprocess.Popen([sys.executable, "-c", program], cwd=PROJECT, stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    assert parent.stdout.readline() == "ready\n"
+    os.kill(parent.pid, signal.SIGKILL)
+    parent.wait()
+    parent.stdout.close()
     assert wait_until(lambda: not processes_naming(str(folder)), within_s=10)
     assert not folder.exists()
 
 
-def test_burst_past_the_cap_is_queued_and_none_of_it_lost() -> None:
+def test_invocations_above_the_limit_are_queued_and_not_lost() -> None:
     package = io.BytesIO()
     with zipfile.ZipFile(package, "w") as zipped:
         zipped.writestr("main.py", "def handler(event, context):\n    print('took', event['number'])\n")
-    with MiniStack(settings={"LAMBDA_ACCOUNT_CONCURRENCY": "1"}) as cramped:
-        functions, logs = cramped.client("lambda"), cramped.client("logs")
-        role = cramped.client("iam").create_role(RoleName="any", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    with MiniStack(settings={"LAMBDA_ACCOUNT_CONCURRENCY": "1"}) as limited:
+        functions, logs = limited.client("lambda"), limited.client("logs")
+        role = limited.client("iam").create_role(RoleName="any", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
         logs.create_log_group(logGroupName="/aws/lambda/slow")
         functions.create_function(
             FunctionName="slow",
@@ -127,8 +127,8 @@ def test_burst_past_the_cap_is_queued_and_none_of_it_lost() -> None:
         for number in range(12):
             functions.invoke(FunctionName="slow", InvocationType="Event", Payload=json.dumps({"number": number}))
 
-        def taken() -> set[str]:
-            found = logs.filter_log_events(logGroupName="/aws/lambda/slow", filterPattern="took")["events"]
-            return {event["message"].strip() for event in found}
+        def processed() -> set[str]:
+            events = logs.filter_log_events(logGroupName="/aws/lambda/slow", filterPattern="took")["events"]
+            return {event["message"].strip() for event in events}
 
-        assert wait_until(lambda: len(taken()) == 12, within_s=30)
+        assert wait_until(lambda: len(processed()) == 12, within_s=30)

@@ -1,4 +1,4 @@
-"""The REST API shim, called by boto3 as `chalice deploy` calls it."""
+"""The REST API shim, called with boto3 as `chalice deploy` does."""
 
 import json
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ URI = (
 
 @pytest.fixture
 def gateway(ministack: MiniStack) -> Iterator[Any]:
-    """A boto3 client of API Gateway that talks to the shim."""
+    """A boto3 client for API Gateway that uses the shim."""
     app = Flask("shim")
     app.register_blueprint(create_rest_api(ministack.endpoint))
     with serving(app) as url:
@@ -28,7 +28,7 @@ def gateway(ministack: MiniStack) -> Iterator[Any]:
 
 
 def document(*routes: str, **operation: Any) -> str:
-    """What Chalice writes for routes like "GET /a/{b}"."""
+    """The document that Chalice writes for routes like "GET /a/{b}"."""
     paths: dict[str, Any] = {}
     for route in routes:
         method, path = route.split()
@@ -49,7 +49,7 @@ def document(*routes: str, **operation: Any) -> str:
 
 
 def built(client: Any, api: str) -> set[str]:
-    """The routes of an API, as MiniStack tells them."""
+    """The routes of an API in MiniStack."""
     return {
         f"{method} {resource['path']}"
         for resource in client.get_resources(restApiId=api)["items"]
@@ -57,7 +57,7 @@ def built(client: Any, api: str) -> set[str]:
     }
 
 
-def test_import_builds_every_route(gateway: Any, ministack: MiniStack) -> None:
+def test_import_creates_every_route(gateway: Any, ministack: MiniStack) -> None:
     routes = {"GET /", "GET /health", "POST /a/{b}/c", "DELETE /a/{b}"}
     api = gateway.import_rest_api(body=document(*routes))
     assert (api["name"], api["minimumCompressionSize"]) == ("dropnote", 1024)
@@ -71,7 +71,7 @@ def test_imported_route_keeps_its_integration(gateway: Any) -> None:
     assert (integration["type"], integration["uri"]) == ("AWS_PROXY", URI)
 
 
-def test_overwriting_leaves_only_the_new_routes(gateway: Any, ministack: MiniStack) -> None:
+def test_overwriting_keeps_only_the_new_routes(gateway: Any, ministack: MiniStack) -> None:
     api = gateway.import_rest_api(body=document("GET /", "GET /old/{thing}", "GET /health"))["id"]
     gateway.put_rest_api(restApiId=api, mode="overwrite", body=document("GET /health", "POST /new"))
     assert built(ministack.client("apigateway"), api) == {"GET /health", "POST /new"}
@@ -88,17 +88,17 @@ def test_cors_preflight_answers_with_its_headers(gateway: Any) -> None:
     body = document("OPTIONS /a", responses=responses, **{"x-amazon-apigateway-integration": preflight})
     api = gateway.import_rest_api(body=body)["id"]
     resource = next(item for item in gateway.get_resources(restApiId=api)["items"] if item["path"] == "/a")
-    found = gateway.get_integration(restApiId=api, resourceId=resource["id"], httpMethod="OPTIONS")
-    assert found["integrationResponses"]["200"]["responseParameters"] == header
+    integration = gateway.get_integration(restApiId=api, resourceId=resource["id"], httpMethod="OPTIONS")
+    assert integration["integrationResponses"]["200"]["responseParameters"] == header
 
 
-def test_authorizer_is_refused_and_nothing_made(gateway: Any) -> None:
-    with pytest.raises(ClientError, match="GET /a: authorizers are not built"):
+def test_authorizer_is_rejected_and_nothing_created(gateway: Any) -> None:
+    with pytest.raises(ClientError, match="GET /a: authorizers are not supported"):
         gateway.import_rest_api(body=document("GET /a", security=[{"my_auth": []}]))
     assert gateway.get_rest_apis()["items"] == []
 
 
-def test_other_calls_pass_through(gateway: Any, ministack: MiniStack) -> None:
+def test_other_calls_are_forwarded(gateway: Any, ministack: MiniStack) -> None:
     api = gateway.import_rest_api(body=document("GET /health"))["id"]
     gateway.create_deployment(restApiId=api, stageName="api")
     assert [stage["stageName"] for stage in ministack.client("apigateway").get_stages(restApiId=api)["item"]] == ["api"]
@@ -106,6 +106,6 @@ def test_other_calls_pass_through(gateway: Any, ministack: MiniStack) -> None:
     assert ministack.client("apigateway").get_rest_apis()["items"] == []
 
 
-def test_refusal_of_ministack_passes_through(gateway: Any) -> None:
+def test_error_of_ministack_is_forwarded(gateway: Any) -> None:
     with pytest.raises(ClientError, match="NotFoundException"):
         gateway.get_rest_api(restApiId="nowhere")

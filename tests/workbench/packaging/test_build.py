@@ -1,4 +1,4 @@
-"""Compiled code for the zip: all that a message needs, and never older than its source."""
+"""Compiled code for the zip: everything a message needs, and never older than its source."""
 
 import json
 import shutil
@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from workbench.packaging.build import PackagingError, build, trace
+from workbench.packaging.build import PackagingError, build, trace_imports
 from workbench.paths import PROJECT, WHEELS
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    made = tmp_path / "checkout"
+    checkout = tmp_path / "checkout"
     skipped = shutil.ignore_patterns("__pycache__")
     for name in ("chalicelib", ".chalice"):
-        shutil.copytree(PROJECT / name, made / name, ignore=skipped)
-    shutil.copy2(PROJECT / "app.py", made)
-    return made
+        shutil.copytree(PROJECT / name, checkout / name, ignore=skipped)
+    shutil.copy2(PROJECT / "app.py", checkout)
+    return checkout
 
 
 def compiled(project: Path, name: str) -> Path:
@@ -28,28 +28,29 @@ def compiled(project: Path, name: str) -> Path:
 
 
 def version(project: Path) -> str:
-    """What a Python that only sees the zip's files imports."""
-    seen = project / "zip"
-    shutil.copytree(project / "chalicelib", seen / "chalicelib")
-    shutil.copytree(project / "vendor", seen, dirs_exist_ok=True)
-    told = "import chalicelib; print(chalicelib.__version__, chalicelib.__cached__)"
-    done = subprocess.run([sys.executable, "-B", "-c", told], cwd=seen, capture_output=True, text=True, check=True)
-    shutil.rmtree(seen)
-    return done.stdout
+    """The version that a Python with only the zip's files imports, and its compiled file."""
+    unpacked = project / "zip"
+    shutil.copytree(project / "chalicelib", unpacked / "chalicelib")
+    shutil.copytree(project / "vendor", unpacked, dirs_exist_ok=True)
+    program = "import chalicelib; print(chalicelib.__version__, chalicelib.__cached__)"
+    command = [sys.executable, "-B", "-c", program]
+    result = subprocess.run(command, cwd=unpacked, capture_output=True, text=True, check=True)
+    shutil.rmtree(unpacked)
+    return result.stdout
 
 
-def test_what_a_message_needs_is_compiled(project: Path) -> None:
-    built = build(project, WHEELS, "x86_64")
+def test_modules_that_a_message_needs_are_compiled(project: Path) -> None:
+    result = build(project, WHEELS, "x86_64")
     for name in ("jinja2/environment.py", "msgspec/json.py", "twilio/rest/__init__.py", "regex/__init__.py", "chalice/app.py"):
         assert compiled(project, name).exists(), name
     assert compiled(project, "app.py").exists()
     assert compiled(project, "chalicelib/channels/twilio.py").exists()
     assert not compiled(project, "twilio/rest/video/__init__.py").exists()
-    assert built.theirs < 300  # of 1,900 that the packages have
+    assert result.package_modules < 300  # of 1,900 in the packages
     assert json.loads((project / "vendor/dropnote-vendor.json").read_text())["arch"] == "x86_64"
 
 
-def test_compiled_code_that_is_older_than_its_source_is_not_run(project: Path) -> None:
+def test_compiled_code_older_than_its_source_does_not_run(project: Path) -> None:
     build(project, WHEELS, "x86_64")
     before = version(project)
     source = project / "chalicelib/__init__.py"
@@ -58,7 +59,7 @@ def test_compiled_code_that_is_older_than_its_source_is_not_run(project: Path) -
 
 
 def test_building_twice_gives_the_same_bytes(project: Path) -> None:
-    """Chalice uploads again whatever has other bytes."""
+    """Chalice uploads a package again if its bytes differ."""
 
     def contents() -> dict[str, bytes]:
         build(project, WHEELS, "x86_64")
@@ -67,12 +68,12 @@ def test_building_twice_gives_the_same_bytes(project: Path) -> None:
     assert contents() == contents()
 
 
-def test_app_that_does_not_load_is_told_in_one_sentence(project: Path) -> None:
+def test_app_that_does_not_load_is_reported_in_one_sentence(project: Path) -> None:
     (project / "app.py").write_text("import nosuchmodule\n")
     with pytest.raises(PackagingError, match="does not load: ModuleNotFoundError: No module named 'nosuchmodule'"):
-        trace(project)
+        trace_imports(project)
 
 
-def test_missing_packages_are_told(project: Path, tmp_path: Path) -> None:
+def test_missing_packages_are_reported(project: Path, tmp_path: Path) -> None:
     with pytest.raises(PackagingError, match="make setup"):
         build(project, tmp_path / "nothing", "x86_64")

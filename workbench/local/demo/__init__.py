@@ -1,1 +1,1 @@
-"""What `make run` and `make demo` play: sample uploads and incidents."""
+"""The demos of `make run` and `make demo`: sample uploads, sample incidents and a web server that can fail."""

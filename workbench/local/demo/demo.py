@@ -1,4 +1,4 @@
-"""`make demo`: three real files go up by a real S3 client, and every text and mail that comes of them is shown."""
+"""`make demo`: upload three files with rclone, a real S3 client, and show the texts and e-mails they cause."""
 
 import os
 import subprocess
@@ -17,61 +17,61 @@ from ..running import RunningEnvironment
 
 FILES = {
     "hello.txt": 1_200,
-    "video.mp4": 17 * 1024 * 1024,  # over 16 MB: rclone sends it by multipart
+    "video.mp4": 17 * 1024 * 1024,  # over 16 MB: rclone uploads it in parts
     "menu à la carte + drinks 🎉.csv": 4_321,
 }
-PATIENCE_S = 20.0
+TIMEOUT_S = 20.0
 
 
 @dataclass
-class Told:
-    """What came of the demo's uploads."""
+class DemoResult:
+    """The messages that the demo's uploads caused."""
 
     texts: list[dict[str, Any]] = field(default_factory=list)
     mails: list[dict[str, Any]] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)  # files without exactly one text and one e-mail
     seconds: float = 0.0
 
     def as_dict(self) -> dict[str, Any]:
-        """For --json."""
+        """Return the result for --json."""
         return {"texts": self.texts, "mails": self.mails, "missing": self.missing, "seconds": round(self.seconds, 2)}
 
     def print(self, say: Callable[..., None]) -> None:
-        """For people."""
+        """Print the result for people."""
         for text in reversed(self.texts):
             say(f"SMS to {text['person'] or text['to_shown']}, {text['segments']} × {text['encoding']}", "bold")
             say(f"  {text['body']}\n")
         for mail in reversed(self.mails):
-            say(f"Mail to {mail['person'] or 'somebody'}: {mail['subject']}", "bold")
+            say(f"E-mail to {mail['person'] or 'unknown'}: {mail['subject']}", "bold")
             say("".join(f"  {line}\n" for line in mail["text"].splitlines()))
-        say(f"{len(self.texts)} texts and {len(self.mails)} mails for {len(FILES)} uploads in {self.seconds:.1f} s")
+        say(f"{len(self.texts)} texts and {len(self.mails)} e-mails for {len(FILES)} uploads in {self.seconds:.1f} s")
 
 
-def run_demo(world: RunningEnvironment, step: Callable[[str], object]) -> Told:
-    """Upload the files and wait for a text and a mail of each; `missing` says what did not come, or came twice."""
+def run_demo(running: RunningEnvironment, step: Callable[[str], object]) -> DemoResult:
+    """Upload the files and wait for one text and one e-mail for each."""
     started = time.monotonic()
     with TemporaryDirectory(prefix="dropnote-demo-") as folder:
         for name, size in FILES.items():
-            step(f"uploading {name}")
+            step(f"Uploading {name}")
             file = Path(folder) / name
             file.write_bytes(os.urandom(size))
-            upload_by_rclone(world, file, f"demo/{name}")
-    step("waiting for the messages")
-    told = Told()
+            upload_by_rclone(running, file, f"demo/{name}")
+    step("Waiting for the messages")
+    result = DemoResult()
 
-    def all_told() -> bool:
-        inbox = requests.get(f"{world.desk}/inbox.json", timeout=5).json()
-        told.texts, told.mails = inbox["texts"], inbox["mails"]
-        told.missing = [line for name in FILES for line in _wrong(name, told)]
-        return not told.missing
+    def is_complete() -> bool:
+        inbox = requests.get(f"{running.server}/inbox.json", timeout=5).json()
+        result.texts, result.mails = inbox["texts"], inbox["mails"]
+        result.missing = [line for name in FILES for line in _wrong_counts(name, result)]
+        return not result.missing
 
-    wait_until(all_told, PATIENCE_S, pause_s=0.05)
-    told.seconds = time.monotonic() - started
-    return told
+    wait_until(is_complete, TIMEOUT_S, pause_s=0.05)
+    result.seconds = time.monotonic() - started
+    return result
 
 
-def upload_by_rclone(world: RunningEnvironment, file: Path, key: str) -> None:
-    """Upload by rclone, which is not boto3. Its remote is told by the environment: no file of the user's is read.
+def upload_by_rclone(running: RunningEnvironment, file: Path, key: str) -> None:
+    """Upload with rclone, which does not use boto3. It is configured by environment variables and ignores the user's config file.
 
     Raises:
         subprocess.CalledProcessError: it failed; `stderr` says why.
@@ -79,17 +79,17 @@ def upload_by_rclone(world: RunningEnvironment, file: Path, key: str) -> None:
     remote = {
         "RCLONE_CONFIG": os.devnull,
         "RCLONE_S3_PROVIDER": "Other",
-        "RCLONE_S3_ENDPOINT": world.endpoint,
-        "RCLONE_S3_ACCESS_KEY_ID": world.access_key,
-        "RCLONE_S3_SECRET_ACCESS_KEY": world.secret_key,
-        "RCLONE_S3_REGION": world.region,
+        "RCLONE_S3_ENDPOINT": running.endpoint,
+        "RCLONE_S3_ACCESS_KEY_ID": running.access_key,
+        "RCLONE_S3_SECRET_ACCESS_KEY": running.secret_key,
+        "RCLONE_S3_REGION": running.region,
         "RCLONE_S3_UPLOAD_CUTOFF": "16M",
         "RCLONE_S3_CHUNK_SIZE": "8M",
         "RCLONE_S3_NO_CHECK_BUCKET": "true",
     }
     rclone = Path(sys.executable).with_name("rclone")
     subprocess.run(
-        [rclone, "copyto", str(file), f":s3:{world.bucket}/{key}"],
+        [rclone, "copyto", str(file), f":s3:{running.bucket}/{key}"],
         env={"PATH": os.environ.get("PATH", ""), "HOME": os.environ.get("HOME", "/"), **remote},
         check=True,
         capture_output=True,
@@ -97,8 +97,10 @@ def upload_by_rclone(world: RunningEnvironment, file: Path, key: str) -> None:
     )
 
 
-def _wrong(name: str, told: Told) -> list[str]:
+def _wrong_counts(name: str, result: DemoResult) -> list[str]:
     stem = name.rpartition(".")[0]
-    texts = sum(stem in text["body"] for text in told.texts)
-    mails = sum(stem in mail["subject"] for mail in told.mails)
-    return [f"{name}: {count} {what}s came, not one" for count, what in ((texts, "text"), (mails, "mail")) if count != 1]
+    counts = {
+        "texts": sum(stem in text["body"] for text in result.texts),
+        "e-mails": sum(stem in mail["subject"] for mail in result.mails),
+    }
+    return [f"{name}: {count} {messages} instead of 1" for messages, count in counts.items() if count != 1]

@@ -1,6 +1,6 @@
-"""A web server that can be broken and mended: what a monitor looks at in the demo and in tests.
+"""A web server that can be broken and fixed, checked by a monitor in the demo and in tests.
 
-curl -X POST 'http://127.0.0.1:PORT/mode?be=failing'     or GET, in a browser; the modes are those of WeakServer.MODES
+curl -X POST 'http://127.0.0.1:PORT/mode?be=failing'     or open it in a browser; FaultyServer.MODES lists the modes
 """
 
 import gzip
@@ -13,38 +13,38 @@ from types import TracebackType
 from typing import Any, ClassVar, Self
 from urllib.parse import parse_qs, urlsplit
 
-WELL = b'{"status": "up", "checks": {"db": {"ms": 12}}}'
-_LONGEST_S = 60.0  # a connection that is kept waiting ends by itself
+HEALTHY_BODY = b'{"status": "up", "checks": {"db": {"ms": 12}}}'
+_MAX_WAIT_S = 60.0  # a client without a timeout of its own is released after this
 
 
 class FaultyServer:
-    """Serves on a port of 127.0.0.1 until it is closed. `mode` says how well it is; `asked` has paths and headers of requests."""
+    """Listens on a port of 127.0.0.1 until closed. `mode` is how it behaves; `requests` has each request's path and headers."""
 
     MODES: ClassVar = ("well", "failing", "slow", "drip", "trickle", "reset", "half", "babble", "loop", "huge", "silent", "bomb")
 
     def __init__(self, tls: Any = None) -> None:
-        """`tls` is an ssl.SSLContext of a server; without one it speaks plain HTTP."""
+        """Start. `tls` is a server's ssl.SSLContext; without it the server speaks plain HTTP."""
         self.mode = "well"
-        self.asked: list[tuple[str, dict[str, str]]] = []
+        self.requests: list[tuple[str, dict[str, str]]] = []
         self.methods: list[str] = []
-        self.sent: list[str] = []  # by POST
-        self.elsewhere = ""  # where /away redirects to, by a status of its own: /away/307
-        self.slow_s = 3.0  # what "slow" waits; longer than the shipped settings like
-        self.content = ("application/json", WELL)  # of a server that is well
+        self.bodies: list[str] = []  # of POST requests
+        self.redirect_target = ""  # of /away, with status 302 or its own: /away/307
+        self.delay_s = 3.0  # of mode "slow"; longer than `within` of the shipped settings
+        self.content = ("application/json", HEALTHY_BODY)  # of mode "well": type and body
         self.closing = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"weak": self}))
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"faulty": self}))
         self._server.daemon_threads = True
-        self._server.handle_error = lambda *_: None  # type: ignore[method-assign]  # who asks may go away
+        self._server.handle_error = lambda *_: None  # type: ignore[method-assign]  # clients may disconnect
         if tls:
             self._server.socket = tls.wrap_socket(
                 self._server.socket, server_side=True, do_handshake_on_connect=False
-            )  # the handshake is each connection's own business
+            )  # the handshake happens in the connection's own thread
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._server.server_port}"
 
     def close(self) -> None:
-        """Stop, and let go whoever is kept waiting."""
+        """Stop, and release waiting clients."""
         self.closing.set()
         self._server.shutdown()
         self._thread.join()
@@ -58,63 +58,63 @@ class FaultyServer:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    weak: FaultyServer
+    faulty: FaultyServer
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        """Answer as well as the mode is."""
-        self.weak.methods.append(self.command)
-        self.weak.asked.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
+        """Respond according to the path, or else the mode."""
+        self.faulty.methods.append(self.command)
+        self.faulty.requests.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
         if self.path.startswith("/away"):
-            return self._redirect(self.weak.elsewhere, int(self.path.partition("/away/")[2] or 302))
+            return self._redirect(self.faulty.redirect_target, int(self.path.partition("/away/")[2] or 302))
         if urlsplit(self.path).path == "/mode":
-            return self._mode()
+            return self._set_mode()
         if self.path == "/form" and self.command == "POST":
             return self._redirect("/form", 303)
         if self.path.startswith("/hop"):
             return self._redirect("/")
-        answer = getattr(self, f"_{self.weak.mode}")
+        respond = getattr(self, f"_{self.faulty.mode}")
         with suppress(OSError):
-            answer()
+            respond()
         return None
 
-    do_HEAD = do_GET  # noqa: N815  the names that http.server asks for
+    do_HEAD = do_GET  # noqa: N815  the name is http.server's
 
     def do_POST(self) -> None:
-        """Answer like GET, to what was sent."""
-        self.weak.sent.append(self.rfile.read(int(self.headers.get("Content-Length", 0))).decode())
+        """Store the body, then respond as to GET."""
+        self.faulty.bodies.append(self.rfile.read(int(self.headers.get("Content-Length", 0))).decode())
         self.do_GET()
 
-    def _mode(self) -> None:
-        """Take another mode: /mode?be=failing."""
-        mode = parse_qs(urlsplit(self.path).query).get("be", [self.weak.mode])[0]
+    def _set_mode(self) -> None:
+        """Change the mode: /mode?be=failing."""
+        mode = parse_qs(urlsplit(self.path).query).get("be", [self.faulty.mode])[0]
         if mode not in FaultyServer.MODES:
             return self._send(400, f"modes: {', '.join(FaultyServer.MODES)}\n".encode())
-        self.weak.mode = mode
+        self.faulty.mode = mode
         return self._send(200, f"{mode}\n".encode())
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
     def _well(self) -> None:
-        kind, body = self.weak.content
-        self._send(200, body, {"Content-Type": kind})
+        content_type, body = self.faulty.content
+        self._send(200, body, {"Content-Type": content_type})
 
     def _failing(self) -> None:
         self._send(503, b'{"status": "down"}')
 
     def _slow(self) -> None:
-        self.weak.closing.wait(self.weak.slow_s)
+        self.faulty.closing.wait(self.faulty.delay_s)
         self._well()
 
     def _drip(self) -> None:
         self._begin(200, 100_000)
-        while not self.weak.closing.wait(0.02):
+        while not self.faulty.closing.wait(0.02):
             self.wfile.write(b".")
 
     def _trickle(self) -> None:
         self.wfile.write(b"HTTP/1.1 200 OK\r\n")
-        while not self.weak.closing.wait(0.02):
+        while not self.faulty.closing.wait(0.02):
             self.wfile.write(b"X")
 
     def _babble(self) -> None:
@@ -137,16 +137,16 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _huge(self) -> None:
         self._begin(200, 10**9)
-        while not self.weak.closing.is_set():
+        while not self.faulty.closing.is_set():
             self.wfile.write(b"x" * 65_536)
 
     def _silent(self) -> None:
-        self.weak.closing.wait(_LONGEST_S)
+        self.faulty.closing.wait(_MAX_WAIT_S)
 
     def _bomb(self) -> None:
-        packed = gzip.compress(bytes(50 * 1024 * 1024))
-        self._begin(200, len(packed), {"Content-Encoding": "gzip"})
-        self.wfile.write(packed)
+        compressed = gzip.compress(bytes(50 * 1024 * 1024))
+        self._begin(200, len(compressed), {"Content-Encoding": "gzip"})
+        self.wfile.write(compressed)
 
     def _redirect(self, target: str, status: int = 302) -> None:
         self._send(status, b"", {"Location": target})
@@ -157,6 +157,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def _begin(self, status: int, length: int, headers: dict[str, str] | None = None) -> None:
+        """Send status and headers."""
         self.send_response(status)
         for name, value in {"Content-Type": "application/json", "Content-Length": str(length), **(headers or {})}.items():
             self.send_header(name, value)

@@ -1,1 +1,1 @@
-"""A proxy on this machine that records requests and injects faults."""
+"""A local HTTP proxy that records requests and injects faults. Imports nothing from its siblings."""

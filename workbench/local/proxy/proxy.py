@@ -1,10 +1,10 @@
-"""A proxy between a client and an HTTP service on this machine: records what passes, and makes trouble where it is told to.
+"""A proxy between a client and a local HTTP service: records requests and injects faults on demand.
 
     with Proxy(ministack.endpoint) as proxy:
         client = local_client(proxy.url, "dynamodb")
         proxy.fail_next(Fault.RESET_AFTER, operation="PutItem")
 
-It goes where AWS_ENDPOINT_URL_<SERVICE> points. How requests and answers pass is in proxy_server.py.
+Point AWS_ENDPOINT_URL_<SERVICE> at it. server.py forwards the requests and responses.
 """
 
 import threading
@@ -14,34 +14,34 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
-from .server import Answer, Fault, ProxyServer, Seen
+from .server import Answer, Fault, ProxyServer, RecordedRequest
 
-__all__ = ["Answer", "Fault", "Proxy", "Seen"]
+__all__ = ["Answer", "Fault", "Proxy", "RecordedRequest"]
 
 
 @dataclass(slots=True)
-class _Plan:
-    trouble: Fault | Answer
-    when: Callable[[Seen], bool]
+class _PlannedFault:
+    fault: Fault | Answer
+    applies: Callable[[RecordedRequest], bool]
     times: float
 
 
 class Proxy:
-    """One proxy, running while the block does."""
+    """A proxy that runs while the block does."""
 
     def __init__(self, target: str, port: int = 0) -> None:
-        """`target` is the service's base URL; port 0 is any free one."""
+        """`target` is the service's base URL. Port 0 is any free one."""
         parts = urlsplit(target)
         self._target = (parts.hostname or "127.0.0.1", parts.port or 80)
-        self._lock = threading.RLock()  # a condition may look at what came
-        self._plans: list[_Plan] = []
-        self._seen: list[Seen] = []
+        self._lock = threading.RLock()  # reentrant: a condition may read the recorded requests
+        self._faults: list[_PlannedFault] = []
+        self._requests: list[RecordedRequest] = []
         self._server: ProxyServer | None = None
         self._port = port
 
     @property
     def url(self) -> str:
-        """Its base URL; the same one after down and up."""
+        """The base URL. It stays the same after down() and up()."""
         return f"http://127.0.0.1:{self._port}"
 
     def __enter__(self) -> Self:
@@ -50,51 +50,51 @@ class Proxy:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Stop it; who waits for an answer gets none, and no thread or socket is left."""
+        """Stop it. Waiting clients get no response; no thread or socket remains."""
         self.down()
 
     def up(self) -> None:
-        """Take connections (again)."""
-        self._server = ProxyServer(self._port, self._target, self._meet)
+        """Accept connections, also after down()."""
+        self._server = ProxyServer(self._port, self._target, self._intercept)
         self._port = self._server.server_port
 
     def down(self) -> None:
-        """Break the connections there are, and refuse new ones until it is up again."""
+        """Break all connections, and refuse new ones until up()."""
         server, self._server = self._server, None
         if server:
             server.end()
 
-    def fail_next(self, trouble: Fault | Answer, *, operation: str = "", times: int = 1) -> None:
-        """Make trouble for the next `times` requests; only for those of that operation, where one is named."""
-        self._plan(_Plan(trouble, lambda seen: operation in ("", seen.operation), times))
+    def fail_next(self, fault: Fault | Answer, *, operation: str = "", times: int = 1) -> None:
+        """Inject a fault into the next `times` requests, or only into those of an operation."""
+        self._plan(_PlannedFault(fault, lambda request: operation in ("", request.operation), times))
 
-    def fail_while(self, when: Callable[[Seen], bool], trouble: Fault | Answer) -> None:
-        """Make trouble for every request for which `when` is true, asked anew each time."""
-        self._plan(_Plan(trouble, when, float("inf")))
+    def fail_while(self, condition: Callable[[RecordedRequest], bool], fault: Fault | Answer) -> None:
+        """Inject a fault into every request for which the condition is true; it is evaluated for each request."""
+        self._plan(_PlannedFault(fault, condition, float("inf")))
 
-    def requests(self) -> list[Seen]:
-        """Every request that came, oldest first."""
+    def requests(self) -> list[RecordedRequest]:
+        """Every request received, oldest first."""
         with self._lock:
-            return list(self._seen)
+            return list(self._requests)
 
     def operations(self) -> list[str]:
-        """What was asked for, oldest first."""
-        return [seen.operation for seen in self.requests()]
+        """The operation of every request, oldest first."""
+        return [request.operation for request in self.requests()]
 
-    def forget(self) -> None:
-        """Start counting anew."""
+    def clear(self) -> None:
+        """Forget the recorded requests."""
         with self._lock:
-            self._seen.clear()
+            self._requests.clear()
 
-    def _plan(self, plan: _Plan) -> None:
+    def _plan(self, planned: _PlannedFault) -> None:
         with self._lock:
-            self._plans.append(plan)
+            self._faults.append(planned)
 
-    def _meet(self, seen: Seen) -> Fault | Answer | None:
-        """Note a request, and take the trouble that waits for it."""
+    def _intercept(self, request: RecordedRequest) -> Fault | Answer | None:
+        """Record a request. Return the fault planned for it, if any."""
         with self._lock:
-            self._seen.append(seen)
-            plan = next((plan for plan in self._plans if plan.times > 0 and plan.when(seen)), None)
-            if plan:
-                plan.times -= 1
-            return plan.trouble if plan else None
+            self._requests.append(request)
+            planned = next((planned for planned in self._faults if planned.times > 0 and planned.applies(request)), None)
+            if planned:
+                planned.times -= 1
+            return planned.fault if planned else None

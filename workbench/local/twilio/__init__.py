@@ -1,1 +1,1 @@
-"""A double of Twilio over HTTP that follows its documentation, errors included."""
+"""A double of Twilio over HTTP that follows its documentation, errors included. Imports nothing from its siblings."""

@@ -1,8 +1,8 @@
-"""A Twilio that sends nothing: its paths, checks, errors and magic numbers over HTTP, as a Flask blueprint.
+"""A Twilio that sends nothing: its routes, validation, errors and magic numbers over HTTP, as a Flask blueprint.
 
-Point Twilio's own package at it by `client.api.base_url`. What it takes is kept in memory and shown by
-the inbox. Tests script its faults: `fail_next` for the next request, `fail_to` for one number, `undeliver_to`
-for a text that is taken and then does not arrive.
+Point Twilio's own package at it with `client.api.base_url`. Accepted texts are stored in memory and shown by the inbox.
+Tests script its faults: `fail_next` for the next requests, `fail_to` for one number, `undeliver_to` for texts that are accepted
+but not delivered.
 
 Source: Twilio docs, "Messages resource" and "Twilio API responses".
 """
@@ -22,15 +22,15 @@ from twilio.request_validator import RequestValidator
 from chalicelib.platform.clock import Clock, utc_now
 from chalicelib.platform.sms_text import count_segments
 
-from .rules import PASSING_SENDER, Refusal, check, refusal
-from .store import VERSION, Row, listing
+from .rules import PASSING_SENDER, ApiError, api_error, validate
+from .store import VERSION, Row, list_page
 
-_SERVER_TROUBLE = {429: 20429, 500: 20500, 503: 20503}
+_SERVER_ERRORS = {429: 20429, 500: 20500, 503: 20503}
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What goes wrong with one request, and whether the text was taken before it did."""
+    """A fault of one request, and whether the text is accepted before it."""
 
     status: int
     code: int | None = None
@@ -40,36 +40,36 @@ class Fault:
 
 
 class TwilioDouble:
-    """One account's Twilio. Safe to use from the server's threads and the test's at once."""
+    """The Twilio API of one account. Thread-safe, for the server's threads and the test's."""
 
     def __init__(self, account: str, token: str, *, numbers: Collection[str] = (), clock: Clock = utc_now) -> None:
-        """`numbers` are the account's own, besides the magic +15005550006, from which it may send."""
+        """`numbers` are the account's own senders, besides the magic +15005550006."""
         self.account, self._token = account, token
         self.numbers = frozenset(numbers)
         self._clock = clock
         self._lock = threading.Lock()
         self._rows: list[Row] = []
         self._requests: list[str] = []
-        self._next: list[tuple[str, Fault]] = []
-        self._refused_to: dict[str, int] = {}
-        self._undelivered_to: dict[str, int] = {}
+        self._faults: list[tuple[str, Fault]] = []
+        self._rejected_numbers: dict[str, int] = {}
+        self._undelivered_numbers: dict[str, int] = {}
         self.blueprint = self._routes()
 
     def messages(self) -> list[Row]:
-        """The texts it took, newest first."""
+        """The accepted texts, newest first."""
         with self._lock:
             return self._rows[::-1]
 
     def requests(self) -> list[str]:
-        """Every request that came, oldest first, refused ones too: "POST /2010-04-01/…"."""
+        """Every request received, oldest first, rejected ones included: "POST /2010-04-01/…"."""
         with self._lock:
             return list(self._requests)
 
     def reset(self) -> None:
         """Forget every text, request and scripted fault."""
         with self._lock:
-            for kept in (self._rows, self._requests, self._next, self._refused_to, self._undelivered_to):
-                kept.clear()
+            for stored in (self._rows, self._requests, self._faults, self._rejected_numbers, self._undelivered_numbers):
+                stored.clear()
 
     def fail_next(
         self,
@@ -84,29 +84,31 @@ class TwilioDouble:
     ) -> None:
         """Let the next `times` requests of that method fail.
 
-        `malformed` answers that status with half a JSON body; `accepted` takes the text first, so that only
-        the answer is lost (Twilio's checks still come before it).
+        `malformed` responds with that status and half a JSON body. `accepted` accepts the text first, so that only the
+        response is lost (Twilio's validation still comes before it).
         """
         fault = Fault(status, code, retry_after_s, malformed, accepted)
         with self._lock:
-            self._next += [(method, fault)] * times
+            self._faults += [(method, fault)] * times
 
     def fail_to(self, number: str, code: int) -> None:
-        """Refuse every text to that number with this code, until reset."""
+        """Reject every text to that number with this code, until reset."""
         with self._lock:
-            self._refused_to[number] = code
+            self._rejected_numbers[number] = code
 
     def undeliver_to(self, number: str, code: int = 30003) -> None:
-        """Take texts to that number and let them end as `undelivered` with this code, until reset."""
+        """Accept texts to that number but end them as `undelivered` with this code, until reset."""
         with self._lock:
-            self._undelivered_to[number] = code
+            self._undelivered_numbers[number] = code
 
-    def stop_at_the_door(self, account: str = "") -> Response | None:
-        """For routes beside ours: the answer to a request that fails by script, or has the wrong login; None for the others."""
+    def reject(self, account: str = "") -> Response | None:
+        """The error response to the current request if its login is wrong or a fault is scripted; otherwise None. For routes
+        of other blueprints.
+        """
         fault = self._begin()
-        if refused := self._refuse_login(account or self.account):
-            return refuse(refused)
-        return _fail(fault) if fault else None
+        if error := self._login_error(account or self.account):
+            return error_response(error)
+        return _fault_response(fault) if fault else None
 
     def _routes(self) -> Blueprint:
         blueprint = Blueprint("twilio", __name__, url_prefix=f"/{VERSION}")
@@ -119,28 +121,28 @@ class TwilioDouble:
         )
         blueprint.add_url_rule("/Accounts/<account>/Messages.json", "list", self._list)
         blueprint.add_url_rule("/Accounts/<account>/Messages/<sid>.json", "fetch", self._fetch)
-        blueprint.add_url_rule("/<path:_rest>", "nothing", self._nothing, methods=["GET", "POST", "DELETE", "PUT"])
+        blueprint.add_url_rule("/<path:_rest>", "not_found", self._not_found, methods=["GET", "POST", "DELETE", "PUT"])
         return blueprint
 
     def _create(self, account: str) -> Response:
         fault = self._begin()
-        if refused := self._refuse_login(account):
-            return refuse(refused)
+        if error := self._login_error(account):
+            return error_response(error)
         if fault and not fault.accepted:
-            return _fail(fault)
+            return _fault_response(fault)
         to, sender = request.form.get("To", ""), request.form.get("From", "")
-        refused = check(request.form, self.numbers)
-        if not refused and (code := self._refused_to.get(to)):
-            refused = refusal(code, to=to, sender=sender)
-        if refused:
-            return refuse(refused)
-        row = self._take()
+        error = validate(request.form, self.numbers)
+        if not error and (code := self._rejected_numbers.get(to)):
+            error = api_error(code, to=to, sender=sender)
+        if error:
+            return error_response(error)
+        row = self._store()
         if callback := request.form.get("StatusCallback"):
-            threading.Thread(target=self._tell, args=(callback, row), daemon=True).start()
-        return _fail(fault) if fault else as_json(row.first_answer(), 201)
+            threading.Thread(target=self._post_status, args=(callback, row), daemon=True).start()
+        return _fault_response(fault) if fault else as_json(row.created_resource(), 201)
 
-    def _tell(self, url: str, row: Row) -> None:
-        """Tell how a text fared, signed as "Webhooks security" says; nobody there is nobody told."""
+    def _post_status(self, url: str, row: Row) -> None:
+        """Send the delivery receipts, signed as in "Webhooks security". Ignore an unreachable receiver."""
         for status in ("sent", row.status):
             fields = {"AccountSid": row.account, "MessageSid": row.sid, "MessageStatus": status, "To": row.to}
             if status == row.status and row.error_code:
@@ -150,49 +152,43 @@ class TwilioDouble:
                 requests.post(url, data=fields, headers={"X-Twilio-Signature": signature}, timeout=15)
 
     def _list(self, account: str) -> Response:
-        fault = self._begin()
-        if refused := self._refuse_login(account):
-            return refuse(refused)
-        if fault:
-            return _fail(fault)
+        if rejected := self.reject(account):
+            return rejected
         try:
-            return as_json(listing(self.messages(), request.args.to_dict(), request.path))
+            return as_json(list_page(self.messages(), request.args.to_dict(), request.path))
         except ValueError as error:
-            return refuse(Refusal(400, 20001, f"Bad request: {error}"))
+            return error_response(ApiError(400, 20001, f"Bad request: {error}"))
 
     def _fetch(self, account: str, sid: str) -> Response:
-        fault = self._begin()
-        if refused := self._refuse_login(account):
-            return refuse(refused)
-        if fault:
-            return _fail(fault)
+        if rejected := self.reject(account):
+            return rejected
         row = next((row for row in self.messages() if row.sid == sid), None)
-        return as_json(row.resource()) if row else refuse(refusal(20404, path=request.path))
+        return as_json(row.resource()) if row else error_response(api_error(20404, path=request.path))
 
-    def _nothing(self, _rest: str) -> Response:
+    def _not_found(self, _rest: str) -> Response:
         self._begin()
-        return refuse(refusal(20404, path=request.path))
+        return error_response(api_error(20404, path=request.path))
 
     def _begin(self) -> Fault | None:
-        """Note the request, and take the fault that waits for one like it."""
+        """Record the request. Return the fault scripted for it, if any."""
         with self._lock:
             self._requests.append(f"{request.method} {request.path}")
-            for index, (method, fault) in enumerate(self._next):
+            for index, (method, fault) in enumerate(self._faults):
                 if method == request.method:
-                    del self._next[index]
+                    del self._faults[index]
                     return fault
         return None
 
-    def _refuse_login(self, account: str) -> Refusal | None:
-        given = request.authorization
-        user, password = (given.username or "", given.password or "") if given else ("", "")
-        right = hmac.compare_digest(password.encode(), self._token.encode()) and user == self.account == account
-        return None if right else refusal(20003)
+    def _login_error(self, account: str) -> ApiError | None:
+        login = request.authorization
+        user, password = (login.username or "", login.password or "") if login else ("", "")
+        valid = hmac.compare_digest(password.encode(), self._token.encode()) and user == self.account == account
+        return None if valid else api_error(20003)
 
-    def _take(self) -> Row:
+    def _store(self) -> Row:
         form = request.form
         with self._lock:
-            code = self._undelivered_to.get(form["To"])
+            code = self._undelivered_numbers.get(form["To"])
             row = Row(
                 sid=f"SM{secrets.token_hex(16)}",
                 account=self.account,
@@ -209,23 +205,23 @@ class TwilioDouble:
         return row
 
 
-def refuse(refused: Refusal) -> Response:
-    """The answer that says so; a failed login asks for another."""
-    answer = as_json(refused.body(), refused.status)
-    if refused.status == 401:
-        answer.headers["WWW-Authenticate"] = 'Basic realm="Twilio API"'
-    return answer
+def error_response(error: ApiError) -> Response:
+    """The HTTP response for an error; a failed login requests authentication."""
+    response = as_json(error.body(), error.status)
+    if error.status == 401:
+        response.headers["WWW-Authenticate"] = 'Basic realm="Twilio API"'
+    return response
 
 
-def _fail(fault: Fault) -> Response:
-    code = fault.code or _SERVER_TROUBLE.get(fault.status, 20500)
-    told = json.dumps(refusal(code, status=fault.status).body())
-    answer = Response(told[: len(told) // 2] if fault.malformed else told, fault.status, mimetype="application/json")
+def _fault_response(fault: Fault) -> Response:
+    code = fault.code or _SERVER_ERRORS.get(fault.status, 20500)
+    body = json.dumps(api_error(code, status=fault.status).body())
+    response = Response(body[: len(body) // 2] if fault.malformed else body, fault.status, mimetype="application/json")
     if fault.retry_after_s is not None:
-        answer.headers["Retry-After"] = str(fault.retry_after_s)
-    return answer
+        response.headers["Retry-After"] = str(fault.retry_after_s)
+    return response
 
 
 def as_json(body: Mapping[str, object], status: int = 200) -> Response:
-    """An answer as Twilio gives it."""
+    """A JSON response like Twilio's."""
     return Response(json.dumps(body), status, mimetype="application/json")

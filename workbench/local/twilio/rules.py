@@ -1,20 +1,20 @@
-"""What Twilio refuses and how it says so: checks of a new text, magic numbers, error bodies. Pure.
+"""The errors of Twilio's API: validation of a new text, magic numbers, error bodies. Pure.
 
-Sources, by page name in Twilio's docs: "Messages resource", "Test credentials" (the magic numbers), "Error
-and warning dictionary" (the codes and their titles), "Twilio API responses" (the shape of an error). No page gives
-the order in which several mistakes in one request are found; ours is: missing, too long, sender, recipient.
+Sources, by page name in Twilio's docs: "Messages resource", "Test credentials" (the magic numbers), "Error and warning
+dictionary" (the codes and their titles), "Twilio API responses" (the format of an error). The docs do not say in which order
+Twilio reports several errors of one request; here: missing, too long, sender, recipient.
 """
 
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-BODY_LIMIT = 1600  # characters, whichever encoding they need
-PASSING_SENDER = "+15005550006"  # the one magic number that may send
+MAX_BODY = 1600  # characters, whatever encoding they need
+PASSING_SENDER = "+15005550006"  # the only magic number that may send
 
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _NORTH_AMERICA = re.compile(r"\+1[2-9][0-9]{9}")
-_MAGIC = re.compile(r"\+1500555[0-9]{4}")  # 500 numbers are no phones; Twilio's tests live there
+_MAGIC = re.compile(r"\+1500555[0-9]{4}")  # 500 numbers are not phones; Twilio uses them for tests
 _SERVICE = re.compile(r"MG[0-9a-fA-F]{32}")
 
 _MAGIC_TO = {
@@ -26,8 +26,8 @@ _MAGIC_TO = {
 }
 _MAGIC_FROM = {"+15005550001": 21212, "+15005550007": 21606, "+15005550008": 21611}
 
-_STATUS = {20003: 401, 20404: 404, 20429: 429, 20500: 500, 20503: 503}  # every other code comes with 400
-_TEXTS = {
+_STATUS = {20003: 401, 20404: 404, 20429: 429, 20500: 500, 20503: 503}  # all other codes: 400
+_MESSAGES = {
     20003: "Authenticate",
     20404: "The requested resource {path} was not found",
     20429: "Too Many Requests",
@@ -63,37 +63,37 @@ _TEXTS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """An answer that is not a message: the HTTP status and Twilio's own code and sentence."""
+class ApiError:
+    """An error response: the HTTP status, and Twilio's own code and message."""
 
     status: int
     code: int
     message: str
 
     def body(self) -> dict[str, object]:
-        """The JSON that Twilio sends with it; a failed login has a `detail` besides."""
-        told: dict[str, object] = {
+        """The response's JSON; a failed login also has a `detail`."""
+        fields: dict[str, object] = {
             "code": self.code,
             "message": self.message,
             "more_info": f"https://www.twilio.com/docs/errors/{self.code}",
             "status": self.status,
         }
-        return {**told, "detail": ""} if self.code == 20003 else told
+        return {**fields, "detail": ""} if self.code == 20003 else fields
 
 
-def refusal(code: int, *, status: int | None = None, to: str = "", sender: str = "", path: str = "") -> Refusal:
-    """Make the refusal of one code, in Twilio's words; `status` overrides the one that usually comes."""
-    text = _TEXTS.get(code, "Error {code}").format(code=code, to=to, sender=sender, path=path)
-    return Refusal(status or _STATUS.get(code, 400), code, text)
+def api_error(code: int, *, status: int | None = None, to: str = "", sender: str = "", path: str = "") -> ApiError:
+    """The error with this code and Twilio's message; `status` overrides the code's usual one."""
+    message = _MESSAGES.get(code, "Error {code}").format(code=code, to=to, sender=sender, path=path)
+    return ApiError(status or _STATUS.get(code, 400), code, message)
 
 
-def check(form: Mapping[str, str], owned: Collection[str]) -> Refusal | None:
-    """Say why Twilio would not take this text, or None when it would. `owned`: the account's own numbers."""
+def validate(form: Mapping[str, str], owned: Collection[str]) -> ApiError | None:
+    """The error with which Twilio would reject this text, or None if it would accept it. `owned`: the account's numbers."""
     to, sender, service = form.get("To", ""), form.get("From", ""), form.get("MessagingServiceSid", "")
     code = (
         _missing(to, sender or service, form.get("Body", "")) or _bad_sender(sender, service, owned) or _bad_recipient(to, sender)
     )
-    return refusal(code, to=to, sender=sender or service) if code else None
+    return api_error(code, to=to, sender=sender or service) if code else None
 
 
 def _missing(to: str, sender: str, body: str) -> int:
@@ -103,11 +103,11 @@ def _missing(to: str, sender: str, body: str) -> int:
         return 21603
     if not body:
         return 21602
-    return 21617 if len(body) > BODY_LIMIT else 0
+    return 21617 if len(body) > MAX_BODY else 0
 
 
 def _bad_sender(sender: str, service: str, owned: Collection[str]) -> int:
-    """With a messaging service Twilio picks the number itself, and a From beside it is only a wish."""
+    """With a messaging service Twilio picks the number itself; a From is then only a preference."""
     if service:
         return 0 if _SERVICE.fullmatch(service) else 21701
     if sender in _MAGIC_FROM:
@@ -126,7 +126,7 @@ def _bad_recipient(to: str, sender: str) -> int:
 
 
 def _is_number(text: str) -> bool:
-    """E.164; where the country's length is fixed (+1), that too, as Twilio does."""
+    """Whether it is an E.164 number; for +1 the fixed length is checked as well, as Twilio does."""
     if text.startswith("+1"):
         return bool(_NORTH_AMERICA.fullmatch(text) or _MAGIC.fullmatch(text))
     return bool(_E164.fullmatch(text))

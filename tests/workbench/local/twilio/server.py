@@ -1,4 +1,4 @@
-"""The Twilio double behind a real server, and Twilio's own package to talk to it."""
+"""The Twilio double behind a real server, with a client of Twilio's own package."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,13 +22,13 @@ ASHA, BEN = "+919812345678", "+447700900123"
 
 @dataclass
 class Clock:
-    """A clock that stands until a test moves it."""
+    """A clock that stands still until a test moves it."""
 
     now: datetime = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
 
 
-class Desk:
-    """The double behind a real server, and what a test needs to talk to it."""
+class TwilioServer:
+    """The double behind a real server, and a client for it."""
 
     def __init__(self, double: TwilioDouble, url: str, clock: Clock) -> None:
         self.double, self.url, self.clock = double, url, clock
@@ -39,20 +39,20 @@ class Desk:
         client.api.base_url = self.url
         return client
 
-    def send(self, **given: Any) -> Any:
-        return self.client.messages.create(**{"to": ASHA, "from_": OWN, "body": "hello", **given})
+    def send(self, **fields: Any) -> Any:
+        return self.client.messages.create(**{"to": ASHA, "from_": OWN, "body": "hello", **fields})
 
-    def refusal(self, **given: Any) -> TwilioRestException:
+    def rejection(self, **fields: Any) -> TwilioRestException:
         with pytest.raises(TwilioRestException) as caught:
-            self.send(**given)
+            self.send(**fields)
         return caught.value
 
 
 @contextmanager
-def running_desk() -> Iterator[Desk]:
-    """An account that owns one more number, at half past nine."""
+def running_server() -> Iterator[TwilioServer]:
+    """An account with one more number, at 9:30."""
     app, clock = Flask(__name__), Clock()
     double = TwilioDouble(ACCOUNT, "invented-token", numbers=["+447700900999"], clock=lambda: clock.now)
     app.register_blueprint(double.blueprint)
     with serving(app) as url:
-        yield Desk(double, url, clock)
+        yield TwilioServer(double, url, clock)

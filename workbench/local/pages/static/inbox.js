@@ -1,5 +1,5 @@
-// Keeps the page up to date: asks for the list twice a second, and only when it changed puts new cards in place.
-// The cards come rendered (and escaped) from the server; nothing here turns text into markup.
+// Keeps the page up to date: polls the list twice a second and inserts new cards when it has changed.
+// The server renders and escapes the cards; this script never turns text into markup.
 "use strict";
 
 const INTERVAL_MS = 500;
@@ -9,17 +9,17 @@ const stopped = document.querySelector(".stopped");
 const news = document.querySelector(".news");
 const clear = document.querySelector("button.clear");
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
-let tag = null;
+let etag = null;
 let timer = null;
 
-function say(state, words) {
+function showState(state, label) {
   if (live.dataset.state === state) return;
   live.dataset.state = state;
-  live.querySelector(".live-text").textContent = words;
+  live.querySelector(".live-text").textContent = label;
   stopped.hidden = state !== "stopped";
 }
 
-function localTimes(root) {
+function showLocalTimes(root) {
   for (const time of root.querySelectorAll("time[datetime]")) {
     const at = new Date(time.dateTime);
     time.textContent = clock.format(at);
@@ -27,7 +27,7 @@ function localTimes(root) {
   }
 }
 
-function copyButtons(root) {
+function enableCopyButtons(root) {
   for (const button of root.querySelectorAll("button.copy")) {
     button.hidden = !navigator.clipboard;
     button.addEventListener("click", async () => {
@@ -39,19 +39,18 @@ function copyButtons(root) {
 
 const cards = (root) => [...root.querySelectorAll(".text, .mail")];
 
-// A card that is already on the page is kept as it is: its frame, its tab, whether it is open, where the focus is.
-function put(fresh) {
-  const old = new Map(cards(main).map((card) => [card.id, card]));
-  const arrived = [];
-  const frame = main.querySelector(".columns");
-  const next = fresh.querySelector(".columns");
-  for (const card of cards(fresh)) {
-    if (!old.has(card.id)) arrived.push(card);
-  }
-  localTimes(fresh);
-  copyButtons(fresh);
-  if (frame && next) {
-    for (const list of ["texts", "mails"]) merge(frame.querySelector(`ol.${list}`), next.querySelector(`ol.${list}`));
+// Cards already on the page are not replaced: they keep their frame, tab, open state and focus.
+function update(fresh) {
+  const known = new Set(cards(main).map((card) => card.id));
+  const arrived = cards(fresh).filter((card) => !known.has(card.id));
+  const columns = main.querySelector(".columns");
+  const freshColumns = fresh.querySelector(".columns");
+  showLocalTimes(fresh);
+  enableCopyButtons(fresh);
+  if (columns && freshColumns) {
+    for (const list of ["texts", "mails"]) {
+      merge(columns.querySelector(`ol.${list}`), freshColumns.querySelector(`ol.${list}`));
+    }
     for (const id of ["texts-title", "mails-title", "texts-more", "mails-more"]) {
       document.getElementById(id).replaceWith(fresh.querySelector(`#${id}`));
     }
@@ -64,13 +63,13 @@ function put(fresh) {
   announce(arrived);
 }
 
-function merge(list, wanted) {
-  const ids = new Set([...wanted.children].map((card) => card.id));
+function merge(list, freshList) {
+  const ids = new Set([...freshList.children].map((card) => card.id));
   for (const card of [...list.children]) if (!card.id || !ids.has(card.id)) card.remove();
-  let place = list.firstElementChild;
-  for (const card of [...wanted.children]) {
-    if (place && place.id === card.id) { place = place.nextElementSibling; continue; }
-    list.insertBefore(card, place);
+  let next = list.firstElementChild;
+  for (const card of [...freshList.children]) {
+    if (next && next.id === card.id) { next = next.nextElementSibling; continue; }
+    list.insertBefore(card, next);
   }
 }
 
@@ -78,38 +77,38 @@ function announce(arrived) {
   clear.hidden = cards(main).length === 0;
   if (!arrived.length) return;
   for (const card of arrived) card.classList.add("arrived");
-  const last = arrived[0].dataset.news;
-  news.textContent = arrived.length === 1 ? `${last} arrived.` : `${arrived.length} messages arrived.`;
+  const newest = arrived[0].dataset.news;
+  news.textContent = arrived.length === 1 ? `${newest} arrived.` : `${arrived.length} messages arrived.`;
 }
 
-async function look() {
-  const asked = await fetch(document.body.dataset.listing + "?limit=50", { cache: "no-cache" });
-  if (!asked.ok) throw new Error(`status ${asked.status}`);
-  const now = asked.headers.get("ETag");
-  if (now === tag) return;
-  const answer = await fetch(document.body.dataset.cards);
-  if (!answer.ok) throw new Error(`status ${answer.status}`);
-  const parsed = new DOMParser().parseFromString(await answer.text(), "text/html");
+async function refresh() {
+  const listing = await fetch(document.body.dataset.listing + "?limit=50", { cache: "no-cache" });
+  if (!listing.ok) throw new Error(`status ${listing.status}`);
+  const current = listing.headers.get("ETag");
+  if (current === etag) return;
+  const response = await fetch(document.body.dataset.cards);
+  if (!response.ok) throw new Error(`status ${response.status}`);
+  const parsed = new DOMParser().parseFromString(await response.text(), "text/html");
   const fresh = document.createDocumentFragment();
   fresh.append(...parsed.body.childNodes);
-  put(fresh);
-  tag = now;
+  update(fresh);
+  etag = current;
 }
 
-async function turn() {
+async function poll() {
   timer = null;
   try {
-    await look();
-    say("live", "Live");
+    await refresh();
+    showState("live", "Live");
   } catch {
-    say("stopped", "Stopped");
+    showState("stopped", "Stopped");
   }
   schedule();
 }
 
 function schedule() {
-  if (document.hidden) { say("paused", "Paused"); return; }
-  if (timer === null) timer = setTimeout(turn, INTERVAL_MS);
+  if (document.hidden) { showState("paused", "Paused"); return; }
+  if (timer === null) timer = setTimeout(poll, INTERVAL_MS);
 }
 
 document.addEventListener("visibilitychange", schedule);
@@ -117,7 +116,7 @@ clear.addEventListener("click", async () => {
   await fetch(document.body.dataset.listing, { method: "DELETE" });
   main.focus();
 });
-localTimes(main);
-copyButtons(main);
+showLocalTimes(main);
+enableCopyButtons(main);
 clear.hidden = cards(main).length === 0;
 schedule();

@@ -1,4 +1,4 @@
-"""What matching costs with 1,000 rules, against 10, in one run: `.venv/bin/python -m bench.bench_rules`. Prints the ratio."""
+"""Compares matching with 1,000 rules to 10, and prints the ratio: `.venv/bin/python -m bench.rules`."""
 
 import sys
 from time import perf_counter
@@ -12,10 +12,10 @@ ROUNDS = 2_000
 
 
 def seconds(count: int, events: list[Event]) -> float:
-    """The time to match each event ROUNDS times with that many rules, one folder a rule."""
+    """The time to match each event ROUNDS times with `count` rules, each for its own folder."""
     index = RuleIndex([Rule(str(n), "acme-drops", key=(f"team-{n}/**/*.pdf",)) for n in range(count)])
     for event in events:
-        index.match(event)  # patterns are compiled when first needed
+        index.match(event)  # patterns are compiled on first use
     started = perf_counter()
     for _ in range(ROUNDS):
         for event in events:
@@ -24,12 +24,12 @@ def seconds(count: int, events: list[Event]) -> float:
 
 
 def main() -> None:
-    """Interleave the two, so that a machine that changes its speed changes both."""
+    """Interleave both measurements, so that changes of the machine's speed affect both."""
     events = [an_upload(f"team-{n}/2026/report.pdf") for n in range(10)]
     pairs = [(seconds(1_000, events), seconds(10, events)) for _ in range(5)]
     ratio = sorted(many / few for many, few in pairs)[2]
     per_event = pairs[0][1] / ROUNDS / len(events) * 1e6
-    sys.stdout.write(f"1,000 rules cost {ratio:.2f} times what 10 do ({per_event:.1f} µs an event)\n")
+    sys.stdout.write(f"1,000 rules take {ratio:.2f} times as long as 10 ({per_event:.1f} µs per event)\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The Lambda packages that are compared, as folders with what their zips would unpack to."""
+"""Builds the Lambda packages to compare, as unpacked folders."""
 
 import json
 import shutil
@@ -14,8 +14,8 @@ from workbench.packaging.build import build
 from workbench.paths import BENCH, PROJECT, WHEELS
 
 STAGE = "local"
-RIVALS = Path(__file__).parent / "rivals"
-BOTO3 = ("boto3", "botocore", "s3transfer", "jmespath", "python_dateutil", "six")  # by their wheels' names
+RIVALS = Path(__file__).parents[1] / "rivals"
+BOTO3 = ("boto3", "botocore", "s3transfer", "jmespath", "python_dateutil", "six")  # names of the wheels
 _SKIPPED = shutil.ignore_patterns("__pycache__", "*.py[cod]")
 
 
@@ -25,21 +25,21 @@ from chalice.deploy.packager import DependencyBuilder, LambdaDeploymentPackager
 from chalice.utils import UI, OSUtils
 system = OSUtils()
 LambdaDeploymentPackager(system, DependencyBuilder(system), UI()).create_deployment_package(*sys.argv[1:])
-"""  # what `chalice deploy` does; `chalice package` refuses @app.on_s3_event
+"""  # as in `chalice deploy`; `chalice package` rejects @app.on_s3_event
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """An unpacked zip, and how large that was."""
+    """An unpacked zip and the zip's size."""
 
     folder: Path
     zip_mb: float  # of 10^6 bytes
 
 
-def plain(source: Path, into: Path, *, beside: Path | None = None) -> Package:
-    """A function of one file; `beside` is a folder of packages, taken as it is with its bytecode."""
-    if beside:
-        shutil.copytree(beside, into)
+def plain(source: Path, into: Path, *, packages: Path | None = None) -> Package:
+    """Package a single-file function. `packages` is a folder of installed packages to include, with their bytecode."""
+    if packages:
+        shutil.copytree(packages, into)
     into.mkdir(exist_ok=True)
     shutil.copy2(source, into / "app.py")
     packed = Path(shutil.make_archive(str(into), "zip", into))
@@ -47,7 +47,7 @@ def plain(source: Path, into: Path, *, beside: Path | None = None) -> Package:
 
 
 def tutorial(into: Path) -> Package:
-    """The tutorial's bot, zipped by Chalice."""
+    """Package the tutorial bot with Chalice."""
     project = into / "project"
     project.mkdir(parents=True)
     shutil.copy2(RIVALS / "tutorial.py", project / "app.py")
@@ -56,7 +56,7 @@ def tutorial(into: Path) -> Package:
 
 
 def dropnote(settings: str, into: Path, *, with_boto3: bool = False) -> Package:
-    """Dropnote with these settings, by `make package` and Chalice's zip."""
+    """Package Dropnote with these settings, with `make package` and Chalice."""
     copy, wheels = into / "copy", into / "wheels"
     copy.mkdir(parents=True)
     for name in ("app.py", "requirements.txt", "resources.yaml"):
@@ -84,9 +84,9 @@ def _add_boto3(requirements: Path, wheels: Path) -> None:
 def _package(project: Path, into: Path, wheels: Path) -> Package:
     environment = Target("http://127.0.0.1:9", "http://127.0.0.1:9", wheels=wheels).variables(into)
     command = [sys.executable, "-c", _ZIP, str(project), f"python{sys.version_info[0]}.{sys.version_info[1]}"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
-    if done.returncode != 0:
-        raise RuntimeError(f"Chalice could not package {project}: {done.stderr}")
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
+    if result.returncode != 0:
+        raise RuntimeError(f"Chalice could not package {project}: {result.stderr}")
     (packed,) = (project / ".chalice" / "deployments").glob("*.zip")
     with zipfile.ZipFile(packed) as files:
         files.extractall(into / "package")
@@ -94,10 +94,10 @@ def _package(project: Path, into: Path, wheels: Path) -> Package:
 
 
 def settings_of(notify: Iterable[str], rules: int = 1) -> str:
-    """Settings with one person and that many rules, of which the first is about all that the bench uploads."""
-    ways = list(notify)
-    by_text = any(way.startswith("sms:") for way in ways)
-    more = "".join(
+    """Settings with one person and `rules` rules, of which the first matches all uploads of the bench."""
+    recipients = list(notify)
+    by_text = any(recipient.startswith("sms:") for recipient in recipients)
+    other_rules = "".join(
         f'[[rules]]\nname = "team {n}"\nbucket = "${{UPLOAD_BUCKET}}"\nkey = "team-{n}/**/*.pdf"\nnotify = ["email:asha"]\n'
         for n in range(1, rules)
     )
@@ -116,5 +116,5 @@ email = "asha@example.com"
 name = "uploads"
 bucket = "${{UPLOAD_BUCKET}}"
 key = "in/**"
-notify = {json.dumps(ways)}
-{more}"""
+notify = {json.dumps(recipients)}
+{other_rules}"""

@@ -1,6 +1,6 @@
-"""Says, as JSON, which files of packages the app imports until a text and a mail have left. Executed, never imported.
+"""Prints, as JSON, the package files that the app imports to send a text and an e-mail. Executed, never imported.
 
-Nobody listens where it sends: a send imports all it needs before it finds that out.
+It sends to a closed port: a send imports everything it needs before it fails to connect.
 """
 
 import contextlib
@@ -10,24 +10,24 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from chalicelib.channels.receipts import is_signed_by_twilio
+from chalicelib.channels.twilio_receipts import is_signed_by_twilio
 
-NOBODY = "http://127.0.0.1:9"
-LONG_NAME = "long-" * 60  # what has to be cut needs one library more
+CLOSED_PORT = "http://127.0.0.1:9"
+LONG_NAME = "long-" * 60  # truncating a name imports one more library
 SETTINGS = {
-    "AWS_ENDPOINT_URL": NOBODY,
+    "AWS_ENDPOINT_URL": CLOSED_PORT,
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_ACCESS_KEY_ID": "none",
     "AWS_SECRET_ACCESS_KEY": "none",
-    "TWILIO_BASE_URL": NOBODY,
+    "TWILIO_BASE_URL": CLOSED_PORT,
     "DROPNOTE_SECRET_TWILIO_AUTH_TOKEN": "none",
     "DROPNOTE_SECRET_SMTP_PASSWORD": "none",
-    "DROPNOTE_SECRET_PUBLIC_URL": NOBODY,
+    "DROPNOTE_SECRET_PUBLIC_URL": CLOSED_PORT,
 }
 
 
 def main() -> None:
-    """Load the app, take an upload as far as the ledger, send by each channel, check a signature."""
+    """Load the app, process an upload up to the ledger, send by each channel, check a signature."""
     os.environ.update(SETTINGS)
     import app
     from chalicelib.domain.delivery import DeliveryError
@@ -37,18 +37,20 @@ def main() -> None:
     from chalicelib.rules.recipients import notices_for_rule
 
     bot = app.bot()
-    for rule in (rule for rule in app.settings.rules if rule.on is Kind.UPLOAD):  # what others need is loaded when they come
+    for rule in (rule for rule in app.settings.rules if rule.on is Kind.UPLOAD):  # other kinds load their modules on demand
         event = Event(Kind.UPLOAD, "0", datetime.now(UTC), upload=Upload(rule.bucket, f"in/{LONG_NAME}.txt", 1))
         bot.intake.matches(event)
         for notice in notices_for_rule(event, rule):
             bot.deliverer.render(notice, lambda: timedelta(minutes=1))
     for channel in filter(app.settings.sender, Channel):
         with contextlib.suppress(DeliveryError):
-            bot.deliverer.connected(channel).send(Message(channel, "text", "subject", "html"), to="+15005550006", delivery_id="0")
-    is_signed_by_twilio(NOBODY, b"", "signature", "none")
+            bot.deliverer.open_transport(channel).send(
+                Message(channel, "text", "subject", "html"), to="+15005550006", delivery_id="0"
+            )
+    is_signed_by_twilio(CLOSED_PORT, b"", "signature", "none")
     files = [Path(file) for module in list(sys.modules.values()) if (file := getattr(module, "__file__", None))]
-    below = [file.parts[file.parts.index("site-packages") + 1 :] for file in files if "site-packages" in file.parts]
-    sys.stdout.write("\n" + json.dumps(sorted("/".join(parts) for parts in below)))
+    imported = [file.parts[file.parts.index("site-packages") + 1 :] for file in files if "site-packages" in file.parts]
+    sys.stdout.write("\n" + json.dumps(sorted("/".join(parts) for parts in imported)))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The part of botocore's data that Lambda needs: its few services of four hundred, without what only people read."""
+"""Copies the part of botocore's data that Lambda needs: a few of 400 services, without documentation."""
 
 import gzip
 import json
@@ -9,14 +9,14 @@ import botocore
 
 from chalicelib.platform.aws import SERVICES
 
-_OF_ALL = ("partitions", "sdk-default-configuration", "_retry")
-_KINDS = ("service-2", "service-2.sdk-extras", "endpoint-rule-set-1", "paginators-1", "waiters-2")
+_SHARED = ("partitions", "sdk-default-configuration", "_retry")
+_FILES = ("service-2", "service-2.sdk-extras", "endpoint-rule-set-1", "paginators-1", "waiters-2")
 
 
 def write(into: Path) -> None:
-    """Copy it, in botocore's own layout; the endpoints keep their regions and lose other services'."""
+    """Copy the data in botocore's own layout. The endpoints keep all regions but only our services."""
     source = Path(botocore.__file__).parent / "data"
-    for name in _OF_ALL:
+    for name in _SHARED:
         _write(into / f"{name}.json", _read(source, name))
     endpoints: Any = _read(source, "endpoints")
     for partition in endpoints["partitions"]:
@@ -24,9 +24,9 @@ def write(into: Path) -> None:
     _write(into / "endpoints.json", endpoints)
     for service in SERVICES:
         newest = max(folder.name for folder in (source / service).iterdir() if folder.is_dir())
-        for kind in _KINDS:
-            if (told := _read(source / service / newest, kind)) is not None:
-                _write(into / service / newest / f"{kind}.json", _without_documentation(told))
+        for file in _FILES:
+            if (content := _read(source / service / newest, file)) is not None:
+                _write(into / service / newest / f"{file}.json", _without_documentation(content))
 
 
 def _read(folder: Path, name: str) -> Any:
@@ -41,9 +41,9 @@ def _write(file: Path, content: Any) -> None:
     file.write_text(json.dumps(content, separators=(",", ":")))
 
 
-def _without_documentation(told: Any) -> Any:
-    """A description with its prose emptied: botocore reads the name here and there, and a member may be called so."""
-    if isinstance(told, dict):
-        empty = {"documentation": ""} if isinstance(told.get("documentation"), str) else {}
-        return {name: _without_documentation(each) for name, each in told.items()} | empty
-    return [_without_documentation(each) for each in told] if isinstance(told, list) else told
+def _without_documentation(node: Any) -> Any:
+    """Empty the documentation but keep the key: botocore reads it in places, and a member may have that name."""
+    if isinstance(node, dict):
+        empty = {"documentation": ""} if isinstance(node.get("documentation"), str) else {}
+        return {name: _without_documentation(value) for name, value in node.items()} | empty
+    return [_without_documentation(value) for value in node] if isinstance(node, list) else node
