@@ -47,7 +47,7 @@ def main(uploads: int, minutes: float) -> None:
         step("DynamoDB is up again: waiting until the bot is idle")
         started = monotonic()
         with sweeping(environment, every_s=10):
-            wait_until(lambda: len(environment.twilio.messages()) >= uploads and is_idle(environment), IDLE_S, pause_s=2.0)
+            wait_until(lambda: not count_messages(environment, uploads).lost and is_idle(environment), IDLE_S, pause_s=2.0)
         seconds = monotonic() - started
         count = count_messages(environment, uploads)
     row = (uploads, minutes, dead_letters, count.lost, count.texts_twice, count.mails_twice, count.unsettled, round(seconds))

@@ -91,7 +91,7 @@ class Setup:
             self._progress.done("Lambda packages")
 
     def _runtime(self) -> None:
-        """Install Lambda's runtime in an environment of its own, and unpack the emulator from a wheel without installing it."""
+        """Install Lambda's runtime in its own environment, and unpack the emulator from a wheel without installing it."""
         venv = self._state / "runtime"
         if venv.exists() and self._stamps.fresh("runtime", self._digest("runtime")):
             return

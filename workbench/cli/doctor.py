@@ -13,7 +13,7 @@ from .options import JSON_OPTION, on_account
 @JSON_OPTION
 @on_account
 def doctor(account: Account, json_: bool) -> None:
-    """Check a stage's live account and say what to do next
+    """Check a stage's live account and print what to do next
 
     Checks mail, texts, triggers, queue, sweep and functions. Exit code 1 if there is a finding.
     """

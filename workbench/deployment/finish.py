@@ -80,7 +80,7 @@ def is_finished(mapping: Mapping[str, Any], rules: Sequence[Rule] = ()) -> bool:
 
 
 def stream_settings(arn: str, rules: Sequence[Rule]) -> dict[str, Any]:
-    """The settings for a stream's mapping: the ledger's passes counted deliveries, a table's the changes that its rules match."""
+    """The settings of a stream's mapping. The ledger's stream passes counted deliveries; a table's, what its rules match."""
     table = arn.partition(":table/")[2].partition("/")[0]
     if re.fullmatch(r"dropnote-[a-z0-9]+-ledger", table):
         return STREAM
