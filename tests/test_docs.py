@@ -1,4 +1,4 @@
-"""What the documents say of settings and templates is all there is."""
+"""The docs name every setting, template variable, filter, ready-made event and task."""
 
 import re
 
@@ -20,8 +20,8 @@ MONITORS = (PROJECT / "docs" / "monitors.md").read_text()
 TEXT = (PROJECT / "docs" / "settings.md").read_text()
 
 
-def words(heading: str) -> set[str]:
-    """The words in backquotes of one section."""
+def documented(heading: str) -> set[str]:
+    """The names in backquotes in a section of docs/settings.md."""
     section = TEXT.partition(f"## {heading}")[2].partition("\n## ")[0]
     return set(re.findall(r"`([\w.]+)`", section))
 
@@ -31,22 +31,22 @@ def words(heading: str) -> set[str]:
     [("[bot]", BotSettings), ("[email]", EmailSettings), ("[sms]", SmsSettings), ("[people.NAME]", Person), ("[[rules]]", Rule)],
 )
 def test_every_field_of_the_settings_is_documented(heading: str, model: type[Struct]) -> None:
-    unwritten = {"recipients", "bus", "item"}  # other fields are read into these
-    named = {name.rstrip("_") for name in model.__struct_fields__} - unwritten | ({"notify"} if model is Rule else set())
-    named_by_their_table = {"name"} if model is Person else set()
-    assert named - named_by_their_table <= words(heading)
+    computed = {"recipients", "bus", "item"}  # read from other fields
+    names = {name.rstrip("_") for name in model.__struct_fields__} - computed | ({"notify"} if model is Rule else set())
+    in_header = {"name"} if model is Person else set()
+    assert names - in_header <= documented(heading)
 
 
 def test_every_name_and_filter_of_the_templates_is_documented() -> None:
     names = {f"upload.{name}" for name in Upload.__struct_fields__} | {f"event.{name}" for name in Event.__struct_fields__}
-    assert names - {"upload.sequencer", "event.upload"} <= words("Templates")
-    assert set(FILTERS) <= words("Templates")
+    assert names - {"upload.sequencer", "event.upload"} <= documented("Templates")
+    assert set(FILTERS) <= documented("Templates")
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_field_of_monitors_is_documented(kind: str) -> None:
-    told = re.findall(r"`(\w+)`|^ +([\w]+) = |`(\w+) = ", MONITORS, re.MULTILINE)
-    named = {word for some in told for word in some if word}
+    matches = re.findall(r"`(\w+)`|^ +([\w]+) = |`(\w+) = ", MONITORS, re.MULTILINE)
+    named = {word for groups in matches for word in groups if word}
     assert set(fields(kind)) | set(COMMON) - {"kind"} <= named
 
 
