@@ -24,9 +24,9 @@ def test_rotated_token_is_used(ministack: MiniStack) -> None:
     ssm = ministack.client("ssm")
     ssm.put_parameter(Name=SECRET, Value="old", Type="SecureString")
     assert settings.sms is not None
-    twilio, desk = TwilioDouble(settings.sms.account, "new", numbers=[settings.sms.from_]), Flask("desk")
-    desk.register_blueprint(twilio.blueprint)
-    with serving(desk) as url:
+    twilio, server = TwilioDouble(settings.sms.account, "new", numbers=[settings.sms.from_]), Flask("twilio")
+    server.register_blueprint(twilio.blueprint)
+    with serving(server) as url:
         environ = {**ENVIRON, "DROPNOTE_SECRETS": "/dropnote/prod/", "TWILIO_BASE_URL": url}
         bot = make_bot(settings, environ, lambda service, config=None: ministack.client(service), lambda: now[0])
         with pytest.raises(DeliveryError, match="20003"):

@@ -162,7 +162,9 @@ def test_second_environment_in_the_same_folder_is_rejected(environment: LocalEnv
         LocalEnvironment(port=0, server_port=0, state=state).__enter__()
 
 
-@pytest.mark.parametrize(("taken", "free", "option"), [("port", "server_port", "--port"), ("server_port", "port", "--desk-port")])
+@pytest.mark.parametrize(
+    ("taken", "free", "option"), [("port", "server_port", "--port"), ("server_port", "port", "--inbox-port")]
+)
 def test_port_in_use_is_reported_with_the_option_to_change_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: str, free: str, option: str
 ) -> None:

@@ -29,7 +29,9 @@ def main() -> None:
 
 @main.command()
 @click.option("--port", default=4566, show_default=True, type=PORT, help="Port of the local AWS emulator")
-@click.option("--desk-port", "server_port", default=4580, show_default=True, type=PORT, help="Port of the inbox page")
+@click.option(
+    "--inbox-port", "--desk-port", "server_port", default=4580, show_default=True, type=PORT, help="Port of the inbox page"
+)
 @click.option("--story/--no-story", default=True, show_default=True, help="Play sample incidents, so that the inbox is not empty")
 def up(port: int, server_port: int, story: bool) -> None:
     """Start the local environment and keep it running until Ctrl-C"""
@@ -37,7 +39,7 @@ def up(port: int, server_port: int, story: bool) -> None:
     from ..reports.check import check_all
 
     if port == server_port != 0:
-        fail(f"--port and --desk-port are both {port}; use different ports")
+        fail(f"--port and --inbox-port are both {port}; use different ports")
     if (report := check_all(None, "local")).findings:
         report.print(say)
         fail("not started; fix the errors above first")
@@ -85,7 +87,9 @@ def _play(running: RunningEnvironment) -> None:
 
 @main.command()
 @click.option("--port", default=0, type=PORT, help="Port of the local AWS emulator; 0 is any free port")
-@click.option("--desk-port", "server_port", default=0, type=PORT, help="Port of the inbox page; 0 is any free port")
+@click.option(
+    "--inbox-port", "--desk-port", "server_port", default=0, type=PORT, help="Port of the inbox page; 0 is any free port"
+)
 @JSON_OPTION
 def demo(port: int, server_port: int, json_: bool) -> None:
     """Upload three files locally and show the messages they cause"""

@@ -38,7 +38,7 @@ class LocalAccount:
 
     def __init__(self, *, port: int = 0, server_port: int = 0, ministack: Mapping[str, str] | None = None) -> None:
         """A port of 0 is any free one. `ministack` adds environment variables for MiniStack."""
-        self._ports, self._ministack_settings = {"--port": port, "--desk-port": server_port}, ministack or {}
+        self._ports, self._ministack_settings = {"--port": port, "--inbox-port": server_port}, ministack or {}
         self._stack = ExitStack()
         self.token = secrets.token_hex(16)  # Twilio's
 
@@ -50,8 +50,8 @@ class LocalAccount:
             MiniStackError: it did not start.
         """
         with ExitStack() as stack:
-            with _naming_option("--desk-port"):
-                self._listener: socket = stack.enter_context(listening(self._ports["--desk-port"]))
+            with _naming_option("--inbox-port"):
+                self._listener: socket = stack.enter_context(listening(self._ports["--inbox-port"]))
             self.folder = Path(tempfile.mkdtemp(prefix="dropnote-local-"))
             stack.callback(remove_folder, self.folder)
             self.ministack = MiniStack(self._ports["--port"], folder=self.folder, settings=self._ministack_settings)
