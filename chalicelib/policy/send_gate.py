@@ -1,4 +1,4 @@
-"""Why a message cannot be sent now, checked in this order: a silence, a suppressed address, a deferral, an exhausted budget.
+"""Why a message cannot be sent now, in this order: silence, suppressed address, digest or quiet hours, exhausted budget.
 
 A requested test message ignores all of them, a notice about the bot's own problems all but a suppressed address.
 """
