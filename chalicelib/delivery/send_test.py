@@ -8,7 +8,7 @@ from ..domain.message import Notice
 from ..domain.rule import Rule
 from ..domain.settings import Settings
 from ..platform.phrases import did_you_mean
-from ..rules.recipients import notices_for_person, notices_for_rule
+from ..rules.recipients import direct_notice, notices_for_person, notices_for_rule
 from .deliver import Deliverer, TimeLeft
 
 _KEY = "example/test-upload.txt"
@@ -37,14 +37,14 @@ def send_test(deliverer: Deliverer, target: str, request: str, time_left: TimeLe
     `request` is the id of the request: a repeated request with the same id sends nothing more.
 
     Raises:
-        UnknownTarget: the settings have no such person, group or rule.
+        UnknownTarget: the settings have no such person, group or rule, or the rule notifies nobody.
     """
     rule = next((rule for rule in deliverer.settings.rules if rule.name == target), None)
     event = Event(
         Kind.TEST,
         identity_of("test", target, request),
         deliverer.clock(),
-        upload=Upload(rule.bucket, _KEY, _SIZE) if rule else None,
+        upload=Upload(rule.bucket, _KEY, _SIZE) if rule and rule.on is Kind.UPLOAD else None,
         detail=f"requested with: test {target}",
     )
     notices = _notices(deliverer.settings, event, rule, target)
@@ -52,6 +52,10 @@ def send_test(deliverer: Deliverer, target: str, request: str, time_left: TimeLe
 
 
 def _notices(settings: Settings, event: Event, rule: Rule | None, target: str) -> list[Notice]:
+    if rule is not None and not rule.recipients:
+        raise UnknownTarget(f"rule {target!r} notifies nobody: it only counts")
+    if rule is not None and rule.on is not Kind.UPLOAD:  # its template needs an event of its kind: send the plain test message
+        return [direct_notice(event, recipient) for recipient in rule.recipients]
     if rule is not None:
         return notices_for_rule(event, rule)
     names = settings.groups.get(target, (target,) if target in settings.people else ())

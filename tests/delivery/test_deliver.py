@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.delivery.send_test import send_test
+from chalicelib.delivery.send_test import UnknownTarget, send_test
 from chalicelib.domain.delivery import Delivery, Reason, State
 from chalicelib.domain.event import Batch, UnknownPayload
 from chalicelib.domain.people import Channel
@@ -165,6 +165,27 @@ def test_test_message_reaches_a_person_a_group_or_a_rule_once_per_request(stage:
 def test_test_message_to_an_unknown_name_suggests_a_known_one(stage: Stage) -> None:
     with pytest.raises(ValueError, match="did you mean 'asha'"):
         send_test(stage.deliverer, "ahsa", "1", plenty)
+
+
+def test_test_of_a_rule_on_items_or_the_bus_sends_the_plain_test_message(stage: Stage) -> None:
+    stage.settings = some_settings("""
+[[rules]]
+name = "failed jobs"
+on = "bus"
+event = "glue failed"
+notify = ["email:asha"]
+[[rules]]
+name = "orders"
+on = "item"
+table = "orders"
+count = "orders by status"
+""")
+    deliverer, _ = stage.container()
+    assert [delivery.state for delivery in send_test(deliverer, "failed jobs", "1", plenty)] == [State.SENT]
+    ((_, _, message),) = stage.sent  # and no notice to the owner about a failed template
+    assert message.subject.startswith("[TEST]")
+    with pytest.raises(UnknownTarget, match="only counts"):
+        send_test(deliverer, "orders", "2", plenty)
 
 
 def test_owner_is_notified_once_of_a_broken_template_and_the_plain_one_is_used(stage: Stage, tmp_path: Path) -> None:
