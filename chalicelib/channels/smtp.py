@@ -150,7 +150,7 @@ def _before_acceptance(step: str) -> Iterator[None]:
 
 
 def _hand_over(server: _DeadlineSmtp, mail: EmailMessage) -> None:
-    """Send DATA, the e-mail and the final dot. smtplib's own `data` does not tell on which side of the dot it failed."""
+    """Send DATA, the e-mail and the final dot. smtplib's own `data` does not show whether it failed before or after the dot."""
     with _before_acceptance("hand over"):
         code, _ = server.docmd("DATA")
         if code != 354:

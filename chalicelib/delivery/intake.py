@@ -53,7 +53,7 @@ class Intake:
         return deliveries
 
     def take_records(self, records: Sequence[tuple[str, Batch]], time_left: TimeLeft) -> dict[str, Any]:
-        """Handle the records of a queue or stream separately and tell AWS which ones to send again.
+        """Handle the records of a queue or stream separately and return to AWS the ones to redeliver.
 
         Returns Lambda's response for ReportBatchItemFailures, so one failed record does not repeat the others.
         """

@@ -34,7 +34,7 @@ class Sweeper(Struct, eq=False):
     max_concurrency: int = MAX_CONCURRENCY
 
     def sweep(self, time_left: TimeLeft) -> list[Delivery]:
-        """Advance what is due until nothing is or the time runs short; the rest stays due.
+        """Advance due rows until none is left or time runs out; the rest stays due.
 
         A channel whose provider throttles is skipped until the next sweep, so its deliveries spread out.
 

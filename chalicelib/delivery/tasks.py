@@ -5,6 +5,7 @@ field. Source: AWS Lambda developer guide, "Invoking a function synchronously"; 
 request id, so nothing is sent twice.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, Any, Protocol
@@ -121,7 +122,8 @@ def parse_input(name: str, payload: object) -> Any:
         raise TaskError(f"invalid input of {name}: field {field_} contains an unpaired surrogate") from None
     except ValidationError as error:
         fields = ", ".join(task.input.__struct_fields__)
-        problem = shorten(sanitize(str(error).replace("`", "")), 300)
+        text = re.sub("^Object missing required field `(.*?)`", r"missing field '\1'", str(error))
+        problem = shorten(sanitize(text.replace("`", "")), 300)
         raise TaskError(f"invalid input of {name}: {problem}; its fields: {fields}") from None
 
 

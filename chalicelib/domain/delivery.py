@@ -1,7 +1,7 @@
 """The delivery: one message to one person on one channel.
 
 Its states and reasons first (their values are stored, so they are a contract), then the ledger row and the transitions between
-states, then the answers of a provider: a receipt, an entry of its list, or an error.
+states, then the responses of a provider: a receipt, an entry of its list, or an error.
 """
 
 from datetime import datetime, timedelta

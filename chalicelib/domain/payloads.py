@@ -118,7 +118,7 @@ class Summary(Struct, frozen=True, omit_defaults=True):
 
     files: int = 0
     size: int = 0  # bytes, where known
-    first_at: datetime | None = None  # None if there are no files
+    first_at: datetime | None = None  # None if the summary is empty
     last_at: datetime | None = None
     folders: tuple[Share, ...] = ()  # the ones with the most files, in falling order; "" is the bucket's top level
     more_folders: int = 0  # not in the list

@@ -1,4 +1,4 @@
-"""What is counted: items of a table as a rule says ("orders by status"), messages and files as [analytics] says.
+"""Which counters a rule or [analytics] defines: a rule counts items of a table, [analytics] counts messages and files.
 
 A counter's name says what it counts and by which fields: "orders by status", "sum total of orders by status", "messages by rule".
 Each value ("paid") has a separate count. A counter without fields, or a total, has the value "".

@@ -94,7 +94,7 @@ def mark_not_found(delivery: Delivery, now: datetime, settle_delay: timedelta, p
 
 
 def apply_unknown_policy(delivery: Delivery, now: datetime, policy: Policy, reason: Reason | None = None) -> Delivery:
-    """Unknown, and it will stay so: abandon it or send it again, as the channel's policy says."""
+    """Unknown for good: abandon it or send it again, as the channel's policy says."""
     if policy == "give-up":
         detail = "it may have been accepted, and the policy is not to send it again"
         return _transition(delivery, now, State.FAILED, reason or Reason.GIVEN_UP, detail)
@@ -115,7 +115,7 @@ def defer(delivery: Delivery, now: datetime, deferral: Deferral) -> Delivery:
 
 
 def expire(delivery: Delivery, now: datetime) -> Delivery:
-    """Held or retry, and older than its rule allows: stale news helps nobody."""
+    """Held or retry, and older than its rule allows: too late to be useful."""
     return _transition(delivery, now, State.EXPIRED, Reason.TOO_OLD, delivery.detail)
 
 

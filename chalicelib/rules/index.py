@@ -74,7 +74,7 @@ def conditions(rule: Rule, upload: Upload) -> Iterator[tuple[str, str]]:
     """Each condition of a rule by its name in the settings, in checking order, and why an upload fails it; "" if it passes."""
     yield "bucket", "" if upload.bucket == rule.bucket else f"wrong bucket: the rule is for {rule.bucket}"
     yield "folder", "folder placeholder" if upload.key.endswith("/") and not upload.size else ""
-    yield "key", "" if globs.matches(rule.key, upload.key) else f"key matches none of {', '.join(rule.key)}"
+    yield "key", "" if globs.matches(rule.key, upload.key) else _key_mismatch(rule.key, upload.key)
     is_temporary = any(globs.to_regex(glob).fullmatch(upload.key) for glob in rule.ignore)
     yield "ignore", "temporary name of a sync client or editor" if is_temporary else ""
     yield "created", "" if upload.creation in rule.created else f"created by {upload.creation}, not {' or '.join(rule.created)}"
@@ -83,6 +83,14 @@ def conditions(rule: Rule, upload: Upload) -> Iterator[tuple[str, str]]:
     # an unknown size passes: better one message too many than none
     in_range = upload.size is None or rule.size.contains(upload.size) or is_marker
     yield "size", "" if in_range else f"size {upload.size:,} bytes is outside the rule's size"
+
+
+def _key_mismatch(patterns: tuple[str, ...], key: str) -> str:
+    """Why a key does not match, given that it does not."""
+    excluding = next((glob for glob in patterns if glob.startswith("!") and globs.to_regex(glob[1:]).fullmatch(key)), "")
+    if excluding and globs.matches([glob for glob in patterns if not glob.startswith("!")], key):
+        return f"key is excluded by {excluding}"
+    return f"key matches none of {', '.join(patterns)}"
 
 
 def _places(upload: Upload) -> Iterator[tuple[str, str, str]]:

@@ -491,6 +491,7 @@ def test_counts_suggests_the_dimension_of_a_counter(account: Stage, client: Any)
     assert "messages are not counted by 'outcomes'" in result.output
     assert "did you mean 'outcome'" in result.output
     assert "No counts of orders by status since" in run("counts", "orders by status").output
+    assert "the settings do not define it (did you mean 'messages'?)." in run("counts", "mesages").output
 
 
 def test_series_is_drawn_in_one_line_of_bars() -> None:

@@ -51,8 +51,8 @@ def test_same_request_and_same_id_send_once() -> None:
 @pytest.mark.parametrize(
     ("task", "payload", "expected"),
     [
-        ("send", {}, "required field to"),
-        ("send", None, "required field to"),
+        ("send", {}, "missing field 'to'"),
+        ("send", None, "missing field 'to'"),
         ("send", [], "Expected object"),
         ("send", {"to": "ben"}, "Expected array"),
         ("send", {"to": []}, "Expected array of length >= 1 - at $.to"),
@@ -72,7 +72,7 @@ def test_same_request_and_same_id_send_once() -> None:
         ("send", {"to": ["ben"], "\ud83c": True}, "unpaired surrogate"),
         ("watch_now", {"shop" * 1000 + "\ud83c": True}, "unpaired surrogate"),
         ("watch_now", {"monitor": "shap"}, "unknown monitor 'shap'; the settings have no monitors"),
-        ("digest_now", {}, "required field who"),
+        ("digest_now", {}, "missing field 'who'"),
         ("digest_now", {"who": "ash"}, "did you mean 'asha'?"),
     ],
 )

@@ -193,6 +193,16 @@ def test_footer_names_the_monitor_of_an_incident(template: str) -> None:
     assert 'You receive this because of monitor "uploads" in acme-drops.' in message.html
 
 
+@pytest.mark.parametrize("template", ["incident", "plain"])
+def test_footer_names_the_rule_of_an_alarm(template: str) -> None:
+    incident = sample_incidents()["incident"]
+    assert incident.news
+    alarm = replace(incident, news=replace(incident.news, monitor="cpu high", what="alarm cpu high"))
+    message = rendered(alarm, Channel.EMAIL, template)
+    assert message.text.endswith('You receive this because of rule "uploads" in acme-drops.\n')
+    assert 'You receive this because of rule "uploads" in acme-drops.' in message.html
+
+
 def test_footer_of_a_trouble_notice_names_the_owner() -> None:
     event = Event(Kind.TROUBLE, "0" * 32, NOON, detail="Twilio rejects our credentials.")
     message = rendered(event, Channel.EMAIL, "plain")

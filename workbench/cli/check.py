@@ -75,7 +75,7 @@ def preview(template: str, file: Path | None, stage: str, open_: bool, json_: bo
 @click.argument("target", metavar="s3://BUCKET/KEY|MONITOR|RULE")
 @click.option("--size", default="", help="Size of the upload, such as 12KB or 5GB; default: unknown")
 @click.option("--created", default="put", show_default=True, type=click.Choice(CREATIONS), help="How the object was created")
-@click.option("--at", default="", help="Time of the upload, such as 2026-11-23T10:00; default: now")
+@click.option("--at", default="", help="Time of the upload in this machine's time zone, such as 2026-11-23T10:00; default: now")
 @click.option("--burst", default=1, show_default=True, type=click.IntRange(1, 100_000), help="Number of such uploads")
 @click.option("--over", default="1m", show_default=True, help="Time in which the burst arrives")
 @_STAGE_OPTION

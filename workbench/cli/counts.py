@@ -14,8 +14,10 @@ from .options import JSON_OPTION, SINCE_HELP, on_account
 
 @click.command()
 @click.argument("name", default="")
-@click.option("--by", default="", help="Split by status, rule, folder …; without it, all together")
-@click.option("--per", type=click.Choice(list(reports.DEFAULT_SINCE)), default="day", show_default=True, help="Length of a step")
+@click.option("--by", default="", help="Split by status, rule, folder …; without it, the total")
+@click.option(
+    "--per", type=click.Choice(list(reports.DEFAULT_SINCE)), default="day", show_default=True, help="Count per hour or per day"
+)
 @click.option("--since", default="", help=f"{SINCE_HELP}; default: 7d, or 24h with --per hour")
 @JSON_OPTION
 @on_account
@@ -31,7 +33,8 @@ def counts(account: Account, name: str, by: str, per: Period, since: str, json_:
     if json_:
         print_json([reports.cell_dict(counter, cell) for cell in cells])
     elif not cells:
-        say(f"No counts of {counter} since {start:%Y-%m-%d %H:%M} UTC.")
+        hint = reports.counter_hint(name, counter, known)
+        say(f"No counts of {counter} since {start:%Y-%m-%d %H:%M} UTC{hint}.")
     else:
         shown = cells if by or name == counter else reports.combined(cells)
         print_table(*reports.count_table(counter, shown, per, start, now, bars=out.is_terminal))

@@ -135,7 +135,7 @@ def put(file: Path, key: str | None) -> None:
             running.client("s3").upload_file(str(file), upload.bucket, upload.key)
     except (BotoCoreError, ClientError, OSError) as error:
         fail(f"could not upload {file}: {error}")
-    say(f"s3://{upload.bucket}/{upload.key}")
+    say(f"Uploaded to s3://{upload.bucket}/{upload.key}")
     with suppress(AccountError):  # settings that are being edited: the environment has those it was started with
         if reasons := upload_mismatches(find_account("local").settings, upload):
             say("Nobody is notified: no rule matches under the current settings.")

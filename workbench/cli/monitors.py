@@ -86,6 +86,9 @@ def watch(account: Account, once: bool, all_: bool, json_: bool) -> None:
     for row in rows:
         style = _COLORS.get(row["state"], "") if out.is_terminal else ""
         say(f"{row['state']:8} {row['monitor']}: {row['says']}", style)
+    if settings.monitors and not (all_ or result.checked or result.sent or result.skipped):
+        say("No check was due; --all runs every check.")
+        return
     skipped = f", skipped {result.skipped} for lack of time" if result.skipped else ""
     say(f"Checked {pluralize(result.checked, 'monitor')}, sent {pluralize(result.sent, 'message')}{skipped}.")
 

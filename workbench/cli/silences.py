@@ -1,6 +1,7 @@
 """Commands that silence rules and monitors: silence, silences, unsilence. No deploy needed."""
 
 import getpass
+import shlex
 
 import click
 
@@ -24,7 +25,8 @@ def silence(account: Account, rule: str, duration: str, reason: str) -> None:
     For example: dropnote silence invoices 2h --reason "migration". A new silence replaces the rule's earlier one.
     """
     until = reports.start_silence(account, rule, duration, getpass.getuser(), reason, utc_now())
-    say(f"Silenced {rule} until {until}, in every container within {CACHE_TIME.seconds} s. To end it: dropnote unsilence {rule}")
+    end = f"dropnote unsilence {shlex.quote(rule)}"
+    say(f"Silenced {rule} until {until}, in every container within {CACHE_TIME.seconds} s. To end it: {end}")
 
 
 @click.command()

@@ -52,7 +52,7 @@ def run(task: str, pairs: tuple[str, ...], stage: str, json_: bool) -> None:
     except TaskError as error:
         raise click.UsageError(str(error)) from error
     if "id" in TASKS[task].input.__struct_fields__:
-        payload.setdefault("id", uuid4().hex)  # boto3 repeats a request without an answer: Lambda sees a second one
+        payload.setdefault("id", uuid4().hex)  # boto3 repeats a request without a response: Lambda sees a second one
     _run(stage=stage, task=task, payload=payload, json_=json_)
 
 

@@ -57,6 +57,14 @@ def choose_counter(name: str, by: str, known: list[str]) -> str:
     return same_subject[0]
 
 
+def counter_hint(name: str, counter: str, known: list[str]) -> str:
+    """Say that the settings do not define a counter, and what was meant; "" if they do."""
+    if counter in known:
+        return ""
+    hint = did_you_mean(name, dict.fromkeys([*(each.partition(" by ")[0] for each in known), *known]))
+    return f"; the settings do not define it{f' ({hint})' if hint else ''}"
+
+
 def combined(cells: Iterable[Cell]) -> list[Cell]:
     """Drop the values, so that all of them are added up."""
     return [Cell(cell.moment, "", cell.n) for cell in cells]

@@ -70,7 +70,7 @@ def parse_upload(address: str, size: str = "", created: str = "put") -> Upload:
     if not address.startswith("s3://") or not bucket or not key:
         raise ValueError(f"{address!r} is not an S3 object; use s3://bucket/folder/name")
     try:
-        size_bytes = size_range((f"= {size}",)).min_bytes if size else None
+        size_bytes = size_range((f"= {size}",)).max_bytes if size else None
     except FieldError:
         raise ValueError(f"invalid size {size!r}; use for example 0, 12KB, 3.5MB or 5GB") from None
     return Upload(bucket, key, size_bytes, creation=Creation(created))

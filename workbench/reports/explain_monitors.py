@@ -145,7 +145,7 @@ def _delivery_lines(rule: Rule) -> Lines:
         ("digest", str(rule.digest or "")),
         ("quiet", ", ".join(map(str, rule.quiet))),
         ("budget", f"at most {limits}" if limits else ""),
-        ("reminds", f"{_every(rule.remind)} until the alarm is resolved" if rule.remind else ""),
+        ("reminds", f"{_every(rule.remind)} until the alarm is resolved or acknowledged" if rule.remind else ""),
         ("fallback", f"the other channel, if one keeps failing for {duration(rule.fallback)}" if rule.fallback else ""),
         ("expires", f"after {duration(rule.expires)}, if still not sent"),
     ]

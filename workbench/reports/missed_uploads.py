@@ -1,7 +1,7 @@
 """Finds uploads whose event never arrived: lists the bucket, compares it with the ledger, and lets the sweep notify.
 
 A listing has no sequencer, so an upload found late has an identity of its own. If its event arrives after all, the control item
-tells the functions to look for that identity first (Deliverer._announced_by_backfill).
+makes the functions look for that identity first (Deliverer._announced_by_backfill).
 """
 
 from collections.abc import Callable, Iterable, Iterator

@@ -216,7 +216,7 @@ class LatenessCheck(Struct, frozen=True):
         return self.target.location(self._local_time(due))
 
     def _load(self, memory: Mapping[str, Any], now: datetime) -> LatenessMemory:
-        """Parse the memory; start a new one if there is none, or if it is of another target or schedule."""
+        """Parse the memory; start a new one if there is none, or if it belongs to another target or schedule."""
         fingerprint = f"{crc32(self.description.encode()):08x}"
         try:
             past = convert(memory, LatenessMemory)

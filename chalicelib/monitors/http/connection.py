@@ -159,7 +159,7 @@ def _connect_plain(host: str, port: int, deadline: Deadline, allow_local: bool) 
 
 
 def is_local_address(text: str) -> bool:
-    """Whether an IP address is of this machine: a stranger's redirect must not reach what listens there."""
+    """Whether an IP address belongs to this machine: a stranger's redirect must not reach what listens there."""
     address = ip_address(text)
     address = getattr(address, "ipv4_mapped", None) or address
     return address.is_loopback or address.is_link_local or address.is_unspecified

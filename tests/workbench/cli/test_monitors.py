@@ -131,7 +131,7 @@ def test_watch_once_checks_and_prints_each_result(stage: Stage) -> None:
     output = run("watch", "--once").output
     assert "ok       shop: returned 200" in output
     assert "Checked 2 monitors, sent no messages." in output
-    assert "Checked no monitors" in run("watch", "--once").output
+    assert "No check was due; --all runs every check." in run("watch", "--once").output
 
 
 def test_incident_is_shown_and_acknowledged(stage: Stage, server: FaultyServer) -> None:
@@ -320,6 +320,12 @@ def test_table_of_several_monitors_is_silenced_and_explained_as_one(stage: Stage
         output = run("explain", "all").output
     assert [line for line in output.splitlines() if not line.startswith(" ")] == ["shop", "feed"]
     assert output.count("migration") == 2
+
+
+def test_silence_quotes_the_name_in_the_command_that_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = memory_stage(some_settings(**{'"uploads"': '"web server"'}))
+    monkeypatch.setattr("workbench.cli.options.find_account", lambda name: Account(stage, stage.settings))
+    assert "dropnote unsilence 'web server'" in run("silence", "web server", "2h", "--reason", "migration").output
 
 
 def test_monitor_can_be_silenced_by_name(stage: Stage) -> None:

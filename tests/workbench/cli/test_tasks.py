@@ -107,7 +107,7 @@ def test_monitor_is_checked_and_deferred_messages_are_sent(account: Account) -> 
     [
         (["nothing"], "unknown task 'nothing'; use one of: digest_now, send, watch_now"),
         (["sned"], "did you mean 'send'?"),
-        (["send"], "required field to"),
+        (["send"], "missing field 'to'"),
         (["send", "to"], "'to' is not KEY=VALUE"),
         (["send", "=ben"], "'=ben' is not KEY=VALUE"),
         (["send", "to=ben", "words.=x"], "'words.=x' is not KEY=VALUE"),
@@ -116,7 +116,7 @@ def test_monitor_is_checked_and_deferred_messages_are_sent(account: Account) -> 
         (["send", "to=ben", "urgent=perhaps"], "Expected bool"),
         (["send", "to=ben", "urgnt=yes"], "unknown field urgnt"),
         (["send", "to=ben", f"words.text={'x' * 2001}"], "length <= 2000"),
-        (["digest_now"], "required field who"),
+        (["digest_now"], "missing field 'who'"),
     ],
 )
 def test_invalid_input_is_an_error_before_anything_is_invoked(account: Account, arguments: list[str], error: str) -> None:

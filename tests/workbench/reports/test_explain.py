@@ -134,6 +134,12 @@ def test_output_is_json_on_request() -> None:
     assert sizes == ["12,288 bytes"] * 2
 
 
+def test_size_zero_is_a_size() -> None:
+    output = run("s3://dropnote-uploads/invoices/a.pdf", "--size", "0").output
+    assert "invoices: no match" in output.splitlines()
+    assert "file is empty" in output
+
+
 def test_names_in_json_do_not_change() -> None:
     (result,) = [row for row in json.loads(run("s3://dropnote-uploads/invoices/a.pdf", "--json").output) if row["matches"]]
     assert list(result) == ["rule", "matches", "conditions", "told", "timeline"]

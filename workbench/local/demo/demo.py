@@ -12,6 +12,8 @@ from typing import Any
 
 import requests
 
+from chalicelib.platform.phrases import pluralize
+
 from ...waiting import wait_until
 from ..running import RunningEnvironment
 
@@ -39,7 +41,8 @@ class DemoResult:
     def print(self, say: Callable[..., None]) -> None:
         """Print the result for people."""
         for text in reversed(self.texts):
-            say(f"SMS to {text['person'] or text['to_shown']}, {text['segments']} × {text['encoding']}", "bold")
+            segments = pluralize(text["segments"], "segment")
+            say(f"SMS to {text['person'] or text['to_shown']}, {segments}, {text['encoding']}", "bold")
             say(f"  {text['body']}\n")
         for mail in reversed(self.mails):
             say(f"E-mail to {mail['person'] or 'unknown'}: {mail['subject']}", "bold")
