@@ -38,6 +38,7 @@ def template_context(
             "severity": event.severity,
             "bucket": _bucket(settings, event, rule),
             "rule": rule,
+            "cause": _cause(event),
             "person": {"name": person.name, "timezone": person.timezone or settings.bot.timezone},
             "stage": stage,
         },
@@ -51,6 +52,12 @@ def template_context(
     if event.news or event.bus or event.item:
         context["headline"] = clean(one_line(event))
     return context
+
+
+def _cause(event: Event) -> str:
+    """Whether `rule` names a monitor or a rule. A rule's CloudWatch alarm opens an incident too, described by its own name."""
+    news = event.news
+    return "monitor" if news and news.what != f"alarm {news.monitor}" else "rule"
 
 
 def stage_marks(stage: str, event: Event) -> str:
