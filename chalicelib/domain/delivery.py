@@ -45,6 +45,8 @@ class Reason(StrEnum):
     ACCOUNT = "account"  # our account at the provider is not allowed to send this: sender, sandbox, quota
     REFUSED = "refused"  # the provider rejected this message
     RATE = "rate-limited"  # the provider throttles us
+    QUOTA = "quota"  # the provider's daily quota is exhausted
+    WAITING = "waiting"  # the provider is at its rate: the sweep sends it in turn
     UNREACHABLE = "unreachable"  # no connection: nothing was sent
     TIMEOUT = "timeout"  # the request was sent, no response came
     PROVIDER = "provider-error"  # the provider failed while responding

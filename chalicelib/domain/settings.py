@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .monitor import Monitor
 
 DIMENSIONS = ("bucket", "folder", "rule", "channel", "outcome", "uploader", "person")
+DEFAULT_RATE = 10.0  # messages per second, where neither the provider nor the settings give a rate
 COUNTER_RETENTION = timedelta(days=400)  # of daily counters, unless the settings say otherwise
 
 
@@ -35,6 +36,7 @@ class BotSettings(Struct, frozen=True):
     owner: str = ""
     budget: tuple[Limit, ...] = ()  # for all messages together
     ping: str = ""  # a URL to request while the sweep and the watch are healthy
+    sweepers: int = 4  # at most this many sweeps send at the same time
 
 
 class EmailSettings(Struct, frozen=True):
@@ -47,6 +49,7 @@ class EmailSettings(Struct, frozen=True):
     security: Literal["starttls", "tls"] = "starttls"
     username: str = ""
     unknown: Literal["resend", "give-up"] = "resend"  # if it is unknown whether a mail was accepted
+    rate: float = 0.0  # messages per second; 0: as SES allows, or DEFAULT_RATE by SMTP
 
 
 class SmsSettings(Struct, frozen=True):
@@ -57,6 +60,7 @@ class SmsSettings(Struct, frozen=True):
     messaging_service: str = ""
     max_segments: int = 2
     unknown: Literal["resend", "give-up"] = "give-up"  # if a text had no response and Twilio's list does not have it
+    rate: float = 0.0  # messages per second; 0: DEFAULT_RATE
 
 
 class Settings(Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""Controls that every container shares: silences, suppressed addresses, exhausted budgets, and when the last runs ended.
+"""Controls that every container shares: silences, suppressed addresses, exhausted budgets, paces, and when the last runs ended.
 
 A silence mutes a rule for a while, always with an end, an author and a reason. Messages of a silenced rule are in the ledger as
 dropped, with that reason. They are not sent when the silence ends; an operator can still send them.
@@ -58,6 +58,16 @@ class SuppressedAddress(Struct, frozen=True):
     since: datetime
 
 
+class ChannelPace(Struct, frozen=True):
+    """How fast a channel's messages may be sent. Rates are messages per second."""
+
+    limit: float  # what the provider or the settings allow
+    rate: float  # what is sent now: lowered when the provider throttles, raised again when it stops
+    changed_at: datetime
+    backlog_until: datetime | None = None  # until then, uploads leave their messages to the sweep
+    paused_until: datetime | None = None  # the daily quota is exhausted: nothing is sent before
+
+
 class Controls(Struct, frozen=True):
     """The contents of the control item.
 
@@ -72,6 +82,7 @@ class Controls(Struct, frozen=True):
     checked: datetime | None = None
     silences: Mapping[str, Silence] = field(default_factory=dict)  # by rule; including expired ones
     exhausted: Mapping[str, ExhaustedBudget] = field(default_factory=dict)  # by key; including those of past periods
+    paces: Mapping[Channel, ChannelPace] = field(default_factory=dict)
 
 
 def address_key(channel: Channel, sender: str, address: str) -> str:

@@ -30,8 +30,10 @@ schedule = field_parser(
 limit = field_parser(budget.parse_limit, 'use for example "60 per hour", "300 per day" or "100 segments per day"')
 
 
-def then(text: str) -> timedelta:
-    """Parse the time between two summaries."""
+def then(text: str) -> timedelta | None:
+    """Parse the time between two summaries; None for "off"."""
+    if text == "off":
+        return None
     interval = values.parse_duration(text)
     if interval < MIN_THEN:
         raise FieldError(f"{text!r} is too short", 'use "2m" or more (the sweep runs once a minute)')

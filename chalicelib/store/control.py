@@ -12,9 +12,10 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from ..domain.budget import ExhaustedBudget
+from ..domain.people import Channel
 from ..platform.clock import Clock
 from ..policy.budget import expired_budgets
-from ..policy.controls import Controls, Silence, SuppressedAddress
+from ..policy.controls import ChannelPace, Controls, Silence, SuppressedAddress
 
 CACHE_TIME = timedelta(seconds=30)
 RECORD_INTERVAL = timedelta(minutes=5)  # one write for five runs
@@ -88,6 +89,11 @@ class Control:
         self._store.put(f"budget_{exhausted.key}", msgspec.json.encode(exhausted).decode())
         self._cached = None
 
+    def record_pace(self, channel: Channel, pace: ChannelPace) -> None:
+        """Record how fast a channel's messages may be sent."""
+        self._store.put(f"pace_{channel.value}", msgspec.json.encode(pace).decode())
+        self._cached = None
+
     def record_run(self, run: Literal["swept", "watched", "checked"], at: datetime) -> bool:
         """Record a successful run, at most once per RECORD_INTERVAL; returns whether it was written.
 
@@ -103,8 +109,8 @@ class Control:
 
 
 def _parse_controls(attributes: Mapping[str, str]) -> Controls:
-    """Parse the attributes: dead_<address key>, looked_<bucket>, silence_<rule>, budget_<key>, swept, watched, checked."""
-    suppressed, backfilled_until, silences, exhausted = {}, {}, {}, {}
+    """Parse the attributes: dead_<address key>, looked_<bucket>, silence_<rule>, budget_<key>, pace_<channel>, and the runs."""
+    suppressed, backfilled_until, silences, exhausted, paces = {}, {}, {}, {}, {}
     runs: dict[str, datetime] = {}
     for name, value in attributes.items():
         kind, _, key = name.partition("_")
@@ -116,9 +122,13 @@ def _parse_controls(attributes: Mapping[str, str]) -> Controls:
             silences[key] = msgspec.json.decode(value, type=Silence)
         elif kind == "budget":
             exhausted[key] = msgspec.json.decode(value, type=ExhaustedBudget)
+        elif kind == "pace":
+            paces[Channel(key)] = msgspec.json.decode(value, type=ChannelPace)
         elif kind in ("swept", "watched", "checked"):
             runs[kind] = msgspec.json.decode(value, type=datetime)
-    return Controls(suppressed=suppressed, backfilled_until=backfilled_until, silences=silences, exhausted=exhausted, **runs)
+    return Controls(
+        suppressed=suppressed, backfilled_until=backfilled_until, silences=silences, exhausted=exhausted, paces=paces, **runs
+    )
 
 
 class TableStore:

@@ -26,7 +26,6 @@ from workbench.samples.uploads import HOSTILE_KEY, sample_events
 
 SETTINGS = some_settings(
     """
-then = "10m"
 [[rules]]
 name = "by folder"
 bucket = "other-drops"
@@ -41,7 +40,8 @@ bucket = "acme-drops"
 notify = ["email:asha"]
 then = "10m"
 by = "uploader"
-"""
+""",
+    **{'then = "off"': 'then = "10m"'},
 )
 ASHA, BEN = SETTINGS.people["asha"], SETTINGS.people["ben"]
 RENDERER = Renderer(SETTINGS, stage="prod")

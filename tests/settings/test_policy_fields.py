@@ -16,7 +16,7 @@ ZONE = 'timezone = "Asia/Kolkata"'
 
 
 def with_fields(rule: str, person: str = "") -> Settings:
-    return some_settings(**{NOTIFY: f"{NOTIFY}\n{rule}", ZONE: f"{ZONE}\n{person}"})
+    return some_settings(**{f'{NOTIFY}\nthen = "off"': f"{NOTIFY}\n{rule}", ZONE: f"{ZONE}\n{person}"})
 
 
 def errors_with(rule: str, person: str = "") -> str:

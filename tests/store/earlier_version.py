@@ -22,6 +22,9 @@ RENAMED = {
     "tripped": "exhausted",
 }
 
+# Attributes added since, with their value in an old row
+ADDED: dict[str, Any] = {"paces": {}}
+
 
 def items(section: str, kind: str = "", table: str = "ledger") -> list[Item]:
     """The stored items of a section, as boto3 returns them; optionally of one kind."""
@@ -51,6 +54,8 @@ def plain(*rows: Any) -> list[Any]:
     """Rows as JSON values, ordered by id."""
     encoded = json.loads(msgspec.json.encode(rows))
     for row in encoded:
+        for name in [name for name, value in ADDED.items() if row.get(name, ...) == value]:
+            del row[name]
         if "hours" in row:
             row["hours"].sort()
     return by_id(encoded)

@@ -39,6 +39,7 @@ finance = ["asha", "ben"]
 name = "uploads"
 bucket = "${UPLOAD_BUCKET}"
 notify = ["email:asha", "sms:asha"]
+then = "off"
 """
 
 

@@ -13,7 +13,7 @@ NOTIFY = 'notify = ["email:asha", "sms:asha"]'
 def bundled(more: str = 'then = "10m"', notify: str = 'notify = ["email:asha"]', person: str = "") -> Settings:
     """The usual settings with a bundling rule; `person` replaces asha's time zone."""
     zone = 'timezone = "Asia/Kolkata"\n'
-    return some_settings(**{NOTIFY: f"{notify}\n{more}", zone: person or zone})
+    return some_settings(**{f'{NOTIFY}\nthen = "off"': f"{notify}\n{more}", zone: person or zone})
 
 
 def uploads(number: int, start: int = 0, **changes: Any) -> list[Event]:

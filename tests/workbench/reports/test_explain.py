@@ -54,7 +54,7 @@ def test_timeline_has_fallback_and_expiry() -> None:
 
 
 def test_burst_is_bundled_as_the_rule_says() -> None:
-    then = {'"sms:asha"]': '"sms:asha"]\nthen = "10m"'}
+    then = {'then = "off"': 'then = "10m"'}
     burst = burst_of(Upload("acme-drops", "in/a.csv", 1), NOON, 412, A_MINUTE)
     (result,) = explain(some_settings(**then), "prod", burst)
     assert result.timeline[:2] == [
