@@ -16,8 +16,9 @@ from ..platform import log
 from ..platform.clock import Clock
 from ..policy.bundle_window import bundle_id
 from ..policy.send_gate import Deferral
-from ..store.bundles import Bundles, Member, hour_of
+from ..store.bundles import Bundles
 from ..store.ledger import Ledger
+from ..store.members import Member, hour_of
 
 
 class Deferrer:

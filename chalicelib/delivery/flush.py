@@ -19,7 +19,8 @@ from ..policy.completeness import MAX_MANIFEST_BYTES, Progress, check_completion
 from ..policy.quiet_hours import next_time
 from ..policy.summary import DigestBuilder, SummaryBuilder
 from ..rules.recipients import direct_notice, message_notice, notices_for_rule, rule_notice, template_of_message
-from ..store.bundles import Bundles, Member, position_of
+from ..store.bundles import Bundles
+from ..store.members import Member, position_of
 from .defer import recipient_bundle
 from .deliver import Deliverer, TimeLeft
 

@@ -7,13 +7,14 @@ from typing import Any
 
 from ..domain.delivery import Delivery, Reason
 from ..domain.event import Batch, Event, UnknownPayload
+from ..domain.message import Notice
 from ..domain.rule import Rule
 from ..platform import log
 from ..platform.parallel import MAX_CONCURRENCY, map_isolated
 from ..rules.index import Match, RuleIndex
 from ..rules.recipients import notices_for_rule
 from ..store.rows import Parked
-from .bundle import Bundler, Send
+from .bundle import Bundler
 from .deliver import Deliverer, TimeLeft
 
 OnAlarm = Callable[[Event, Rule, TimeLeft], list[Delivery]]
@@ -45,11 +46,13 @@ class Intake:
         for name in batch.ignored:
             log.info("ignored", what=name)
         _, not_parked = map_isolated(lambda unknown: self.park(unknown, time_left), batch.unknown, max_concurrency=1)
-        send = partial(self.deliverer.deliver, time_left=time_left)
-        steps = [step for event in batch.events for step in self._steps(event, send, time_left)]
+        matches = [match for event in batch.events for match in self._match(event)]
+        notices, not_placed = map_isolated(self._notices, matches, self._concurrency)
+        alarms = [partial(self._on_alarm, match.event, match.rule, time_left) for match in matches if _is_alarm(match.event)]
+        steps: list[Step] = [*alarms, *(partial(self.deliverer.deliver, notice, time_left) for notice in notices)]
         deliveries, failures = map_isolated(lambda step: step(), steps, self._concurrency)
-        if failures or not_parked:
-            raise ExceptionGroup("some records failed", [*not_parked, *failures])
+        if failures or not_parked or not_placed:
+            raise ExceptionGroup("some records failed", [*not_parked, *not_placed, *failures])
         return deliveries
 
     def take_records(self, records: Sequence[tuple[str, Batch]], time_left: TimeLeft) -> dict[str, Any]:
@@ -72,8 +75,10 @@ class Intake:
 
     def hold(self, event: Event, reason: Reason) -> list[Delivery]:
         """Leave an event to the sweep: its deliveries are due immediately, or it joins its bundle; [] for a known event."""
-        hold = partial(self.deliverer.hold, reason=reason)
-        return [delivery for step in self._steps(event, hold, _a_minute) for delivery in step()]
+        matches = self._match(event)
+        alarms = [delivery for match in matches if _is_alarm(event) for delivery in self._on_alarm(event, match.rule, _a_minute)]
+        notices = [notice for match in matches for notice in self._notices(match)]
+        return [*alarms, *(delivery for notice in notices for delivery in self.deliverer.hold(notice, reason))]
 
     def park(self, unknown: UnknownPayload, time_left: TimeLeft) -> list[Parked]:
         """Store an unreadable payload and notify the owner; [] when it is already stored."""
@@ -85,16 +90,22 @@ class Intake:
         self.deliverer.notify_owner(f"parked {unknown.source}", sentence, time_left)
         return [parked]
 
-    def _steps(self, event: Event, send: Send, time_left: TimeLeft) -> list[Step]:
-        """Return what the matching rules require for an event, as independent steps."""
+    def _match(self, event: Event) -> list[Match]:
         matches = self._rules.match(event)
         if not matches:
             log.info("no-rule", event=event.identity, bucket=event.upload and event.upload.bucket)
-        if event.bus and event.bus.is_alarm:
-            return [partial(self._on_alarm, event, match.rule, time_left) for match in matches]
-        bundled = [partial(self._bundler.take, match.event, match.rule, send) for match in matches if match.rule.bundles]
-        single = [notice for match in matches if not match.rule.bundles for notice in notices_for_rule(match.event, match.rule)]
-        return [*bundled, *(partial(send, notice) for notice in single)]
+        return matches
+
+    def _notices(self, match: Match) -> list[Notice]:
+        """Return what a matching rule sends immediately; an event that joins a bundle is stored, and sends nothing now."""
+        if _is_alarm(match.event):
+            return []
+        event = self._bundler.place(match.event, match.rule) if match.rule.bundles else match.event
+        return notices_for_rule(event, match.rule) if event else []
+
+
+def _is_alarm(event: Event) -> bool:
+    return event.bus is not None and event.bus.is_alarm
 
 
 def _a_minute() -> timedelta:

@@ -30,14 +30,20 @@ FOLDER = Grouping("folder")
 
 
 class Window(Struct, frozen=True, omit_defaults=True):
-    """A span of time whose uploads are sent as one summary."""
+    """What a rule has sent lately, and the span of time whose events are sent as one summary, if one is open."""
 
     burst_start: datetime = field(name="spell")  # the name in stored rows
     start: datetime
-    until: datetime  # accepts uploads before this time
+    until: datetime  # accepts events before this time; equal to `start` if no summary is open
     due: datetime  # the summary is sent then
-    lead: Event | None = None  # the event that started the burst, sent immediately
+    lead: Event | None = None  # the upload that started the burst, sent immediately
     severity: Severity = Severity.INFO  # the highest sent immediately in this burst
+    recent: tuple[datetime, ...] = ()  # when the latest messages were sent immediately
+
+    @property
+    def is_open(self) -> bool:
+        """Whether events are collected for a summary."""
+        return self.until > self.start
 
 
 Position = tuple[str, int, str]  # of a member: its hour, its shard, its event's identity

@@ -34,6 +34,8 @@ DEFAULT_IGNORE = (
     "**/*_$folder$",
 )
 
+DEFAULT_THEN, DEFAULT_FIRST = timedelta(minutes=10), 5  # of rules on uploads and items
+
 _UNITS = {"": 1, "b": 1} | {
     name: 1024**power
     for power, prefix in enumerate("kmgt", start=1)
@@ -95,7 +97,8 @@ class Rule(Struct, frozen=True):
     fallback: timedelta | None = None  # when to try the person's other channel: after this time, or if this address is suppressed
     severity: Severity = Severity.INFO
     urgent: bool = False  # its messages are never deferred
-    then: timedelta | None = None  # after the first message of a burst, one summary per this time
+    then: timedelta | None = None  # after the first messages of a burst, one summary per this time; None: each is sent
+    first: int = DEFAULT_FIRST  # so many messages are sent immediately in any `then`
     by: Grouping = Grouping()
     complete: CompletionRule | None = None  # one message when a batch of files is complete
     digest: Schedule | None = None  # its messages are sent as one at these times

@@ -1,21 +1,39 @@
-"""Bundle windows: the first upload of a burst is sent immediately, those within the next window as one summary, and so on.
+"""Bundle windows: the first events of a burst are sent immediately, those within the next window as one summary, and so on.
 
-    10:00:00     10:00:01 … 10:08:59    10:10:00                10:20:00                  a window without uploads:
-    sent now     into window 1          window 1, one summary   window 2, one summary     the next upload is sent now
+    10:00:00 … 10:00:04    10:00:05 … 10:08:59    10:10:00                10:20:00                  a window without events:
+    5 sent now             into window 1          window 1, one summary   window 2, one summary     the next event is sent now
 
-The clock is that of the Lambda that receives an event, not the event's own time: uploads that an outage delayed by an hour
-come as one summary, not as six. A window stops accepting uploads a moment (`settle_delay`) before its summary is sent, so that
-writes in progress finish before the window is read.
+A rule sends at most `first` messages immediately in any `then`; an event beyond that opens a window. The clock is that of the
+Lambda that receives an event, not the event's own time: uploads that an outage delayed by an hour come as one summary, not as
+six. A window stops accepting events a moment (`settle_delay`) before its summary is sent, so that pending writes finish before it
+is read.
 """
 
 from datetime import datetime, timedelta
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from ..domain.bundle import Bundle, Window
 from ..domain.event import Event, Kind, Severity, identity_of
 from ..domain.payloads import Completion, Digest, Part, Share
 from .summary import SummaryBuilder
+
+
+class BundlePolicy(Struct, frozen=True):
+    """When a rule sends its messages: the first ones immediately, then one summary per interval."""
+
+    then: timedelta
+    first: int
+    settle_delay: timedelta
+
+
+class Placement(Struct, frozen=True):
+    """What happens to an event: the window after it, and whether it is sent immediately instead of in the window's summary."""
+
+    window: Window
+    immediate: bool
+    urgent: bool = False  # it is more severe than everything sent so far: nothing may delay it
 
 
 def series_of(rule: str, by: str) -> str:
@@ -33,30 +51,42 @@ def bundle_id(lane: str, start: datetime) -> str:
     return identity_of("bundle", lane, start.isoformat())
 
 
-def window_for(
-    current: Window | None, has_uploads: bool, event: Event, now: datetime, then: timedelta, settle_delay: timedelta
-) -> Window:
-    """Return the window that an event arriving now belongs to. `has_uploads`: whether the current window has anything to send.
+def place(current: Window | None, event: Event, now: datetime, policy: BundlePolicy) -> Placement:
+    """Decide what happens to an event that arrives now. `current` is the window so far, None before the first event."""
+    if current is not None and current.is_open and now < current.until + policy.then:
+        if breaks_through(current, event):
+            return Placement(raise_severity(current, event), immediate=True, urgent=True)
+        if now < current.until:
+            return Placement(current, immediate=False)
+        # an open window has at least the event that opened it, so the burst goes on
+        window = replace(current, start=current.until, until=current.until + policy.then, due=current.due + policy.then)
+        return Placement(window, immediate=False)
+    recent = tuple(at for at in current.recent if now - at < policy.then) if current else ()
+    window = current if current and recent else Window(now, now, now, now, lead=event if event.upload else None)
+    if len(recent) < policy.first:
+        window = replace(raise_severity(window, event), start=now, until=now, due=now, recent=(*recent, now))
+        return Placement(window, immediate=True)
+    if breaks_through(window, event):
+        return Placement(raise_severity(window, event), immediate=True, urgent=True)
+    # due `then` after the first of the recent messages, but not before pending writes are finished
+    since = recent[0] if recent else now
+    until = max(since + policy.then - policy.settle_delay, now + policy.settle_delay)
+    return Placement(replace(window, start=now, until=until, due=until + policy.settle_delay, recent=()), immediate=False)
 
-    The event that starts a burst is the window's lead: it is sent immediately and not again in the summary.
-    """
-    if current is not None and now < current.until:
-        return current
-    if current is not None and (now < current.due or (has_uploads and now < current.until + then)):
-        return replace(current, start=current.until, until=current.until + then, due=current.due + then)
-    return Window(
-        burst_start=now, start=now, until=now + then - settle_delay, due=now + then, lead=event, severity=event.severity
-    )
 
-
-def is_lead(window: Window, event: Event) -> bool:
-    """Whether this event started the window's burst."""
-    return window.lead is not None and window.lead.identity == event.identity
+def forgotten_at(window: Window, then: timedelta) -> datetime:
+    """Return the time from which a window no longer matters: `place` then decides as if there were none."""
+    return (window.until if window.is_open else max(window.recent, default=window.start)) + then
 
 
 def breaks_through(window: Window, event: Event) -> bool:
     """Whether an event is sent immediately instead of in the summary: it is more severe than everything sent so far."""
     return event.urgent or event.severity.rank > window.severity.rank
+
+
+def raise_severity(window: Window, event: Event) -> Window:
+    """Return the window after an event that is sent immediately: a later one must be more severe to be sent immediately too."""
+    return replace(window, severity=event.severity) if event.severity.rank > window.severity.rank else window
 
 
 def thread_of(series: str, window: Window) -> str:

@@ -11,6 +11,7 @@ from ..platform.phrases import did_you_mean
 from ..policy.counts import parse_count
 from ..rules.item_conditions import CHANGE_TYPES
 from ..rules.item_tests import parse_tests
+from . import policy_fields
 
 _TESTS = 'use for example "paid", 5, "> 100", "!= paid", "exists", "in a, b", "glob EU-*", or a list of these'
 
@@ -44,7 +45,8 @@ def read(table: Table) -> Mapping[str, Any]:
             "count", (), field_parser(parse_count, 'use for example "orders by status" or "sum total of orders"')
         ),
     )
-    return {"item": item_filter}
+    bundling = policy_fields.bundling(table) if table.has("notify") else {}  # a rule that only counts sends nothing
+    return {"item": item_filter, **bundling}
 
 
 def _flatten(raw: Mapping[str, Any], keys: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:

@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ..domain.bundle import DEFAULT_WITHIN, CompletionRule, Grouping
+from ..domain.event import Severity
 from ..domain.people import Person
-from ..domain.rule import Rule
+from ..domain.rule import DEFAULT_FIRST, DEFAULT_THEN, Rule
 from ..domain.schedule import QuietHours, Schedule
 from ..platform.fields import values
 from ..platform.fields.table import FieldError, Table
@@ -16,9 +17,11 @@ from ..policy import budget, quiet_hours
 from ..rules import globs
 
 MIN_THEN = timedelta(minutes=2)  # a window closes a minute before its summary is sent
+MAX_FIRST = 20  # a lane's row has the time of each
 PERSON = ("quiet", "digest", "all_quiet", "budget")
 COMMON = ("severity", "urgent", "digest", "quiet", "budget")  # of every rule
-RULE = (*COMMON, "then", "by", "complete")  # of a rule on uploads
+BUNDLING = ("then", "first")  # of a rule on uploads or items
+RULE = (*COMMON, *BUNDLING, "by", "complete")  # of a rule on uploads
 
 _BY = re.compile(r"(bucket|uploader|folder)(?:/(\d))?")
 _COMPLETE = ("marker", "files", "quiet", "within")
@@ -38,6 +41,17 @@ def then(text: str) -> timedelta | None:
     if interval < MIN_THEN:
         raise FieldError(f"{text!r} is too short", 'use "2m" or more (the sweep runs once a minute)')
     return interval
+
+
+def bundling(table: Table) -> Mapping[str, Any]:
+    """Read when a rule sends summaries, as arguments of Rule. A setting that excludes summaries replaces the default."""
+    is_urgent = table.raw("urgent") is True or (table.raw("severity") == Severity.CRITICAL.value and not table.has("urgent"))
+    default = None if is_urgent or table.has("complete") or table.has("digest") else DEFAULT_THEN
+    interval = table.parsed("then", default, then)
+    first = table.number("first", DEFAULT_FIRST, 0, MAX_FIRST)
+    if table.has("first") and interval is None:
+        table.add_error("first", "'first' works only with 'then'", 'add for example then = "10m", or remove first')
+    return {"then": interval, "first": first}
 
 
 def by(text: str) -> Grouping:

@@ -46,7 +46,7 @@ _SOURCES = {
         Source(Kind.BUS, ("event", "pattern", "remind", *policy_fields.COMMON), _bus),
         Source(
             Kind.ITEM,
-            ("table", "did", "changed", "new", "old", "show", "title", "count", *policy_fields.COMMON),
+            ("table", "did", "changed", "new", "old", "show", "title", "count", *policy_fields.BUNDLING, *policy_fields.COMMON),
             _item,
             lambda table: not table.has("count") or table.has("notify"),
         ),

@@ -37,7 +37,7 @@ def read(table: Table) -> Mapping[str, Any]:
         "created": _created(table),
         "empty": empty,
         "ignore": ignore,
-        "then": table.parsed("then", None, policy_fields.then),
+        **policy_fields.bundling(table),
         "by": table.parsed("by", FOLDER if table.has("complete") else Grouping(), policy_fields.by),
         "complete": policy_fields.complete(table),
     }

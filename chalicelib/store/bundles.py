@@ -1,12 +1,13 @@
 """Bundles in the ledger's table: windows, bundles and their members. Each step is one conditional write.
 
-    lane#<id>                       one row: the window that accepts uploads now
+    lane#<id>                       one row: the window of the events that arrive now
     bundle#<id>                     one row per window or recipient with something to send; in the indexes `due` and `day`
-    member#<series>#<hour>#<shard>  one row per member, by the event's identity
+    member#<series>#<hour>#<shard>  one row per member (members.py), by the event's identity
 
-A member costs one write unit: it is in no index and smaller than 1 KB. Its key depends only on the event, so a redelivered
-upload finds its row; it includes a shard, so no partition is hot. The bundle's row lists the hours (of the events' own time) that
-have members.
+A member costs one write unit. An event that also changes its window is stored in one transaction with it (4 write units): the
+window counts exactly, however many containers receive a burst, and a redelivered event changes nothing. The bundle's row lists
+the hours (of the events' own time) that have members.
+Source: Amazon DynamoDB developer guide, "Amazon DynamoDB Transactions: How it works"; API reference, "TransactWriteItems".
 """
 
 from collections.abc import Iterator
@@ -19,25 +20,24 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..domain.bundle import Bundle, Position, Window
-from ..domain.event import Event, late_identity
-from ..platform.clock import from_ms, to_ms
+from ..domain.event import Event
+from ..platform.clock import to_ms
 from .ledger import IF_ABSENT, conflicting_item, raise_unless_condition_failed
-from .rows import RETENTION, SHARDS, Item, bundle_from_item, bundle_to_item, key_of, shard_of
+from .members import Member, member_from_item, member_key, member_of_row, member_to_item
+from .rows import RETENTION, SHARDS, Item, bundle_from_item, bundle_to_item, key_of
 
 _PAGE = 500  # rows: a page of 1 MB takes 5 MB of memory while it is parsed
 _TTL = int(RETENTION.total_seconds())
 _EVENT = msgspec.json.Decoder(Event)
 
 
-class Member(Struct, frozen=True):
-    """One event of a bundle, or one that was sent immediately and is stored so that a redelivery is recognized."""
+class WindowChange(Struct, frozen=True):
+    """A change of a lane's window. `old`: the window it is based on; None if it is not known and was forgotten by `now`."""
 
-    id: str  # 32 hex digits: the event's identity, or the id of the delivery that was deferred
-    bundle: str  # the id of the bundle whose message includes it
-    event: Event
-    rule: str = ""  # in a recipient's bundle, which has events of several rules
-    sent_immediately: bool = False  # not included in the bundle's message; stored as "told"
-    received_at: datetime | None = None  # when it reached the bot; stored as "came_at"
+    old: Window | None
+    new: Window
+    forgotten_at: datetime  # from then on, `new` no longer matters
+    now: datetime
 
 
 class Bundles:
@@ -50,24 +50,51 @@ class Bundles:
     def window(self, lane: str) -> Window | None:
         """Return the newest window of a lane; None before its first."""
         item = self._get(key_of("lane", lane))
-        return msgspec.json.decode(item["window"]["S"], type=Window) if item else None
+        return _window_from_item(item) if item else None
 
     def replace_window(self, lane: str, old: Window | None, new: Window) -> bool:
         """Replace a lane's window; False if another writer was faster."""
-        item = key_of("lane", lane) | {"window": {"S": _json(new)}, "ttl": {"N": str(to_ms(new.due) // 1000 + _TTL)}}
-        condition: dict[str, Any] = {"ConditionExpression": IF_ABSENT}
-        if old:
-            condition = {
-                "ConditionExpression": "#window = :old",
-                "ExpressionAttributeNames": {"#window": "window"},
-                "ExpressionAttributeValues": {":old": {"S": _json(old)}},
-            }
+        condition = _if_window_is(old) if old else {"ConditionExpression": IF_ABSENT}
         try:
-            self._client.put_item(TableName=self._table, Item=item, **condition)
+            self._client.put_item(TableName=self._table, Item=_lane_item(lane, new), **condition)
         except ClientError as error:
             raise_unless_condition_failed(error)
             return False
         return True
+
+    def admit(self, lane: str, change: WindowChange, series: str, member: Member) -> Member | Window | None:
+        """Change a lane's window and store a member, in one transaction.
+
+        Returns the stored member: this one, or an earlier one if the event is not new, which changes no window. If another writer
+        has changed the window, nothing is stored and its window is returned; None if there is none after all.
+        """
+        lane_item = _lane_item(lane, change.new) | {"forgotten_at": {"N": str(to_ms(change.forgotten_at) + 1)}}
+        if change.old:
+            condition = _if_window_is(change.old)
+        else:  # not known: usually there is none, or one that no longer matters
+            now = {":now": {"N": str(to_ms(change.now))}}
+            condition = {
+                "ConditionExpression": f"{IF_ABSENT} OR forgotten_at <= :now",
+                "ExpressionAttributeValues": now,
+            }
+        puts = [(lane_item, condition), (member_to_item(series, member), {"ConditionExpression": IF_ABSENT})]
+        options = {"TableName": self._table, "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
+        try:
+            self._client.transact_write_items(TransactItems=[{"Put": {"Item": item, **options, **if_}} for item, if_ in puts])
+        except ClientError as error:
+            response: Any = error.response
+            reasons = response.get("CancellationReasons")
+            if not reasons:
+                raise
+            window_failure, member_failure = reasons
+            if "Item" in member_failure:
+                return member_from_item(member_failure["Item"])
+            if "Item" in window_failure:
+                return _window_from_item(window_failure["Item"])
+            if {window_failure["Code"], member_failure["Code"]} <= {"None", "TransactionConflict"}:
+                return self.window(lane)
+            raise
+        return member
 
     def get(self, id_: str) -> Bundle | None:
         """Return the bundle of an id, or None."""
@@ -125,20 +152,20 @@ class Bundles:
 
     def member(self, series: str, id_: str, hour: str) -> Member | None:
         """Return a member of a series by its id and its event's hour, or None."""
-        item = self._get(_member_key(series, id_, hour))
-        return _member_from_item(item) if item else None
+        item = self._get(member_key(series, id_, hour))
+        return member_from_item(item) if item else None
 
     def add_member(self, series: str, member: Member) -> Member:
         """Store a member unless it is already stored; returns the stored one."""
         try:
             self._client.put_item(
                 TableName=self._table,
-                Item=_member_to_item(series, member),
+                Item=member_to_item(series, member),
                 ConditionExpression=IF_ABSENT,
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except ClientError as error:
-            return _member_from_item(conflicting_item(error))
+            return member_from_item(conflicting_item(error))
         return member
 
     def members(self, bundle: Bundle, after: Position | None = None) -> Iterator[Member]:
@@ -168,7 +195,7 @@ class Bundles:
         for page in pages:
             for item in page["Items"]:
                 event = _EVENT.decode(item["event"]["S"])
-                yield _member(item, event, event.identity, bundle)
+                yield member_of_row(item, event, event.identity, bundle)
 
     def _get(self, key: Item) -> Item | None:
         response = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
@@ -176,43 +203,20 @@ class Bundles:
         return item
 
 
-def position_of(member: Member) -> Position:
-    """Return the position of a member of a rule's bundle in the order of members."""
-    return hour_of(member.event), shard_of(member.event.identity), member.event.identity
+def _window_from_item(item: Item) -> Window:
+    return msgspec.json.decode(item["window"]["S"], type=Window)
 
 
-def hour_of(event: Event) -> str:
-    """Return the hour of an event's own time, part of a member's key; "late" for a backfill, which cannot know it exactly."""
-    late = event.upload is not None and event.identity == late_identity(event.upload)
-    return "late" if late else f"{event.at:%Y-%m-%dT%H}"
+def _lane_item(lane: str, window: Window) -> Item:
+    return key_of("lane", lane) | {"window": {"S": _json(window)}, "ttl": {"N": str(to_ms(window.due) // 1000 + _TTL)}}
 
 
-def _member_key(series: str, id_: str, hour: str) -> Item:
-    return {"pk": {"S": f"member#{series}#{hour}#{shard_of(id_)}"}, "sk": {"S": id_}}
-
-
-def _member_to_item(series: str, member: Member) -> Item:
-    item = _member_key(series, member.id, hour_of(member.event)) | {
-        "bundle": {"S": member.bundle},
-        "event": {"S": _json(member.event)},
-        "ttl": {"N": str(to_ms(member.event.at) // 1000 + _TTL)},
+def _if_window_is(window: Window) -> dict[str, Any]:
+    return {
+        "ConditionExpression": "#window = :old",
+        "ExpressionAttributeNames": {"#window": "window"},
+        "ExpressionAttributeValues": {":old": {"S": _json(window)}},
     }
-    if member.rule:
-        item["rule"] = {"S": member.rule}
-    if member.received_at:
-        item["came_at"] = {"N": str(to_ms(member.received_at))}
-    if member.sent_immediately:
-        item["told"] = {"BOOL": True}
-    return item
-
-
-def _member_from_item(item: Item) -> Member:
-    return _member(item, _EVENT.decode(item["event"]["S"]), item["sk"]["S"], item["bundle"]["S"])
-
-
-def _member(item: Item, event: Event, id_: str, bundle: str) -> Member:
-    received_at = from_ms(int(item["came_at"]["N"])) if "came_at" in item else None
-    return Member(id_, bundle, event, item.get("rule", {}).get("S", ""), "told" in item, received_at)
 
 
 def _json(value: Struct) -> str:

@@ -28,10 +28,12 @@ class Model:
     """One recipient of one rule by e-mail. Sent messages are (when, content): the key of a file, or a number of files."""
 
     then: timedelta | None
+    first: int
     quiet: tuple[int, int] | None  # hours of UTC
     daily: int | None  # hour of UTC
     sent: list[tuple[datetime, str | int]] = field(default_factory=list)
     _known: set[str] = field(default_factory=set)
+    _immediate: list[datetime] = field(default_factory=list)
     _windows: list[ModelWindow] = field(default_factory=list)
     _flushed: set[int] = field(default_factory=set)
     _deferred: dict[datetime, list[str | int]] = field(default_factory=dict)
@@ -44,13 +46,17 @@ class Model:
             self._send_or_defer(key, now)
             return
         last = self._windows[-1] if self._windows else None
+        recent = [at for at in self._immediate if now - at < self.then]
         if last and now < last.until:
             last.files.append(key)
-        elif last and (now < last.due or (last.files and now < last.until + self.then)):
+        elif last and now < last.until + self.then:
             self._windows.append(ModelWindow(last.until + self.then, last.due + self.then, [key]))
-        else:
-            self._windows.append(ModelWindow(now + self.then - SETTLE, now + self.then, []))
+        elif len(recent) < self.first:
+            self._immediate.append(now)
             self._send_or_defer(key, now)
+        else:
+            until = max((recent[0] if recent else now) + self.then - SETTLE, now + SETTLE)
+            self._windows.append(ModelWindow(until, until + SETTLE, [key]))
 
     def _send_or_defer(self, content: str | int, now: datetime) -> None:
         if self.daily is not None:
@@ -104,18 +110,19 @@ def sent(stage: Stage) -> list[tuple[datetime, str | int]]:
 @given(
     steps=STEPS,
     then=st.sampled_from([None, 2, 10, 60]),
+    first=st.sampled_from([0, 1, 2, 5]),
     quiet=st.sampled_from([None, (22, 7), (13, 14), (0, 6)]),
     daily=st.sampled_from([None, None, 8, 13]),
 )
 def test_policy_sends_what_its_model_sends(
-    steps: list[tuple[str, int]], then: int | None, quiet: tuple[int, int] | None, daily: int | None
+    steps: list[tuple[str, int]], then: int | None, first: int, quiet: tuple[int, int] | None, daily: int | None
 ) -> None:
-    then_line = f'then = "{then}m"\n' if then else ""
+    then_line = f'then = "{then}m"\nfirst = {first}' if then else 'then = "off"'
     person = 'timezone = "UTC"\n' + (f'quiet = "{quiet[0]:02}:00-{quiet[1]:02}:00"\n' if quiet and daily is None else "")
     person += f'digest = "daily {daily:02}:00"\n' if daily is not None else ""
     settings = bundled(then_line, 'notify = ["email:asha"]', person)
     stage = memory_stage(settings)
-    model = Model(timedelta(minutes=then) if then else None, quiet if daily is None else None, daily)
+    model = Model(timedelta(minutes=then) if then else None, first, quiet if daily is None else None, daily)
 
     def sweep() -> None:
         stage.bot.sweep(plenty)

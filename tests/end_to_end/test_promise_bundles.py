@@ -20,14 +20,15 @@ from tests.support.memory import MemoryBundles
 from tests.support.stages import Stage, memory_stage
 
 RULES = {
-    "then": 'then = "5m"',
-    "folders": 'then = "5m"\nby = "folder"',
+    "default": "",
+    "then": 'then = "5m"\nfirst = 1',
+    "folders": 'then = "5m"\nfirst = 2\nby = "folder"',
     "files": 'complete = { files = 3, within = "1h" }',
     "quiet": 'complete = { quiet = "5m" }',
     "digest": 'digest = "hourly"',
-    "plain": "",
+    "plain": 'then = "off"',
 }
-BUNDLE_CALLS = ("window", "replace_window", "get", "ensure", "update", "member", "add_member")
+BUNDLE_CALLS = ("window", "replace_window", "admit", "get", "ensure", "update", "member", "add_member")
 
 
 class BundleScenario(Scenario):

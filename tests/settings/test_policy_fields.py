@@ -1,6 +1,7 @@
 """Fields that limit and delay messages: read, rejected where they contradict each other, and valid as the docs show them."""
 
 import re
+from datetime import timedelta
 
 import pytest
 
@@ -31,6 +32,25 @@ def test_policy_fields_of_a_rule_are_read() -> None:
     assert [str(value) for value in (*rule.quiet, *rule.budget)] == ["weekend", "20 messages per hour"]
 
 
+@pytest.mark.parametrize(
+    ("fields", "then", "first"),
+    [
+        ("", timedelta(minutes=10), 5),
+        ("first = 1", timedelta(minutes=10), 1),
+        ('then = "1h"', timedelta(hours=1), 5),
+        ('then = "off"', None, 5),
+        ("urgent = true", None, 5),
+        ('severity = "critical"', None, 5),
+        ('severity = "critical"\nurgent = false', timedelta(minutes=10), 5),
+        ('digest = "hourly"', None, 5),
+        ('complete = "_SUCCESS"', None, 5),
+    ],
+)
+def test_rule_bundles_unless_another_field_excludes_it(fields: str, then: timedelta | None, first: int) -> None:
+    rule = with_fields(fields).rules[0]
+    assert (rule.then, rule.first) == (then, first)
+
+
 def test_critical_rule_is_urgent_by_default() -> None:
     assert with_fields('severity = "critical"').rules[0].urgent
     assert not with_fields('severity = "critical"\nurgent = false\nthen = "10m"').rules[0].urgent
@@ -57,7 +77,9 @@ def test_batch_is_grouped_by_folder_by_default() -> None:
             "",
             "severity: a critical rule is urgent and cannot have 'quiet'; remove quiet",
         ),
-        ('by = "folder"', "", "by: 'by' works only with 'then' or 'complete'"),
+        ('then = "off"\nby = "folder"', "", "by: 'by' works only with 'then' or 'complete'; add one of them, or remove by"),
+        ('digest = "hourly"\nfirst = 3', "", "first: 'first' works only with 'then'; add for example then = \"10m\""),
+        ("first = 21", "", "first: 21 is out of range; use 0 to 20"),
         ('then = "30s"', "", "then: '30s' is too short; use \"2m\" or more"),
         ('then = "10m"\nby = "colour"', "", "by: unknown value 'colour'; use"),
         ('complete = { files = 3, quiet = "5m" }', "", "complete: needs exactly one of marker, files and quiet"),

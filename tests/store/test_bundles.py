@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from chalicelib.domain.bundle import Bundle, Window
-from chalicelib.store.bundles import Bundles, Member
+from chalicelib.store.bundles import Bundles
+from chalicelib.store.members import Member
 from tests.support.builders import NOON, an_upload
 from tests.support.memory import MemoryBundles, MemoryLedger
 from tests.support.stages import TABLE

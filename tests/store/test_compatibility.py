@@ -20,8 +20,8 @@ from chalicelib.domain.message import Message
 from chalicelib.domain.people import Channel
 from chalicelib.domain.settings import Settings
 from chalicelib.policy.counts import Count, CountRecord
-from chalicelib.store.bundles import hour_of
 from chalicelib.store.counters import Counters
+from chalicelib.store.members import hour_of
 from chalicelib.store.rows import (
     Parked,
     bundle_from_item,

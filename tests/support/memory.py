@@ -1,15 +1,18 @@
 """The ledger, bundles, control item and incidents in memory: fast, and tested to behave like the real ones."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
 from chalicelib.domain.bundle import Bundle, Position, Window
 from chalicelib.domain.delivery import INITIAL_STATES, TRANSITIONS, Delivery
 from chalicelib.domain.monitor import MonitorState
-from chalicelib.store.bundles import Member, hour_of, position_of
+from chalicelib.store.bundles import WindowChange
+from chalicelib.store.members import Member, hour_of, position_of
 from chalicelib.store.rows import Parked, bundle_from_item, bundle_to_item, delivery_from_item, delivery_to_item
+
+NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class MemoryLedger:
@@ -71,6 +74,7 @@ class MemoryBundles:
     def __init__(self, ledger: MemoryLedger) -> None:
         self._ledger = ledger
         self._windows: dict[str, Window] = {}
+        self._forgotten_at: dict[str, datetime] = {}
         self._members: dict[tuple[str, str, str], Member] = {}
 
     def window(self, lane: str) -> Window | None:
@@ -79,8 +83,19 @@ class MemoryBundles:
     def replace_window(self, lane: str, old: Window | None, new: Window) -> bool:
         if self._windows.get(lane) != old:
             return False
+        self._forgotten_at.pop(lane, None)
         self._windows[lane] = new
         return True
+
+    def admit(self, lane: str, change: WindowChange, series: str, member: Member) -> Member | Window | None:
+        if stored := self.member(series, member.id, hour_of(member.event)):
+            return stored
+        current = self._windows.get(lane)
+        forgotten = not change.old and (current is None or self._forgotten_at.get(lane, NEVER) <= change.now)
+        if current != change.old and not forgotten:
+            return current
+        self._windows[lane], self._forgotten_at[lane] = change.new, change.forgotten_at
+        return self.add_member(series, member)
 
     def get(self, id_: str) -> Bundle | None:
         return self._ledger.bundles.get(id_)

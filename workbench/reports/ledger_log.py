@@ -17,7 +17,7 @@ from chalicelib.platform.fields.values import parse_duration
 from chalicelib.platform.phrases import did_you_mean
 from chalicelib.platform.sanitize import sanitize
 from chalicelib.rules import globs
-from chalicelib.store.bundles import Member
+from chalicelib.store.members import Member
 from chalicelib.store.rows import Parked
 
 MAX_MEMBERS_SHOWN = 20

@@ -15,6 +15,7 @@ from chalicelib.domain.event import Event, Kind
 from chalicelib.domain.rule import Rule
 from chalicelib.domain.settings import Settings
 from chalicelib.policy import bundle_window
+from chalicelib.policy.bundle_window import BundlePolicy
 from chalicelib.policy.send_gate import deferral_for
 from chalicelib.rendering.filters import in_zone
 from chalicelib.rules.recipients import notices_for_rule
@@ -92,17 +93,17 @@ def _notifications(rule: Rule, events: Sequence[Event]) -> Iterator[_Notificatio
     elif rule.then is None:
         yield from (_Notification(event.at, event, 1, IMMEDIATELY) for event in events)
     else:
-        yield from _by_window(rule.then, events)
+        yield from _by_window(rule, rule.then, events)
 
 
-def _by_window(then: timedelta, events: Sequence[Event]) -> Iterator[_Notification]:
+def _by_window(rule: Rule, then: timedelta, events: Sequence[Event]) -> Iterator[_Notification]:
     window: Window | None = None
+    policy = BundlePolicy(then, rule.first, SETTLE_DELAY)
     files_due: dict[datetime, int] = {}
     for event in events:
-        has_uploads = window is not None and bool(files_due.get(window.due))
-        window = bundle_window.window_for(window, has_uploads, event, event.at, then, SETTLE_DELAY)
-        if bundle_window.is_lead(window, event) or bundle_window.breaks_through(window, event):
-            window = replace(window, severity=event.severity)
+        placement = bundle_window.place(window, event, event.at, policy)
+        window = placement.window
+        if placement.immediate:
             yield _Notification(event.at, event, 1, IMMEDIATELY)
         else:
             files_due[window.due] = files_due.get(window.due, 0) + 1

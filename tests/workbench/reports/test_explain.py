@@ -58,8 +58,8 @@ def test_burst_is_bundled_as_the_rule_says() -> None:
     burst = burst_of(Upload("acme-drops", "in/a.csv", 1), NOON, 412, A_MINUTE)
     (result,) = explain(some_settings(**then), "prod", burst)
     assert result.timeline[:2] == [
-        "2 Mar 2026, 17:30 IST: asha by email and sms, immediately",
-        "2 Mar 2026, 17:40 IST: asha by email and sms, one message for 411 files, rest of the window",
+        "2 Mar 2026, 17:30 IST: asha by email and sms, 5 messages, immediately, the last at 17:30 IST",
+        "2 Mar 2026, 17:40 IST: asha by email and sms, one message for 407 files, rest of the window",
     ]
 
 
@@ -72,7 +72,17 @@ def test_burst_without_bundles_is_one_line() -> None:
     files=some.integers(1, 40),
     over=some.sampled_from([1, 8, 30, 90]),
     start=some.integers(0, 1_000),
-    rule=some.sampled_from(["", 'then = "5m"', 'then = "20m"', 'digest = "hourly"', 'complete = { files = 40, within = "2h" }']),
+    rule=some.sampled_from(
+        [
+            "",
+            'then = "off"',
+            'then = "5m"',
+            'then = "5m"\nfirst = 1',
+            'then = "20m"',
+            'digest = "hourly"',
+            'complete = { files = 40, within = "2h" }',
+        ]
+    ),
     quiet=some.sampled_from(["", 'quiet = "13:00-15:00"\n']),
 )
 @example(files=2, over=8, start=116, rule='digest = "hourly"', quiet='quiet = "13:00-15:00"\n')  # both are deferred until 15:00

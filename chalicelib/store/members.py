@@ -1,0 +1,73 @@
+"""Members of bundles: the events that a bundle's message reports, one row each.
+
+    member#<series>#<hour>#<shard>  one row per member, by the event's identity
+
+The key depends only on the event, so a redelivered event finds its row; it includes a shard, so no partition is hot.
+"""
+
+from datetime import datetime
+
+import msgspec
+from msgspec import Struct
+
+from ..domain.bundle import Position
+from ..domain.event import Event, late_identity
+from ..platform.clock import from_ms, to_ms
+from .rows import RETENTION, Item, shard_of
+
+_TTL = int(RETENTION.total_seconds())
+_EVENT = msgspec.json.Decoder(Event)
+
+
+class Member(Struct, frozen=True):
+    """One event of a bundle, or one that was sent immediately and is stored so that a redelivery is recognized."""
+
+    id: str  # 32 hex digits: the event's identity, or the id of the delivery that was deferred
+    bundle: str  # the id of the bundle whose message includes it
+    event: Event
+    rule: str = ""  # in a recipient's bundle, which has events of several rules
+    sent_immediately: bool = False  # not included in the bundle's message; stored as "told"
+    received_at: datetime | None = None  # when it reached the bot; stored as "came_at"
+
+
+def position_of(member: Member) -> Position:
+    """Return the position of a member of a rule's bundle in the order of members."""
+    return hour_of(member.event), shard_of(member.event.identity), member.event.identity
+
+
+def hour_of(event: Event) -> str:
+    """Return the hour of an event's own time, part of a member's key; "late" for a backfill, which cannot know it exactly."""
+    late = event.upload is not None and event.identity == late_identity(event.upload)
+    return "late" if late else f"{event.at:%Y-%m-%dT%H}"
+
+
+def member_key(series: str, id_: str, hour: str) -> Item:
+    """Return a member's primary key."""
+    return {"pk": {"S": f"member#{series}#{hour}#{shard_of(id_)}"}, "sk": {"S": id_}}
+
+
+def member_to_item(series: str, member: Member) -> Item:
+    """Convert a member to an item: smaller than 1 KB and in no index, so it costs one write unit."""
+    item = member_key(series, member.id, hour_of(member.event)) | {
+        "bundle": {"S": member.bundle},
+        "event": {"S": msgspec.json.encode(member.event).decode()},
+        "ttl": {"N": str(to_ms(member.event.at) // 1000 + _TTL)},
+    }
+    if member.rule:
+        item["rule"] = {"S": member.rule}
+    if member.received_at:
+        item["came_at"] = {"N": str(to_ms(member.received_at))}
+    if member.sent_immediately:
+        item["told"] = {"BOOL": True}
+    return item
+
+
+def member_from_item(item: Item) -> Member:
+    """Convert an item back to a member."""
+    return member_of_row(item, _EVENT.decode(item["event"]["S"]), item["sk"]["S"], item["bundle"]["S"])
+
+
+def member_of_row(item: Item, event: Event, id_: str, bundle: str) -> Member:
+    """Return the member of a row, or of a part of one, whose event is known."""
+    received_at = from_ms(int(item["came_at"]["N"])) if "came_at" in item else None
+    return Member(id_, bundle, event, item.get("rule", {}).get("S", ""), "told" in item, received_at)
