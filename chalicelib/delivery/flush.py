@@ -18,6 +18,7 @@ from ..policy import bundle_window
 from ..policy.completeness import MAX_MANIFEST_BYTES, Progress, check_completion, manifest_names, next_check_at
 from ..policy.quiet_hours import next_time
 from ..policy.summary import DigestBuilder, SummaryBuilder
+from ..rendering.context import item_line
 from ..rules.recipients import direct_notice, message_notice, notices_for_rule, rule_notice, template_of_message
 from ..store.bundles import Bundles
 from ..store.members import Member, position_of
@@ -76,11 +77,20 @@ class Flusher:
         builder = self._summarize(bundle, rule, time_left)
         if builder is None:
             return []
-        if not builder.files and not completion:
+        if not builder.events and not completion:
             return self._mark_sent(bundle, 0)
         event = bundle_window.event_of_bundle(bundle, builder, completion, self._deliverer.clock())
+        if event.kind is Kind.BUNDLE and not completion and not bundle.silence and self._is_first(bundle):
+            event = replace(event, explains=True)
         deliveries = [delivery for notice in notices_for_rule(event, rule) for delivery in self._send(notice, bundle, time_left)]
-        return deliveries + self._mark_sent(bundle, builder.files)
+        return deliveries + self._mark_sent(bundle, builder.events)
+
+    def _is_first(self, bundle: Bundle) -> bool:
+        """Whether a bundle is the first one of this installation, so its message says why it is a summary. May be repeated."""
+        control = self._deliverer.control
+        if not control.now().first_bundle:
+            control.record_first_bundle(bundle.id)
+        return control.now().first_bundle == bundle.id
 
     def _summarize(self, bundle: Bundle, rule: Rule, time_left: TimeLeft) -> SummaryBuilder | None:
         """Summarize a bundle's members; None if the time runs out, and then the next sweep continues."""
@@ -89,7 +99,7 @@ class Flusher:
             builder.merge(bundle.so_far)
         for number, member in enumerate(self._bundles.members(bundle, bundle.counted_to), start=1):
             if not member.sent_immediately and not self._is_marker(rule, member):
-                builder.add(member.event)
+                builder.add(member.event, item_line(member.event, rule))
             if number % TIME_CHECK_INTERVAL == 0 and time_left() < RESERVE:
                 self._bundles.update(bundle, replace(bundle, so_far=builder.summary(), counted_to=position_of(member)))
                 return None
@@ -135,7 +145,7 @@ class Flusher:
             return self._mark_sent(bundle, 0)
         builder = DigestBuilder()
         for member in self._bundles.members(bundle):
-            builder.add(member.rule, member.event)
+            builder.add(member.rule, member.event, item_line(member.event, settings.rule(member.rule)))
         if not builder.events and not (person.all_quiet and bundle.why == str(person.digest)):
             return self._mark_sent(bundle, 0)
         notice = self._notice(bundle, builder, Recipient(Channel(bundle.channel), person))

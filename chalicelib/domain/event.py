@@ -78,6 +78,7 @@ class Event(Struct, frozen=True, omit_defaults=True):
     summary: Summary | None = None  # set for kind bundle
     lead: Upload | None = None  # for kind bundle: the upload sent immediately, before the others
     whole: Completion | None = None  # for kind bundle: how a batch of files ended
+    explains: bool = False  # for kind bundle: the first one of an installation, whose message says why it is a summary
     digest: Digest | None = None  # set for kind digest
     news: IncidentUpdate | None = None  # set for kind incident
     bus: BusEvent | None = None  # set for kind bus

@@ -95,11 +95,11 @@ def thread_of(series: str, window: Window) -> str:
 
 
 def event_of_bundle(bundle: Bundle, builder: SummaryBuilder, whole: Completion | None, now: datetime) -> Event:
-    """Return the event that sends a rule's bundle. A single upload reads like any other, but has the bundle's identity."""
+    """Return the event that sends a rule's bundle. A single event reads like any other, but has the bundle's identity."""
     window = bundle.window
     thread = thread_of(bundle.series, window) if window else ""
     lead = window.lead.upload if window and window.lead else None
-    if builder.files == 1 and builder.last and builder.last.upload and not whole:
+    if builder.events == 1 and builder.last and builder.last.kind is not Kind.BUNDLE and not whole:
         return replace(builder.last, identity=bundle.id, thread=thread)
     summary = builder.summary()
     severity = builder.severity

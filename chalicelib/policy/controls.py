@@ -83,6 +83,7 @@ class Controls(Struct, frozen=True):
     silences: Mapping[str, Silence] = field(default_factory=dict)  # by rule; including expired ones
     exhausted: Mapping[str, ExhaustedBudget] = field(default_factory=dict)  # by key; including those of past periods
     paces: Mapping[Channel, ChannelPace] = field(default_factory=dict)
+    first_bundle: str = ""  # the id of the first bundle that was sent; "" before it
 
 
 def address_key(channel: Channel, sender: str, address: str) -> str:

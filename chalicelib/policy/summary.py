@@ -19,7 +19,7 @@ class SummaryBuilder:
     def __init__(self) -> None:
         self.files = 0
         self.severity = Severity.INFO
-        self.last: Event | None = None  # the only one if `files` is 1
+        self.last: Event | None = None  # the only one if `events` is 1
         self._size = 0
         self._span: tuple[datetime, datetime] | None = None
         self._folder_files: Counter[str] = Counter()
@@ -31,8 +31,8 @@ class SummaryBuilder:
         self.others = 0
         self._lines: list[tuple[datetime, str]] = []
 
-    def add(self, event: Event) -> None:
-        """Add an event: an upload, a bundle of uploads, or any other."""
+    def add(self, event: Event, line: str = "") -> None:
+        """Add an event: an upload, a bundle of uploads, or any other, which `line` describes better than the event itself."""
         if event.severity.rank > self.severity.rank:
             self.severity = event.severity
         self.last = event
@@ -49,8 +49,13 @@ class SummaryBuilder:
             self.merge(event.summary)
         elif event.kind is not Kind.BUNDLE:
             self.others += 1
-            _insert(self._lines, (event.at, one_line(event)), MAX_NAMES)
+            _insert(self._lines, (event.at, line or one_line(event)), MAX_NAMES)
             self._extend_span(event.at, event.at)
+
+    @property
+    def events(self) -> int:
+        """The number of files and other events."""
+        return self.files + self.others
 
     def merge(self, other: Summary) -> None:
         """Add everything that another summary counted."""
@@ -112,19 +117,19 @@ class DigestBuilder:
         self._by_rule: dict[str, SummaryBuilder] = {}
         self.only: tuple[str, Event] | None = None  # the rule and the event if there is exactly one
 
-    def add(self, rule: str, event: Event) -> None:
-        """Add an event: an upload, a bundle of uploads, or a digest that was deferred itself."""
+    def add(self, rule: str, event: Event, line: str = "") -> None:
+        """Add an event: an upload, a bundle of uploads, any other with its `line`, or a digest that was deferred itself."""
         self.only = None if self._by_rule else (rule, event)
         parts = event.digest.parts if event.digest else ()
         for part in parts:
             self._of_rule(part.rule).merge(part.summary)
         if not parts:
-            self._of_rule(rule).add(event)
+            self._of_rule(rule).add(event, line)
 
     @property
     def events(self) -> int:
         """The number of files and other events in all rules together."""
-        return sum(builder.files + builder.others for builder in self._by_rule.values())
+        return sum(builder.events for builder in self._by_rule.values())
 
     def parts(self) -> tuple[Part, ...]:
         """Return the part of each rule: those with the most other events first, then those with the most files."""

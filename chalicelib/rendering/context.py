@@ -12,6 +12,7 @@ from msgspec.structs import asdict, replace
 from ..domain.event import Event, Kind, Upload, one_line
 from ..domain.payloads import Summary
 from ..domain.people import Channel, Person
+from ..domain.rule import Rule
 from ..domain.settings import Settings
 from ..platform.sanitize import defuse_links, sanitize
 from ..policy.summary import SummaryBuilder
@@ -88,16 +89,25 @@ def _clean_all(value: Any, clean: Callable[[str], str]) -> Any:
 def _add_phrases(context: dict[str, Any], settings: Settings, rule_name: str) -> None:
     """Add the phrases about many files, built from sanitized values only."""
     summary, digest, rule = context["summary"], context["digest"], settings.rule(rule_name)
-    context["place"] = context["headline"] = ""
+    context["place"] = context["headline"] = context["why"] = ""
     if digest:
         for part in digest["parts"]:
             part["place"] = phrases.location_phrase(part["summary"], "", "", part["bucket"])
             part["what"] = phrases.count_phrase(part["summary"])
         context["headline"] = phrases.digest_headline(summary, digest)
     elif summary:
-        shared = context["event"]["detail"]
-        context["place"] = phrases.location_phrase(summary, rule.by.kind if rule else "", shared, context["bucket"])
-        context["headline"] = phrases.bundle_headline(summary, context["whole"], context["lead"], context["place"])
+        _add_bundle_phrases(context, rule)
+
+
+def _add_bundle_phrases(context: dict[str, Any], rule: Rule | None) -> None:
+    """Add where the events of a bundle happened, its headline, and for the first bundle why it is a summary."""
+    summary, table = context["summary"], rule.item.table if rule and rule.item else ""
+    by, shared = rule.by.kind if rule else "", context["event"]["detail"]
+    context["place"] = f"in {table}" if table else phrases.location_phrase(summary, by, shared, context["bucket"])
+    follows = bool(context["lead"] or (table and rule and rule.first))
+    context["headline"] = phrases.bundle_headline(summary, context["whole"], context["place"], follows=follows)
+    if context["event"]["explains"] and rule and rule.then:
+        context["why"] = phrases.why_summary(rule.first, rule.then)
 
 
 def _digest(settings: Settings, event: Event) -> dict[str, Any] | None:
@@ -116,6 +126,15 @@ def _item(settings: Settings, event: Event, rule_name: str) -> dict[str, Any] | 
 
     rule = settings.rule(rule_name)
     return describe_item(event.item, rule.item if rule else None)
+
+
+def item_line(event: Event, rule: Rule | None) -> str:
+    """Return the line that describes an item in a summary: the rule's title; "" for other events."""
+    if event.item is None:
+        return ""
+    from .item_phrases import item_title
+
+    return item_title(event.item, rule.item.title if rule and rule.item else "")
 
 
 def _total(settings: Settings, event: Event) -> Summary:

@@ -18,19 +18,27 @@ def describe_item(item: Item, item_filter: ItemFilter | None) -> dict[str, Any]:
     `brief` has the rows that fit into a text, without those already in the title; `more` counts the fields left out of `rows`.
     """
     names = (item_filter.show if item_filter and item_filter.show else ()) or tuple(dict.fromkeys((*item.key, *item.changed)))
-    did = EXPIRED if item.expired else item.did.value
-    key = ", ".join(display_text(value) for value in item.key.values())
     title = item_filter.title if item_filter else ""
     rows = [_row(item, name) for name in names[:MAX_FIELDS]]
     in_title = title_fields(title) if title else item.key
     return {
-        "title": fill_title(title, _image(item)) if title else f"{item.table} {key} {did}",
+        "title": item_title(item, title),
         "table": item.table,
-        "did": did,
+        "did": _did(item),
         "rows": rows,
         "brief": [row for row in rows if row["before"] or row["name"] not in in_title][:MAX_BRIEF_FIELDS],
         "more": max(len(names) - MAX_FIELDS, 0),
     }
+
+
+def item_title(item: Item, title: str) -> str:
+    """Return the rule's title for an item; without one, the table, the key and what happened."""
+    key = ", ".join(display_text(value) for value in item.key.values())
+    return fill_title(title, _image(item)) if title else f"{item.table} {key} {_did(item)}"
+
+
+def _did(item: Item) -> str:
+    return EXPIRED if item.expired else item.did.value
 
 
 def _image(item: Item) -> Mapping[str, Any]:

@@ -3,9 +3,10 @@
 The input is what templates get: sanitized dicts with the fields of Summary, Completion and Digest.
 """
 
+from datetime import timedelta
 from typing import Any
 
-from ..platform.phrases import pluralize
+from ..platform.phrases import duration, pluralize
 from ..platform.sanitize import shorten
 
 _MAX_FOLDER = 50  # characters
@@ -24,11 +25,20 @@ def location_phrase(summary: dict[str, Any], by: str, shared: str, bucket: str) 
     return f"in {pluralize(len(folders) + summary['more_folders'], 'folder')}"
 
 
-def bundle_headline(summary: dict[str, Any], whole: dict[str, Any] | None, lead: Any, location: str) -> str:
-    """Return the headline of a bundle: "411 more files in incoming". `lead`: the upload sent before it, or None."""
+def bundle_headline(summary: dict[str, Any], whole: dict[str, Any] | None, location: str, *, follows: bool) -> str:
+    """Return the headline of a bundle: "411 more files in incoming". `follows`: messages were sent one by one before it."""
     if whole:
         return _completion_headline(summary, whole)
-    return f"{pluralize(summary['files'], 'more file' if lead else 'file')} {location}".strip()
+    more = "more " if follows else ""
+    if summary["others"] and not summary["files"]:
+        return f"{pluralize(summary['others'], f'{more}change')} {location}".strip()
+    return f"{pluralize(summary['files'], f'{more}file')} {location}".strip()
+
+
+def why_summary(first: int, then: timedelta) -> str:
+    """Return why a message is a summary, and which settings change that: one line for the first summary of an installation."""
+    begins = f"after {pluralize(first, 'message')} sent one by one, there is" if first else "there is"
+    return f"Why a summary? In a burst, {begins} one every {duration(then)}: settings first and then in dropnote.toml"
 
 
 def digest_headline(summary: dict[str, Any], digest: dict[str, Any]) -> str:

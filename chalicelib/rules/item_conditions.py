@@ -136,6 +136,15 @@ def trim_item(item: Item, fields: Sequence[str], max_length: int) -> Item:
     return replace(item, new=trim(item.new), old=trim(item.old), changed=tuple(names[name] for name in changed))
 
 
+def line_of_item(item: Item, fields: Sequence[str], max_length: int) -> Item:
+    """The item as a bundle stores it: if it is longer, only its key and `fields` as they are after the change, cut as above."""
+    if len(_json([item.new, item.old])) <= max_length:
+        return item
+    values = ((name, value_of(item.new or item.old, name)) for name in (*item.key, *fields))
+    image = {name: _truncate(value) for name, value in values if value is not MISSING}
+    return replace(item, new=image if item.new else {}, old={} if item.new else image, changed=())
+
+
 def _truncate(value: Any) -> Any:
     text = value if isinstance(value, str) else _json(value)
     return value if len(text) <= MAX_VALUE_LENGTH else f"{text[: MAX_VALUE_LENGTH - 1]}…"

@@ -94,6 +94,11 @@ class Control:
         self._store.put(f"pace_{channel.value}", msgspec.json.encode(pace).decode())
         self._cached = None
 
+    def record_first_bundle(self, id_: str) -> None:
+        """Record which bundle was the first one."""
+        self._store.put("first_bundle", msgspec.json.encode(id_).decode())
+        self._cached = None
+
     def record_run(self, run: Literal["swept", "watched", "checked"], at: datetime) -> bool:
         """Record a successful run, at most once per RECORD_INTERVAL; returns whether it was written.
 
@@ -108,27 +113,28 @@ class Control:
         return True
 
 
+# Attributes of the item: one per key ("dead_<address key>") or a single one ("swept"), its field of Controls, and its type
+_BY_KEY: dict[str, tuple[str, Any]] = {
+    "dead": ("suppressed", SuppressedAddress),
+    "looked": ("backfilled_until", datetime),
+    "silence": ("silences", Silence),
+    "budget": ("exhausted", ExhaustedBudget),
+    "pace": ("paces", ChannelPace),
+}
+_SINGLE: dict[str, Any] = {"swept": datetime, "watched": datetime, "checked": datetime, "first_bundle": str}
+
+
 def _parse_controls(attributes: Mapping[str, str]) -> Controls:
-    """Parse the attributes: dead_<address key>, looked_<bucket>, silence_<rule>, budget_<key>, pace_<channel>, and the runs."""
-    suppressed, backfilled_until, silences, exhausted, paces = {}, {}, {}, {}, {}
-    runs: dict[str, datetime] = {}
+    """Parse the item's attributes; unknown ones are ignored: a later version may have written them."""
+    fields: dict[str, Any] = {field: {} for field, _ in _BY_KEY.values()}
     for name, value in attributes.items():
         kind, _, key = name.partition("_")
-        if kind == "dead":
-            suppressed[key] = msgspec.json.decode(value, type=SuppressedAddress)
-        elif kind == "looked":
-            backfilled_until[key] = msgspec.json.decode(value, type=datetime)
-        elif kind == "silence":
-            silences[key] = msgspec.json.decode(value, type=Silence)
-        elif kind == "budget":
-            exhausted[key] = msgspec.json.decode(value, type=ExhaustedBudget)
-        elif kind == "pace":
-            paces[Channel(key)] = msgspec.json.decode(value, type=ChannelPace)
-        elif kind in ("swept", "watched", "checked"):
-            runs[kind] = msgspec.json.decode(value, type=datetime)
-    return Controls(
-        suppressed=suppressed, backfilled_until=backfilled_until, silences=silences, exhausted=exhausted, paces=paces, **runs
-    )
+        if name in _SINGLE:
+            fields[name] = msgspec.json.decode(value, type=_SINGLE[name])
+        elif kind in _BY_KEY and key:
+            field, type_ = _BY_KEY[kind]
+            fields[field][key] = msgspec.json.decode(value, type=type_)
+    return Controls(**fields)
 
 
 class TableStore:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 from msgspec.structs import replace
 
+from bench.units import Meter
 from chalicelib.counting.item_changes import ItemChangeHandler
 from chalicelib.delivery.resend import ResendError, redrive
 from chalicelib.domain.people import Channel
@@ -19,7 +20,7 @@ from chalicelib.store.rows import Parked
 from tests.support.builders import some_settings
 from tests.support.stages import Stage, memory_stage, plenty, real_stage
 from tests.support.stream_records import PAID, REFUSED, event_of, record
-from workbench.local.ministack import MiniStack
+from workbench.local.ministack import MiniStack, local_client
 
 RULES = """
 [[rules]]
@@ -30,12 +31,14 @@ changed = ["status"]
 new = { status = "refused", total = "> 100" }
 title = "Order {id} is refused"
 notify = ["email:asha", "sms:asha"]
+then = "off"
 [[rules]]
 name = "orders"
 on = "item"
 table = "orders"
 count = ["orders by status", "sum total of sales by status"]
 """
+BUNDLED = RULES.replace('then = "off"\n', "")
 
 
 def settings() -> Settings:
@@ -52,9 +55,13 @@ def _no_clients(service: str, **_: Any) -> Any:
     raise LookupError(service)
 
 
+def without_counters(rules: str = RULES) -> Settings:
+    settings = some_settings(rules)
+    return replace(settings, rules=tuple(rule for rule in settings.rules if rule.name != "orders"))
+
+
 def stage_without_counters() -> Stage:
-    with_counters = settings()
-    return memory_stage(replace(with_counters, rules=tuple(rule for rule in with_counters.rules if rule.name != "orders")))
+    return memory_stage(without_counters())
 
 
 @pytest.fixture
@@ -74,6 +81,30 @@ def test_redelivered_change_sends_once(stage: Stage) -> None:
     assert mail.subject == "Order 17 is refused"
     assert "(was paid)" in mail.text
     assert text.text == "acme-drops: Order 17 is refused (status: paid -> refused), 17:30 IST"
+
+
+def test_burst_of_changes_is_sent_as_a_summary_with_a_line_each() -> None:
+    stage = memory_stage(without_counters(BUNDLED))
+    handle(stage, *refused_orders(*range(1, 10)))
+    assert handle(stage, *refused_orders(*range(1, 10))) == []
+    assert len(stage.text.accepted) == len(stage.mail.accepted) == 5
+    stage.sweep_for(minutes=12)
+    mail, text = stage.mail.accepted[5].message, stage.text.accepted[5].message
+    assert mail.subject == "4 more changes in orders"
+    assert all(f"Order {number} is refused" in mail.text for number in (6, 7, 8, 9))
+    assert text.text.startswith("acme-drops: 4 more changes in orders, 17:30 IST")
+    assert len(stage.text.accepted) == len(stage.mail.accepted) == 6
+
+
+def test_member_of_a_burst_costs_one_write_unit(ministack: MiniStack) -> None:
+    client, long = local_client(ministack.endpoint, "dynamodb"), {f"field {number}": "x" * 150 for number in range(20)}
+    meter = Meter(client)
+    stage = real_stage(ministack, without_counters(BUNDLED), client)
+    for number in range(1, 12):
+        phase = "members" if number > 7 else "first"
+        with meter.counting(phase):
+            handle(stage, record({**REFUSED, **long, "id": str(number)}, {**PAID, "id": str(number)}, number))
+    assert (meter.units["members"].writes, dict(meter.units["members"].calls)) == (4, {"PutItem": 4})
 
 
 def test_fallback_for_a_failed_template_still_says_what_changed(stage: Stage) -> None:

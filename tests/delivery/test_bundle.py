@@ -10,7 +10,7 @@ from chalicelib.policy.controls import new_silence
 from tests.support.builders import NOON, an_upload
 from tests.support.bundles import bundled, counts, uploads
 from tests.support.stages import Stage, memory_stage, plenty, real_stage
-from workbench.local.ministack import MiniStack
+from workbench.local.ministack import MiniStack, local_client
 
 ONE_BY_ONE = [1] * 5  # the first files of a burst, as `first` is by default
 
@@ -92,8 +92,9 @@ def test_any_number_of_containers_send_the_first_ones_once(make_stage: Callable[
 
 def test_lone_upload_makes_one_call_more_than_without_bundling(ministack: MiniStack) -> None:
     calls: list[str] = []
-    stage = real_stage(ministack, bundled())
-    stage.bundles._client.meta.events.register("before-call.dynamodb.*", lambda model, **_: calls.append(model.name))
+    client = local_client(ministack.endpoint, "dynamodb")
+    client.meta.events.register("before-call.dynamodb.*", lambda model, **_: calls.append(model.name))
+    stage = real_stage(ministack, bundled(), client)
     stage.take(*uploads(1))
     assert calls == ["GetItem", "TransactWriteItems", "PutItem", "UpdateItem"]  # the control item once per 30 s, then the upload
     calls.clear()

@@ -27,6 +27,21 @@ def test_flush_that_dies_before_it_is_recorded_sends_nothing_twice() -> None:
     assert len(stage.text.accepted) == 6
 
 
+def test_first_summary_of_an_installation_says_why_it_is_one(make_stage: Callable[[Settings], Stage]) -> None:
+    stage = make_stage(bundled("", notify=NOTIFY))
+    stage.take(*uploads(20))
+    stage.sweep_for(minutes=11)
+    why = "In a burst, after 5 messages sent one by one, there is one every 10 minutes: settings first and then in dropnote.toml"
+    mail, text = stage.mail.accepted[-1].message, stage.text.accepted[-1].message
+    assert all(why in part for part in (mail.text, mail.html, text.text))
+    assert not any("Why a summary" in accepted.message.text for accepted in stage.mail.accepted[:-1])
+    stage.sweep_for(hours=1)
+    stage.take(*uploads(20, 50))
+    stage.sweep_for(minutes=11)
+    assert counts(stage) == [1] * 5 + [15] + [1] * 5 + [15]
+    assert "Why a summary" not in stage.text.accepted[-1].message.text
+
+
 def test_counting_that_runs_out_of_time_continues_in_the_next_sweep(
     make_stage: Callable[[Settings], Stage], monkeypatch: pytest.MonkeyPatch
 ) -> None:

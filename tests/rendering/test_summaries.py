@@ -239,7 +239,7 @@ def test_plain_template_renders_bundles_and_digests(name: str) -> None:
     for channel in Channel:
         result = RENDERER.render("plain", channel=channel, event=SAMPLES[name], rule="uploads", person=ASHA)
         assert result.problem == ""
-        assert re.search(r"files|All quiet", result.message.text)
+        assert re.search(r"files|changes|All quiet", result.message.text)
 
 
 def test_minimal_text_has_the_number_of_files(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -128,10 +128,10 @@ class Stage:
         return [to for _, to, _ in self.sent]
 
 
-def real_stage(ministack: MiniStack, settings: Settings | None = None) -> Stage:
-    """A stage on a real table."""
+def real_stage(ministack: MiniStack, settings: Settings | None = None, client: Any = None) -> Stage:
+    """A stage on a real table; with a client of its own, a test can observe its calls."""
     apply_stack(ministack, PROJECT / "resources.yaml", "prod")
-    client = ministack.client("dynamodb")
+    client = client or ministack.client("dynamodb")
     return Stage(
         Ledger(client, TABLE),
         TableStore(client, TABLE),

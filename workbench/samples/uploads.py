@@ -2,8 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 
+from msgspec.structs import replace
+
 from chalicelib.domain.event import Creation, Event, Kind, Severity, Upload, identity_of
-from chalicelib.domain.payloads import Completion, Digest, Part, Share, Summary
+from chalicelib.domain.payloads import Completion, Digest, Line, Part, Share, Summary
 
 from .bus import sample_bus
 from .incidents import sample_incidents
@@ -48,6 +50,8 @@ def sample_events(bucket: str = "acme-drops") -> dict[str, Event]:
         "test": event(Kind.TEST, None, "requested with: test asha"),
         "trouble": event(Kind.TROUBLE, None, "Twilio rejects our credentials."),
         "bundle": bundle("invoices", _invoices(), lead=upload("invoices/2026/March offer.pdf", 1_234_567)),
+        "bundle-first": replace(bundle("first", _uploads(), lead=upload("in/a.csv", 12_345)), explains=True),
+        "bundle-items": bundle("items", _changes()),
         "bundle-hostile": bundle("hostile", _uploads()),
         "whole": bundle("whole", _batch(24), whole=Completion(True, "24 of 24 files", _BATCH, 24)),
         "incomplete": bundle(
@@ -106,6 +110,11 @@ def _report() -> Summary:
     return Summary(
         1, 64_000, at, at, (Share("reports", 1, 64_000),), names=("reports/weekly.xlsx",), hours=(Share("2026-03-02T05", 1),)
     )
+
+
+def _changes() -> Summary:
+    lines = tuple(Line(_AT - timedelta(minutes=9 - number), f"Order {17 + number} is rejected") for number in range(9))
+    return Summary(first_at=lines[0].at, last_at=_AT, others=212, lines=(*lines, Line(_AT, HOSTILE_KEY)))
 
 
 def _batch(files: int) -> Summary:
