@@ -30,11 +30,9 @@ name = "chaos"
 owner = "owner"
 [email]
 from = "drops@example.com"
-unknown = "resend"
 [sms]
 account = "${TWILIO_ACCOUNT_SID}"
 from = "+15005550006"
-unknown = "resend"
 [people.asha]
 email = "asha@example.com"
 sms = "+919812345678"

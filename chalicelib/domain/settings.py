@@ -59,7 +59,7 @@ class SmsSettings(Struct, frozen=True):
     from_: str = ""
     messaging_service: str = ""
     max_segments: int = 2
-    unknown: Literal["resend", "give-up"] = "give-up"  # if a text had no response and Twilio's list does not have it
+    unknown: Literal["resend", "give-up"] = "resend"  # if a text had no response and Twilio's list does not have it
     rate: float = 0.0  # messages per second; 0: DEFAULT_RATE
 
 

@@ -132,7 +132,7 @@ class _Reader:
             from_=table.text("from", "", values.phone_number),
             messaging_service=table.text("messaging_service"),
             max_segments=table.number("max_segments", 2, 1, 10),
-            unknown=table.choice("unknown", "give-up", ("resend", "give-up")),
+            unknown=table.choice("unknown", "resend", ("resend", "give-up")),
         )
 
     def _person(self, name: str, raw: object) -> Person:

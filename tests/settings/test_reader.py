@@ -120,7 +120,7 @@ def test_malformed_file_is_reported_without_a_traceback(text: str) -> None:
 
 def test_unknown_outcomes_have_a_policy_per_channel() -> None:
     settings = some_settings()
-    assert [settings.unknown_policy(channel) for channel in Channel] == ["resend", "give-up"]
+    assert [settings.unknown_policy(channel) for channel in Channel] == ["resend", "resend"]
     assert "did you mean 'give-up'?" in "\n".join(findings(SETTINGS.replace("[sms]\n", '[sms]\nunknown = "giveup"\n')))
 
 
