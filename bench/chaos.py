@@ -2,7 +2,7 @@
 
     make chaos                                            2,000 uploads, 200 kills, three seeds
     .venv/bin/python -m bench.chaos --uploads 100 --kills 20
-    .venv/bin/python -m bench.chaos --uploads 500 --kills 50 --bundled
+    .venv/bin/python -m bench.chaos --uploads 500 --kills 50 --bundled    the defaults for bundling too: summaries
 
 S3 and EventBridge both report each upload, so each event is delivered twice. Lambda's retries, the dead-letter queue and the
 sweep have to recover from the kills. Messages are counted at the providers, in the Twilio double's and SES's own records.
@@ -45,10 +45,9 @@ COLUMNS = ("seed", "uploads", "kills", "lost", "SMS twice", "mail twice", "unkno
 def run(uploads: int, kills: int, seed: int, bundled: bool, on_progress: Callable[[int], object]) -> Count:
     """Run once, in a new environment."""
     dice, killed, variables = random.Random(seed), 0, BUNDLED if bundled else VARIABLES
-    rule_fields = 'then = "2m"\n' if bundled else ""
     with (
         TemporaryDirectory(prefix="dropnote-chaos-") as folder,
-        make_environment(Path(folder), variables, MINISTACK, rule_fields=rule_fields) as environment,
+        make_environment(Path(folder), variables, MINISTACK, bundled=bundled) as environment,
     ):
         with sweeping(environment, every_s=0.5):
             for number in range(uploads):
@@ -79,7 +78,7 @@ def _kill_one(environment: LocalEnvironment, dice: random.Random) -> bool:
 @click.option("--uploads", default=2_000, show_default=True, type=click.IntRange(1, 10_000))
 @click.option("--kills", default=200, show_default=True, type=click.IntRange(0, 1_000))
 @click.option("--seed", "seeds", multiple=True, type=int, default=[1], show_default=True)
-@click.option("--bundled", is_flag=True, help='Add then = "2m" to the rule, so that the uploads are sent as a few summaries')
+@click.option("--bundled", is_flag=True, help="Leave bundling and budgets as they are by default")
 @click.option("--json", "json_", is_flag=True)
 def main(uploads: int, kills: int, seeds: tuple[int, ...], bundled: bool, json_: bool) -> None:
     """Kill the bot at random moments, and count lost and duplicate messages"""

@@ -43,7 +43,8 @@ name = "all"
 bucket = "${UPLOAD_BUCKET}"
 notify = ["email:asha", "sms:asha"]
 """
-PEOPLE = "[people.asha]\nbudget = []"  # the default budget would stop most of the messages
+ONE_BY_ONE = 'then = "off"\n'  # a message per upload, instead of summaries
+PEOPLE = "[people.asha]\nbudget = []"  # the default budget would stop most of these messages
 _NAME = re.compile(r"upload-(\d{6})")
 
 
@@ -65,9 +66,9 @@ class Count:
 
 
 def make_environment(
-    folder: Path, variables: Mapping[str, str], ministack: Mapping[str, str], port: int = 0, rule_fields: str = ""
+    folder: Path, variables: Mapping[str, str], ministack: Mapping[str, str], port: int = 0, *, bundled: bool = False
 ) -> LocalEnvironment:
-    """A local environment with a copy of the project and the settings above. `rule_fields` adds fields to their rule."""
+    """A local environment with a copy of the project and the settings above: one message per upload, or `bundled` by default."""
     project = folder / "project"
     project.mkdir()
     for name in ("app.py", "requirements.txt", "resources.yaml"):
@@ -75,7 +76,8 @@ def make_environment(
     for name in ("chalicelib", ".chalice", "vendor"):
         if (PROJECT / name).is_dir():
             shutil.copytree(PROJECT / name, project / name)
-    (project / "chalicelib" / "dropnote.toml").write_text(SETTINGS.replace("[people.asha]", PEOPLE) + rule_fields)
+    settings = SETTINGS if bundled else SETTINGS.replace("[people.asha]", PEOPLE) + ONE_BY_ONE
+    (project / "chalicelib" / "dropnote.toml").write_text(settings)
     return LocalEnvironment(
         port=port, server_port=0, project=project, state=folder / "state", environment=variables, ministack=ministack
     )

@@ -46,7 +46,7 @@ A_MINUTE = timedelta(minutes=1)
 _BARE_EVERY = 10  # events per container
 _WARM_UP = 300
 _RULE = "uploads"
-_NOTIFY = {'notify = ["email:asha", "sms:asha"]\nthen = "off"': 'notify = ["email:finance", "sms:asha"]\nthen = "10m"'}
+_NOTIFY = {'notify = ["email:asha", "sms:asha"]\nthen = "off"': 'notify = ["email:finance", "sms:asha"]'}
 _PROGRESS_STEP = 500
 
 
