@@ -16,7 +16,7 @@ from chalicelib.domain.people import Recipient
 from chalicelib.domain.rule import Rule
 from chalicelib.domain.settings import Settings
 from chalicelib.platform.clock import utc_now
-from chalicelib.platform.phrases import did_you_mean, duration
+from chalicelib.platform.phrases import did_you_mean, duration, pluralize
 from chalicelib.policy.controls import Silence, active_silence
 from chalicelib.rendering.filters import in_zone
 
@@ -140,7 +140,7 @@ def _delivery_lines(rule: Rule) -> Lines:
     return [
         ("severity", rule.severity.value if rule.severity is not Severity.INFO else ""),
         ("urgency", "never deferred" if rule.urgent else ""),
-        ("bundles", f"after the first message, one summary every {duration(rule.then)}" if rule.then else ""),
+        ("bundles", _bundles(rule)),
         ("complete", _describe_completion(rule.complete) if rule.complete else ""),
         ("digest", str(rule.digest or "")),
         ("quiet", ", ".join(map(str, rule.quiet))),
@@ -149,6 +149,13 @@ def _delivery_lines(rule: Rule) -> Lines:
         ("fallback", f"the other channel, if one keeps failing for {duration(rule.fallback)}" if rule.fallback else ""),
         ("expires", f"after {duration(rule.expires)}, if still not sent"),
     ]
+
+
+def _bundles(rule: Rule) -> str:
+    if rule.then is None:
+        return ""
+    begin = f"after {pluralize(rule.first, 'message')}, " if rule.first else ""
+    return f"{begin}one summary every {duration(rule.then)}"
 
 
 def _describe_completion(completion: CompletionRule) -> str:
