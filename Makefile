@@ -8,7 +8,7 @@ CHAOS ?= --seed 1 --seed 2 --seed 3
 run: setup         ## start the local environment, until Ctrl-C
 	@exec $(BIN)/dropnote up
 
-demo: setup        ## upload three files to a local environment and show the messages they cause
+demo: setup        ## upload three files and a burst of 200 to a local environment, and show the messages they cause
 	@$(BIN)/dropnote demo
 
 test:              ## run all tests, some of them in AWS's own Lambda runtime

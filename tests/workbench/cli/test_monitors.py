@@ -286,7 +286,7 @@ def test_explain_without_an_account_says_what_is_unknown(stage: Stage, monkeypat
 
 def test_explain_describes_every_setting_of_a_rule() -> None:
     lines = dict(line for rule in some_settings(CALM).rules for line in rule_lines(rule))
-    assert lines["bundles"] == "after the first message, one summary every 10 minutes"
+    assert lines["bundles"] == "after 5 messages, one summary every 10 minutes"
     assert lines["complete"] == "one message when _SUCCESS arrives, or after 2 hours"
     assert (lines["quiet"], lines["budget"]) == ("22:00-07:00", "at most 20 messages per hour")
     assert (lines["urgency"], lines["severity"]) == ("never deferred", "warning")
