@@ -24,6 +24,7 @@ from botocore.parsers import ResponseParserError
 from ..domain.delivery import DeliveryError, OutcomeUnknown, Reason, Receipt
 from ..domain.message import Message
 from ..platform.clock import Clock, utc_now
+from .limits import QUOTA_RETRY, is_quota
 from .mail_headers import build_headers
 from .transport import CONNECT_TIMEOUT_S, READ_TIMEOUT_S
 
@@ -32,7 +33,8 @@ CLIENT_CONFIG = Config(connect_timeout=CONNECT_TIMEOUT_S, read_timeout=READ_TIME
 
 MAX_IDLE = timedelta(seconds=5)  # no server closes a connection that soon; a new connection costs 50 ms of CPU
 
-# Throttled messages are retried by the sweep (delivery/sweep.py), with the waits of policy/outcome.py.
+# Sending too fast and an exhausted quota for 24 hours have the same code, ThrottlingException or TooManyRequestsException, and
+# differ in the message. Both wait for the sweep (delivery/sweep.py).
 _THROTTLING = (
     "TooManyRequestsException",
     "LimitExceededException",
@@ -133,12 +135,13 @@ def _delivery_error(error: ClientError) -> DeliveryError:
     code = str(error.response.get("Error", {}).get("Code", ""))
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     detail = f"SES returned {code or status}"  # never its message, which quotes addresses
-    if code in _TRANSIENT:
-        return DeliveryError(_TRANSIENT[code], detail)
+    reason = _TRANSIENT.get(code) or (Reason.RATE if status == 429 and code not in _PERMANENT else None)
+    if reason is Reason.RATE and is_quota(str(error.response.get("Error", {}).get("Message", ""))):
+        return DeliveryError(Reason.QUOTA, f"{detail}: the quota for 24 hours is exhausted", retry_after=QUOTA_RETRY)
+    if reason:
+        return DeliveryError(reason, detail)
     if code in _PERMANENT:
         return DeliveryError(_PERMANENT[code], detail, permanent=True)
-    if status == 429:
-        return DeliveryError(Reason.RATE, detail)
     if status == 408:
         return DeliveryError(Reason.UNREACHABLE, detail)
     if status >= 500:

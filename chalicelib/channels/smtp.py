@@ -23,6 +23,7 @@ from typing import Any
 from ..domain.delivery import DeliveryError, OutcomeUnknown, Reason, Receipt
 from ..domain.message import Message
 from ..domain.settings import EmailSettings
+from .limits import smtp_limit
 from .mail_headers import build_headers, sender_domain
 from .transport import CONNECT_TIMEOUT_S, READ_TIMEOUT_S
 
@@ -134,7 +135,7 @@ def _before_acceptance(step: str) -> Iterator[None]:
     try:
         yield
     except smtplib.SMTPAuthenticationError as error:
-        raise DeliveryError(
+        raise _limit(error) or DeliveryError(
             Reason.AUTH, f"the SMTP server rejected our login: {error.smtp_code}", permanent=error.smtp_code >= 500
         ) from error
     except smtplib.SMTPNotSupportedError as error:
@@ -142,7 +143,7 @@ def _before_acceptance(step: str) -> Iterator[None]:
     except ssl.SSLCertVerificationError as error:
         raise DeliveryError(Reason.ACCOUNT, "the SMTP server's certificate is not valid", permanent=True) from error
     except smtplib.SMTPResponseException as error:
-        raise _rejection(error.smtp_code, f"step '{step}'", Reason.REFUSED) from error
+        raise _limit(error) or _rejection((error.smtp_code, b""), f"step '{step}'", Reason.REFUSED) from error
     except (OSError, smtplib.SMTPException) as error:
         raise DeliveryError(
             Reason.UNREACHABLE, f"the SMTP server could not be reached ({step}): {type(error).__name__}"
@@ -152,19 +153,24 @@ def _before_acceptance(step: str) -> Iterator[None]:
 def _hand_over(server: _DeadlineSmtp, mail: EmailMessage) -> None:
     """Send DATA, the e-mail and the final dot. smtplib's own `data` does not show whether it failed before or after the dot."""
     with _before_acceptance("hand over"):
-        code, _ = server.docmd("DATA")
-        if code != 354:
-            raise _rejection(code, "message", Reason.REFUSED)
+        reply = server.docmd("DATA")
+        if reply[0] != 354:
+            raise _rejection(reply, "message", Reason.REFUSED)
         server.send(_LEADING_DOT.sub(b"..", mail.as_bytes()) + b".\r\n")
     try:
-        code, _ = server.getreply()
+        code, text = server.getreply()
     except (OSError, smtplib.SMTPException) as error:
         raise OutcomeUnknown(
             Reason.TIMEOUT, f"the SMTP server did not reply after the e-mail was sent: {type(error).__name__}"
         ) from error
     if code // 100 not in (2, 4, 5):
         raise OutcomeUnknown(Reason.PROVIDER, f"the SMTP server sent an invalid reply to the e-mail: {code}")
-    _require_success((code, b""), "message", Reason.REFUSED)
+    _require_success((code, text), "message", Reason.REFUSED)
+
+
+def _limit(error: smtplib.SMTPResponseException) -> DeliveryError | None:
+    text = error.smtp_error  # bytes, except in a few of smtplib's own errors
+    return smtp_limit(error.smtp_code, text if isinstance(text, bytes) else str(text).encode())
 
 
 def _is_bad_address(reply: tuple[int, bytes]) -> bool:
@@ -174,11 +180,12 @@ def _is_bad_address(reply: tuple[int, bytes]) -> bool:
 
 def _require_success(reply: tuple[int, bytes], rejected: str, reason: Reason) -> None:
     if not 200 <= reply[0] < 300:
-        raise _rejection(reply[0], rejected, reason)
+        raise _rejection(reply, rejected, reason)
 
 
-def _rejection(code: int, rejected: str, reason: Reason) -> DeliveryError:
+def _rejection(reply: tuple[int, bytes], rejected: str, reason: Reason) -> DeliveryError:
+    code, text = reply
     permanent = code >= 500
-    return DeliveryError(
+    return smtp_limit(code, text) or DeliveryError(
         reason if permanent else Reason.PROVIDER, f"the SMTP server rejected the {rejected}: {code}", permanent=permanent
     )

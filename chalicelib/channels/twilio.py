@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..domain.delivery import Candidate, DeliveryError, OutcomeUnknown, Reason, Receipt
 from ..domain.message import Message, body_hash
 from ..domain.settings import SmsSettings
+from .limits import QUOTA_RETRY
 
 if TYPE_CHECKING:
     from twilio.rest import Client
@@ -41,9 +42,16 @@ _PERMANENT = {
     30006: Reason.BAD_ADDRESS,  # landline
     30007: Reason.BLOCKED,  # filtered
     30034: Reason.ACCOUNT,  # 10DLC not registered
-    63038: Reason.ACCOUNT,  # daily cap
 }
-_TRANSIENT = {20429: Reason.RATE, 21611: Reason.RATE, 30001: Reason.RATE}  # throttling: retried by the sweep
+_TRANSIENT = {  # throttling and quotas: sent later by the sweep
+    20429: Reason.RATE,  # too many concurrent requests
+    21611: Reason.RATE,  # the number's queue is full: ten hours of texts
+    30001: Reason.RATE,  # the same, for a messaging service; only in receipts
+    30022: Reason.RATE,  # 10DLC: faster than the carrier allows; only in receipts
+    30023: Reason.QUOTA,  # 10DLC: T-Mobile's texts for the day are used up, until midnight Pacific time; only in receipts
+    30454: Reason.QUOTA,  # a trial account has sent all its texts
+    63038: Reason.QUOTA,  # the account's texts for 24 hours are used up; a trial account has 50. HTTP status 429, like throttling
+}
 TIMEOUT_S = 6.0  # requests applies it twice: to connecting, and to waiting for the response
 _UNREADABLE_RESPONSE = (ValueError, KeyError, TypeError, AttributeError)  # what the package raises at an unexpected 2xx body
 _MAX_LISTED = 5_000  # texts to one number since one event: more than anybody reads
@@ -150,7 +158,9 @@ def _delivery_error(error: Any, http_client: Any) -> DeliveryError:
     status, code = getattr(error, "status", 0), getattr(error, "code", None) or 0
     detail = f"Twilio returned {code or status}"  # never its message, which quotes the number
     if code in _TRANSIENT or status == 429:
-        return DeliveryError(_TRANSIENT.get(code, Reason.RATE), detail, retry_after=_retry_after(http_client))
+        reason = _TRANSIENT.get(code, Reason.RATE)
+        wait = _retry_after(http_client) or (QUOTA_RETRY if reason is Reason.QUOTA else None)
+        return DeliveryError(reason, detail, retry_after=wait)
     if code in _PERMANENT:
         return DeliveryError(_PERMANENT[code], detail, permanent=True)
     if status == 408:  # Twilio did not receive our complete request in time

@@ -17,7 +17,15 @@ if TYPE_CHECKING:
     from .monitor import Monitor
 
 DIMENSIONS = ("bucket", "folder", "rule", "channel", "outcome", "uploader", "person")
-DEFAULT_RATE = 10.0  # messages per second, where neither the provider nor the settings give a rate
+# Messages per second, where neither the provider nor the settings give a rate.
+# Twilio: what a number sends outside the US and Canada (there 1 from a local number, 3 from a toll-free one). Twilio accepts more
+# than a number may send and queues up to ten hours of it (Twilio docs, "Understanding Twilio Rate Limits and Message Queues").
+# SES, until the health check has read the account's rate: 14 is usual, 1 in the sandbox.
+DEFAULT_RATE = 10.0
+# SMTP: Exchange Online allows three connections at a time, holds back more than 30 e-mails a minute, and sends the rest in the
+# following minutes (Microsoft Learn, "Message storage and concurrent connection throttling for SMTP Authenticated Submission").
+DEFAULT_SMTP_RATE = 1.0
+DEFAULT_SWEEPERS, MAX_SWEEPERS = 4, 16
 COUNTER_RETENTION = timedelta(days=400)  # of daily counters, unless the settings say otherwise
 
 
@@ -36,7 +44,7 @@ class BotSettings(Struct, frozen=True):
     owner: str = ""
     budget: tuple[Limit, ...] = ()  # for all messages together
     ping: str = ""  # a URL to request while the sweep and the watch are healthy
-    sweepers: int = 4  # at most this many sweeps send at the same time
+    sweepers: int = DEFAULT_SWEEPERS  # at most this many sweeps send at the same time
 
 
 class EmailSettings(Struct, frozen=True):
@@ -49,7 +57,7 @@ class EmailSettings(Struct, frozen=True):
     security: Literal["starttls", "tls"] = "starttls"
     username: str = ""
     unknown: Literal["resend", "give-up"] = "resend"  # if it is unknown whether a mail was accepted
-    rate: float = 0.0  # messages per second; 0: as SES allows, or DEFAULT_RATE by SMTP
+    rate: float = 0.0  # messages per second at most; 0: as many as SES allows, or DEFAULT_SMTP_RATE
 
 
 class SmsSettings(Struct, frozen=True):
@@ -104,6 +112,17 @@ class Settings(Struct, frozen=True):
     def zone(self, person: Person) -> str:
         """The time zone of a person's messages."""
         return person.timezone or self.bot.timezone
+
+    def max_rate(self, channel: Channel) -> float:
+        """How many messages per second a channel may send, unless the provider says otherwise.
+
+        By SES, the account's rate applies as well: the health check records it (ChannelPace.limit).
+        """
+        settings = self.email if channel is Channel.EMAIL else self.sms
+        if settings and settings.rate:
+            return settings.rate
+        by_smtp = channel is Channel.EMAIL and self.email and self.email.transport == "smtp"
+        return DEFAULT_SMTP_RATE if by_smtp else DEFAULT_RATE
 
     def unknown_policy(self, channel: Channel) -> Literal["resend", "give-up"]:
         """What to do if it is unknown whether a message on this channel was accepted."""

@@ -1,6 +1,7 @@
 """The hourly health check of the bot itself: notifies the owner of problems, once a day each.
 
 It checks what costs next to nothing: the notifications of the rules' buckets, the dead-letter queue, the control item and SES.
+The rate and quota of SES go into the control item: they set the pace of e-mails.
 `dropnote doctor` checks everything else.
 """
 
@@ -12,10 +13,12 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..delivery.deliver import ONCE_A_DAY, Deliverer, TimeLeft
+from ..domain.people import Channel
 from ..platform import aws, log
 from ..platform.aws import ClientFactory
 from ..platform.function_names import function_name
 from . import rules as health_rules
+from .account_pace import pace_of_account
 from .rules import Problem
 
 NAME = "watch"  # of the function that runs the check
@@ -35,13 +38,18 @@ class HealthCheck:
         self._errors: list[str] = []
 
     def run_hourly(self, arn: str, time_left: TimeLeft) -> list[Problem]:
-        """Run the check if the last one was an hour ago, and record that the watch runs."""
+        """Run the check if the last one was an hour ago, and record that the watch runs.
+
+        Right after the first deploy, only SES's rate and quota are read: everything else has an hour to settle.
+        """
         deliverer = self._deliverer
         now, controls = deliverer.clock(), deliverer.control.now()
         due = controls.checked is None or now - controls.checked >= INTERVAL
         problems: list[Problem] = []
-        if due and controls.checked:  # not right after the first deploy: it has an hour to settle
+        if due and controls.checked:
             problems = self.run(arn, time_left)
+        elif due:
+            self._read_mail_account()
         if due:
             deliverer.control.record_run("checked", now)
         deliverer.control.record_run("watched", now)
@@ -83,10 +91,29 @@ class HealthCheck:
                     yield from health_rules.dead_letters(count, self._stage)
 
     def _mail(self) -> Iterator[Problem]:
-        if self._settings.email and self._settings.email.transport == "ses":
-            with self._log_errors("SES"):
-                client = self._client("sesv2")
-                yield from health_rules.mail(client.get_account(), client.meta.region_name)
+        account = self._read_mail_account()
+        if account is not None:
+            yield from health_rules.mail(account, self._client("sesv2").meta.region_name)
+
+    def _read_mail_account(self) -> Mapping[str, Any] | None:
+        """Read SES's account and record the pace it allows; None if mail is not sent by SES, or SES does not respond."""
+        email = self._settings.email
+        if email is None or email.transport != "ses":
+            return None
+        account: Mapping[str, Any] | None = None
+        with self._log_errors("SES"):
+            account = self._client("sesv2").get_account()
+        if account is not None:
+            with self._log_errors("the pace of e-mails"):
+                self._record_pace(account, email.rate)
+        return account
+
+    def _record_pace(self, account: Mapping[str, Any], own_limit: float) -> None:
+        control = self._deliverer.control
+        recorded = control.now().paces.get(Channel.EMAIL)
+        pace = pace_of_account(account, recorded, own_limit, self._deliverer.clock())
+        if pace is not None and pace != recorded:
+            control.record_pace(Channel.EMAIL, pace)
 
     @contextmanager
     def _log_errors(self, subject: str) -> Iterator[None]:

@@ -110,7 +110,9 @@ def mail(account: Mapping[str, Any], region: str) -> list[Problem]:
     quota = account.get("SendQuota", {})
     sent, maximum = quota.get("SentLast24Hours", 0.0), quota.get("Max24HourSend", -1.0)
     if 0 < maximum <= sent / QUOTA_WARNING:  # -1 is unlimited
-        text = f"{sent:.0f} of the {maximum:.0f} e-mails that Amazon SES allows in 24 hours are used."
+        effect = "e-mails wait until the quota has room again"
+        text = f"{sent:.0f} of the {maximum:.0f} e-mails that Amazon SES allows in 24 hours are used"
+        text += f": {effect}." if sent >= maximum else f". When all are used, {effect}."
         fix = "request a higher quota: AWS console, Service Quotas, Amazon SES, Sending quota"
         problems.append(Problem("mail", "quota", text, fix))
     return problems

@@ -20,6 +20,7 @@ MAX_ATTEMPTS = 20  # with full jitter they take nine hours, unless the rule's `e
 # minute after the lease, and once more four minutes later.
 MAX_LOOKUPS = 2
 SECOND_LOOKUP = 4  # settle delays after the first
+LIMITS = (Reason.RATE, Reason.QUOTA)  # of the provider: nothing is wrong with the message
 _STEPS_KEPT = (5, 25)  # the beginning and the end of a long history
 
 Chance = Callable[[], float]  # random.random, or a test's own
@@ -57,7 +58,8 @@ def record_failed_attempt(
     """Claimed, and the attempt failed: retry, failed or unknown, depending on the error.
 
     `settle_delay`: how long after the lease an unknown outcome is looked up, so that the provider's list has settled by then.
-    From `falls_back_at` on, the person's other channel is tried instead. Throttling does not use up attempts: only age ends it.
+    From `falls_back_at` on, the person's other channel is tried instead. Throttling and an exhausted quota do not use up
+    attempts: only age ends them.
     """
     if isinstance(error, OutcomeUnknown):
         return _transition(delivery, now, State.UNKNOWN, error.reason, str(error), due_at=(delivery.due_at or now) + settle_delay)
@@ -65,9 +67,12 @@ def record_failed_attempt(
         return _transition(delivery, now, State.FAILED, error.reason, str(error))
     if falls_back_at is not None and now >= falls_back_at:
         return _transition(delivery, now, State.FAILED, Reason.FELL_BACK, str(error))
-    if delivery.attempts >= MAX_ATTEMPTS and error.reason is not Reason.RATE:
+    if delivery.attempts >= MAX_ATTEMPTS and error.reason not in LIMITS:
         return _transition(delivery, now, State.FAILED, Reason.ATTEMPTS, str(error))
-    delay = retry_delay(delivery.attempts, error.retry_after, chance)
+    if error.reason is Reason.QUOTA and error.retry_after:
+        delay = error.retry_after  # the window's: more attempts do not lengthen it
+    else:
+        delay = retry_delay(delivery.attempts, error.retry_after, chance)
     return _transition(delivery, now, State.RETRY, error.reason, str(error), due_at=now + delay)
 
 

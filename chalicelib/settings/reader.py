@@ -10,7 +10,9 @@ from ..domain.people import Person
 from ..domain.rule import Rule
 from ..domain.settings import (
     COUNTER_RETENTION,
+    DEFAULT_SWEEPERS,
     DIMENSIONS,
+    MAX_SWEEPERS,
     Analytics,
     BotSettings,
     EmailSettings,
@@ -28,9 +30,9 @@ from .rules import RecipientReader, RuleReader
 if TYPE_CHECKING:
     from ..domain.monitor import Monitor, MonitorDefaults
 
-_BOT = ("name", "timezone", "owner", "budget", "ping")
-_EMAIL = ("from", "transport", "host", "port", "security", "username", "unknown")
-_SMS = ("account", "from", "messaging_service", "max_segments", "unknown")
+_BOT = ("name", "timezone", "owner", "budget", "ping", "sweepers")
+_EMAIL = ("from", "transport", "host", "port", "security", "username", "unknown", "rate")
+_SMS = ("account", "from", "messaging_service", "max_segments", "unknown", "rate")
 _PERSON = ("email", "sms", "timezone", *policy_fields.PERSON)
 _ANALYTICS = ("keep", "by")
 _MIN_KEEP = timedelta(days=2)  # as long as the marks that prevent counting a record twice
@@ -100,6 +102,7 @@ class _Reader:
             table.text("owner"),
             table.parsed_list("budget", (), policy_fields.limit),
             table.text("ping", "", values.url),
+            table.number("sweepers", DEFAULT_SWEEPERS, 1, MAX_SWEEPERS),
         )
         if bot.owner and bot.owner not in people:
             hint = did_you_mean(bot.owner, people) or f"add [people.{bot.owner}]"
@@ -116,6 +119,7 @@ class _Reader:
             security=table.choice("security", "starttls", ("starttls", "tls")),
             username=table.text("username"),
             unknown=table.choice("unknown", "resend", ("resend", "give-up")),
+            rate=table.parsed("rate", 0.0, values.parse_rate),
         )
         if email.transport == "smtp" and not table.has("host"):
             table.add_error("host", "missing", 'set it to the name of your SMTP server, or use transport = "ses"')
@@ -133,6 +137,7 @@ class _Reader:
             messaging_service=table.text("messaging_service"),
             max_segments=table.number("max_segments", 2, 1, 10),
             unknown=table.choice("unknown", "resend", ("resend", "give-up")),
+            rate=table.parsed("rate", 0.0, values.parse_rate),
         )
 
     def _person(self, name: str, raw: object) -> Person:

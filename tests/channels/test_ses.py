@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.channels.limits import QUOTA_RETRY
 from chalicelib.channels.ses import _PERMANENT, _TRANSIENT, CLIENT_CONFIG, MAX_IDLE, Ses
 from chalicelib.domain.delivery import DeliveryError, Reason
 from tests.channels.parts import FROM, ID, IN_A_THREAD, MAIL, ROOT, meaning_of
@@ -15,6 +16,7 @@ from workbench.local.mailbox import Mailbox
 from workbench.local.ministack import MiniStack, free_port, local_client
 from workbench.local.proxy.proxy import Proxy
 from workbench.local.proxy.server import Answer, Fault
+from workbench.local.proxy.ses import QUOTA_EXHAUSTED, THROTTLED, ses_error
 
 
 @pytest.fixture
@@ -36,11 +38,6 @@ def send(url: str) -> DeliveryError:
         ses_at(url).send(MAIL, to="asha@example.com", delivery_id=ID)
     assert "asha" not in str(caught.value)
     return caught.value
-
-
-def error(status: int, code: str) -> Answer:
-    headers = (("x-amzn-ErrorType", code), ("Content-Type", "application/json"))
-    return Answer(status, b'{"message": "no, asha@example.com"}', headers)
 
 
 def test_mail_from_a_verified_sender_is_accepted(proxy: Proxy, ministack: MiniStack) -> None:
@@ -93,9 +90,28 @@ def test_unverified_sender_is_a_permanent_error(ministack: MiniStack) -> None:
 def test_each_response_has_a_meaning_and_is_requested_once(
     proxy: Proxy, status: int, code: str, meaning: tuple[Reason, bool, bool]
 ) -> None:
-    proxy.fail_next(error(status, code))
+    proxy.fail_next(ses_error(status, code, "no, asha@example.com"))
     assert meaning_of(send(proxy.url)) == meaning
     assert proxy.operations() == ["SendEmail"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason", "wait"),
+    [
+        (THROTTLED, Reason.RATE, None),
+        (QUOTA_EXHAUSTED, Reason.QUOTA, QUOTA_RETRY),
+        (ses_error(400, "ThrottlingException", "Maximum sending rate exceeded."), Reason.RATE, None),
+        (ses_error(400, "ThrottlingException", "Daily message quota exceeded."), Reason.QUOTA, QUOTA_RETRY),
+        (ses_error(400, "Throttling", "Daily sending quota exceeded"), Reason.QUOTA, QUOTA_RETRY),
+        (ses_error(400, "LimitExceededException", "Daily message quota exceeded"), Reason.QUOTA, QUOTA_RETRY),
+        (ses_error(429, "SomethingNew", "daily message quota exceeded"), Reason.QUOTA, QUOTA_RETRY),
+        (ses_error(400, "MessageRejected", "Daily message quota exceeded"), Reason.REFUSED, None),
+    ],
+)
+def test_exhausted_quota_is_told_from_throttling(proxy: Proxy, answer: Answer, reason: Reason, wait: timedelta | None) -> None:
+    proxy.fail_next(answer)
+    error = send(proxy.url)
+    assert (error.reason, error.retry_after) == (reason, wait)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 from msgspec.structs import replace
 
+from chalicelib.channels.limits import QUOTA_RETRY
 from chalicelib.channels.smtp import Smtp
 from chalicelib.domain.delivery import DeliveryError, OutcomeUnknown, Reason
 from chalicelib.domain.settings import EmailSettings
@@ -165,6 +166,52 @@ def test_each_reply_has_a_meaning(authority: trustme.CA, rcpt: str, data: str, m
     assert meaning_of(caught.value) == meaning
 
 
+QUOTA = [  # as Gmail, Amazon SES and Exchange Online report it
+    "550 5.4.5 Daily user sending limit exceeded. For more information on Gmail sending limits go to asha@example.com",
+    "550-5.4.5 Daily SMTP relay limit exceeded for user.\r\n550 5.4.5 https://support.google.com/a/answer/166852",
+    "550 5.4.5 https://support.google.com/mail/?p=DailyLimitExceeded",
+    "454 Throttling failure: Daily message quota exceeded.",
+    "554 5.2.0 STOREDRV.Submission.Exception:SubmissionQuotaExceededException; Failed to process message",
+    "550 5.1.90 Your message can't be sent because you've reached your daily limit for message recipients",
+    "550 5.7.233 Your message can't be sent because your tenant exceeded its daily limit for sending email to external",
+]
+RATE = [
+    "454 Throttling failure: Maximum sending rate exceeded.",
+    "421 4.4.2 Message submission rate for this client has exceeded the configured limit",
+    "432 4.3.2 STOREDRV.ClientSubmit; sender thread limit exceeded",
+    "450 4.2.1 Peak SMTP relay limit exceeded for this customer.",
+    "450 4.7.1 Error: too much mail from 192.0.2.1",
+    "452 4.4.5 Messages per second limit exceeded",
+]
+NEITHER = [  # the mailbox or the content, or a sender that is blocked
+    "450 4.2.1 The user you are trying to contact is receiving mail too quickly.",
+    "452 4.2.2 The recipient's inbox is out of storage space",
+    "554 5.2.2 mailbox full; STOREDRV.Submission.Exception:QuotaExceededException.MapiExceptionQuotaExceeded",
+    "550 5.2.253 Sender throttled due to continuous invalid license errors.",
+    "451 4.7.1 Greylisted, try again in 300 seconds",
+]
+
+
+@pytest.mark.parametrize("at", ["rcpt_reply", "data_reply"])
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [*((text, Reason.QUOTA) for text in QUOTA), *((text, Reason.RATE) for text in RATE), *((text, None) for text in NEITHER)],
+)
+def test_exhausted_quota_and_throttling_are_told_from_other_replies(
+    authority: trustme.CA, at: str, reply: str, reason: Reason | None
+) -> None:
+    server = Server()
+    setattr(server, at, reply)
+    with smtp(authority, server, "tls") as transport, pytest.raises(DeliveryError) as caught:
+        transport.send(MAIL, to="asha@example.com", delivery_id=ID)
+    error = caught.value
+    if reason:
+        wait = QUOTA_RETRY if reason is Reason.QUOTA else None
+        assert (meaning_of(error), error.retry_after) == ((reason, False, False), wait)
+    assert (error.reason in (Reason.QUOTA, Reason.RATE)) is bool(reason)
+    assert "asha" not in str(error)
+
+
 def test_wrong_password_is_reported_without_the_password(authority: trustme.CA) -> None:
     with smtp(authority, Server(), "starttls", "wr0ng") as transport, pytest.raises(DeliveryError) as caught:
         transport.send(MAIL, to="asha@example.com", delivery_id=ID)
@@ -196,7 +243,8 @@ def test_connection_lost_after_the_final_dot_leaves_the_outcome_unknown(authorit
 @pytest.mark.parametrize(
     ("greeting", "meaning"),
     [
-        (b"421 Too many connections\r\n", (Reason.PROVIDER, False, False)),
+        (b"421 Service not available\r\n", (Reason.PROVIDER, False, False)),
+        (b"421 Too many connections\r\n", (Reason.RATE, False, False)),
         (b"554 No service for you\r\n", (Reason.REFUSED, True, False)),
         (SILENCE, (Reason.UNREACHABLE, False, False)),
         (b"SSH-2.0-OpenSSH\r\n", (Reason.PROVIDER, False, False)),
@@ -219,12 +267,14 @@ READY = (*IN, b"250 ok\r\n", b"250 ok\r\n")
         (HELLO[:1], (Reason.UNREACHABLE, False, False)),
         ((*HELLO, b"454 4.7.0 Cannot check that now\r\n"), (Reason.AUTH, False, False)),
         ((*HELLO, b"535 5.7.8 No\r\n"), (Reason.AUTH, True, False)),
+        ((*HELLO, b"432 4.3.2 Concurrent connections limit exceeded.\r\n"), (Reason.RATE, False, False)),
         ((*IN, b"553 Not your address\r\n"), (Reason.ACCOUNT, True, False)),
         ((*IN, b"421 Going down\r\n"), (Reason.PROVIDER, False, False)),
         (READY, (Reason.UNREACHABLE, False, False)),
         ((*READY, SILENCE), (Reason.UNREACHABLE, False, False)),
         ((*READY, b"421 Going down\r\n"), (Reason.PROVIDER, False, False)),
         ((*READY, b"554 No\r\n"), (Reason.REFUSED, True, False)),
+        ((*READY, b"454 Throttling failure: Daily message quota exceeded\r\n"), (Reason.QUOTA, False, False)),
         ((*READY, b"354 Go on\r\n"), (Reason.TIMEOUT, False, True)),
         ((*READY, b"354 Go on\r\n", SILENCE), (Reason.TIMEOUT, False, True)),
         ((*READY, b"354 Go on\r\n", b"what?\r\n"), (Reason.PROVIDER, False, True)),

@@ -12,7 +12,8 @@ import pytest
 import trustme
 from msgspec.structs import replace
 
-from chalicelib.channels.twilio import _PERMANENT, _TRANSIENT, Twilio
+from chalicelib.channels.limits import QUOTA_RETRY
+from chalicelib.channels.twilio import _PERMANENT, _TRANSIENT, Twilio, reason_of
 from chalicelib.domain.delivery import DeliveryError, OutcomeUnknown, Reason
 from tests.channels.parts import ID, TEXT, listening, meaning_of, twilio_at
 from workbench.local.ministack import free_port
@@ -68,6 +69,29 @@ def test_retry_after_is_passed_on(twilio: Twilio, double: TwilioDouble, seconds:
     error = send(twilio)
     assert (meaning_of(error), error.retry_after) == ((Reason.RATE, False, False), wait)
     assert len(double.requests()) == 1
+
+
+@pytest.mark.parametrize("seconds", [None, 7200])
+def test_exhausted_quota_is_told_from_throttling_although_both_have_the_status_429(
+    twilio: Twilio, double: TwilioDouble, seconds: int | None
+) -> None:
+    double.fail_next(status=429, code=63038, retry_after_s=seconds)
+    error = send(twilio)
+    wait = timedelta(seconds=seconds) if seconds else QUOTA_RETRY
+    assert (meaning_of(error), error.retry_after) == ((Reason.QUOTA, False, False), wait)
+
+
+def test_account_with_a_daily_limit_sends_no_more_than_that(twilio: Twilio, double: TwilioDouble) -> None:
+    double.daily_limit = 2
+    for _ in range(2):
+        twilio.send(TEXT, to="+919812345678", delivery_id=ID)
+    assert send(twilio).reason is Reason.QUOTA
+    assert len(double.messages()) == 2
+
+
+@pytest.mark.parametrize(("code", "reason"), [(30022, Reason.RATE), (30023, Reason.QUOTA), (30003, Reason.NOT_ARRIVED)])
+def test_receipt_tells_a_carriers_daily_cap_from_its_rate(code: int, reason: Reason) -> None:
+    assert reason_of(code) is reason
 
 
 @pytest.mark.parametrize(

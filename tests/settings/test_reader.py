@@ -10,7 +10,7 @@ from chalicelib.domain.people import Channel
 from chalicelib.domain.rule import SizeRange, size_range
 from chalicelib.domain.settings import SettingsError
 from chalicelib.platform.fields.table import FieldError
-from chalicelib.platform.fields.values import parse_duration
+from chalicelib.platform.fields.values import parse_duration, parse_rate
 from chalicelib.settings.reader import read
 from tests.support.builders import ENVIRON, SETTINGS, some_settings
 
@@ -122,6 +122,62 @@ def test_unknown_outcomes_have_a_policy_per_channel() -> None:
     settings = some_settings()
     assert [settings.unknown_policy(channel) for channel in Channel] == ["resend", "resend"]
     assert "did you mean 'give-up'?" in "\n".join(findings(SETTINGS.replace("[sms]\n", '[sms]\nunknown = "giveup"\n')))
+
+
+@pytest.mark.parametrize(
+    ("text", "per_second"),
+    [("14 per second", 14), ("0.5 per second", 0.5), ("30 per minute", 0.5), (" 30  per minute ", 0.5), ("180 per hour", 0.05)],
+)
+def test_rates(text: str, per_second: float) -> None:
+    assert parse_rate(text) == pytest.approx(per_second)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "14", "14/s", "-1 per second", "1e3 per second", "14 per day", "per second", "1. per second"]
+)
+def test_other_rates_are_invalid(text: str) -> None:
+    with pytest.raises(FieldError, match="invalid rate"):
+        parse_rate(text)
+
+
+@pytest.mark.parametrize("text", ["0 per second", "0.5 per hour", "2000 per second"])
+def test_rates_that_never_or_always_send_are_out_of_range(text: str) -> None:
+    with pytest.raises(FieldError, match="out of range"):
+        parse_rate(text)
+
+
+SMTP = 'transport = "smtp"\nhost = "mail.example.com"\n'
+
+
+@pytest.mark.parametrize(
+    ("email", "sms", "rates"),
+    [
+        ("", "", [10, 10]),
+        (SMTP, "", [1, 10]),
+        ('rate = "0.5 per second"\n' + SMTP, 'rate = "1 per second"\n', [0.5, 1]),
+        ('rate = "600 per minute"\n', 'rate = "100 per second"\n', [10, 100]),
+    ],
+)
+def test_each_channel_has_a_rate(email: str, sms: str, rates: list[float]) -> None:
+    settings = some_settings(**{"[email]\n": "[email]\n" + email, "[sms]\n": "[sms]\n" + sms})
+    assert [settings.max_rate(channel) for channel in Channel] == rates
+
+
+@pytest.mark.parametrize("table", ["[email]", "[sms]"])
+def test_invalid_rate_names_its_field_and_the_next_step(table: str) -> None:
+    (invalid,) = findings(SETTINGS.replace(table, f'{table}\nrate = "fast"'))
+    assert invalid.startswith(f"{table}, rate: invalid rate 'fast'; use for example \"14 per second\", ")
+    (number,) = findings(SETTINGS.replace(table, f"{table}\nrate = 14"))
+    assert number == f"{table}, rate: must be text, not a whole number; put it in quotes"
+
+
+def test_number_of_sweeps_is_limited() -> None:
+    assert some_settings().bot.sweepers == 4
+    assert some_settings(**{"[bot]": "[bot]\nsweepers = 16"}).bot.sweepers == 16
+    for number in (0, 17):
+        assert findings(SETTINGS.replace("[bot]", f"[bot]\nsweepers = {number}")) == [
+            f"[bot], sweepers: {number} is out of range; use 1 to 16"
+        ]
 
 
 def test_missing_file_is_an_error(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def _print(result: Any) -> None:
     from ..doctor.model import State
 
     if result.state is State.OK:
-        say(f"ok  {result.check.passed}", "green")
+        say(f"ok  {result.check.passed}" + (f": {result.detail}" if result.detail else ""), "green")
     elif result.state is State.SKIPPED:
         say(f"--  {result.check.subject}: skipped because of the finding above", "dim")
     mark, style = ("!!", "red") if result.state is State.PROBLEM else ("??", "yellow")

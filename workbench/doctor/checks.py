@@ -46,6 +46,7 @@ CHECKS = (
         mail.sending,
         mail.by_ses,
         "mail-region",
+        mail.quota,
     ),
     Check("mail-sender", "the e-mail sender", "the e-mail sender is verified", mail.sender, mail.by_ses, "mail-region"),
     Check(

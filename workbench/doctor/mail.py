@@ -38,6 +38,15 @@ def sending(account: Account) -> Iterator[Problem]:
     yield from health_rules.mail(client.get_account(), client.meta.region_name)
 
 
+def quota(account: Account) -> str:
+    """Return the account's rate and quota, such as "14 per second, 50,000 in 24 hours"."""
+    allowed = account.client("sesv2").get_account().get("SendQuota", {})
+    maximum = allowed.get("Max24HourSend", -1.0)
+    return f"{allowed.get('MaxSendRate', 0.0):g} per second, " + (
+        f"{maximum:,.0f} in 24 hours" if maximum >= 0 else "no daily quota"
+    )
+
+
 def sender(account: Account) -> Iterator[Problem]:
     """Check that the sender's address or its domain is verified in this region."""
     client, address = account.client("sesv2"), _sender(account.settings)

@@ -60,6 +60,7 @@ class Check:
     find_problems: Callable[[Account], Iterable[Problem]]
     applies: Callable[[Settings], bool] = lambda settings: True
     needs: str = ""  # the check it depends on
+    detail: Callable[[Account], str] | None = None  # facts to print after `passed`
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ class Result:
     check: Check
     state: State
     findings: tuple[Finding, ...] = ()
+    detail: str = ""
 
 
 def run_checks(
@@ -100,6 +102,7 @@ def run_checks(
 def _run(check: Check, account: Account) -> Result:
     try:
         problems = list(check.find_problems(account))
+        detail = check.detail(account) if check.detail and not problems else ""
     except _NO_CREDENTIALS:
         raise
     except (ClientError, BotoCoreError, MissingSecret, TwilioException, RequestException, BadZipFile) as error:
@@ -107,7 +110,7 @@ def _run(check: Check, account: Account) -> Result:
             raise
         return Result(check, State.UNCHECKED, (_explain(check, error),))
     state = State.PROBLEM if problems else State.OK
-    return Result(check, state, tuple(Finding(problem.what, problem.next) for problem in problems))
+    return Result(check, state, tuple(Finding(problem.what, problem.next) for problem in problems), detail)
 
 
 def _explain(check: Check, error: Exception) -> Finding:

@@ -16,6 +16,9 @@ T = TypeVar("T")
 
 _SPAN = re.compile(r"(\d+)\s*([smhd])")
 _SPAN_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_RATE = re.compile(r"(\d{1,6}(?:\.\d{1,6})?) per (second|minute|hour)")
+_RATE_SECONDS = {"second": 1, "minute": 60, "hour": 3600}
+_MIN_RATE, _MAX_RATE = 1 / 3600, 1000.0  # messages per second: one an hour; more than any account may send
 _E164 = re.compile(r"\+[1-9]\d{6,14}")  # ITU-T E.164
 _EMAIL = re.compile(r"[^@\s<>\",;]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 _TABLE = re.compile(r"[A-Za-z0-9_.-]{3,255}")
@@ -28,6 +31,16 @@ def parse_duration(text: str) -> timedelta:
     if not match or int(match[1]) == 0 or int(match[1]) > 10_000:
         raise FieldError(f"invalid duration {text!r}", 'use for example "90s", "10m", "24h" or "7d"')
     return timedelta(**{_SPAN_UNITS[match[2]]: int(match[1])})
+
+
+def parse_rate(text: str) -> float:
+    """Parse a rate such as "14 per second", "0.5 per second" or "30 per minute" into messages per second."""
+    match = _RATE.fullmatch(" ".join(text.split()))
+    rate = float(match[1]) / _RATE_SECONDS[match[2]] if match else 0.0
+    if not _MIN_RATE <= rate <= _MAX_RATE:
+        problem = f"{text!r} is out of range" if match else f"invalid rate {text!r}"
+        raise FieldError(problem, 'use for example "14 per second", "0.5 per second" or "30 per minute"')
+    return rate
 
 
 def time_zone(name: str) -> str:

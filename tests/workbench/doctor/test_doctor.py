@@ -55,6 +55,14 @@ def test_each_check_prints_a_line_and_each_finding_its_next_step(monkeypatch: py
     ]
 
 
+def test_check_without_a_finding_may_print_facts(monkeypatch: pytest.MonkeyPatch, stage: UnhealthyStage) -> None:
+    well = Check("well", "the well", "the well has water", no_problems, detail=lambda account: "12 m deep")
+    dry = Check("pump", "the pump", "the pump runs", stopped_pump, detail=lambda account: "12 m deep")
+    result = run(monkeypatch, stage, well, dry)
+    assert result.stdout.splitlines()[0] == "ok  the well has water: 12 m deep"
+    assert result.stdout.count("12 m deep") == 1
+
+
 def test_exit_code_is_zero_without_findings(monkeypatch: pytest.MonkeyPatch, stage: UnhealthyStage) -> None:
     assert run(monkeypatch, stage, VALVE).exit_code == 0
 

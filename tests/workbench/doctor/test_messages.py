@@ -35,6 +35,15 @@ def test_healthy_account_has_no_findings(stage: UnhealthyStage, check: str) -> N
     assert stage.check(check).state is State.OK
 
 
+@pytest.mark.parametrize(("maximum", "daily"), [(50_000.0, "50,000 in 24 hours"), (-1.0, "no daily quota")])
+def test_rate_and_quota_of_ses_are_shown(stage: UnhealthyStage, maximum: float, daily: str) -> None:
+    assert stage.check("mail-sending").detail == "14 per second, 50,000 in 24 hours"
+    ses = SimpleNamespace(get_account=lambda: {"SendQuota": {"MaxSendRate": 0.5, "Max24HourSend": maximum}})
+    old = stage.account
+    account = Account(old.stage, old.settings, old.variables, lambda service, config=None: ses, old.deployed_file)
+    assert mail.quota(account) == f"0.5 per second, {daily}"
+
+
 def test_sandbox_finding_names_the_excluded_people(stage: UnhealthyStage) -> None:
     ses = stage.ministack.client("sesv2")
     ses.put_account_details(ProductionAccessEnabled=False, MailType="TRANSACTIONAL", WebsiteURL="https://example.com")

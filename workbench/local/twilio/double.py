@@ -2,9 +2,9 @@
 
 Point Twilio's own package at it with `client.api.base_url`. Accepted texts are stored in memory and shown by the inbox.
 Tests script its faults: `fail_next` for the next requests, `fail_to` for one number, `undeliver_to` for texts that are accepted
-but not delivered.
+but not delivered, `daily_limit` for an account that may send so many texts in 24 hours.
 
-Source: Twilio docs, "Messages resource" and "Twilio API responses".
+Source: Twilio docs, "Messages resource", "Twilio API responses" and "63038: Account exceeded the daily messages limit".
 """
 
 import hmac
@@ -14,6 +14,7 @@ import threading
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 
 import requests
 from flask import Blueprint, Response, request
@@ -46,6 +47,7 @@ class TwilioDouble:
         """`numbers` are the account's own senders, besides the magic +15005550006."""
         self.account, self._token = account, token
         self.numbers = frozenset(numbers)
+        self.daily_limit: int | None = None  # texts in any 24 hours; a trial account has 50
         self._clock = clock
         self._lock = threading.Lock()
         self._rows: list[Row] = []
@@ -134,6 +136,7 @@ class TwilioDouble:
         error = validate(request.form, self.numbers)
         if not error and (code := self._rejected_numbers.get(to)):
             error = api_error(code, to=to, sender=sender)
+        error = error or self._limit_error()
         if error:
             return error_response(error)
         row = self._store()
@@ -184,6 +187,11 @@ class TwilioDouble:
         user, password = (login.username or "", login.password or "") if login else ("", "")
         valid = hmac.compare_digest(password.encode(), self._token.encode()) and user == self.account == account
         return None if valid else api_error(20003)
+
+    def _limit_error(self) -> ApiError | None:
+        with self._lock:
+            recent = sum(row.date_created > self._clock() - timedelta(hours=24) for row in self._rows)
+        return api_error(63038) if self.daily_limit is not None and recent >= self.daily_limit else None
 
     def _store(self) -> Row:
         form = request.form

@@ -26,7 +26,7 @@ _MAGIC_TO = {
 }
 _MAGIC_FROM = {"+15005550001": 21212, "+15005550007": 21606, "+15005550008": 21611}
 
-_STATUS = {20003: 401, 20404: 404, 20429: 429, 20500: 500, 20503: 503}  # all other codes: 400
+_STATUS = {20003: 401, 20404: 404, 20429: 429, 20500: 500, 20503: 503, 63038: 429}  # all other codes: 400
 _MESSAGES = {
     20003: "Authenticate",
     20404: "The requested resource {path} was not found",
@@ -57,7 +57,10 @@ _MESSAGES = {
     30005: "Unknown destination handset",
     30006: "Landline or unreachable carrier",
     30007: "Message filtered",
+    30022: "US A2P 10DLC - Rate Limits Exceeded",
+    30023: "US A2P 10DLC - Daily Message Cap Reached",
     30034: "Message from an Unregistered Number",
+    30454: "Account exceeded the messages limit",
     63038: "Account exceeded the daily messages limit",
 }
 

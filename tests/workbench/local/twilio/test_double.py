@@ -1,6 +1,7 @@
 """The Twilio double, used with Twilio's own package: accepted texts, rejected texts and scripted faults."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 import requests
@@ -134,6 +135,18 @@ def test_throttled_request_has_a_retry_after_header(server: TwilioServer) -> Non
     server.double.fail_next(429, retry_after_s=7)
     assert server.rejection().code == 20429
     assert server.client.http_client._test_only_last_response.headers["Retry-After"] == "7"
+
+
+def test_daily_limit_counts_the_last_24_hours(server: TwilioServer) -> None:
+    server.double.daily_limit = 2
+    server.send()
+    server.clock.now += timedelta(hours=12)
+    server.send()
+    error = server.rejection()
+    assert (error.status, error.code) == (429, 63038)
+    server.clock.now += timedelta(hours=12)
+    server.send()
+    assert server.rejection().code == 63038
 
 
 def test_lost_response_leaves_the_text_accepted(server: TwilioServer) -> None:

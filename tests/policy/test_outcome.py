@@ -1,0 +1,41 @@
+"""What a failed attempt turns a delivery into."""
+
+from datetime import timedelta
+
+import pytest
+
+from chalicelib.domain.delivery import Delivery, DeliveryError, Reason, State
+from chalicelib.domain.people import Channel
+from chalicelib.policy import outcome
+from tests.support.builders import NOON, an_upload
+
+A_MINUTE = timedelta(minutes=1)
+
+
+def claimed(attempts: int) -> Delivery:
+    day = timedelta(days=1)
+    return Delivery("0" * 32, an_upload(), "uploads", "asha", Channel.EMAIL, NOON, NOON + day, attempts=attempts)
+
+
+def failed(delivery: Delivery, error: DeliveryError, falls_back: bool = False) -> Delivery:
+    return outcome.record_failed_attempt(delivery, error, NOON, lambda: 1.0, A_MINUTE, NOON if falls_back else None)
+
+
+@pytest.mark.parametrize("attempts", [1, 5, outcome.MAX_ATTEMPTS, 500])
+def test_message_waits_for_an_exhausted_quota_as_long_as_the_provider_says(attempts: int) -> None:
+    wait = timedelta(hours=1)
+    after = failed(claimed(attempts), DeliveryError(Reason.QUOTA, "the quota is exhausted", retry_after=wait))
+    assert (after.state, after.reason, after.due_at) == (State.RETRY, Reason.QUOTA, NOON + wait)
+
+
+@pytest.mark.parametrize("reason", outcome.LIMITS)
+def test_limit_of_the_provider_uses_up_no_attempts(reason: Reason) -> None:
+    after = failed(claimed(outcome.MAX_ATTEMPTS), DeliveryError(reason, "not now"))
+    assert (after.state, after.reason) == (State.RETRY, reason)
+    assert failed(claimed(outcome.MAX_ATTEMPTS), DeliveryError(Reason.UNREACHABLE, "no")).state is State.FAILED
+
+
+def test_other_channel_is_used_while_the_quota_is_exhausted() -> None:
+    error = DeliveryError(Reason.QUOTA, "the quota is exhausted", retry_after=timedelta(hours=1))
+    after = failed(claimed(1), error, falls_back=True)
+    assert (after.state, after.reason) == (State.FAILED, Reason.FELL_BACK)
