@@ -76,21 +76,29 @@ class Bundler:
         now, then = self._deliverer.clock(), rule.then or timedelta(0)
         known = self._windows.get(lane.id)
         placement = bundle_window.place(known, event, now, BundlePolicy(then, rule.first, self._deliverer.settle_delay))
-        member = self._member(lane, placement, _compact(event, rule))
-        if not placement.immediate:
-            self._ensure_bundle(_bundle_of(lane, placement.window, event))
+        member, bundle = self._member(lane, placement, _compact(event, rule)), _bundle_of(lane, placement.window, event)
         if placement.window == known:
-            if not placement.immediate and self._deliverer.clock() >= known.until:
-                return None  # it ended meanwhile
-            return self._bundles.add_member(lane.series, member)
-        change = WindowChange(known, placement.window, bundle_window.forgotten_at(placement.window, then), now)
-        stored = self._bundles.admit(lane.id, change, lane.series, member)
-        if isinstance(stored, Member):
-            if stored is member:
-                self._remember(lane.id, placement.window)
-            return stored
-        self._remember(lane.id, stored)
-        return None
+            return self._add_to_known(lane, known, bundle, member)
+        opens = None if placement.immediate else bundle
+        forgotten_at = bundle_window.forgotten_at(placement.window, then)
+        change = WindowChange(lane.id, known, placement.window, forgotten_at, now, opens)
+        stored = self._bundles.admit(change, lane.series, member)
+        if not isinstance(stored, Member):
+            self._remember(lane.id, stored)
+            return None
+        if stored is member:
+            self._remember(lane.id, placement.window)
+            if opens:
+                self._ensured_hours[bundle.id] = bundle.hours
+        return stored
+
+    def _add_to_known(self, lane: Lane, window: Window, bundle: Bundle, member: Member) -> Member | None:
+        """Store a member of a remembered window, one call; None if the window has ended meanwhile."""
+        if not member.sent_immediately:
+            self._ensure_bundle(bundle)
+            if self._deliverer.clock() >= window.until:
+                return None
+        return self._bundles.add_member(lane.series, member)
 
     def _member(self, lane: Lane, placement: Placement, event: Event) -> Member:
         if placement.immediate:  # a message sent alone needs the thread; the summary has it from its bundle

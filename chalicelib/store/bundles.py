@@ -32,12 +32,14 @@ _EVENT = msgspec.json.Decoder(Event)
 
 
 class WindowChange(Struct, frozen=True):
-    """A change of a lane's window. `old`: the window it is based on; None if it is not known and was forgotten by `now`."""
+    """A change of a lane's window."""
 
-    old: Window | None
+    lane: str
+    old: Window | None  # the window it is based on; None if it is not known, and then there must be none that matters at `now`
     new: Window
     forgotten_at: datetime  # from then on, `new` no longer matters
     now: datetime
+    opens: Bundle | None = None  # the bundle of `new`, if it accepts the first member with this change
 
 
 class Bundles:
@@ -62,37 +64,39 @@ class Bundles:
             return False
         return True
 
-    def admit(self, lane: str, change: WindowChange, series: str, member: Member) -> Member | Window | None:
-        """Change a lane's window and store a member, in one transaction.
+    def admit(self, change: WindowChange, series: str, member: Member) -> Member | Window | None:
+        """Change a lane's window and store a member, in one transaction; a window that opens gets its bundle in it too.
 
-        Returns the stored member: this one, or an earlier one if the event is not new, which changes no window. If another writer
+        Returns the stored member: this one, or an earlier one if the event is not new, which changes nothing. If another writer
         has changed the window, nothing is stored and its window is returned; None if there is none after all.
         """
-        lane_item = _lane_item(lane, change.new) | {"forgotten_at": {"N": str(to_ms(change.forgotten_at) + 1)}}
+        lane = _lane_item(change.lane, change.new) | {"forgotten_at": {"N": str(to_ms(change.forgotten_at) + 1)}}
         if change.old:
             condition = _if_window_is(change.old)
         else:  # not known: usually there is none, or one that no longer matters
             now = {":now": {"N": str(to_ms(change.now))}}
-            condition = {
-                "ConditionExpression": f"{IF_ABSENT} OR forgotten_at <= :now",
-                "ExpressionAttributeValues": now,
-            }
-        puts = [(lane_item, condition), (member_to_item(series, member), {"ConditionExpression": IF_ABSENT})]
+            condition = {"ConditionExpression": f"{IF_ABSENT} OR forgotten_at <= :now", "ExpressionAttributeValues": now}
         options = {"TableName": self._table, "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
+        actions: list[dict[str, Any]] = [
+            {"Put": {"Item": lane, **options, **condition}},
+            {"Put": {"Item": member_to_item(series, member), **options, "ConditionExpression": IF_ABSENT}},
+        ]
+        if change.opens:
+            actions.append({"Update": {"TableName": self._table, **_create_unless_exists(bundle_to_item(change.opens))}})
         try:
-            self._client.transact_write_items(TransactItems=[{"Put": {"Item": item, **options, **if_}} for item, if_ in puts])
+            self._client.transact_write_items(TransactItems=actions)
         except ClientError as error:
             response: Any = error.response
-            reasons = response.get("CancellationReasons")
+            reasons = response.get("CancellationReasons", ())
             if not reasons:
                 raise
-            window_failure, member_failure = reasons
+            window_failure, member_failure = reasons[:2]
             if "Item" in member_failure:
                 return member_from_item(member_failure["Item"])
             if "Item" in window_failure:
                 return _window_from_item(window_failure["Item"])
-            if {window_failure["Code"], member_failure["Code"]} <= {"None", "TransactionConflict"}:
-                return self.window(lane)
+            if {reason["Code"] for reason in reasons} <= {"None", "TransactionConflict"}:
+                return self.window(change.lane)
             raise
         return member
 
@@ -209,6 +213,18 @@ def _window_from_item(item: Item) -> Window:
 
 def _lane_item(lane: str, window: Window) -> Item:
     return key_of("lane", lane) | {"window": {"S": _json(window)}, "ttl": {"N": str(to_ms(window.due) // 1000 + _TTL)}}
+
+
+def _create_unless_exists(item: Item) -> dict[str, Any]:
+    """The arguments of an update that creates a bundle's row, or adds its hours to those of the row that exists."""
+    key, hours = {name: item[name] for name in ("pk", "sk")}, item["hours"]
+    values = {name: value for name, value in item.items() if name not in (*key, "hours")}
+    return {
+        "Key": key,
+        "UpdateExpression": f"SET {', '.join(f'#{name} = if_not_exists(#{name}, :{name})' for name in values)} ADD #hours :hours",
+        "ExpressionAttributeNames": {f"#{name}": name for name in (*values, "hours")},
+        "ExpressionAttributeValues": {":hours": hours, **{f":{name}": value for name, value in values.items()}},
+    }
 
 
 def _if_window_is(window: Window) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 
+from chalicelib.domain.bundle import Bundle
 from chalicelib.domain.delivery import Reason
 from chalicelib.domain.event import Batch, Event, Kind, late_identity
 from chalicelib.domain.settings import Settings
@@ -55,8 +56,10 @@ def test_redelivered_uploads_count_once_in_any_order_before_and_after_the_flush(
     stage.take(*events[::2])
     stage.sweep_for(minutes=30)
     assert counts(stage) == [*ONE_BY_ONE, 35]
+    bundles = len([row for row in stage.ledger.newest(NOON, stage.now) if isinstance(row, Bundle)])
     stage.later(hours=2)  # no window is open
     stage.take(*events)
+    assert len([row for row in stage.ledger.newest(NOON, stage.now) if isinstance(row, Bundle)]) == bundles
     stage.sweep_for(minutes=30)
     assert counts(stage) == [*ONE_BY_ONE, 35]
 

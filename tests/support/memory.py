@@ -87,14 +87,16 @@ class MemoryBundles:
         self._windows[lane] = new
         return True
 
-    def admit(self, lane: str, change: WindowChange, series: str, member: Member) -> Member | Window | None:
+    def admit(self, change: WindowChange, series: str, member: Member) -> Member | Window | None:
         if stored := self.member(series, member.id, hour_of(member.event)):
             return stored
-        current = self._windows.get(lane)
-        forgotten = not change.old and (current is None or self._forgotten_at.get(lane, NEVER) <= change.now)
+        current = self._windows.get(change.lane)
+        forgotten = not change.old and (current is None or self._forgotten_at.get(change.lane, NEVER) <= change.now)
         if current != change.old and not forgotten:
             return current
-        self._windows[lane], self._forgotten_at[lane] = change.new, change.forgotten_at
+        self._windows[change.lane], self._forgotten_at[change.lane] = change.new, change.forgotten_at
+        if change.opens:
+            self.ensure(change.opens)
         return self.add_member(series, member)
 
     def get(self, id_: str) -> Bundle | None:
