@@ -36,9 +36,9 @@ def bundle_headline(summary: dict[str, Any], whole: dict[str, Any] | None, locat
 
 
 def why_summary(first: int, then: timedelta) -> str:
-    """Return why a message is a summary, and which settings change that: one line for the first summary of an installation."""
-    begins = f"after {pluralize(first, 'message')} sent one by one, there is" if first else "there is"
-    return f"Why a summary? In a burst, {begins} one every {duration(then)}: settings first and then in dropnote.toml"
+    """Return why a message is a summary, and how to change that: one line for the first summary of an installation."""
+    begins = f"The first {first} messages of a burst come one by one, then one" if first > 1 else "A burst comes as one message"
+    return f'Why a summary? {begins} every {duration(then)}. To get each: then = "off" in dropnote.toml'
 
 
 def digest_headline(summary: dict[str, Any], digest: dict[str, Any]) -> str:

@@ -31,7 +31,7 @@ def test_first_summary_of_an_installation_says_why_it_is_one(make_stage: Callabl
     stage = make_stage(bundled("", notify=NOTIFY))
     stage.take(*uploads(20))
     stage.sweep_for(minutes=11)
-    why = "In a burst, after 5 messages sent one by one, there is one every 10 minutes: settings first and then in dropnote.toml"
+    why = "Why a summary? The first 5 messages of a burst come one by one, then one every 10 minutes. To get each: then ="
     mail, text = stage.mail.accepted[-1].message, stage.text.accepted[-1].message
     assert all(why in part for part in (mail.text, mail.html, text.text))
     assert not any("Why a summary" in accepted.message.text for accepted in stage.mail.accepted[:-1])
