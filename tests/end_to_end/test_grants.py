@@ -156,9 +156,9 @@ def schedules(env: ObservedEnvironment) -> None:
     defer_two_mails(env)
     client = env.local.ministack.client
     url = client("sqs").get_queue_url(QueueName=env.variables["DROPNOTE_DEAD_EVENTS"])["QueueUrl"]
-    client("sqs").send_message(QueueUrl=url, MessageBody=json.dumps(notification(env, "in/dead.txt")))
+    client("sqs").send_message(QueueUrl=url, MessageBody=json.dumps(notification(env, "invoices/dead.pdf")))
     env.invoke("sweep", {})
-    assert env.row("in/dead.txt", Channel.EMAIL)
+    assert env.row("invoices/dead.pdf", Channel.EMAIL)
     assert any(row.event.digest and row.state is State.SENT for row in env.rows())
     reset_monitors(env)
     bucket = env.local.running.bucket
