@@ -66,10 +66,10 @@ class DeliveryCounter:
         for scope in filter(self._limits.get, scopes(delivery.person, delivery.rule)):
             counts += counts_for_budget(delivery, scope)
         if analytics is None:
-            return [CountRecord(transition.mark, transition.at, tuple(counts))]
+            return [CountRecord(transition.mark, transition.counts_at, tuple(counts))]
         counts += counts_of_delivery(delivery, analytics.by)
         files = counts_of_files(delivery, self._deliverer.settings.rule(delivery.rule), analytics.by)
-        return [CountRecord(transition.mark, transition.at, tuple(counts)), *([files] if files else [])]
+        return [CountRecord(transition.mark, transition.counts_at, tuple(counts)), *([files] if files else [])]
 
     def _records_by_scope(self, transitions: Iterable[Transition]) -> dict[str, list[str]]:
         """The records of sent messages, by the budget scopes they count for."""
