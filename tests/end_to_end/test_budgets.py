@@ -1,19 +1,27 @@
 """Budgets under load: 200 containers with stale controls send at the same moment, and no limit is exceeded by one segment."""
 
+from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from itertools import count
+from random import Random
 from threading import Barrier
 from typing import Any
 
 from chalicelib.bot import Bot
+from chalicelib.counting.deliveries import DeliveryCounter
 from chalicelib.delivery.defer import Deferrer
 from chalicelib.domain.budget import Usage
-from chalicelib.domain.delivery import Delivery, State
+from chalicelib.domain.delivery import FINAL_STATES, Delivery, State
 from chalicelib.domain.event import Batch, Event
 from chalicelib.store.bundles import Bundles
 from chalicelib.store.control import TableStore
 from chalicelib.store.ledger import Ledger
 from tests.support.builders import NOON, an_upload, some_settings
-from tests.support.stages import TABLE, Stage, plenty, real_stage
+from tests.support.providers import Answer, Died
+from tests.support.stages import COUNTERS, TABLE, Stage, counters_client, plenty, real_stage
+from tests.support.streams import batch, record
 from workbench.local.ministack import MiniStack, local_client
 
 SENDERS = 200
@@ -88,3 +96,67 @@ def test_200_mails_use_100_messages_exactly_and_the_others_are_sent_as_one_after
     stage.sweep_for(minutes=62)
     (digest,) = stage.mail.accepted[100:]
     assert "100" in digest.message.subject
+
+
+def test_after_a_storm_with_kills_the_streams_counts_equal_the_reservations(ministack: MiniStack) -> None:
+    """A message that may have been sent twice was reserved twice; the stream counts it once, as it was sent."""
+    stage = stage_with(ministack, '["100 per hour", "150 segments per day"]', '["email:asha", "sms:asha"]')
+    dice = Random(7)
+    events = uploads("in/{number}.pdf")[:60]
+    pending = [*events, *dice.sample(events, 20)]
+    while pending:  # AWS sends an event again until its invocation ends
+        stage.answer(*dice.choices([*Answer], [6, 0, 0, 1, 1, 1, 1], k=1))
+        stage.later(seconds=dice.randint(0, 20))
+        _, bot = stage.container()
+        kill(bot, dice.randint(1, 12))
+        try:
+            bot.take(Batch(events=(pending[0],)), plenty)
+        except Died:
+            dice.shuffle(pending)
+        else:
+            del pending[0]
+        if dice.random() < 0.2:
+            stage.sweep()
+    stage.mail.answers, stage.text.answers = [], []
+    stage.sweep_for(minutes=70)
+    deliveries = [row for row in stage.all_rows() if isinstance(row, Delivery)]
+    assert {row.state for row in deliveries} <= FINAL_STATES
+    counter = DeliveryCounter(
+        stage.deliverer, {"DROPNOTE_COUNTERS": COUNTERS}, lambda service, config: counters_client(ministack)
+    )
+    records = [record(None, row) for row in deliveries if row.state is State.SENT]
+    for start in range(0, len(records), 50):
+        assert counter.take(batch(*records[start : start + 50]), plenty) == {"batchItemFailures": []}
+    twice = Counter(
+        entry.at.replace(minute=0, second=0, microsecond=0)
+        for row in deliveries
+        for entry in (row.reserved[:-1] if row.state is State.SENT else row.reserved)
+        if "person asha" in entry.scopes
+    )
+    hours = [NOON + timedelta(hours=number) for number in range(4)]
+    counted = counter.counters.sent_by_hour("asha", NOON, NOON + timedelta(hours=4))
+    reserved = {hour: stage.ledger.usage("person asha", hour).in_hour for hour in hours}
+    assert {hour: counted.get(hour, 0) + twice[hour] for hour in hours} == reserved
+    assert sum(twice.values()) > 0
+    assert max(reserved.values()) <= 100
+
+
+def kill(bot: Bot, at_call: int) -> None:
+    """Let a container die at its n-th call to the ledger, before or after it."""
+    ledger, calls = bot.deliverer.ledger, count(1)
+
+    class Dying:
+        def __getattr__(self, name: str) -> Any:
+            call = getattr(ledger, name)
+            return call if name not in ("insert", "transition") else lambda *arguments: self.call(call, *arguments)
+
+        def call(self, call: Callable[..., Any], *arguments: Any) -> Any:
+            number = next(calls)
+            if number == at_call:
+                raise Died
+            result = call(*arguments)
+            if number + 1 == at_call:
+                raise Died
+            return result
+
+    bot.deliverer.ledger = Dying()  # type: ignore[assignment]

@@ -1,6 +1,6 @@
-"""Hard budgets, checked on interleavings: several containers with stale controls act in any order, one call at a time, and die at
-any call; providers fail. No budget is exceeded at any moment, the budget rows equal what the deliveries have reserved, and nothing
-is lost.
+"""Hard budgets, checked on interleavings: containers with stale controls act in any order, one call at a time, and die at any
+call; providers fail. No budget is exceeded at any moment, the budget rows equal what the deliveries have reserved, and nothing is
+lost.
 
 `make prove` runs 2,000 scenarios.
 """

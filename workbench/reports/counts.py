@@ -115,8 +115,7 @@ def sparkline(numbers: Sequence[Number]) -> str:
 
 def budget_usage(account: Account, now: datetime) -> Iterator[dict[str, Any]]:
     """Yield every limit with its use: of each person, of each rule that has a budget, and of the bot."""
-    table = account.variables.get("DROPNOTE_LEDGER", f"dropnote-{account.stage}-ledger")
-    ledger = Ledger(account.client("dynamodb"), table)
+    ledger = Ledger(account.client("dynamodb"), account.variables["DROPNOTE_LEDGER"])
     for scope, limits in limits_by_scope(account.settings).items():
         usage = ledger.usage(scope, now) if limits else Usage()
         for limit in limits:
