@@ -1,8 +1,9 @@
 """Counts the capacity units of a DynamoDB client's calls, by phase. Each call requests its consumed capacity.
 
 Two figures that the emulator does not report are computed by the rules of the Amazon DynamoDB developer guide ("Read and write
-operations"): a write with a failed condition costs the units of the larger of the two items, but its error does not report them
-(in a transaction twice that for each of its items); a query of the table costs one unit per 4 KB read, but MiniStack reports one unit for every query.
+operations"): a write with a failed condition costs the units of the larger of the two items (in a transaction, twice that for
+each of its items), but its error does not report them; a query of the table costs one unit per 4 KB read, but MiniStack reports
+one unit for every query.
 """
 
 from collections import Counter

@@ -16,6 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chalicelib.bot import Bot
+from chalicelib.domain.bundle import Bundle
 from chalicelib.domain.delivery import FINAL_STATES, Delivery, State
 from chalicelib.domain.event import Batch, Event
 from chalicelib.domain.people import Channel
@@ -182,7 +183,7 @@ class Scenario:
         for event in self.unhandled:
             self.stage.bot.take(Batch(events=(event,)), plenty)
         for _ in range(500):
-            rows = [*self.ledger.rows.values(), *self.ledger.bundles.values()]
+            rows: list[Delivery | Bundle] = [*self.ledger.rows.values(), *self.ledger.bundles.values()]
             if not (due := [row.due_at for row in rows if row.due_at]):
                 break
             self.stage.now = max(self.stage.now + timedelta(minutes=1), min(due))
