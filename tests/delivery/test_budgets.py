@@ -1,4 +1,4 @@
-"""Hard budgets: what does not fit is not sent, what was surely not accepted takes nothing, and some messages are never stopped."""
+"""Hard budgets: what does not fit is not sent, what was surely not accepted takes nothing, and some are never stopped."""
 
 from typing import Any
 
