@@ -16,12 +16,12 @@ from msgspec.structs import replace
 from bench.units import Meter
 from chalicelib.counting.deliveries import DeliveryCounter, usage_of
 from chalicelib.counting.ledger_stream import from_stream
-from chalicelib.domain.budget import Limit
+from chalicelib.domain.budget import ExhaustedBudget, Limit
 from chalicelib.domain.delivery import Delivery, Reason, State
 from chalicelib.domain.people import Channel
 from chalicelib.domain.settings import DIMENSIONS, Analytics
 from chalicelib.policy import outcome
-from chalicelib.policy.budget import ALL, parse_limit
+from chalicelib.policy.budget import ALL, parse_limit, period_of
 from chalicelib.store.counters import Counters, Hour
 from chalicelib.store.ledger import Ledger
 from chalicelib.store.rows import delivery_to_item
@@ -351,6 +351,21 @@ def test_owner_is_notified_once_when_a_budget_is_nearly_exhausted_and_once_when_
         texts = budget_messages(stage)
         assert len(texts) == len(expected)
         assert all(phrase in text for phrase, text in zip(expected, texts, strict=True))
+
+
+def test_owner_is_notified_when_a_message_does_not_fit_into_what_is_left(client: Any, stage: Stage) -> None:
+    set_budget(stage, "asha", "3 segments per day")
+    counter = counter_of(stage, client)
+    day = ExhaustedBudget("person asha", parse_limit("3 segments per day"), *period_of("day", NOON))
+    stopped = replace(a_delivery("stopped"), state=State.DROPPED, reason=Reason.OVER_BUDGET, detail=str(day))
+    counter.take(batch(*sent_records(1, channel=Channel.SMS, segments=2)), plenty)
+    yesterday = replace(stopped, created_at=NOON - timedelta(days=1))
+    counter.take(batch(record(None, yesterday)), plenty)
+    assert budget_messages(stage) == []
+    for _ in range(2):
+        counter.take(batch(record(None, stopped)), plenty)
+    assert ["is exhausted: 2 of 3 segments per day" in text for text in budget_messages(stage)] == [True]
+    assert stage.deliverer.control.now().exhausted == {}  # a text of one segment still fits
 
 
 def test_budget_is_exhausted_at_its_last_message_and_no_sooner(client: Any, stage: Stage) -> None:
