@@ -17,7 +17,8 @@ test:              ## run all tests, some of them in AWS's own Lambda runtime
 
 prove: setup-dev   ## test the delivery guarantee with 2,000 random sequences of crashes, duplicates and failing providers; SEED=123 repeats a run
 	@seed=$(or $(SEED),$$(date +%s)); repeat="Seed $$seed; to repeat this run: make prove SEED=$$seed"; echo "$$repeat"; \
-	$(BIN)/pytest tests/end_to_end/test_promise.py tests/end_to_end/test_promise_bundles.py tests/end_to_end/test_policy_model.py \
+	$(BIN)/pytest tests/end_to_end/test_promise.py tests/end_to_end/test_promise_bundles.py tests/end_to_end/test_promise_budgets.py \
+		tests/end_to_end/test_policy_model.py \
 		--hypothesis-profile=thorough --hypothesis-seed=$$seed --timeout=0 || { echo "$$repeat"; exit 1; }
 
 chaos: setup-dev   ## kill the deployed bot 200 times during 2,000 uploads, three times, and count the messages sent

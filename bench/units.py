@@ -1,8 +1,9 @@
 """Counts the capacity units of a DynamoDB client's calls, by phase. Each call requests its consumed capacity.
 
 Two figures that the emulator does not report are computed by the rules of the Amazon DynamoDB developer guide ("Read and write
-operations"): a write with a failed condition costs the units of the larger of the two items, but its error does not report them;
-a query of the table costs one unit per 4 KB read, but MiniStack reports one unit for every query.
+operations"): a write with a failed condition costs the units of the larger of the two items (in a transaction, twice that for
+each of its items), but its error does not report them; a query of the table costs one unit per 4 KB read, but MiniStack reports
+one unit for every query.
 """
 
 from collections import Counter
@@ -14,7 +15,7 @@ from threading import Lock
 from typing import Any
 
 _WRITES = ("PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems")
-_FAILED = "ConditionalCheckFailedException"
+_FAILED, _CANCELED = "ConditionalCheckFailedException", "TransactionCanceledException"
 _WRITE_BYTES, _READ_BYTES = 1024, 4096
 _NUMBER_BYTES = 8  # approximately: half the digits plus one
 
@@ -65,14 +66,14 @@ class Meter:
         with self._lock:
             current = self._current
             current.calls[operation] += 1
-            if parsed.get("Error", {}).get("Code") == _FAILED:
+            if parsed.get("Error", {}).get("Code") in (_FAILED, _CANCELED):
                 current.rejected += 1
-                current.writes += max(1, ceil(max(put_bytes, size_of(parsed.get("Item", {}))) / _WRITE_BYTES))
+                current.writes += _rejected_units(params, parsed)
                 return
             if operation == "PutItem":
                 self._put_bytes, self._puts = self._put_bytes + put_bytes, self._puts + 1
             queries_table = operation == "Query" and "IndexName" not in params
-            units = self._query_units(params, parsed) if queries_table else _reported_units(parsed)
+            units = self._query_units(params, parsed) if queries_table else reported_units(parsed)
             if operation in _WRITES:
                 current.writes += units
             else:
@@ -82,6 +83,18 @@ class Meter:
         """The units of a query's page: the number of items it read, times the mean size of the items this client wrote."""
         units = float(max(1, ceil(page["ScannedCount"] * self.mean_bytes / _READ_BYTES)))
         return units if params.get("ConsistentRead") else units / 2
+
+
+def _rejected_units(params: Mapping[str, Any], error: Mapping[str, Any]) -> float:
+    """The units of a write whose condition failed; in a transaction, twice those of each of its items."""
+    if "TransactItems" not in params:
+        return _write_units(params, error)
+    actions = [body for action in params["TransactItems"] for body in action.values()]
+    return sum(2 * _write_units(body, reason) for body, reason in zip(actions, error["CancellationReasons"], strict=True))
+
+
+def _write_units(write: Mapping[str, Any], reason: Mapping[str, Any]) -> int:
+    return max(1, ceil(max(size_of(write.get("Item", {})), size_of(reason.get("Item", {}))) / _WRITE_BYTES))
 
 
 def size_of(item: Mapping[str, Mapping[str, Any]]) -> int:
@@ -101,6 +114,7 @@ def _value_bytes(typed: tuple[str, Any]) -> int:
     return len(value.encode() if isinstance(value, str) else value)
 
 
-def _reported_units(parsed: Mapping[str, Any]) -> float:
+def reported_units(parsed: Mapping[str, Any]) -> float:
+    """The units that a response reports: of one table, or, of a transaction, of each table."""
     consumed = parsed.get("ConsumedCapacity", [])
     return sum(float(table["CapacityUnits"]) for table in ([consumed] if isinstance(consumed, dict) else consumed))

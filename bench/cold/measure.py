@@ -8,14 +8,20 @@ from statistics import mean
 from typing import Any
 
 from bench.cold.packages import Package
+from bench.units import reported_units
 from tests.support.payloads import s3_notification, s3_record
 from workbench.local.lambda_runtime import Call, LambdaRuntime
 from workbench.local.ministack import MiniStack
 from workbench.local.proxy.proxy import Proxy
 from workbench.local.proxy.server import RecordedRequest
 
-_METHODS = {"PutItem": "put_item", "UpdateItem": "update_item", "GetItem": "get_item"}
-_WRITES, _READS = {"PutItem", "UpdateItem"}, {"GetItem"}
+_METHODS = {
+    "PutItem": "put_item",
+    "UpdateItem": "update_item",
+    "TransactWriteItems": "transact_write_items",
+    "GetItem": "get_item",
+}
+_WRITES, _READS = {"PutItem", "UpdateItem", "TransactWriteItems"}, {"GetItem"}
 _NOT_DYNAMODB = {"SendEmail", "GetParameter"}
 IN_TURN = 3  # warm uploads to one container before it is the next one's turn
 WARMING = 5  # uploads that are not measured: they open connections and fill caches
@@ -158,12 +164,16 @@ def _units(requests: Sequence[RecordedRequest], dynamodb: Any) -> tuple[float, f
         raise RuntimeError(f"unknown cost of {', '.join(sorted(others))}")
     bodies = [(request.operation, json.loads(request.body)) for request in requests if request.operation in _WRITES | _READS]
     for operation, body in bodies:
-        if operation == "PutItem":
-            key = {name: body["Item"][name] for name in ("pk", "sk")}
-            dynamodb.delete_item(TableName=body["TableName"], Key=key)
+        body.pop("ClientRequestToken", None)  # DynamoDB would recognize the repeated transaction and write nothing
+        actions = (
+            body["TransactItems"] if operation == "TransactWriteItems" else [{"Put": body}] if operation == "PutItem" else []
+        )
+        for put in (action["Put"] for action in actions if "Put" in action):
+            key = {name: put["Item"][name] for name in ("pk", "sk")}
+            dynamodb.delete_item(TableName=put["TableName"], Key=key)
     units = {"write": 0.0, "read": 0.0}
     for operation, body in bodies:
         method = getattr(dynamodb, _METHODS[operation])
         response = method(**{**body, "ReturnConsumedCapacity": "TOTAL"})
-        units["write" if operation in _WRITES else "read"] += response["ConsumedCapacity"]["CapacityUnits"]
+        units["write" if operation in _WRITES else "read"] += reported_units(response)
     return units["write"], units["read"]

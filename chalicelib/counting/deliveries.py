@@ -7,7 +7,7 @@ is not counted and costs nothing.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ..delivery.deliver import ONCE_A_DAY, ONCE_AN_HOUR, Deliverer, TimeLeft
 from ..domain.budget import ExhaustedBudget, Limit
-from ..domain.delivery import State
+from ..domain.delivery import Reason, State
 from ..domain.settings import COUNTER_RETENTION
 from ..platform import aws, log
 from ..platform.aws import ClientFactory
@@ -52,8 +52,8 @@ class DeliveryCounter:
         count_records = [(transition.record, counts) for transition in transitions for counts in self._count_records(transition)]
         failed_marks = self.counters.count([counts for _, counts in count_records], self._deliverer.clock())
         failed = {record for record, counts in count_records if counts.mark in failed_marks}
-        for scope, records in self._records_by_scope(transitions).items():
-            failed |= self._check_budgets(scope, records, time_left)
+        for scope, of_scope in self._transitions_by_scope(transitions).items():
+            failed |= self._check_budgets(scope, of_scope, time_left)
         if transitions:
             log.info("counted", records=len(transitions), missed=len(failed) or None)
         numbers = dict.fromkeys(transition.record for transition in transitions if transition.record in failed)
@@ -66,32 +66,35 @@ class DeliveryCounter:
         for scope in filter(self._limits.get, scopes(delivery.person, delivery.rule)):
             counts += counts_for_budget(delivery, scope)
         if analytics is None:
-            return [CountRecord(transition.mark, transition.at, tuple(counts))]
+            return [CountRecord(transition.mark, transition.counts_at, tuple(counts))]
         counts += counts_of_delivery(delivery, analytics.by)
         files = counts_of_files(delivery, self._deliverer.settings.rule(delivery.rule), analytics.by)
-        return [CountRecord(transition.mark, transition.at, tuple(counts)), *([files] if files else [])]
+        return [CountRecord(transition.mark, transition.counts_at, tuple(counts)), *([files] if files else [])]
 
-    def _records_by_scope(self, transitions: Iterable[Transition]) -> dict[str, list[str]]:
-        """The records of sent messages, by the budget scopes they count for."""
-        records: dict[str, list[str]] = defaultdict(list)
+    def _transitions_by_scope(self, transitions: Iterable[Transition]) -> dict[str, list[Transition]]:
+        """The messages that were sent or did not fit into a budget, by the scopes they count for."""
+        by_scope: dict[str, list[Transition]] = defaultdict(list)
         for transition in transitions:
             delivery = transition.delivery
-            if delivery.state is State.SENT:
+            if delivery.state is State.SENT or delivery.reason is Reason.OVER_BUDGET:
                 for scope in filter(self._limits.get, scopes(delivery.person, delivery.rule)):
-                    records[scope].append(transition.record)
-        return records
+                    by_scope[scope].append(transition)
+        return by_scope
 
-    def _check_budgets(self, scope: str, records: Iterable[str], time_left: TimeLeft) -> set[str]:
-        """Compare a scope's counts with its budgets. Returns `records`, for another try, if AWS did not respond."""
+    def _check_budgets(self, scope: str, transitions: Sequence[Transition], time_left: TimeLeft) -> set[str]:
+        """Compare a scope's counts with its budgets. Returns the records, for another try, if AWS did not respond."""
         try:
-            self._record_exhausted(scope, time_left)
+            self._record_exhausted(scope, transitions, time_left)
         except (ClientError, BotoCoreError) as error:
             log.warning("not-judged", scope=scope, detail=str(error))
-            return set(records)
+            return {transition.record for transition in transitions}
         return set()
 
-    def _record_exhausted(self, scope: str, time_left: TimeLeft) -> None:
-        """Record the limits reached in the current hour or day. Notify the owner of these, and of limits nearly reached."""
+    def _record_exhausted(self, scope: str, transitions: Sequence[Transition], time_left: TimeLeft) -> None:
+        """Record the limits reached in the current hour or day. Notify the owner of these, and of limits nearly reached.
+
+        A message may not fit although the limit is not reached: a text of two segments if one is left.
+        """
         now = self._deliverer.clock()
         hours = self.counters.hours(scope, *period_of("day", now))
         for limit in self._limits[scope]:
@@ -100,11 +103,19 @@ class DeliveryCounter:
             if verdict == "over" and self._deliverer.control.now().exhausted.get(budget.key) != budget:
                 self._deliverer.control.record_exhausted(budget)
                 log.warning("budget-used-up", scope=scope, limit=str(limit), used=used, until=budget.until)
+            if any(_stopped_by(budget, transition) for transition in transitions):
+                verdict = "over"
             if verdict != "ok" and (verdict, budget) not in self._notified:
                 once = ONCE_AN_HOUR if limit.per == "hour" else ONCE_A_DAY
                 text = describe(budget, used, verdict)
                 self._deliverer.notify_owner(f"budget {verdict} {budget.key}", text, time_left, once=once)
                 self._notified.add((verdict, budget))
+
+
+def _stopped_by(budget: ExhaustedBudget, transition: Transition) -> bool:
+    delivery = transition.delivery
+    in_period = budget.since <= transition.at < budget.until
+    return in_period and delivery.reason is Reason.OVER_BUDGET and delivery.detail == str(budget)
 
 
 def usage_of(limit: Limit, hours: Mapping[datetime, Hour], now: datetime) -> int:

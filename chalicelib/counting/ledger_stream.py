@@ -30,6 +30,12 @@ class Transition(Struct, frozen=True):
         """Identifies this step of this delivery, whichever record reports it."""
         return f"{self.delivery.id}.{self.delivery.state}.{to_ms(self.at)}"
 
+    @property
+    def counts_at(self) -> datetime:
+        """The moment whose hour it counts for: a sent message counts where it was reserved, as in the budget rows."""
+        reserved = self.delivery.reserved
+        return reserved[-1].at if reserved and self.delivery.state is State.SENT else self.at
+
 
 class UnreadableRecord(Struct, frozen=True):
     """A record of an unknown shape, and the reason."""

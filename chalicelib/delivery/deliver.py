@@ -11,7 +11,7 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from ..channels.transport import Transport
-from ..domain.budget import ExhaustedBudget
+from ..domain.budget import ExhaustedBudget, ScopeLimits
 from ..domain.delivery import Delivery, DeliveryError, Reason, State, delivery_id
 from ..domain.event import Kind, late_identity
 from ..domain.message import Message, Notice
@@ -21,10 +21,22 @@ from ..platform import log
 from ..platform.secrets import MissingSecret
 from ..policy import outcome
 from ..policy.controls import Silence, SuppressedAddress
-from ..policy.send_gate import Deferral, blocked_by, deferral_for, exhausted_budget, suppressed, suppression_key
+from ..policy.send_gate import (
+    Deferral,
+    blocked_by,
+    deferral_for,
+    exhausted_budget,
+    ignores_budgets,
+    limits_of,
+    over_budget,
+    suppressed,
+    suppression_key,
+)
 from ..rendering.renderer import Renderer
 from ..rules.recipients import fallback_notice, notice_to_owner
+from ..store.budgets import BudgetsBusy, OverBudget
 from ..store.control import Control
+from ..store.ledger import NO_LIMITS
 from .record import DeliveryRecorder
 
 SEND_RESERVE = timedelta(seconds=15)  # a send may take this long: connect, wait for the response, record the outcome
@@ -54,12 +66,22 @@ class Deliverer(DeliveryRecorder, eq=False, kw_only=True):
         if block := blocked_by(notice, self.settings, self.control.now(), self.clock()):
             return self._drop_or_defer(notice, block, time_left)
         message = self.render(notice, time_left)
-        delivery = self.new_delivery(notice, message)
         if time_left() < SEND_RESERVE:
             return self.hold(notice, Reason.OUT_OF_TIME)
-        if not self.insert(delivery):
-            return []
-        return self.attempt(delivery, notice, message, time_left)
+        delivery, limits = self.reserve(self.new_delivery(notice, message), notice)
+        try:
+            inserted = self.insert(delivery, limits)
+        except OverBudget as error:
+            self.control.note_exhausted(*error.budgets)
+            return self._drop_or_defer(notice, error.budget, time_left)
+        except BudgetsBusy:
+            return self.hold(notice, Reason.WAITING)
+        return self.attempt(delivery, notice, message, time_left) if inserted else []
+
+    def reserve(self, delivery: Delivery, notice: Notice) -> tuple[Delivery, ScopeLimits]:
+        """Let a claimed delivery count towards its budgets; returns it and the limits that its claim must not exceed."""
+        limits = limits_of(notice, self.settings)
+        return outcome.reserve(delivery, limits, self.clock()), NO_LIMITS if ignores_budgets(notice) else limits
 
     def _drop_or_defer(
         self, notice: Notice, block: Silence | SuppressedAddress | Deferral | ExhaustedBudget, time_left: TimeLeft
@@ -74,9 +96,11 @@ class Deliverer(DeliveryRecorder, eq=False, kw_only=True):
             case ExhaustedBudget():
                 by_mail = fallback_notice(replace(notice, fallback=notice.fallback or IMMEDIATELY), self.settings)
                 if notice.recipient.channel is Channel.SMS and by_mail:  # an e-mail costs next to nothing and wakes nobody
+                    if stored := self.ledger.get(self.new_delivery(notice).id):  # sent before the budget was exhausted
+                        return self.deferrer.handle_duplicate(stored, self.settle_delay)
                     fallbacks = self.deliver(by_mail, time_left)
                     return [*self.drop(notice, Reason.OVER_BUDGET, str(block)), *fallbacks]
-                block = Deferral(Reason.OVER_BUDGET, block.until, str(block))
+                block = over_budget(block)
         return self.deferrer.defer(self.new_delivery(notice), block, self.settle_delay)
 
     def recheck_deferral(self, notice: Notice) -> Deferral | None:
@@ -85,7 +109,7 @@ class Deliverer(DeliveryRecorder, eq=False, kw_only=True):
         if deferral := deferral_for(replace(notice, deferred=True), self.settings.zone(notice.recipient.person), now):
             return deferral
         budget = exhausted_budget(notice, self.settings, self.control.now().exhausted, now)
-        return Deferral(Reason.OVER_BUDGET, budget.until, str(budget)) if budget else None
+        return over_budget(budget) if budget else None
 
     def attempt(self, delivery: Delivery, notice: Notice, message: Message, time_left: TimeLeft) -> list[Delivery]:
         """Send a claimed delivery and record the outcome: sent, retry (for example if throttled), unknown or failed.

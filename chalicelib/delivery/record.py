@@ -7,12 +7,13 @@ from datetime import timedelta
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from ..domain.budget import ScopeLimits
 from ..domain.delivery import Delivery, Reason, Receipt, State, delivery_id
 from ..domain.message import Message, Notice
 from ..platform import log
 from ..platform.clock import Clock, utc_now
 from ..policy import outcome
-from ..store.ledger import Ledger
+from ..store.ledger import NO_LIMITS, Ledger
 from .defer import Deferrer
 
 LEASE = timedelta(minutes=2)  # longer than any invocation: lambda_timeout is 60 s
@@ -60,9 +61,12 @@ class DeliveryRecorder(Struct, eq=False, kw_only=True):
             instead_of=notice.instead_of,
         )
 
-    def insert(self, delivery: Delivery) -> list[Delivery]:
-        """Insert a new row; [] if the ledger already has it: the event came again, or another container is sending it."""
-        stored = self.ledger.insert(delivery)
+    def insert(self, delivery: Delivery, limits: ScopeLimits = NO_LIMITS) -> list[Delivery]:
+        """Insert a new row; [] if the ledger already has it: the event came again, or another container is sending it.
+
+        Raises: see Ledger.insert.
+        """
+        stored = self.ledger.insert(delivery, limits)
         if (stored.claim, stored.state) != (delivery.claim, delivery.state):
             return self.deferrer.handle_duplicate(stored, self.settle_delay)
         if delivery.state is not State.CLAIMED:

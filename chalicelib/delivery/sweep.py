@@ -17,7 +17,9 @@ from ..domain.people import Channel
 from ..platform import log
 from ..platform.parallel import MAX_CONCURRENCY, map_isolated
 from ..policy import outcome
+from ..policy.send_gate import over_budget
 from ..rules.recipients import notice_of_delivery
+from ..store.budgets import BudgetsBusy, OverBudget
 from .deliver import SEND_RESERVE, Deliverer, TimeLeft, suppression_note
 from .flush import Flusher
 
@@ -94,10 +96,15 @@ class Sweeper(Struct, eq=False):
             return [*self._mark(delivery, dropped), *fallbacks]
         message = deliverer.render(notice, time_left)
         claimed = outcome.claim(delivery, deliverer.token(), now, deliverer.lease, message.body_hash)
-        claimed = replace(claimed, segments=message.segments)
-        if not deliverer.ledger.transition(delivery, claimed):
-            return []
-        return deliverer.attempt(claimed, notice, message, time_left)
+        claimed, limits = deliverer.reserve(replace(claimed, segments=message.segments), notice)
+        try:
+            is_ours = deliverer.ledger.transition(delivery, claimed, limits)
+        except OverBudget as error:
+            deliverer.control.note_exhausted(*error.budgets)
+            return self._mark(delivery, outcome.defer(delivery, now, over_budget(error.budget)))
+        except BudgetsBusy:
+            return []  # stays due
+        return deliverer.attempt(claimed, notice, message, time_left) if is_ours else []
 
     def _mark_or_abandon(self, old: Delivery, new: Delivery, notice: Notice, time_left: TimeLeft) -> list[Delivery]:
         is_abandoned = new.state in (State.FAILED, State.EXPIRED)

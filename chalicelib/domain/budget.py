@@ -1,5 +1,6 @@
-"""Budgets: the limits people set, and those that are exhausted."""
+"""Budgets: the limits people set, what was used of them, and those that are exhausted."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
 
@@ -22,6 +23,35 @@ class Limit(Struct, frozen=True):
 
 # A person's limits if the settings give none: far above what anybody reads, far below what a runaway sends.
 DEFAULT_PERSON_LIMITS = (Limit(100, "messages", "hour"), Limit(500, "messages", "day"), Limit(200, "segments", "day"))
+
+
+ScopeLimits = Mapping[str, tuple[Limit, ...]]  # by scope: "all", "person asha" or "rule invoices"
+
+
+class Reserved(Struct, frozen=True):
+    """What one attempt to send a message has taken from its budgets: one message and its segments, from each scope."""
+
+    at: datetime  # taken from the hour and day (UTC) of this moment
+    scopes: tuple[str, ...]
+    segments: int = 0
+
+    def amount(self, limit: Limit) -> int:
+        """What it takes of a limit."""
+        return self.segments if limit.unit == "segments" else 1
+
+
+class Usage(Struct, frozen=True):
+    """What was reserved of a scope's budget on a day (UTC), and in one hour of it."""
+
+    messages: int = 0
+    segments: int = 0
+    in_hour: int = 0  # messages
+
+    def of(self, limit: Limit) -> int:
+        """How much of a limit is used."""
+        if limit.unit == "segments":
+            return self.segments
+        return self.in_hour if limit.per == "hour" else self.messages
 
 
 class ExhaustedBudget(Struct, frozen=True):

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from .budget import Reserved
 from .event import Event, identity_of
 from .people import Channel
 
@@ -98,6 +99,7 @@ class Delivery(Struct, frozen=True):
     lookups: int = 0  # how often the provider's list was searched for it since the last attempt
     instead_of: str = ""  # if it is a fallback: the channel that could not be used
     bundle: str = ""  # if its state is bundled: the id of the bundle it is part of
+    reserved: tuple[Reserved, ...] = ()  # from budgets: one entry per attempt that was, or may have been, accepted
     steps: tuple[Step, ...] = ()  # every transition after the insert; the middle of a very long history is left out
 
     @property

@@ -1,7 +1,7 @@
 """Budgets: how many messages a person, a rule and the bot may send per hour or day, and how many SMS segments per day.
 
-Sent messages are counted from the ledger's stream, after they were sent: a limit blocks what follows it with a delay of a few
-seconds. Hours and days are in UTC, so that no clock change makes one longer.
+Every attempt to send reserves its message and segments in the transaction that claims its row, so no limit is exceeded. Hours and
+days are in UTC, so that no clock change makes one longer.
 """
 
 import re
@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
-from ..domain.budget import ExhaustedBudget, Limit, Period
+from ..domain.budget import ExhaustedBudget, Limit, Period, Reserved, ScopeLimits, Usage
 from ..domain.people import Channel
 
 if TYPE_CHECKING:
@@ -64,6 +64,25 @@ def evaluate(limit: Limit, used: int) -> Verdict:
     return "near" if used * 5 >= limit.amount * 4 else "ok"
 
 
+def exceeded(scope: str, limits: Collection[Limit], usage: Usage, reserved: Reserved) -> list[ExhaustedBudget]:
+    """Return the budgets of a scope that a message does not fit into. A mail has no segments and fits any limit on them."""
+    return [
+        ExhaustedBudget(scope, limit, *period_of(limit.per, reserved.at))
+        for limit in limits
+        if reserved.amount(limit) and usage.of(limit) + reserved.amount(limit) > limit.amount
+    ]
+
+
+def never_fits(limits: ScopeLimits, reserved: Reserved) -> list[ExhaustedBudget]:
+    """Return the budgets whose limit is smaller than the message."""
+    return [budget for scope in reserved.scopes for budget in exceeded(scope, limits.get(scope, ()), Usage(), reserved)]
+
+
+def last_to_end(budgets: Iterable[ExhaustedBudget]) -> ExhaustedBudget | None:
+    """Return the budget that ends last; None if there is none."""
+    return max(budgets, key=lambda budget: (budget.until, budget.key), default=None)
+
+
 def find_exhausted(
     exhausted: Mapping[str, ExhaustedBudget],
     person: str,
@@ -85,7 +104,7 @@ def find_exhausted(
         and (budget.limit.unit == "messages" or channel is Channel.SMS)
         and (limits is None or budget.limit in limits.get(budget.scope, ()))
     ]
-    return max(blocking, key=lambda budget: (budget.until, budget.key), default=None)
+    return last_to_end(blocking)
 
 
 def expired_budgets(exhausted: Iterable[ExhaustedBudget], now: datetime) -> list[ExhaustedBudget]:

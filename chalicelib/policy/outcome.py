@@ -3,12 +3,13 @@
 All are pure: `now` is passed in. Nothing else changes a state, and every arrow has a reason.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Literal
 
 from msgspec.structs import replace
 
+from ..domain.budget import Reserved
 from ..domain.delivery import Delivery, DeliveryError, OutcomeUnknown, Reason, Receipt, State, Step
 from .send_gate import Deferral
 
@@ -21,10 +22,21 @@ MAX_ATTEMPTS = 20  # with full jitter they take nine hours, unless the rule's `e
 MAX_LOOKUPS = 2
 SECOND_LOOKUP = 4  # settle delays after the first
 LIMITS = (Reason.RATE, Reason.QUOTA)  # of the provider: nothing is wrong with the message
+# A message that was surely not accepted gives back what its last attempt took from budgets. One that may have been keeps it.
+_SURELY_NOT_ACCEPTED = ((State.CLAIMED, State.RETRY), (State.CLAIMED, State.FAILED))
 _STEPS_KEPT = (5, 25)  # the beginning and the end of a long history
 
 Chance = Callable[[], float]  # random.random, or a test's own
 Policy = Literal["resend", "give-up"]
+
+
+def reserve(delivery: Delivery, scopes: Iterable[str], now: datetime) -> Delivery:
+    """Claimed: its message counts towards these budget scopes, in this hour and day.
+
+    Every attempt after a reserved one has an entry, if necessary without scopes: a failed attempt removes the last, its own.
+    """
+    entry = Reserved(now, tuple(scopes), delivery.segments)
+    return replace(delivery, reserved=(*delivery.reserved, entry)) if entry.scopes or delivery.reserved else delivery
 
 
 def claim(delivery: Delivery, token: str, now: datetime, lease: timedelta, body_hash: str) -> Delivery:
@@ -171,4 +183,8 @@ def _transition(
     first, last = _STEPS_KEPT
     if len(steps) > first + last:
         steps = (*steps[:first], *steps[-last:])
-    return replace(delivery, state=state, reason=reason, detail=detail, due_at=due_at, steps=steps, **changes)
+    reserved = delivery.reserved
+    not_found = (delivery.state, state, reason) == (State.UNKNOWN, State.RETRY, Reason.NOT_FOUND)
+    if not_found or (delivery.state, state) in _SURELY_NOT_ACCEPTED:
+        reserved = reserved[:-1]
+    return replace(delivery, state=state, reason=reason, detail=detail, due_at=due_at, steps=steps, reserved=reserved, **changes)

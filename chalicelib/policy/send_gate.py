@@ -8,7 +8,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from ..domain.budget import ExhaustedBudget
+from ..domain.budget import ExhaustedBudget, Limit
 from ..domain.delivery import Reason
 from ..domain.event import Kind
 from ..domain.message import Notice
@@ -68,12 +68,26 @@ def deferral_for(notice: Notice, zone: str, now: datetime) -> Deferral | None:
 def exhausted_budget(
     notice: Notice, settings: Settings, exhausted: Mapping[str, ExhaustedBudget], now: datetime
 ) -> ExhaustedBudget | None:
-    """Return the exhausted budget that blocks a notice, if any. No budget blocks an urgent mail."""
-    if not exhausted or notice.event.kind in (Kind.TEST, Kind.TROUBLE):
+    """Return the exhausted budget that blocks a notice, if any."""
+    if not exhausted or ignores_budgets(notice):
         return None
-    if notice.event.urgent and notice.recipient.channel is Channel.EMAIL:
-        return None
+    recipient = notice.recipient
+    return find_exhausted(exhausted, recipient.person.name, notice.rule, recipient.channel, now, limits_of(notice, settings))
+
+
+def over_budget(budget: ExhaustedBudget) -> Deferral:
+    """Return until when a message is deferred that does not fit into a budget."""
+    return Deferral(Reason.OVER_BUDGET, budget.until, str(budget))
+
+
+def ignores_budgets(notice: Notice) -> bool:
+    """Whether no budget blocks a notice: a test, a trouble report, or an urgent mail. It counts nevertheless."""
+    urgent_mail = notice.event.urgent and notice.recipient.channel is Channel.EMAIL
+    return urgent_mail or notice.event.kind in (Kind.TEST, Kind.TROUBLE)
+
+
+def limits_of(notice: Notice, settings: Settings) -> dict[str, tuple[Limit, ...]]:
+    """Return the limits that a notice counts towards, by scope; scopes without limits are left out."""
     person, rule = notice.recipient.person, settings.rule(notice.rule)
-    person_scope, rule_scope, bot_scope = scopes(person.name, notice.rule)
-    limits = {person_scope: person.budget, rule_scope: rule.budget if rule else (), bot_scope: settings.bot.budget}
-    return find_exhausted(exhausted, person.name, notice.rule, notice.recipient.channel, now, limits)
+    limits = (person.budget, rule.budget if rule else (), settings.bot.budget)
+    return {scope: of_scope for scope, of_scope in zip(scopes(person.name, notice.rule), limits, strict=True) if of_scope}

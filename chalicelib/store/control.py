@@ -10,6 +10,7 @@ from threading import Lock
 from typing import Any, Literal, Protocol
 
 import msgspec
+from msgspec.structs import replace
 
 from ..domain.budget import ExhaustedBudget
 from ..domain.people import Channel
@@ -88,6 +89,14 @@ class Control:
                 self._store.remove(f"budget_{expired.key}")
         self._store.put(f"budget_{exhausted.key}", msgspec.json.encode(exhausted).decode())
         self._cached = None
+
+    def note_exhausted(self, *budgets: ExhaustedBudget) -> None:
+        """Remember exhausted budgets until the item is read again, so that a burst does not try every message."""
+        controls = self.now()
+        with self._lock:
+            if self._cached:
+                exhausted = {**controls.exhausted, **{budget.key: budget for budget in budgets}}
+                self._cached = (replace(controls, exhausted=exhausted), self._cached[1])
 
     def record_pace(self, channel: Channel, pace: ChannelPace) -> None:
         """Record how fast a channel's messages may be sent."""

@@ -2,18 +2,24 @@
 
 Two conditions guarantee that nothing is sent twice: IF_ABSENT lets only the first writer of a delivery create its row, and
 IF_UNCHANGED lets only one writer change it. ledger_index.py reads the rows by time. A put costs 3 write units, a transition 2.
+A write that changes what a row has reserved from budgets is a transaction with their rows (budgets.py), still one call.
 Source: Amazon DynamoDB developer guide, "Condition expressions".
 """
 
-from collections.abc import Iterator
+import random
+import time
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from msgspec.structs import replace
 
+from ..domain.budget import ScopeLimits, Usage
 from ..domain.bundle import Bundle
 from ..domain.delivery import INITIAL_STATES, TRANSITIONS, Delivery
+from .budgets import BudgetsBusy, Changes, RowWriter, key_of_budget, usage_of
 from .ledger_index import LedgerIndex
 from .rows import (
     Item,
@@ -35,69 +41,97 @@ IF_ABSENT = "attribute_not_exists(pk)"
 # The condition of every transition: the row still has the state and the claim token that were read.
 IF_UNCHANGED = "#state = :old_state AND #claim = :old_claim"
 
+NO_LIMITS: ScopeLimits = {}  # everything that a row has reserved is taken unconditionally
+
 
 class Ledger:
     """The rows of one table. `client` is a boto3 DynamoDB client. Its errors propagate: AWS sends the event again."""
 
-    def __init__(self, client: Any, table: str) -> None:
+    def __init__(
+        self,
+        client: Any,
+        table: str,
+        pause: Callable[[float], None] = time.sleep,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
         self._client = client
         self._table = table
+        self._writer = RowWriter(client, table, pause, chance)
         self._index = LedgerIndex(client, table)
 
-    def insert(self, delivery: Delivery) -> Delivery:
+    def insert(self, delivery: Delivery, limits: ScopeLimits = NO_LIMITS) -> Delivery:
         """Insert a delivery unless its id is taken (IF_ABSENT, the condition that makes a delivery exactly-once).
 
         Returns the stored row: this delivery, or the one that was there first. botocore repeats a call whose response was lost
-        and then finds its own row; the claim token distinguishes it from another's.
+        and then finds its own row; the claim token distinguishes it from another's. What the row has reserved is taken from its
+        budgets; scopes without `limits` are taken unconditionally.
 
         Raises:
             ValueError: a row cannot start in this state.
+            OverBudget: it does not fit into its budgets, and the id is free. Nothing was written.
+            BudgetsBusy: others kept writing the same budgets. Nothing was written.
         """
         if delivery.state not in INITIAL_STATES:
             raise ValueError(f"a delivery cannot start as {delivery.state}")
-        try:
-            self._client.put_item(
-                TableName=self._table,
-                Item=delivery_to_item(delivery),
-                ConditionExpression=IF_ABSENT,
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            )
-        except ClientError as error:
-            return delivery_from_item(conflicting_item(error))
-        return delivery
+        put = {
+            "TableName": self._table,
+            "Item": delivery_to_item(delivery),
+            "ConditionExpression": IF_ABSENT,
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        stored = self._writer.write("Put", put, Changes((), delivery.reserved, limits))
+        return delivery_from_item(stored) if stored else delivery
 
-    def transition(self, old: Delivery, new: Delivery) -> bool:
+    def transition(self, old: Delivery, new: Delivery, limits: ScopeLimits = NO_LIMITS) -> bool:
         """Replace a row, provided it is still as in `old` (IF_UNCHANGED); False if another writer was faster.
+
+        What `new` has reserved and `old` has not is taken from the budgets, and the reverse is released. Scopes without `limits`
+        are taken unconditionally.
 
         Raises:
             ValueError: the state table has no such transition.
+            OverBudget: it does not fit into its budgets. Nothing was written.
+            BudgetsBusy: others kept writing the same budgets. Nothing was written.
         """
         if new.state not in TRANSITIONS[old.state]:
             raise ValueError(f"no transition from {old.state} to {new.state}")
+        update = self._update(old, new)
+        try:
+            stored = self._writer.write("Update", update, Changes(old.reserved, new.reserved, limits))
+        except BudgetsBusy:
+            if len(new.reserved) >= len(old.reserved):
+                raise
+            return self.transition(old, replace(new, reserved=old.reserved))  # keeps what it took until the hour or day ends
+        if not stored:
+            return True
+        row = delivery_from_item(stored)
+        return row.claim == new.claim and row.state == new.state  # our own write, repeated by botocore
+
+    def _update(self, old: Delivery, new: Delivery) -> dict[str, Any]:
         before, after = delivery_to_item(old), delivery_to_item(new)
         changed = {name: value for name, value in after.items() if before.get(name) != value}
         removed = [name for name in before if name not in after]
         expression = "SET " + ", ".join(f"#{name} = :{name}" for name in changed)
         if removed:
             expression += " REMOVE " + ", ".join(f"#{name}" for name in removed)
-        try:
-            self._client.update_item(
-                TableName=self._table,
-                Key=key_of("delivery", old.id),
-                UpdateExpression=expression,
-                ConditionExpression=IF_UNCHANGED,
-                ExpressionAttributeNames={f"#{name}": name for name in {*changed, *removed, "state", "claim"}},
-                ExpressionAttributeValues={
-                    **{f":{name}": value for name, value in changed.items()},
-                    ":old_state": {"S": old.state.value},
-                    ":old_claim": {"S": old.claim},
-                },
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            )
-        except ClientError as error:
-            stored = delivery_from_item(conflicting_item(error))
-            return stored.claim == new.claim and stored.state == new.state  # our own write, repeated by botocore
-        return True
+        return {
+            "TableName": self._table,
+            "Key": key_of("delivery", old.id),
+            "UpdateExpression": expression,
+            "ConditionExpression": IF_UNCHANGED,
+            "ExpressionAttributeNames": {f"#{name}": name for name in {*changed, *removed, "state", "claim"}},
+            "ExpressionAttributeValues": {
+                **{f":{name}": value for name, value in changed.items()},
+                ":old_state": {"S": old.state.value},
+                ":old_claim": {"S": old.claim},
+            },
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+
+    def usage(self, scope: str, moment: datetime) -> Usage:
+        """Return what is reserved of a budget scope on a moment's day and in its hour."""
+        response = self._client.get_item(TableName=self._table, Key=key_of_budget(scope, moment), ConsistentRead=True)
+        return usage_of(response.get("Item", {}), moment)
 
     def get(self, id_: str) -> Delivery | None:
         """Return the delivery of an id as it is now, or None."""

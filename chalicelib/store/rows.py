@@ -3,7 +3,8 @@
 A delivery's item (schema 1): pk "delivery#<id>", sk "delivery", v, state, reason, event (compact JSON), rule, person, channel,
 attempts, claim, created_at / expires_at / due_at (milliseconds since 1970), day, due, ttl (seconds since 1970, as DynamoDB
 requires), and, unless empty: detail, body_hash, segments, receipt, looked_up, instead_of, bundle, steps (JSON: a list of
-[milliseconds, state, reason, detail]). These names are stored in users' tables: rename one only with a reader for the old name.
+[milliseconds, state, reason, detail]), reserved (JSON: a list of [milliseconds, scopes, segments]). These names are stored in
+users' tables: rename one only with a reader for the old name.
 """
 
 import json
@@ -15,6 +16,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ..domain.budget import Reserved
 from ..domain.bundle import Bundle
 from ..domain.delivery import Delivery, Reason, State, Step
 from ..domain.event import Event, UnknownPayload, identity_of
@@ -86,6 +88,9 @@ def delivery_to_item(delivery: Delivery) -> Item:
         values["looked_up"] = delivery.lookups
     if delivery.steps:
         values["steps"] = _encode_steps(delivery.steps)
+    if delivery.reserved:
+        entries = [[to_ms(entry.at), entry.scopes, entry.segments] for entry in delivery.reserved]
+        values["reserved"] = msgspec.json.encode(entries).decode()
     if delivery.due_at:
         values |= _due_index(delivery.id, delivery.due_at)
     return key_of("delivery", delivery.id) | _to_attributes(values)
@@ -115,6 +120,7 @@ def delivery_from_item(item: Item) -> Delivery:
         instead_of=values.get("instead_of", ""),
         bundle=values.get("bundle", ""),
         steps=_decode_steps(values.get("steps", "[]")),
+        reserved=_decode_reserved(values.get("reserved", "[]")),
     )
 
 
@@ -189,6 +195,10 @@ def _encode_steps(steps: tuple[Step, ...]) -> str:
 
 def _decode_steps(steps: str) -> tuple[Step, ...]:
     return tuple(Step(from_ms(at), State(state), Reason(reason), *detail) for at, state, reason, *detail in json.loads(steps))
+
+
+def _decode_reserved(entries: str) -> tuple[Reserved, ...]:
+    return tuple(Reserved(from_ms(at), tuple(scopes), segments) for at, scopes, segments in json.loads(entries))
 
 
 def _optional_time(milliseconds: int | None) -> datetime | None:

@@ -16,22 +16,23 @@ from msgspec.structs import replace
 from bench.units import Meter
 from chalicelib.counting.deliveries import DeliveryCounter, usage_of
 from chalicelib.counting.ledger_stream import from_stream
-from chalicelib.domain.budget import Limit
+from chalicelib.domain.budget import ExhaustedBudget, Limit
 from chalicelib.domain.delivery import Delivery, Reason, State
 from chalicelib.domain.people import Channel
 from chalicelib.domain.settings import DIMENSIONS, Analytics
 from chalicelib.policy import outcome
-from chalicelib.policy.budget import ALL, parse_limit
+from chalicelib.policy.budget import ALL, parse_limit, period_of
 from chalicelib.store.counters import Counters, Hour
+from chalicelib.store.ledger import Ledger
 from chalicelib.store.rows import delivery_to_item
 from tests.support.builders import NOON
-from tests.support.stages import COUNTERS, Stage, counters_client, memory_stage, plenty
+from tests.support.stages import COUNTERS, TABLE, Stage, counters_client, memory_stage, plenty
 from tests.support.streams import Record, a_delivery, batch, failed, record, sent, sent_records, story, unique_name
 from workbench.cli.main import main
 from workbench.local.ministack import MiniStack, local_client
 from workbench.reports.counts import sparkline
 
-ENVIRON = {"DROPNOTE_COUNTERS": COUNTERS}
+ENVIRON = {"DROPNOTE_COUNTERS": COUNTERS, "DROPNOTE_LEDGER": TABLE}
 
 
 @pytest.fixture
@@ -88,6 +89,18 @@ def test_message_counts_for_the_hour_it_was_sent_in() -> None:
     late = sent(a_delivery("a"), NOON + timedelta(hours=5))
     (transition,), _ = from_stream(batch(record(None, late)))
     assert transition.at == NOON + timedelta(hours=5)
+
+
+def test_message_counts_for_the_hour_it_was_reserved_in(client: Any, stage: Stage) -> None:
+    reserved = outcome.reserve(a_delivery("a"), ["person asha"], NOON - timedelta(seconds=1))
+    late = sent(reserved, NOON + timedelta(seconds=1))
+    counter = counter_of(stage, client)
+    counter.take(batch(record(reserved, late)), plenty)
+    assert counter.counters.sent_by_hour("asha", NOON - timedelta(hours=1), NOON + timedelta(hours=1)) == {
+        NOON - timedelta(hours=1): 1
+    }
+    (transition,), _ = from_stream(batch(record(reserved, failed(reserved, NOON))))
+    assert transition.counts_at == NOON
 
 
 @pytest.mark.parametrize("odd", [None, [], {}, {"Records": 1}, {"Records": [None, {}, {"dynamodb": {"NewImage": {"sk": {}}}}]}])
@@ -340,6 +353,21 @@ def test_owner_is_notified_once_when_a_budget_is_nearly_exhausted_and_once_when_
         assert all(phrase in text for phrase, text in zip(expected, texts, strict=True))
 
 
+def test_owner_is_notified_when_a_message_does_not_fit_into_what_is_left(client: Any, stage: Stage) -> None:
+    set_budget(stage, "asha", "3 segments per day")
+    counter = counter_of(stage, client)
+    day = ExhaustedBudget("person asha", parse_limit("3 segments per day"), *period_of("day", NOON))
+    stopped = replace(a_delivery("stopped"), state=State.DROPPED, reason=Reason.OVER_BUDGET, detail=str(day))
+    counter.take(batch(*sent_records(1, channel=Channel.SMS, segments=2)), plenty)
+    yesterday = replace(stopped, created_at=NOON - timedelta(days=1))
+    counter.take(batch(record(None, yesterday)), plenty)
+    assert budget_messages(stage) == []
+    for _ in range(2):
+        counter.take(batch(record(None, stopped)), plenty)
+    assert ["is exhausted: 2 of 3 segments per day" in text for text in budget_messages(stage)] == [True]
+    assert stage.deliverer.control.now().exhausted == {}  # a text of one segment still fits
+
+
 def test_budget_is_exhausted_at_its_last_message_and_no_sooner(client: Any, stage: Stage) -> None:
     set_budget(stage, "asha", "5 per hour")
     counter = counter_of(stage, client)
@@ -427,7 +455,9 @@ def run(*arguments: str) -> Result:
 
 
 def test_budget_shows_how_much_of_each_budget_is_used(account: Stage, client: Any) -> None:
-    counter_of(account, client).take(batch(*sent_records(80, channel=Channel.SMS, segments=2)), plenty)
+    ledger = Ledger(client, TABLE)
+    for number in range(80):
+        ledger.insert(outcome.reserve(a_delivery(f"{number}", channel=Channel.SMS, segments=2), ["person asha"], NOON))
     rows = json.loads(run("budget", "--json").output)
     of_asha = [(row["limit"], row["used"], row["per_cent"], row["stands"]) for row in rows if row["scope"] == "person asha"]
     assert of_asha == [
@@ -437,6 +467,15 @@ def test_budget_shows_how_much_of_each_budget_is_used(account: Stage, client: An
     ]
     assert rows[0]["until"] == "2026-03-02T13:00:00+00:00"
     assert "nearly exhausted" in run("budget").output
+
+
+def test_budget_counts_reservations_of_its_hour_and_day_only(account: Stage, client: Any) -> None:
+    ledger = Ledger(client, TABLE)
+    for hours in (-13, -1, -1, 0):
+        at = NOON + timedelta(hours=hours)
+        ledger.insert(outcome.reserve(a_delivery(unique_name(), at), ["person asha"], at))
+    rows = json.loads(run("budget", "--json").output)
+    assert [row["used"] for row in rows if row["scope"] == "person asha"] == [1, 3, 0]
 
 
 def test_budget_says_that_the_settings_have_none(account: Stage) -> None:

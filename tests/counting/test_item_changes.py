@@ -151,11 +151,11 @@ def test_redelivered_and_bisected_batches_send_each_change_once(count: int, outa
     stage = stage_without_counters()
     insert, calls = stage.ledger.insert, []
 
-    def fails_sometimes(row: Any) -> Any:
+    def fails_sometimes(row: Any, *limits: Any) -> Any:
         calls.append(row)
         if len(calls) in outages:
             raise ConnectionError("out of reach")
-        return insert(row)
+        return insert(row, *limits)
 
     stage.ledger.insert = fails_sometimes
     numbers = range(1, count + 1)
@@ -168,11 +168,11 @@ def test_redelivered_and_bisected_batches_send_each_change_once(count: int, outa
 def test_failed_record_is_delivered_again_and_the_others_are_not_sent_twice(stage: Stage) -> None:
     insert, calls = stage.ledger.insert, []
 
-    def fails_once(row: Any) -> Any:
+    def fails_once(row: Any, *limits: Any) -> Any:
         calls.append(row)
         if len(calls) == 3:
             raise ConnectionError("out of reach")
-        return insert(row)
+        return insert(row, *limits)
 
     stage.ledger.insert = fails_once
     batch = refused_orders(1, 2, 3)

@@ -99,11 +99,12 @@ def test_lone_upload_makes_one_call_more_than_without_bundling(ministack: MiniSt
     client.meta.events.register("before-call.dynamodb.*", lambda model, **_: calls.append(model.name))
     stage = real_stage(ministack, bundled(), client)
     stage.take(*uploads(1))
-    assert calls == ["GetItem", "TransactWriteItems", "PutItem", "UpdateItem"]  # the control item once per 30 s, then the upload
+    # the control item once per 30 s; then the window and the member, the message and its budgets, and that it was sent
+    assert calls == ["GetItem", "TransactWriteItems", "TransactWriteItems", "UpdateItem"]
     calls.clear()
     for event in uploads(20, 1):
         stage.take(event)
-    assert calls.count("TransactWriteItems") == 5  # four more messages, and the first member of the window
+    assert calls.count("TransactWriteItems") == 4 + 1 + 4  # four more messages and the first member of the window, with its budgets
     assert calls[-8:] == ["PutItem"] * 8  # one write per upload
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from chalicelib.delivery.send_test import UnknownTarget, send_test
+from chalicelib.domain.budget import ScopeLimits
 from chalicelib.domain.delivery import Delivery, Reason, State
 from chalicelib.domain.event import Batch, UnknownPayload
 from chalicelib.domain.people import Channel
@@ -18,6 +19,7 @@ from chalicelib.platform import log
 from chalicelib.policy.controls import address_key
 from chalicelib.rendering.renderer import Renderer
 from chalicelib.rendering.templates import TEMPLATES
+from chalicelib.store.ledger import NO_LIMITS
 from chalicelib.store.rows import Parked
 from tests.support.builders import an_upload, some_settings
 from tests.support.providers import Answer
@@ -65,14 +67,14 @@ notify = ["email:finance"]
 """)
     _, bot = stage.container()
     bot.intake._concurrency = max_concurrency
-    insert: Callable[[Delivery], Delivery] = stage.ledger.insert
+    insert: Callable[[Delivery, ScopeLimits], Delivery] = stage.ledger.insert
     failed: list[object] = []
 
-    def fail_once(delivery: Delivery) -> Delivery:
+    def fail_once(delivery: Delivery, limits: ScopeLimits = NO_LIMITS) -> Delivery:
         if not failed:
             failed.append(delivery)
             raise ConnectionError("DynamoDB is out of reach")
-        return insert(delivery)
+        return insert(delivery, limits)
 
     stage.ledger.insert = fail_once
     with pytest.raises(ExceptionGroup):

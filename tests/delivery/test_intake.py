@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from chalicelib.domain.budget import ScopeLimits
 from chalicelib.domain.delivery import Delivery
 from chalicelib.domain.event import Batch
 from chalicelib.sources.queues import parse_queue_records, unwrap
 from chalicelib.store.dead_letters import DeadLetterQueue
+from chalicelib.store.ledger import NO_LIMITS
 from chalicelib.store.rows import Parked
 from tests.support.payloads import TEST_EVENT, bus_event, s3_notification, s3_record
 from tests.support.stages import Stage, memory_stage, plenty
@@ -90,10 +92,10 @@ def test_failed_record_is_redelivered_and_the_others_are_not() -> None:
     stage = memory_stage()
     insert = stage.ledger.insert
 
-    def fail_for_b(delivery: Delivery) -> Delivery:
+    def fail_for_b(delivery: Delivery, limits: ScopeLimits = NO_LIMITS) -> Delivery:
         if delivery.event.upload and delivery.event.upload.key == "in/b.txt":
             raise ConnectionError("DynamoDB is out of reach")
-        return insert(delivery)  # type: ignore[no-any-return]
+        return insert(delivery, limits)  # type: ignore[no-any-return]
 
     stage.ledger.insert = fail_for_b
     bodies = [json.dumps(s3_notification(s3_record(f"in/{name}.txt", sequencer=name))) for name in "abc"]
@@ -143,10 +145,10 @@ def test_dead_lettered_event_that_keeps_failing_is_parked(queue: DeadLetterQueue
     put(queue, json.dumps(failure_record(UPLOAD)))
     insert = stage.ledger.insert
 
-    def fail_for_uploads(delivery: Delivery) -> Delivery:
+    def fail_for_uploads(delivery: Delivery, limits: ScopeLimits = NO_LIMITS) -> Delivery:
         if delivery.rule == "uploads":
             raise RuntimeError("poison")
-        return insert(delivery)  # type: ignore[no-any-return]
+        return insert(delivery, limits)  # type: ignore[no-any-return]
 
     stage.ledger.insert = fail_for_uploads
     stage.sweep()

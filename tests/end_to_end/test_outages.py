@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from bench.units import reported_units
 from chalicelib.channels.ses import Ses
 from chalicelib.domain.delivery import Delivery, DeliveryError, Reason, State
 from chalicelib.domain.event import Batch
@@ -125,17 +126,29 @@ def test_ledger_lost_in_the_middle_of_a_batch_reports_each_upload_once(stage: St
     assert len(stage.text.accepted) == 3
 
 
-@pytest.mark.parametrize("operation", ["PutItem", "UpdateItem"])
+NO_BUDGET = {"[people.asha]": "[people.asha]\nbudget = []"}
+CLAIMS = {"PutItem": NO_BUDGET, "TransactWriteItems": {}}  # the call that claims a row, without and with budgets
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+@pytest.mark.parametrize("operation", ["claim", "UpdateItem"])
 @pytest.mark.parametrize("fault", [Fault.RESET_AFTER, Fault.HALF, Fault.SILENT, Answer(500, b"{}"), Fault.RESET_BEFORE])
 def test_write_whose_response_is_lost_is_repeated_and_counts_once(
-    stage: Stage, proxy: Proxy, operation: str, fault: Fault | Answer
+    stage: Stage, proxy: Proxy, claim: str, operation: str, fault: Fault | Answer
 ) -> None:
+    stage.settings = some_settings(**CLAIMS[claim])
+    stage.deliverer, stage.bot = stage.container()
+    stage.deliverer.control.now()
+    proxy.clear()
+    operation = claim if operation == "claim" else operation
     proxy.fail_next(fault, operation=operation)
     stage.take(an_upload())
     calls = Counter(proxy.operations())
     stage.take(an_upload())
     assert (len(stage.sent), stage.states()) == (2, {"email": "sent", "sms": "sent"})
-    assert calls == Counter({"PutItem": 2, "UpdateItem": 2}) + Counter([operation])
+    assert calls == Counter({claim: 2, "UpdateItem": 2}) + Counter([operation])
+    reserved = 0 if claim == "PutItem" else 2
+    assert stage.ledger.usage("person asha", stage.now).in_hour == reserved
 
 
 def test_ledger_lost_between_send_and_mark_sends_no_text_twice(stage: Stage, proxy: Proxy) -> None:
@@ -163,8 +176,11 @@ def one_mail() -> dict[str, str]:
     return {'notify = ["email:asha", "sms:asha"]': 'notify = ["email:asha"]'}
 
 
-def test_calls_of_a_mail_a_redelivery_and_an_upload_without_a_rule(stage: Stage, proxy: Proxy, ministack: MiniStack) -> None:
-    stage.settings = some_settings(**one_mail())
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_calls_of_a_mail_a_redelivery_and_an_upload_without_a_rule(
+    stage: Stage, proxy: Proxy, ministack: MiniStack, claim: str
+) -> None:
+    stage.settings = some_settings(**one_mail(), **CLAIMS[claim])
     stage.deliverer, stage.bot = stage.container()
     ministack.client("sesv2").create_email_identity(EmailIdentity="drops@example.com")
     ses = Ses(local_client(proxy.url, "sesv2"), "drops@example.com")
@@ -176,13 +192,15 @@ def test_calls_of_a_mail_a_redelivery_and_an_upload_without_a_rule(stage: Stage,
         stage.take(*(an_upload(key) for key in keys))
         return proxy.operations()
 
-    assert calls("in/a.pdf") == ["PutItem", "SendEmail", "UpdateItem"]
-    assert calls("in/a.pdf") == ["PutItem"]
+    assert calls("in/a.pdf") == [claim, "SendEmail", "UpdateItem"]
+    assert calls("in/a.pdf") == [claim]
     assert calls("in/a.pdf.part") == []
 
 
-def test_write_units_of_a_mail(stage: Stage) -> None:
-    stage.settings = some_settings(**one_mail())
+@pytest.mark.parametrize(("claim", "claim_units"), [("PutItem", 3), ("TransactWriteItems", 6)])
+def test_write_units_of_a_mail(stage: Stage, claim: str, claim_units: int) -> None:
+    """A reservation costs three units: two for the person's budget row, and one because the row is written in a transaction."""
+    stage.settings = some_settings(**one_mail(), **CLAIMS[claim])
     stage.deliverer, stage.bot = stage.container()
     units = []
 
@@ -190,10 +208,10 @@ def test_write_units_of_a_mail(stage: Stage) -> None:
         params["ReturnConsumedCapacity"] = "INDEXES"
 
     def record_units(parsed: dict[str, Any], **_: Any) -> None:
-        units.append(parsed["ConsumedCapacity"]["CapacityUnits"])
+        units.append(reported_units(parsed))
 
-    for operation in ("PutItem", "UpdateItem"):
+    for operation in (claim, "UpdateItem"):
         stage.ledger._client.meta.events.register(f"provide-client-params.dynamodb.{operation}", request_units)
         stage.ledger._client.meta.events.register(f"after-call.dynamodb.{operation}", record_units)
     stage.bot.take(Batch(events=(an_upload("invoices/2026/quarterly report of the finance team.pdf"),)), plenty)
-    assert units == [3, 2]
+    assert units == [claim_units, 2]

@@ -265,7 +265,7 @@ def verify_calls(real: type, memory: type, calls: tuple[str, ...], exempt: set[s
 @pytest.mark.parametrize(
     ("real", "memory", "calls", "exempt"),
     [
-        (Ledger, MemoryLedger, LEDGER_CALLS, {"due", "newest", "with_body", "park", "get_parked", "mark_redriven"}),
+        (Ledger, MemoryLedger, LEDGER_CALLS, {"due", "newest", "with_body", "park", "get_parked", "mark_redriven", "usage"}),
         (TableStore, MemoryStore, STORE_CALLS, set()),
         (Ses, Provider, MAIL_CALLS, set()),
         (Twilio, TextProvider, TEXT_CALLS, set()),

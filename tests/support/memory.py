@@ -1,16 +1,21 @@
 """The ledger, bundles, control item and incidents in memory: fast, and tested to behave like the real ones."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from threading import Lock
 
 from msgspec.structs import replace
 
+from chalicelib.domain.budget import ScopeLimits, Usage
 from chalicelib.domain.bundle import Bundle, Position, Window
 from chalicelib.domain.delivery import INITIAL_STATES, TRANSITIONS, Delivery
 from chalicelib.domain.monitor import MonitorState
+from chalicelib.store.budgets import CONDITION_FAILED, Changes, OverBudget, usage_of
 from chalicelib.store.bundles import WindowChange
+from chalicelib.store.ledger import NO_LIMITS
 from chalicelib.store.members import Member, hour_of, position_of
-from chalicelib.store.rows import Parked, bundle_from_item, bundle_to_item, delivery_from_item, delivery_to_item
+from chalicelib.store.rows import Item, Parked, bundle_from_item, bundle_to_item, delivery_from_item, delivery_to_item
 
 NEVER = datetime.max.replace(tzinfo=UTC)
 
@@ -20,23 +25,46 @@ class MemoryLedger:
 
     def __init__(self) -> None:
         self.rows: dict[str, Delivery] = {}
+        self.budgets: dict[tuple[str, datetime], Counter[str]] = {}  # by scope and day; no zeros
+        self._lock = Lock()
         self.bundles: dict[str, Bundle] = {}
         self._parked: dict[str, Parked] = {}
         self._receipts: dict[str, str] = {}
 
-    def insert(self, delivery: Delivery) -> Delivery:
+    def insert(self, delivery: Delivery, limits: ScopeLimits = NO_LIMITS) -> Delivery:
         if delivery.state not in INITIAL_STATES:
             raise ValueError(f"a delivery cannot start as {delivery.state}")
-        return self.rows.setdefault(delivery.id, _stored(delivery))
+        changes = Changes((), delivery.reserved, limits)
+        with self._lock:
+            if delivery.id not in self.rows:
+                self._change_budgets(changes)
+                self.rows[delivery.id] = _stored(delivery)
+            return self.rows[delivery.id]
 
-    def transition(self, old: Delivery, new: Delivery) -> bool:
+    def transition(self, old: Delivery, new: Delivery, limits: ScopeLimits = NO_LIMITS) -> bool:
         if new.state not in TRANSITIONS[old.state]:
             raise ValueError(f"no transition from {old.state} to {new.state}")
-        stored = self.rows[old.id]
-        if (stored.state, stored.claim) == (old.state, old.claim):
-            self.rows[old.id] = _stored(new)
-            return True
-        return (stored.claim, stored.state) == (new.claim, new.state)
+        changes = Changes(old.reserved, new.reserved, limits)
+        with self._lock:
+            stored = self.rows[old.id]
+            if (stored.state, stored.claim) == (old.state, old.claim):
+                self._change_budgets(changes)
+                self.rows[old.id] = _stored(new)
+                return True
+            return (stored.claim, stored.state) == (new.claim, new.state)
+
+    def usage(self, scope: str, moment: datetime) -> Usage:
+        day = moment.replace(hour=0, minute=0, second=0, microsecond=0)
+        return usage_of(_item(self.budgets.get((scope, day), {})), moment)
+
+    def _change_budgets(self, changes: Changes) -> None:
+        reasons = [{"Code": CONDITION_FAILED, "Item": _item(self.budgets.get(key, {}))} for key in changes.amounts]
+        if exceeded := changes.exceeded(reasons):
+            raise OverBudget(exceeded)
+        for key, amounts in changes.amounts.items():
+            sums = self.budgets.setdefault(key, Counter())
+            sums.update(amounts)
+            self.budgets[key] = Counter({name: amount for name, amount in sums.items() if amount})
 
     def get(self, id_: str) -> Delivery | None:
         return self.rows.get(id_)
@@ -146,6 +174,10 @@ class MemoryStore:
 
     def remove(self, name: str) -> None:
         self._attributes.pop(name, None)
+
+
+def _item(sums: Mapping[str, int]) -> Item:
+    return {name: {"N": str(amount)} for name, amount in sums.items()}
 
 
 def _stored_bundle(bundle: Bundle) -> Bundle:

@@ -92,7 +92,7 @@ def _play(running: RunningEnvironment) -> None:
 )
 @JSON_OPTION
 def demo(port: int, server_port: int, json_: bool) -> None:
-    """Upload three files and a burst of 200 locally, and show the messages they cause"""
+    """Upload files locally, also in a burst, and show the messages"""
     from ..local.demo.demo import run_demo
     from ..local.environment import LocalEnvironment, LocalEnvironmentError
 

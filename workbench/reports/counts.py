@@ -5,8 +5,7 @@ from datetime import datetime
 from math import ceil
 from typing import Any
 
-from chalicelib.counting.deliveries import usage_of
-from chalicelib.domain.budget import Period
+from chalicelib.domain.budget import Period, Usage
 from chalicelib.domain.settings import Settings
 from chalicelib.platform.phrases import did_you_mean
 from chalicelib.platform.sanitize import sanitize
@@ -14,6 +13,7 @@ from chalicelib.policy.budget import evaluate, limits_by_scope, period_of
 from chalicelib.policy.counts import own_counters
 from chalicelib.store.counter_writes import Number
 from chalicelib.store.counters import Cell, Counters
+from chalicelib.store.ledger import Ledger
 
 from ..account import Account
 
@@ -115,11 +115,11 @@ def sparkline(numbers: Sequence[Number]) -> str:
 
 def budget_usage(account: Account, now: datetime) -> Iterator[dict[str, Any]]:
     """Yield every limit with its use: of each person, of each rule that has a budget, and of the bot."""
-    counters = open_counters(account)
+    ledger = Ledger(account.client("dynamodb"), account.variables["DROPNOTE_LEDGER"])
     for scope, limits in limits_by_scope(account.settings).items():
-        hours = counters.hours(scope, *period_of("day", now)) if limits else {}
+        usage = ledger.usage(scope, now) if limits else Usage()
         for limit in limits:
-            used = usage_of(limit, hours, now)
+            used = usage.of(limit)
             yield {
                 "scope": scope,
                 "limit": str(limit),
