@@ -80,17 +80,15 @@ class Bundler:
         if placement.window == known:
             return self._add_to_known(lane, known, bundle, member)
         opens = None if placement.immediate else bundle
+        if opens and (stored := self._bundles.member(lane.series, event.identity, hour_of(event))):
+            return stored  # a read is cheaper than the transaction that would find it
         forgotten_at = bundle_window.forgotten_at(placement.window, then)
         change = WindowChange(lane.id, known, placement.window, forgotten_at, now, opens)
-        stored = self._bundles.admit(change, lane.series, member)
-        if not isinstance(stored, Member):
-            self._remember(lane.id, stored)
-            return None
-        if stored is member:
-            self._remember(lane.id, placement.window)
-            if opens:
-                self._ensured_hours[bundle.id] = bundle.hours
-        return stored
+        admission = self._bundles.admit(change, lane.series, member)
+        self._remember(lane.id, admission.window)
+        if opens and admission.member is member:
+            self._ensured_hours[bundle.id] = bundle.hours
+        return admission.member
 
     def _add_to_known(self, lane: Lane, window: Window, bundle: Bundle, member: Member) -> Member | None:
         """Store a member of a remembered window, one call; None if the window has ended meanwhile."""

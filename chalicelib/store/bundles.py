@@ -42,6 +42,13 @@ class WindowChange(Struct, frozen=True):
     opens: Bundle | None = None  # the bundle of `new`, if it accepts the first member with this change
 
 
+class Admission(Struct, frozen=True):
+    """What the table has after an attempt to admit an event."""
+
+    member: Member | None  # the event's: the new one, or an earlier one if the event is not new; None if nothing is stored
+    window: Window | None  # the lane's, if it is known
+
+
 class Bundles:
     """The bundles of one table. `client` is a DynamoDB client. Its errors propagate: AWS sends the event again."""
 
@@ -64,11 +71,10 @@ class Bundles:
             return False
         return True
 
-    def admit(self, change: WindowChange, series: str, member: Member) -> Member | Window | None:
+    def admit(self, change: WindowChange, series: str, member: Member) -> Admission:
         """Change a lane's window and store a member, in one transaction; a window that opens gets its bundle in it too.
 
-        Returns the stored member: this one, or an earlier one if the event is not new, which changes nothing. If another writer
-        has changed the window, nothing is stored and its window is returned; None if there is none after all.
+        If the event is not new, or another writer has changed the window, nothing is stored.
         """
         lane = _lane_item(change.lane, change.new) | {"forgotten_at": {"N": str(to_ms(change.forgotten_at) + 1)}}
         if change.old:
@@ -90,15 +96,16 @@ class Bundles:
             reasons = response.get("CancellationReasons", ())
             if not reasons:
                 raise
-            window_failure, member_failure = reasons[:2]
-            if "Item" in member_failure:
-                return member_from_item(member_failure["Item"])
-            if "Item" in window_failure:
-                return _window_from_item(window_failure["Item"])
+            stored_window, stored_member = (reason.get("Item") for reason in reasons[:2])
+            if stored_window or stored_member:
+                return Admission(
+                    member_from_item(stored_member) if stored_member else None,
+                    _window_from_item(stored_window) if stored_window else None,
+                )
             if {reason["Code"] for reason in reasons} <= {"None", "TransactionConflict"}:
-                return self.window(change.lane)
+                return Admission(None, self.window(change.lane))
             raise
-        return member
+        return Admission(member, change.new)
 
     def get(self, id_: str) -> Bundle | None:
         """Return the bundle of an id, or None."""

@@ -104,7 +104,7 @@ def test_lone_upload_makes_one_call_more_than_without_bundling(ministack: MiniSt
     calls.clear()
     for event in uploads(20, 1):
         stage.take(event)
-    assert calls.count("TransactWriteItems") == 4 + 1 + 4  # four more messages and the first member of the window, with its budgets
+    assert calls.count("TransactWriteItems") == 4 + 1 + 4  # four members and the first of the window; four messages
     assert calls[-8:] == ["PutItem"] * 8  # one write per upload
 
 

@@ -12,7 +12,7 @@ from chalicelib.domain.bundle import Bundle, Position, Window
 from chalicelib.domain.delivery import INITIAL_STATES, TRANSITIONS, Delivery
 from chalicelib.domain.monitor import MonitorState
 from chalicelib.store.budgets import CONDITION_FAILED, Changes, OverBudget, usage_of
-from chalicelib.store.bundles import WindowChange
+from chalicelib.store.bundles import Admission, WindowChange
 from chalicelib.store.ledger import NO_LIMITS
 from chalicelib.store.members import Member, hour_of, position_of
 from chalicelib.store.rows import Item, Parked, bundle_from_item, bundle_to_item, delivery_from_item, delivery_to_item
@@ -115,17 +115,16 @@ class MemoryBundles:
         self._windows[lane] = new
         return True
 
-    def admit(self, change: WindowChange, series: str, member: Member) -> Member | Window | None:
-        if stored := self.member(series, member.id, hour_of(member.event)):
-            return stored
-        current = self._windows.get(change.lane)
+    def admit(self, change: WindowChange, series: str, member: Member) -> Admission:
+        current, stored = self._windows.get(change.lane), self.member(series, member.id, hour_of(member.event))
         forgotten = not change.old and (current is None or self._forgotten_at.get(change.lane, NEVER) <= change.now)
-        if current != change.old and not forgotten:
-            return current
+        is_outdated = current != change.old and not forgotten
+        if stored or is_outdated:
+            return Admission(stored, current if is_outdated else None)
         self._windows[change.lane], self._forgotten_at[change.lane] = change.new, change.forgotten_at
         if change.opens:
             self.ensure(change.opens)
-        return self.add_member(series, member)
+        return Admission(self.add_member(series, member), change.new)
 
     def get(self, id_: str) -> Bundle | None:
         return self._ledger.bundles.get(id_)
