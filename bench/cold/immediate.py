@@ -9,12 +9,16 @@ Source: Amazon DynamoDB developer guide, "DynamoDB low-level API" (the checksum)
 
 import asyncio
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
+from typing import cast
 from zlib import crc32
+
+from workbench.local.local_server import listening
 
 _HEAD_END = b"\r\n\r\n"
 _LENGTH = re.compile(rb"^content-length:\s*(\d+)", re.IGNORECASE | re.MULTILINE)
@@ -44,12 +48,11 @@ def response_to(path: bytes, number: int) -> bytes:
 
 @contextmanager
 def immediate_aws() -> Iterator[str]:
-    """Run the stub while the block does. Yields its URL."""
-    command = [sys.executable, "-m", __name__]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
-        assert process.stdout
-        yield f"http://127.0.0.1:{int(process.stdout.readline())}"
-        process.communicate()  # closes its input, which ends it
+    """Run the stub while the block does, which then closes its input. Yields its URL."""
+    with listening() as listener:
+        command = [sys.executable, "-m", __name__, str(listener.fileno())]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[listener.fileno()]):  # noqa: S603
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
 class _Connection(asyncio.Protocol):
@@ -58,8 +61,7 @@ class _Connection(asyncio.Protocol):
     _numbers = count(1)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport, self._received = transport, b""
+        self._transport, self._received = cast(asyncio.Transport, transport), b""
 
     def data_received(self, data: bytes) -> None:
         self._received += data
@@ -68,12 +70,11 @@ class _Connection(asyncio.Protocol):
             self._transport.write(response_to(path, next(self._numbers)))
 
 
-async def _serve() -> None:
+async def _serve(listener: socket.socket) -> None:
     """Serve until standard input closes: the parent has finished, or was killed."""
-    server = await asyncio.get_running_loop().create_server(_Connection, "127.0.0.1", 0)
-    print(server.sockets[0].getsockname()[1], flush=True)
+    await asyncio.get_running_loop().create_server(_Connection, sock=listener)
     await asyncio.to_thread(sys.stdin.read)
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve())
+    asyncio.run(_serve(socket.socket(fileno=int(sys.argv[1]))))
