@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.loaders import Loader
 from botocore.session import Session
 
@@ -48,7 +49,7 @@ def destination(client: Any, service: str) -> tuple[str, str]:
 
     def respond(request: AWSPreparedRequest, **_: Any) -> AWSResponse:
         requests.append(request)
-        return AWSResponse(request.url, 200, {}, _Body())
+        return AWSResponse(request.url, 200, HTTPHeaders(), _Body())
 
     client.meta.events.register("before-send", respond)
     CALLS[service](client)
