@@ -26,13 +26,8 @@ def template_context(
     context: dict[str, Any] = _clean_all(
         {
             "event": event,
-            "upload": event.upload,
-            "lead": event.lead,
             "summary": event.summary or (_total(settings, event) if event.digest else None),
-            "whole": event.whole,
             "digest": _digest(settings, event),
-            "news": event.news,
-            "bus": event.bus,
             "item": _item(settings, event, rule),
             "words": {"title": "", "text": "", **(event.words or {})},
             "severity": event.severity,
@@ -44,6 +39,7 @@ def template_context(
         },
         clean,
     )
+    context |= {name: context["event"][name] for name in ("upload", "lead", "whole", "news", "bus")}
     if event.words:  # this text may have several lines
         context["words"]["text"] = "\n".join(map(clean, event.words.get("text", "").replace("\r\n", "\n").split("\n")))
     context["bot"] = {"name": settings.bot.name}
