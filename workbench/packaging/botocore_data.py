@@ -1,8 +1,8 @@
 """Copies the part of botocore's data that Lambda needs: a few of 400 services, without documentation.
 
 Without a service's endpoint rules, botocore uses the service's endpoint in its older list, `endpoints.json`, once per client
-instead of evaluating the rules for each call, which takes about 4 % of an upload. The two are the same for the services of an upload,
-except for FIPS and dual-stack endpoints (chalicelib/platform/aws.py) and account-based ones, which we do not use.
+instead of evaluating the rules for each call, which takes about 4 % of an upload. The two are the same for the services of an
+upload, except for FIPS and dual-stack endpoints (chalicelib/platform/aws.py) and account-based ones, which we do not use.
 Source: botocore's `client.py`, `create_client` ("falling back to legacy endpoint routing").
 """
 
