@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from bench.cold.measure import Sample, Used
-from bench.report import COLUMNS, TARGET_COLUMNS, Results, cold_ms, rows, target_rows, targets
+from bench.report import COLUMNS, IMMEDIATE_COLUMNS, TARGET_COLUMNS, Results, cold_ms, immediate_rows, rows, target_rows, targets
 from chalicelib.platform.clock import utc_now
 from workbench.bootstrap.setup import SAM
 from workbench.paths import BENCH, PROJECT, RUNTIME
@@ -21,9 +21,9 @@ WATCH_BEGIN, WATCH_END = "<!-- watch: made by make bench-watch WATCH=--write -->
 MAX_WARM_MS = 300  # of a warm upload at the recommended memory
 
 
-def write(results: Results, rounds: int, warm: int) -> None:
+def write(results: Results, rounds: int, warm: int, immediate_uploads: int) -> None:
     """Write both files. The sections of the storm and the watch in RESULTS.md are kept."""
-    old, text = RESULTS.read_text(), _results(results, rounds, warm)
+    old, text = RESULTS.read_text(), _results(results, rounds, warm, immediate_uploads)
     for begin, end in ((STORM_BEGIN, STORM_END), (WATCH_BEGIN, WATCH_END)):
         text = put_between(text, between(old, begin, end), begin, end)
     RESULTS.write_text(text)
@@ -89,7 +89,7 @@ def _cold_ms(sample: Sample, memory_mb: int) -> float:
     return sample.init_ms + modelled_ms(sample.cold_ms - sample.init_ms, sample.cold_cpu_ms - sample.init_cpu_ms, memory_mb)
 
 
-def _results(results: Results, rounds: int, warm: int) -> str:
+def _results(results: Results, rounds: int, warm: int, immediate_uploads: int) -> str:
     zips = {variant.name: variant.package.zip_mb for variant in results.variants}
     with_boto3, ratio = results.median("boto3-in-zip", cold_ms), results.ratio("boto3-in-zip", "mail", cold_ms)
     return "\n\n".join(
@@ -104,6 +104,9 @@ def _results(results: Results, rounds: int, warm: int) -> str:
             "## Targets",
             markdown(TARGET_COLUMNS, target_rows(targets(results))),
             "Each ratio is the median of the ratios per round.",
+            "## CPU of a warm upload when AWS responds immediately",
+            f"Against a stub instead of the emulator, {immediate_uploads} uploads per container and round.",
+            markdown(IMMEDIATE_COLUMNS, immediate_rows(results)),
             "## boto3 in the zip or from the runtime",
             f"With boto3 in the zip, Dropnote's cold upload takes {with_boto3:.0f} ms instead of "
             f"{results.median('mail', cold_ms):.0f} ms (ratio {ratio:.2f}), and the zip is {zips['boto3-in-zip']:.1f} MB instead "

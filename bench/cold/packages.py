@@ -94,7 +94,10 @@ def _package(project: Path, into: Path, wheels: Path) -> Package:
 
 
 def settings_of(notify: Iterable[str], rules: int = 1) -> str:
-    """Settings with one person and `rules` rules, of which the first matches all uploads of the bench."""
+    """Settings with one person and `rules` rules, of which the first matches all uploads of the bench.
+
+    It sends a message for each upload, as the other bots do.
+    """
     recipients = list(notify)
     by_text = any(recipient.startswith("sms:") for recipient in recipients)
     other_rules = "".join(
@@ -117,4 +120,5 @@ name = "uploads"
 bucket = "${{UPLOAD_BUCKET}}"
 key = "in/**"
 notify = {json.dumps(recipients)}
+then = "off"
 {other_rules}"""

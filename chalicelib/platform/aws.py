@@ -1,7 +1,8 @@
 """AWS clients, created by botocore alone: boto3 on top of it would add a tenth to a cold start and gives us nothing.
 
 `make package` puts the descriptions of the services we use next to this package. botocore then does not search all four
-hundred it knows, which takes a quarter of a cold start. Without them it uses its own.
+hundred it knows, which takes a quarter of a cold start. Without them it uses its own, and so it does for FIPS and dual-stack
+endpoints, because our descriptions do not have all of those.
 Source: botocore's documentation of `botocore.loaders` ("The search path", "data_path").
 """
 
@@ -20,6 +21,8 @@ from .. import __version__
 
 SERVICES = ("cloudwatch", "dynamodb", "s3", "sesv2", "sqs", "ssm")  # in Lambda, clients exist for these only
 DATA_DIR = Path(__file__).resolve().parents[2] / "botocore-data"
+
+_OTHER_ENDPOINTS = ("AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT")  # boto3's documentation, "Configuration"
 
 # Types guarantee valid parameters, and AWS validates them again: validating here costs a tenth of a warm upload. So does
 # botocore's long user agent; ours names the function in CloudTrail.
@@ -41,7 +44,8 @@ def client_factory(data: Path = DATA_DIR) -> ClientFactory:
     """Return the function that creates clients for the environment's credentials and region; one session per container."""
     session = Session()
     session.set_default_client_config(_CONFIG)
-    if all((data / service).is_dir() for service in SERVICES):  # a package built by an older version may lack some
+    complete = all((data / service).is_dir() for service in SERVICES)  # a package built by an older version may lack some
+    if complete and not any(name in os.environ for name in _OTHER_ENDPOINTS):
         session.register_component("data_loader", Loader([str(data)], include_default_search_paths=False))
     return session.create_client
 

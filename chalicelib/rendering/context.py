@@ -27,13 +27,8 @@ def template_context(
     context: dict[str, Any] = _clean_all(
         {
             "event": event,
-            "upload": event.upload,
-            "lead": event.lead,
             "summary": event.summary or (_total(settings, event) if event.digest else None),
-            "whole": event.whole,
             "digest": _digest(settings, event),
-            "news": event.news,
-            "bus": event.bus,
             "item": _item(settings, event, rule),
             "words": {"title": "", "text": "", **(event.words or {})},
             "severity": event.severity,
@@ -45,6 +40,7 @@ def template_context(
         },
         clean,
     )
+    context |= {name: context["event"][name] for name in ("upload", "lead", "whole", "news", "bus")}
     if event.words:  # this text may have several lines
         context["words"]["text"] = "\n".join(map(clean, event.words.get("text", "").replace("\r\n", "\n").split("\n")))
     context["bot"] = {"name": settings.bot.name}
@@ -76,8 +72,10 @@ def _clean_all(value: Any, clean: Callable[[str], str]) -> Any:
     """A value as templates get it: every text in it cleaned, however deep, and structs as dicts."""
     if isinstance(value, str):
         return clean(str(value))
+    if value is None:  # most fields of an event
+        return None
     if isinstance(value, Struct):
-        fields = _clean_all(asdict(value), clean)
+        fields = {name: _clean_all(field, clean) for name, field in asdict(value).items()}
         return fields | {"shown_as_is": value.key == sanitize(value.key)} if isinstance(value, Upload) else fields
     if isinstance(value, dict):
         return {_clean_all(name, clean): _clean_all(item, clean) for name, item in value.items()}

@@ -84,8 +84,10 @@ def _span(summary: dict[str, Any], context: Context, form: str, form_on_same_day
 def _zone_name(at: datetime) -> str:
     """IST; the offset from UTC if the zone has no alphabetic abbreviation."""
     name = at.tzname() or ""
+    if name.isalpha():
+        return name
     offset = f"{at:%z}"
-    return name if name.isalpha() else f"UTC{offset[:3]}:{offset[3:5]}"
+    return f"UTC{offset[:3]}:{offset[3:5]}"
 
 
 @pass_context

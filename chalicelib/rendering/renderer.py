@@ -1,7 +1,9 @@
 """Renders messages: one event for one person on one channel, within the limits of its medium."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -63,16 +65,28 @@ class Renderer:
             TemplateFailed: with template, part, line and problem.
         """
         channel = Channel.SMS if part == "sms.txt" else Channel.EMAIL
-        if part == "subject.txt" and (subject := self._subject_of_first(template, event, rule, person)):
-            return REPLY + subject
+        return self._parts(template, (part,), channel, event, rule, person)[part]
+
+    def _parts(
+        self, template: str, parts: Sequence[str], channel: Channel, event: Event, rule: str, person: Person
+    ) -> dict[str, str]:
+        """Render parts of a message, all with the same variables."""
         context = template_context(self._settings, self.stage, channel=channel, event=event, rule=rule, person=person)
+        rendered = {}
+        for part in parts:
+            reply = self._subject_of_first(template, event, rule, person) if part == "subject.txt" else ""
+            rendered[part] = REPLY + reply if reply else self._finish(part, self._fill(template, part, context), event)
+        return rendered
+
+    def _fill(self, template: str, part: str, context: dict[str, Any]) -> str:
+        """Fill one part of a template."""
         try:
-            text = self._jinja.get_template(f"{template}/{part}").render(context)
+            text = self._jinja.get_template(f"{template}/{part}").render(context).strip()
         except TEMPLATE_ERRORS as error:
             raise TemplateFailed.from_error(template, part, error) from error
-        if not text.strip():
+        if not text:
             raise TemplateFailed(template, part, "the text is empty")
-        return self._finish(part, text.strip(), event)
+        return text
 
     def _finish(self, part: str, text: str, event: Event) -> str:
         """Add the marks and apply the limits of the part's medium."""
@@ -86,7 +100,7 @@ class Renderer:
         return marks + text + "\n" if part == "email.txt" else text
 
     def _message(self, template: str, channel: Channel, event: Event, rule: str, person: Person) -> Message:
-        parts = {name: self.part(template, name, event=event, rule=rule, person=person) for name in PARTS[channel]}
+        parts = self._parts(template, PARTS[channel], channel, event, rule, person)
         if channel is Channel.SMS:
             return Message(channel, parts["sms.txt"])
         return Message(channel, parts["email.txt"], parts["subject.txt"], parts["email.html"], event.thread)

@@ -59,7 +59,11 @@ def shard_of(id_: str) -> int:
 
 def day_keys(day: datetime) -> list[str]:
     """Return the partition keys of index `day` for rows created on a day (UTC)."""
-    return [f"{day:%Y-%m-%d}#{shard}" for shard in range(SHARDS)]
+    return [_day_key(day, shard) for shard in range(SHARDS)]
+
+
+def _day_key(day: datetime, shard: int) -> str:
+    return f"{day.date()}#{shard}"
 
 
 def delivery_to_item(delivery: Delivery) -> Item:
@@ -178,7 +182,7 @@ def receipt_to_item(receipt: str, delivery_id: str, now: datetime) -> Item:
 def _day_index(id_: str, created_at: datetime) -> dict[str, str | int]:
     return {
         "created_at": to_ms(created_at),
-        "day": day_keys(created_at)[shard_of(id_)],
+        "day": _day_key(created_at, shard_of(id_)),
         "ttl": to_ms(created_at + RETENTION) // 1000,
     }
 

@@ -1,8 +1,10 @@
-"""Compiled templates: used if they match their source, ignored if not, and never written in Lambda."""
+"""Compiled templates: used if they match their source, ignored if not, and never written in Lambda; and their variables."""
 
 from pathlib import Path
 
 import pytest
+from jinja2 import StrictUndefined, TemplateError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from chalicelib.rendering.templates import TemplateCache, environment
 
@@ -37,3 +39,28 @@ def test_broken_compiled_template_is_ignored(templates: Path) -> None:
     (compiled,) = (templates.parent / "compiled").iterdir()
     compiled.write_bytes(b"rubbish")
     assert rendered(templates) == "2 files"
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("row.key", "a.pdf"),
+        ("row.items() | length", "3"),  # a method, even if a value has its name
+        ("row['items']", "3 items"),
+        ("row.nested.name", "b"),
+        ("row.missing is defined", "False"),
+        ("row.__class__ is defined", "False"),
+        ("row.update({'key': 1})", "SecurityError"),
+        ("row.missing", "UndefinedError"),
+    ],
+)
+def test_attributes_of_dicts_are_the_same_as_in_jinja(expression: str, expected: str) -> None:
+    row = {"key": "a.pdf", "items": "3 items", "nested": {"name": "b"}}
+    sandbox = ImmutableSandboxedEnvironment(undefined=StrictUndefined)
+    results = []
+    for jinja in (environment(), sandbox):
+        try:
+            results.append(jinja.from_string(f"{{{{ {expression} }}}}").render(row=row))
+        except TemplateError as error:
+            results.append(type(error).__name__)
+    assert results == [expected, expected]
