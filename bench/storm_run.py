@@ -1,6 +1,6 @@
 """Runs one burst in its own process: many uploads within a minute, for a rule that bundles. Measures only the bot's work.
 
-    python -m bench.storm_run ENDPOINT UPLOADS SEED
+    python -m bench.storm_run ENDPOINT UPLOADS SEED [single]     single: then = "off", a message per upload
 
 It prints lines of JSON: {"events": 500} as progress, and the measurement as the last line. The tables must exist. A small burst
 on another table comes first, so that one-time work is not measured. Every tenth event, a container also makes a bare put of the
@@ -13,7 +13,6 @@ import random
 import re
 import sys
 from array import array
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,9 +24,9 @@ from threading import Lock
 from time import perf_counter, process_time, thread_time
 from typing import Any
 
+from bench.storm_result import above_budget, missing_rows, sent_files
 from bench.units import Meter
 from chalicelib.bot import Bot
-from chalicelib.domain.delivery import Delivery
 from chalicelib.sources import s3
 from chalicelib.store.bundles import Bundles
 from chalicelib.store.control import TableStore
@@ -45,8 +44,8 @@ FOLDERS = 20
 A_MINUTE = timedelta(minutes=1)
 _BARE_EVERY = 10  # events per container
 _WARM_UP = 300
-_RULE = "uploads"
-_NOTIFY = {'notify = ["email:asha", "sms:asha"]\nthen = "off"': 'notify = ["email:finance", "sms:asha"]'}
+_NOTIFY = {'notify = ["email:asha", "sms:asha"]': 'notify = ["email:finance", "sms:asha"]'}
+_BUNDLED = {'then = "off"\n': ""}
 _PROGRESS_STEP = 500
 
 
@@ -55,8 +54,11 @@ class Measurement:
     """The measurements of one burst. CPU is the bot's user plus system time."""
 
     uploads: int
+    single: bool  # one message per upload
     received: int  # events
     files: dict[str, list[int]]  # by person and channel: the number of files in each message, in sending order
+    over_budget: int  # messages or segments sent above a person's limit, in the worst hour or day
+    missing: int  # uploads without a row for each recipient, or in a bundle
     units: dict[str, dict[str, Any]]  # by phase: receiving, waiting, flush, late, sweeps
     row_bytes: float  # mean size of written rows, nearly all of them members of a bundle
     cpu_ms: float  # per event
@@ -75,12 +77,19 @@ class Storm:
     """The uploads of one burst and the containers that process them."""
 
     def __init__(
-        self, client: Any, table: str, bare: Callable[[], object], uploads: int, on_progress: Callable[[int], object]
+        self,
+        client: Any,
+        table: str,
+        bare: Callable[[], object],
+        uploads: int,
+        on_progress: Callable[[int], object],
+        *,
+        single: bool = False,
     ) -> None:
         """Prepare the containers."""
-        self.stage = Stage(
-            Ledger(client, table), TableStore(client, table), Bundles(client, table), some_settings(**_NOTIFY), NOON
-        )
+        settings = some_settings(**_NOTIFY, **({} if single else _BUNDLED))
+        self.stage = Stage(Ledger(client, table), TableStore(client, table), Bundles(client, table), settings, NOON)
+        self.single = single
         self._bare, self._uploads, self._on_progress, self._events = bare, uploads, on_progress, 0
         self._bots = [self.stage.container()[1] for _ in range(CONTAINERS)]
         for bot in (*self._bots, self.stage.bot):
@@ -100,15 +109,6 @@ class Storm:
         """Sweep a minute later. Return whether anything was sent."""
         self.stage.now += A_MINUTE
         return bool(self.stage.bot.sweep(plenty))
-
-    def files(self) -> dict[str, list[int]]:
-        """The number of files in each message of the rule, by person and channel."""
-        files = defaultdict(list)
-        for accepted in (*self.stage.mail.accepted, *self.stage.text.accepted):
-            row: Delivery = self.stage.ledger.get(accepted.delivery)
-            if row.rule == _RULE:
-                files[f"{row.person} {row.channel}"].append(row.event.summary.files if row.event.summary else 1)
-        return dict(files)
 
     def _payloads(self, numbers: Sequence[int]) -> Iterator[str]:
         """S3's payload for each of these uploads, for several threads. The clock advances with them."""
@@ -169,8 +169,11 @@ def run(storm: Storm, meter: Meter, uploads: int, seed: int) -> Measurement:
     received = len(first) + len(late)
     return Measurement(
         uploads=uploads,
+        single=storm.single,
         received=received,
-        files=storm.files(),
+        files=sent_files(storm.stage),
+        over_budget=above_budget(storm.stage),
+        missing=missing_rows(storm.stage, uploads) if storm.single else 0,
         units={phase: vars(units) for phase, units in meter.units.items()},
         row_bytes=meter.mean_bytes,
         cpu_ms=cpu / received * 1e3,
@@ -226,14 +229,14 @@ def _bare_put(client: Any, table: str) -> Callable[[], object]:
     return put
 
 
-def main(endpoint: str, uploads: str, seed: str) -> None:
+def main(endpoint: str, uploads: str, seed: str, single: str = "") -> None:
     """Run a small burst, then the measured one."""
     retries = LEDGER_CONFIG.retries  # type: ignore[attr-defined]
     clients = [local_client(endpoint, "dynamodb", retries=retries) for _ in STAGES]
     meters, tables = [Meter(client) for client in clients], [f"dropnote-{stage}-ledger" for stage in STAGES]
     bare = _bare_put(clients[0], tables[0])
     run(Storm(clients[0], tables[0], bare, _WARM_UP, lambda _: None), meters[0], _WARM_UP, int(seed))
-    storm = Storm(clients[1], tables[1], bare, int(uploads), lambda events: _print({"events": events}))
+    storm = Storm(clients[1], tables[1], bare, int(uploads), lambda events: _print({"events": events}), single=bool(single))
     _print(vars(run(storm, meters[1], int(uploads), int(seed))))
 
 

@@ -27,9 +27,18 @@ def test_small_burst_is_sent_as_one_summary() -> None:
     assert errors(result) == []
     assert write_units(result) > 1
     (row,) = rows([result])
-    assert row[:4] == ["60", "72", "6", "55"]
+    assert row[:4] == ["60", "72", "6", "0"]
     assert result.units["receiving"]["rejected"] >= 60 // 5 - 1
-    assert [target.title for target in targets([result])] == ["write units per event, maximum"]
+    assert [target.title for target in targets([result])] == [
+        "messages or segments above a budget, maximum",
+        "write units per event, maximum",
+    ]
+
+
+def test_burst_of_single_messages_stays_within_the_budgets() -> None:
+    result = run(160, seed=3, on_progress=lambda _: None, single=True)
+    assert (errors(result), result.over_budget, result.missing) == ([], 0, 0)
+    assert [len(files) for files in result.files.values()].count(100) >= 1  # ben's mails: as many as the hour allows
 
 
 @pytest.fixture
