@@ -78,7 +78,10 @@ class DeliveryRecorder(Struct, eq=False, kw_only=True):
         if self.ledger.transition(old, new):
             _log_state(new)
             return [new]
-        if new.state is State.SENT and (stored := self.ledger.get(old.id)) and stored.state is State.UNKNOWN:
+        stored = self.ledger.get(old.id) if new.state is State.SENT else None
+        if stored and stored.receipt == new.receipt:  # the provider's own receipt was recorded first
+            return [stored]
+        if stored and stored.state is State.UNKNOWN:
             sent = outcome.mark_sent(stored, Receipt(new.receipt), self.clock())  # a sweep assumed that this sender had died
             if self.ledger.transition(stored, sent):
                 _log_state(sent)

@@ -47,6 +47,20 @@ def test_delivered_text_is_delivered(stage: Stage) -> None:
     assert (post_receipt(stage, "delivered"), stage.states()["sms"]) == (204, "delivered")
 
 
+def test_receipt_that_is_faster_than_our_own_record_counts_as_sent() -> None:
+    stage = a_stage()
+    send = stage.text.send
+
+    def send_and_receipt(*arguments: object, **named: object) -> object:
+        receipt = send(*arguments, **named)  # type: ignore[arg-type]
+        post_receipt(stage, "delivered", sid=receipt.id)
+        return receipt
+
+    stage.text.send = send_and_receipt  # type: ignore[method-assign, assignment]
+    deliveries = stage.take(an_upload("in/fast.pdf", sequencer="01"))
+    assert [(delivery.channel.value, delivery.state) for delivery in deliveries] == [("email", "sent"), ("sms", "delivered")]
+
+
 @pytest.mark.parametrize("order", list(permutations(["sent", "delivered", "undelivered", "queued"])))
 def test_final_state_never_changes_in_any_order(order: tuple[str, ...]) -> None:
     stage = a_stage()
