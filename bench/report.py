@@ -26,7 +26,17 @@ class Results:
     @property
     def complete(self) -> bool:
         """Whether every variant that the targets compare was measured."""
-        return {"mail", "both", "bare", "powertools", "tutorial", "boto3-in-zip", "10-rules", "1000-rules"} <= self.samples.keys()
+        return {
+            "mail",
+            "both",
+            "burst",
+            "bare",
+            "powertools",
+            "tutorial",
+            "boto3-in-zip",
+            "10-rules",
+            "1000-rules",
+        } <= self.samples.keys()
 
     def median(self, name: str, figure: Figure) -> float:
         """The median of all rounds."""

@@ -18,6 +18,11 @@ COST = PROJECT / "docs" / "cost.md"
 BEGIN, END = "<!-- figures: made by make bench BENCH=--write -->", "<!-- end of figures -->"
 STORM_BEGIN, STORM_END = "<!-- storm: made by make bench-storm STORM=--write -->", "<!-- end of the storm -->"
 WATCH_BEGIN, WATCH_END = "<!-- watch: made by make bench-watch WATCH=--write -->", "<!-- end of the watch -->"
+TITLES = {
+    "burst": "An upload in a burst, sent in a summary (the default)",
+    "mail": "One e-mail per upload",
+    "both": "One e-mail and one text per upload",
+}
 MAX_WARM_MS = 300  # of a warm upload at the recommended memory
 
 
@@ -58,7 +63,7 @@ def _between(text: str, begin: str, end: str) -> str:
 def figures(results: Results, prices: Prices) -> str:
     """The figures of a run for docs/cost.md."""
     parts = [f"Measured on {machine()}, {utc_now():%Y-%m-%d}; prices of {prices.dated}, {prices.region}."]
-    for name, title in (("mail", "One e-mail per upload"), ("both", "One e-mail and one text per upload")):
+    for name, title in TITLES.items():
         work = work_of(results, name)
         header = ("memory", "cold upload", "warm upload", "Lambda x86", "Lambda arm64", "DynamoDB", "SES", "total (x86)")
         lines = [_cost_row(results, name, size, prices) for size in SIZES_MB]

@@ -39,7 +39,7 @@ STAGE = "local"
 BUCKET = "acme-drops"  # in the payloads
 ACCOUNT, TOKEN = "AC" + "0" * 32, "a-token-of-the-bench"
 CLOSED_PORT = "http://127.0.0.1:9"  # for Twilio's receipts
-IMMEDIATE_NAMES = ("bare", "powertools", "mail")  # measured against the stub too
+IMMEDIATE_NAMES = ("bare", "powertools", "mail", "burst")  # measured against the stub too
 IMMEDIATE_UPLOADS = 200  # per container and round
 RIVAL_NAMES = ("empty", "bare", "powertools", "tutorial")
 Samples = dict[str, Sample]  # of one round, by variant
@@ -92,6 +92,7 @@ def build_variants(folder: Path, server: str, only: Collection[str]) -> list[Var
         "tutorial": ("typical tutorial bot", tutorial),
         "mail": ("Dropnote, e-mail", partial(dropnote, settings_of(MAIL))),
         "both": ("Dropnote, e-mail and text", partial(dropnote, settings_of(BOTH))),
+        "burst": ("Dropnote, an upload in a burst", partial(dropnote, settings_of(MAIL, bundling="first = 0"))),
         "boto3-in-zip": ("Dropnote, e-mail, boto3 in the zip", partial(dropnote, settings_of(MAIL), with_boto3=True)),
         "10-rules": ("Dropnote, e-mail, 10 rules", partial(dropnote, settings_of(MAIL, 10))),
         "1000-rules": ("Dropnote, e-mail, 1,000 rules", partial(dropnote, settings_of(MAIL, 1_000))),

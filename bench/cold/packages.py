@@ -93,10 +93,11 @@ def _package(project: Path, into: Path, wheels: Path) -> Package:
     return Package(into / "package", packed.stat().st_size / 1e6)
 
 
-def settings_of(notify: Iterable[str], rules: int = 1) -> str:
+def settings_of(notify: Iterable[str], rules: int = 1, bundling: str = 'then = "off"') -> str:
     """Settings with one person and `rules` rules, of which the first matches all uploads of the bench.
 
-    It sends a message for each upload, as the other bots do.
+    Unless `bundling` says otherwise, it sends a message for each upload, as the other bots do; so the budgets, which cost as much
+    as the default ones, are never exhausted.
     """
     recipients = list(notify)
     by_text = any(recipient.startswith("sms:") for recipient in recipients)
@@ -115,10 +116,11 @@ from = "drops@example.com"
 [people.asha]
 email = "asha@example.com"
 {'sms = "+919812345678"' if by_text else ""}
+budget = ["1000000 per hour", "1000000 per day", "1000000 segments per day"]
 [[rules]]
 name = "uploads"
 bucket = "${{UPLOAD_BUCKET}}"
 key = "in/**"
 notify = {json.dumps(recipients)}
-then = "off"
+{bundling}
 {other_rules}"""

@@ -58,6 +58,7 @@ class Ledger:
         self._table = table
         self._writer = RowWriter(client, table, pause, chance)
         self._index = LedgerIndex(client, table)
+        self._inserted: tuple[Delivery | None, Item] = (None, {})  # the latest: its next transition need not convert it again
 
     def insert(self, delivery: Delivery, limits: ScopeLimits = NO_LIMITS) -> Delivery:
         """Insert a delivery unless its id is taken (IF_ABSENT, the condition that makes a delivery exactly-once).
@@ -73,9 +74,11 @@ class Ledger:
         """
         if delivery.state not in INITIAL_STATES:
             raise ValueError(f"a delivery cannot start as {delivery.state}")
+        item = delivery_to_item(delivery)
+        self._inserted = delivery, item
         put = {
             "TableName": self._table,
-            "Item": delivery_to_item(delivery),
+            "Item": item,
             "ConditionExpression": IF_ABSENT,
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
@@ -108,7 +111,8 @@ class Ledger:
         return row.claim == new.claim and row.state == new.state  # our own write, repeated by botocore
 
     def _update(self, old: Delivery, new: Delivery) -> dict[str, Any]:
-        before, after = delivery_to_item(old), delivery_to_item(new)
+        inserted, item = self._inserted
+        before, after = item if inserted is old else delivery_to_item(old), delivery_to_item(new)
         changed = {name: value for name, value in after.items() if before.get(name) != value}
         removed = [name for name in before if name not in after]
         expression = "SET " + ", ".join(f"#{name} = :{name}" for name in changed)

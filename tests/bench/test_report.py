@@ -18,7 +18,7 @@ def sample(cpu_ms: float) -> Sample:
 
 
 def results(immediate: dict[str, Sequence[float]]) -> Results:
-    names = ("bare", "powertools", "tutorial", "mail", "both", "boto3-in-zip", "10-rules", "1000-rules")
+    names = ("bare", "powertools", "tutorial", "mail", "both", "burst", "boto3-in-zip", "10-rules", "1000-rules")
     variants = [Variant(name, f"the {name} bot", Package(Path(), 1), {}, name) for name in names]
     samples = {name: [sample(1)] * 3 for name in names}
     at_stub = {name: [sample(cpu) for cpu in cpus] for name, cpus in immediate.items()}
