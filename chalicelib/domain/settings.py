@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 DIMENSIONS = ("bucket", "folder", "rule", "channel", "outcome", "uploader", "person")
 DEFAULT_RATE = 10.0  # messages per second, where neither the provider nor the settings give a rate
+# SES's usual first rate outside the sandbox, assumed until the hourly check has read the real one. In the sandbox (1 per second),
+# the pacer finds the real one within seconds. Source: Amazon SES developer guide, "Managing your Amazon SES sending limits".
+SES_RATE = 14.0
 COUNTER_RETENTION = timedelta(days=400)  # of daily counters, unless the settings say otherwise
 
 
@@ -104,6 +107,12 @@ class Settings(Struct, frozen=True):
     def zone(self, person: Person) -> str:
         """The time zone of a person's messages."""
         return person.timezone or self.bot.timezone
+
+    def rate(self, channel: Channel) -> float:
+        """Messages per second on a channel: the rate that is set, else SES_RATE or DEFAULT_RATE."""
+        settings = self.email if channel is Channel.EMAIL else self.sms
+        by_ses = channel is Channel.EMAIL and self.email is not None and self.email.transport == "ses"
+        return (settings.rate if settings else 0.0) or (SES_RATE if by_ses else DEFAULT_RATE)
 
     def unknown_policy(self, channel: Channel) -> Literal["resend", "give-up"]:
         """What to do if it is unknown whether a message on this channel was accepted."""

@@ -53,7 +53,9 @@ def record_failed_attempt(
     """Claimed, and the attempt failed: retry, failed or unknown, depending on the error.
 
     `settle_delay`: how long after the lease an unknown outcome is looked up, so that the provider's list has settled by then.
-    From `falls_back_at` on, the person's other channel is tried instead. Throttling does not use up attempts: only age ends it.
+    From `falls_back_at` on, the person's other channel is tried instead. A throttled message is due again immediately, or when the
+    provider allows, and waits for its slot in the sweep. That uses up no attempts: only age ends it. Nor does an exhausted quota,
+    which pauses the channel.
     """
     if isinstance(error, OutcomeUnknown):
         return _transition(delivery, now, State.UNKNOWN, error.reason, str(error), due_at=(delivery.due_at or now) + settle_delay)
@@ -61,7 +63,11 @@ def record_failed_attempt(
         return _transition(delivery, now, State.FAILED, error.reason, str(error))
     if falls_back_at is not None and now >= falls_back_at:
         return _transition(delivery, now, State.FAILED, Reason.FELL_BACK, str(error))
-    if delivery.attempts >= MAX_ATTEMPTS and error.reason is not Reason.RATE:
+    if error.reason is Reason.QUOTA:
+        return _transition(delivery, now, State.RETRY, error.reason, str(error), due_at=now)
+    if error.reason is Reason.RATE:
+        return _transition(delivery, now, State.RETRY, error.reason, str(error), due_at=now + (error.retry_after or timedelta(0)))
+    if delivery.attempts >= MAX_ATTEMPTS:
         return _transition(delivery, now, State.FAILED, Reason.ATTEMPTS, str(error))
     delay = retry_delay(delivery.attempts, error.retry_after, chance)
     return _transition(delivery, now, State.RETRY, error.reason, str(error), due_at=now + delay)

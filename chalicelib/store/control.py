@@ -53,6 +53,11 @@ class Control:
                 cached = self._cached = (_parse_controls(self._store.read()), self._clock())
             return cached[0]
 
+    def fresh(self) -> Controls:
+        """Return the controls as they are now."""
+        self._cached = None
+        return self.now()
+
     def suppress(self, key: str, address: SuppressedAddress) -> None:
         """Suppress an address: nothing is sent to it until a test or a resent message is accepted."""
         self._store.put(f"dead_{key}", msgspec.json.encode(address).decode())

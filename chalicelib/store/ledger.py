@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 from ..domain.bundle import Bundle
 from ..domain.delivery import INITIAL_STATES, TRANSITIONS, Delivery
 from .ledger_index import LedgerIndex
+from .queues import Queues
 from .rows import (
     Item,
     Parked,
@@ -43,6 +44,7 @@ class Ledger:
         self._client = client
         self._table = table
         self._index = LedgerIndex(client, table)
+        self.queues = Queues(client, table, self._index)
 
     def insert(self, delivery: Delivery) -> Delivery:
         """Insert a delivery unless its id is taken (IF_ABSENT, the condition that makes a delivery exactly-once).
@@ -55,6 +57,7 @@ class Ledger:
         """
         if delivery.state not in INITIAL_STATES:
             raise ValueError(f"a delivery cannot start as {delivery.state}")
+        self.queues.register(delivery)
         try:
             self._client.put_item(
                 TableName=self._table,
@@ -74,6 +77,7 @@ class Ledger:
         """
         if new.state not in TRANSITIONS[old.state]:
             raise ValueError(f"no transition from {old.state} to {new.state}")
+        self.queues.register(new)
         before, after = delivery_to_item(old), delivery_to_item(new)
         changed = {name: value for name, value in after.items() if before.get(name) != value}
         removed = [name for name in before if name not in after]
@@ -105,7 +109,10 @@ class Ledger:
         return delivery_from_item(response["Item"]) if "Item" in response else None
 
     def due(self, now: datetime) -> Iterator[Delivery | Bundle]:
-        """Return due deliveries and bundles, oldest first. Reads only as far as the caller iterates."""
+        """Return due rows that are in no queue, oldest first: bundles, claimed deliveries, and waiting ones of earlier versions.
+
+        Reads only as far as the caller iterates.
+        """
         return self._index.due(now)
 
     def newest(self, since: datetime, until: datetime) -> Iterator[Delivery | Bundle | Parked]:

@@ -68,7 +68,7 @@ class Stage:
             token=lambda: f"t{next(self._tokens)}",
         )
         watch = Watch(deliverer, self.incidents, self.clients)
-        return deliverer, Bot(deliverer, concurrency=1, make_watch=lambda: watch, beat=self.beats.append)
+        return deliverer, Bot(deliverer, concurrency=1, make_watch=lambda: watch, beat=self.beats.append, pause=self.pause)
 
     def clients(self, service: str, **_: Any) -> Any:
         """AWS clients: tests that need one replace this."""
@@ -81,6 +81,10 @@ class Stage:
     def later(self, **span: float) -> None:
         """Let time pass."""
         self.now += timedelta(**span)
+
+    def pause(self, seconds: float) -> None:
+        """Let the time pass that a sweep waits."""
+        self.later(seconds=seconds)
 
     def answer(self, *answers: Answer) -> None:
         """Set what both providers respond next."""
