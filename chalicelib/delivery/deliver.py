@@ -56,7 +56,7 @@ class Deliverer(DeliveryRecorder, eq=False, kw_only=True):
             return []
         if block := blocked_by(notice, self.settings, self.control.now(), self.clock()):
             return self._drop_or_defer(notice, block, time_left)
-        if self.hand_over.must_wait(notice, self.control.now(), self.clock()):
+        if self.hand_over.must_wait(notice, self.control, self.clock()):
             return self.hold(notice, Reason.WAITING)
         message = self.render(notice, time_left)
         delivery = self.new_delivery(notice, message)

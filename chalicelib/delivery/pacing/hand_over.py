@@ -22,6 +22,8 @@ from ...policy.pacing.queue import is_urgent
 from ...store.control import Control
 
 REMEMBER = timedelta(minutes=1)  # after that, this container has read the control item, which has the sweep's backlog
+# In a burst, containers must soon know that the first of them has handed over. One read in 5 s is little for a busy container.
+BUSY, BUSY_CACHE_TIME = timedelta(seconds=2), timedelta(seconds=5)
 PAUSE = timedelta(hours=1)  # after an exhausted quota, unless the provider says how long
 
 
@@ -35,8 +37,9 @@ class HandOver(Struct, eq=False):
     start_sweep: Callable[[], None] = start_no_sweep
     throttled_at: dict[tuple[Channel, bool], datetime] = field(default_factory=dict)  # by channel and urgency
     recorded_at: dict[Channel, datetime] = field(default_factory=dict)
+    seen_at: dict[Channel, datetime] = field(default_factory=dict)
 
-    def must_wait(self, notice: Notice, controls: Controls, now: datetime) -> bool:
+    def must_wait(self, notice: Notice, control: Control, now: datetime) -> bool:
         """Whether a new message is left to the sweep.
 
         Urgent messages are tried directly although there is a backlog, unless an urgent one has just been throttled.
@@ -44,7 +47,9 @@ class HandOver(Struct, eq=False):
         if notice.event.kind is Kind.TEST:
             return False
         channel = notice.recipient.channel
-        pace = controls.paces.get(channel)
+        is_busy = timedelta(0) <= now - self.seen_at.get(channel, now - BUSY) < BUSY
+        self.seen_at[channel] = now
+        pace = (control.now(BUSY_CACHE_TIME) if is_busy else control.now()).paces.get(channel)
         if is_paused(pace, now) or self._was_throttled(channel, True, now):
             return True
         return not is_urgent(notice.event) and (has_backlog(pace, now) or self._was_throttled(channel, False, now))

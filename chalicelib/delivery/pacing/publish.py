@@ -41,7 +41,7 @@ class Publisher:
             had_backlog = had_backlog or had
             has_more = (lane.is_deep or lane.has_rows) and not lane.is_paused
             extends = has_more and not has_backlog(pace, now + BACKLOG / 2)
-            slowed = bool(lane.pacer.lowered)  # when it was throttled last is recorded with the rate
+            slowed = lane.pacer.lowered and not (pace and lane.pacer.changed_at == pace.changed_at)  # when is recorded too
             changed = pace is not None and lane.sent > 0 and is_material(pace, lane.pacer.sustained(now) / share)
             if extends or slowed or changed or (had and not has_more):
                 self._record(lane, share, has_more=has_more)

@@ -18,6 +18,7 @@ from ...policy.pacing.queue import Queue
 from ...rules.recipients import fallback_notice, notice_of_delivery
 from ..deliver import SEND_RESERVE, Deliverer, TimeLeft
 from .fan_out import parts_for
+from .hand_over import BUSY_CACHE_TIME
 from .leases import Leases
 from .publish import Publisher
 from .readers import LOOK_INTERVAL, EarlierRows, Lane, Reader
@@ -47,6 +48,8 @@ class QueueSweep:
         """Send until nothing is left or the time is over; the rest stays due."""
         self._request, self._share, self._time_left = request, request.share, time_left
         self._deadline = started_at + SWEEP_TIME
+        if request.temporary and not request.shards:  # until then, uploads that do not know of the backlog still send directly
+            self._pause(BUSY_CACHE_TIME.total_seconds())
         self._publisher = Publisher(self._deliverer, request)
         registry = self._queues.read()
         shards = request.shards or tuple(range(max((queue.shards for queue in registry.queues), default=0)))

@@ -2,7 +2,7 @@
 
 Additive increase, multiplicative decrease (AIMD), as TCP does it (RFC 5681). After a throttled request the rate drops, soon returns
 to slightly below the rate that the provider accepted, stays there for a while, and then probes for more, ever faster, as TCP CUBIC
-does it (RFC 9438). At a provider whose limit fell, about one request in 80 is wasted. Pure: times are passed in.
+does it (RFC 9438). At a provider whose limit fell, about one request in 60 is wasted. Pure: times are passed in.
 """
 
 from datetime import datetime, timedelta
@@ -18,7 +18,7 @@ HEADROOM = 0.96  # of the limit: a provider counts per second of its clock, and 
 DECREASE = 0.8
 RETURN = 0.05  # of the limit, per second: the increase to where it was throttled
 PROBE, ACCELERATION = 0.01, 0.004  # of the limit, per second and per second²: the increase from there
-HOLD, HELD_MESSAGES, LONGEST_HOLD = 10.0, 80, 60.0  # between the two: seconds, or the time of so many messages
+HOLD, HELD_MESSAGES, LONGEST_HOLD = 10.0, 60, 60.0  # between the two: seconds, or the time of so many messages
 MEASURED = 3.0  # seconds: what a provider accepts is measured over this time, or that of four messages
 MIN_RATE = 0.1  # messages per second
 MAX_WAIT = 16 * SECOND  # a provider that throttles everything still gets a few requests a minute
@@ -67,7 +67,7 @@ def start_pacer(limit: float, recorded: ChannelPace | None, now: datetime, share
         return pacer
     if recorded.rate * share < pacer.ceiling:
         rate, changed_at = recorded.rate * share, min(recorded.changed_at, now)
-        pacer = replace(pacer, base=rate, plateau=rate, changed_at=changed_at)
+        pacer = replace(pacer, base=rate, plateau=rate, changed_at=changed_at, lowered=(changed_at, changed_at))
     if has_backlog(recorded, now):  # another sender has just stopped
         pacer = replace(pacer, next_at=now + SECOND / pacer.rate(now))
     return pacer
