@@ -3,8 +3,8 @@
     make bench-pace
     make bench-pace PACE="--row 300"
 
-A row's floor is the time that the provider alone needs. Uploads arrive within the first minute, in as many containers as there are
-uploads in a second; each sweep of the schedule starts a minute after the previous one, half a minute after the first upload.
+A row's floor is the time that the provider alone needs. Uploads arrive within the first minute, in as many containers as there
+are uploads in a second. The schedule's first sweep starts half a minute after the first upload.
 """
 
 import logging
@@ -12,15 +12,16 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from time import perf_counter
 
 import click
-from msgspec.structs import replace
 
 from bench.report import TARGET_COLUMNS, Target, target_rows
 from bench.virtual import VirtualTime
 from chalicelib.bot import Bot
 from chalicelib.delivery.pacing.request import SweepRequest
+from chalicelib.delivery.sweep import EVERYTHING
 from chalicelib.domain.delivery import DeliveryError, Reason, Receipt
 from chalicelib.domain.event import Batch, Event
 from chalicelib.domain.message import Message
@@ -28,7 +29,7 @@ from chalicelib.domain.people import Channel
 from chalicelib.domain.settings import Settings
 from chalicelib.policy.controls import ChannelPace
 from tests.support.builders import NOON, an_upload, some_settings
-from tests.support.stages import Stage, memory_stage
+from tests.support.stages import Stage, memory_stage, plenty
 from workbench.output import print_json, print_table, say
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
@@ -36,7 +37,18 @@ FIRST_SWEEP = timedelta(seconds=30)  # after the first upload: on average, the s
 START_DELAY = timedelta(seconds=1)  # of a function that is invoked
 BILLED = timedelta(seconds=90)  # the sweep's time limit
 MAX_MINUTES = 120
-COLUMNS = ("", "mails", "minutes", "floor", "ratio", "throttled", "% of sends", "longest wait of an urgent one", "of another rule", "s")
+COLUMNS = (
+    "",
+    "mails",
+    "minutes",
+    "floor",
+    "ratio",
+    "throttled",
+    "% of sends",
+    "longest urgent wait",
+    "other rule",
+    "s",
+)
 SETTINGS = """
 [people.carol]
 email = "carol@example.com"
@@ -138,7 +150,8 @@ class Result:
 def settings() -> Settings:
     """One rule with one recipient by mail, and two others."""
     mails = 'budget = []\nemail = "asha@example.com"\nsms'
-    one = {'notify = ["email:asha", "sms:asha"]': 'key = "in/**"\nnotify = ["email:asha"]', 'email = "asha@example.com"\nsms': mails}
+    recipients = 'key = "in/**"\nnotify = ["email:asha"]'
+    one = {'notify = ["email:asha", "sms:asha"]': recipients, 'email = "asha@example.com"\nsms': mails}
     return some_settings(SETTINGS, **one)
 
 
@@ -168,7 +181,7 @@ class Run:
         """A container of the upload function, which can start a sweep."""
         deliverer, bot = self.stage.container()
         deliverer.clock = deliverer.control._clock = self.time.clock
-        deliverer.transport = lambda channel: self.provider  # type: ignore[assignment, return-value]
+        deliverer.transport = lambda channel: self.provider
         bot._sweeper.pause = self.time.pause
         bot._sweeper.start = self.start_sweep
         deliverer.hand_over.start_sweep = lambda: self.start_sweep(SweepRequest(temporary=True))
@@ -177,7 +190,11 @@ class Run:
     def start_sweep(self, request: SweepRequest) -> None:
         """Start a sweep in a container of its own."""
         at = self.time.now + START_DELAY
-        self.time.start(at, lambda: self.container()._sweeper.sweep(lambda: BILLED - (self.time.now - at), request))
+        self.time.start(at, partial(self.sweep, self.container(), at, request))
+
+    def sweep(self, bot: Bot, started_at: datetime, request: SweepRequest) -> None:
+        """Run a sweep."""
+        bot._sweeper.sweep(lambda: BILLED - (self.time.now - started_at), request)
 
     def run(self) -> Result:
         """Run the scenario."""
@@ -188,10 +205,10 @@ class Run:
         for number, (after, event) in enumerate(uploads):
             bot = containers[number % len(containers)]
             arrived[event.upload.key if event.upload else ""] = NOON + after
-            self.time.at(NOON + after, lambda bot=bot, event=event: bot.take(Batch(events=(event,)), lambda: MINUTE))
+            self.time.at(NOON + after, partial(bot.take, Batch(events=(event,)), plenty))
         for minute in range(MAX_MINUTES):
             at = NOON + FIRST_SWEEP + minute * MINUTE
-            self.time.start(at, lambda at=at: self.sweeping._sweeper.sweep(lambda: BILLED - (self.time.now - at)))
+            self.time.start(at, partial(self.sweep, self.sweeping, at, EVERYTHING))
         self.time.run(lambda: len(self.provider.accepted) >= len(uploads))
         waits: dict[str, float] = {}
         for id_, at in self.provider.accepted.items():

@@ -1,11 +1,11 @@
-"""Virtual time: any number of processes that wait, run one at a time in the order of their times. No run takes longer than its work."""
+"""Virtual time: processes that wait run one at a time, in the order of their times. A run takes only as long as its work."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from heapq import heappop, heappush
 from itertools import count
-from threading import Thread, local
 from threading import Semaphore as Signal
+from threading import Thread, local
 
 
 class VirtualTime:
@@ -24,7 +24,11 @@ class VirtualTime:
 
     def at(self, moment: datetime, work: Callable[[], object]) -> None:
         """Do some work at a time. It must not pause."""
-        heappush(self._waiting, (moment, next(self._order), lambda: work() and None))
+
+        def run() -> None:
+            work()
+
+        heappush(self._waiting, (moment, next(self._order), run))
 
     def start(self, moment: datetime, process: Callable[[], object]) -> None:
         """Start a process at a time. It may pause."""

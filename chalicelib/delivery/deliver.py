@@ -182,7 +182,9 @@ class Deliverer(DeliveryRecorder, eq=False, kw_only=True):
     def _pause(self, channel: Channel, error: DeliveryError, time_left: TimeLeft) -> None:
         """Pause a channel whose quota is exhausted, and notify the owner once a day."""
         if until := pause(channel, error, self.settings, self.control, self.clock()):
-            sentence = f"The quota of {channel} is exhausted: {error}. Nothing is sent by {channel} until {until:%Y-%m-%d %H:%M} UTC."
+            sentence = (
+                f"The quota of {channel} is exhausted: {error}. Nothing is sent by {channel} until {until:%Y-%m-%d %H:%M} UTC."
+            )
             self.notify_owner(f"quota {channel}", sentence, time_left, failed=channel, once=ONCE_A_DAY)
 
     def _announced_by_backfill(self, notice: Notice) -> bool:

@@ -18,7 +18,7 @@ from botocore.session import Session
 
 from .. import __version__
 
-SERVICES = ("cloudwatch", "dynamodb", "s3", "sesv2", "sqs", "ssm")  # in Lambda, clients exist for these only
+SERVICES = ("cloudwatch", "dynamodb", "lambda", "s3", "sesv2", "sqs", "ssm")  # in Lambda, clients exist for these only
 DATA_DIR = Path(__file__).resolve().parents[2] / "botocore-data"
 
 # Types guarantee valid parameters, and AWS validates them again: validating here costs a tenth of a warm upload. So does

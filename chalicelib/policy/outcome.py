@@ -53,9 +53,9 @@ def record_failed_attempt(
     """Claimed, and the attempt failed: retry, failed or unknown, depending on the error.
 
     `settle_delay`: how long after the lease an unknown outcome is looked up, so that the provider's list has settled by then.
-    From `falls_back_at` on, the person's other channel is tried instead. A throttled message is due again immediately, or when the
-    provider allows, and waits for its slot in the sweep. That uses up no attempts: only age ends it. Nor does an exhausted quota,
-    which pauses the channel.
+    From `falls_back_at` on, the person's other channel is tried instead. A throttled message is due again immediately, or when
+    the provider allows, and waits for its slot in the sweep. Throttling does not use up attempts: only age ends it. Nor does an
+    exhausted quota, which pauses the channel.
     """
     if isinstance(error, OutcomeUnknown):
         return _transition(delivery, now, State.UNKNOWN, error.reason, str(error), due_at=(delivery.due_at or now) + settle_delay)

@@ -105,12 +105,11 @@ def waiting(ledger: Any, now: datetime, page: int = 100) -> list[Delivery]:
     rows: list[Delivery] = []
     for queue in ledger.queues.read().queues:
         for shard in range(queue.shards):
-            cursor, before = None, ...
-            while cursor != before:
-                before = cursor
-                found, cursor = ledger.queues.page(queue.id, shard, now, page, cursor)
+            found, cursor = ledger.queues.page(queue.id, shard, now, page)
+            while found:
                 assert len(found) <= page
                 rows += found
+                found, cursor = ledger.queues.page(queue.id, shard, now, page, cursor)
     return sorted(rows, key=lambda row: row.due_at or now)
 
 

@@ -75,7 +75,6 @@ class MemoryLedger:
     def mark_redriven(self, parked: Parked) -> None:
         self._parked[parked.id] = parked
 
-
     def _put(self, delivery: Delivery) -> None:
         old, new = self.rows.get(delivery.id), _stored(delivery)
         self.rows[new.id] = new

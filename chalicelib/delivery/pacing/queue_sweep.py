@@ -11,8 +11,8 @@ from threading import Lock
 from ...domain.delivery import Delivery, Reason, State
 from ...domain.message import Notice
 from ...domain.people import Channel
-from ...policy.pacing.limits import is_paused, limit_of
 from ...policy.controls import ChannelPace
+from ...policy.pacing.limits import is_paused, limit_of
 from ...policy.pacing.pacer import Pacer, record_accepted, slow_down, start_pacer, take_slot
 from ...policy.pacing.queue import Queue
 from ...rules.recipients import fallback_notice, notice_of_delivery
@@ -47,29 +47,26 @@ class QueueSweep:
     def run(self, request: SweepRequest, earlier: list[EarlierRows], started_at: datetime, time_left: TimeLeft) -> None:
         """Send until nothing is left or the time is over; the rest stays due."""
         self._request, self._share, self._time_left = request, request.share, time_left
-        self._deadline = started_at + SWEEP_TIME
+        self._deadline, self._publisher = started_at + SWEEP_TIME, Publisher(self._deliverer, request)
+        self._leases = Leases(self._queues, self._clock, self._pause, self._deliverer.token(), request.temporary)
         if request.temporary and not request.shards:  # until then, uploads that do not know of the backlog still send directly
             self._pause(BUSY_CACHE_TIME.total_seconds())
-        self._publisher = Publisher(self._deliverer, request)
-        registry = self._queues.read()
-        shards = request.shards or tuple(range(max((queue.shards for queue in registry.queues), default=0)))
-        self._leases = Leases(self._queues, self._clock, self._pause, self._deliverer.token(), request.temporary)
-        self._add(registry.queues, shards)
+        self._registry, self._looked_at = self._queues.read(), self._clock()
+        all_shards = tuple(range(max((queue.shards for queue in self._registry.queues), default=0)))
+        self._add(self._registry.queues, request.shards or all_shards)
         for rows in earlier:
             self._lane(rows.channel).normal.append(rows)
-        self._registry, self._looked_at = registry, self._clock()
         while self._has_time() and self._fill() and not self._has_rows():
-            pass
+            pass  # these rows needed no slot
         self._workers.finish()
-        if not self._has_rows():
-            if self._has_time():
-                self._publisher.end(self._lanes.values(), self._share)
-                self._forget_unused()
-            return
-        if not request.shards:
-            shards, *others = parts_for(self._lanes.values(), shards, self._deliverer.settings.bot.sweepers, self._clock())
-            self._split(shards, others)
-        waited = self._leases.acquire(shards, registry.leases, self._deadline)
+        if self._has_rows():
+            self._lease_and_send(request.shards or self._split(all_shards))
+        elif self._has_time():
+            self._publisher.end(self._lanes.values(), self._share)
+            self._forget_unused()
+
+    def _lease_and_send(self, shards: tuple[int, ...]) -> None:
+        waited = self._leases.acquire(shards, self._registry.leases, self._deadline)
         try:
             if waited:
                 self._restart_pacers()
@@ -79,18 +76,18 @@ class QueueSweep:
         finally:
             self._leases.release()
 
-    def _split(self, mine: tuple[int, ...], others: list[tuple[int, ...]]) -> None:
-        """Start a sweep for each other part of the shards, and keep only this part."""
-        if not others:
-            return
-        self._split_at = self._clock()
-        total = len(mine) + sum(map(len, others))
-        for part in others:
-            self._start(SweepRequest(part, len(part) / total, self._request.temporary))
-        self._share = len(mine) / total
-        self._restart_pacers()
-        for reader in self._known.values():
-            reader.restrict(mine)
+    def _split(self, shards: tuple[int, ...]) -> tuple[int, ...]:
+        """Start further sweeps if this one is too slow for the allowed rate. Returns this one's part of the shards."""
+        sweepers = self._deliverer.settings.bot.sweepers
+        mine, *others = parts_for(self._lanes.values(), shards, sweepers, self._clock())
+        if others:
+            self._split_at, self._share = self._clock(), len(mine) / len(shards)
+            for part in others:
+                self._start(SweepRequest(part, len(part) / len(shards), self._request.temporary))
+            self._restart_pacers()
+            for reader in self._known.values():
+                reader.restrict(mine)
+        return mine
 
     def _send(self) -> None:
         """Send one row after the other, each in its slot."""
@@ -148,7 +145,8 @@ class QueueSweep:
     def _fill(self) -> bool:
         now = self._clock()
         lanes = [lane for lane in self._lanes.values() if not (lane.is_paused and lane.readers and self._looked_once(lane))]
-        return any([lane.fill(now, PAGE_SECONDS, partial(self._needs_slot, lane=lane)) for lane in lanes])
+        were_read = [lane.fill(now, PAGE_SECONDS, partial(self._needs_slot, lane=lane)) for lane in lanes]
+        return any(were_read)
 
     def _looked_once(self, lane: Lane) -> bool:
         """Whether a page of a paused channel was read: one per sweep, for rows that are not sent but expire or fall back."""
@@ -156,17 +154,28 @@ class QueueSweep:
 
     def _needs_slot(self, row: Delivery, lane: Lane) -> bool:
         """Whether a row is sent now. Others are looked up, expire, are dropped or deferred, which needs no slot."""
-        deliverer, now = self._deliverer, self._clock()
-        notice = notice_of_delivery(row, deliverer.settings)
-        if row.state is not State.UNKNOWN and now < row.expires_at and isinstance(notice, Notice):
-            if row.reason is Reason.OPERATOR or not (deliverer.recheck_deferral(notice) or deliverer.suppression(notice)):
-                if not lane.is_paused:
-                    return True
-                if not (notice.fallback and now >= row.created_at + notice.fallback and fallback_notice(notice, deliverer.settings)):
-                    return False  # it stays due until the channel's pause ends
+        notice = self._notice_to_send(row)
+        if notice and not lane.is_paused:
+            return True
+        if notice and not self._falls_back(row, notice):
+            return False  # it stays due until the channel's pause ends
         self._workers.wait_for_one()
         self._workers.submit(partial(self._advance, row, self._time_left))
         return False
+
+    def _notice_to_send(self, row: Delivery) -> Notice | None:
+        deliverer, now = self._deliverer, self._clock()
+        notice = notice_of_delivery(row, deliverer.settings)
+        if row.state is State.UNKNOWN or now >= row.expires_at or isinstance(notice, str):
+            return None
+        if row.reason is not Reason.OPERATOR and (deliverer.recheck_deferral(notice) or deliverer.suppression(notice)):
+            return None
+        return notice
+
+    def _falls_back(self, row: Delivery, notice: Notice) -> bool:
+        """Whether the person's other channel is tried instead."""
+        is_time = notice.fallback is not None and self._clock() >= row.created_at + notice.fallback
+        return is_time and fallback_notice(notice, self._deliverer.settings) is not None
 
     def _look(self) -> None:
         """Every few seconds: find new queues, give up shards that another sweep has taken, and publish a backlog."""

@@ -102,7 +102,8 @@ class Lane(Struct, eq=False):
         """Read a page into each empty reader: together about what is sent in that many seconds."""
         readers = self.readers
         size = max(4, round(page_seconds * self.pacer.rate(now) / max(1, len(readers))))
-        return any([reader.fill(now, size, needs_slot) for reader in readers])
+        were_read = [reader.fill(now, size, needs_slot) for reader in readers]
+        return any(were_read)
 
     def next_row(self) -> Delivery | None:
         """Return the row whose turn it is, of those that were read."""

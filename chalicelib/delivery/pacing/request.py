@@ -9,6 +9,9 @@ from msgspec import Struct
 from ...platform import log
 from ...platform.aws import ClientFactory
 
+# The functions that take many events: a throttled one of these starts a sweep. Others leave that to the schedule.
+STARTING = ("upload", "bus", "items")
+
 
 class SweepRequest(Struct, frozen=True, omit_defaults=True):
     """The schedule's sweep does everything. Others only send: a part of the shards, or until the schedule's next sweep."""

@@ -1,8 +1,8 @@
 """The pacer of a channel: evenly spaced slots, fewer of them when the provider throttles, and more again when it stops.
 
-Additive increase, multiplicative decrease (AIMD), as TCP does it (RFC 5681). After a throttled request the rate drops, soon returns
-to slightly below the rate that the provider accepted, stays there for a while, and then probes for more, ever faster, as TCP CUBIC
-does it (RFC 9438). At a provider whose limit fell, about one request in 60 is wasted. Pure: times are passed in.
+Additive increase, multiplicative decrease (AIMD), as TCP does it (RFC 5681). After a throttled request the rate drops, soon
+returns to slightly below what the provider accepted, stays there for a while, and then probes for more, ever faster, as TCP
+CUBIC does it (RFC 9438). If a provider's limit fell, about one request in 60 is wasted. Pure: times are passed in.
 """
 
 from datetime import datetime, timedelta
