@@ -18,7 +18,7 @@ from time import perf_counter
 import click
 
 from bench.report import TARGET_COLUMNS, Target, target_rows
-from bench.virtual import VirtualTime
+from tests.support.virtual_time import VirtualTime
 from chalicelib.bot import Bot
 from chalicelib.delivery.pacing.request import SweepRequest
 from chalicelib.delivery.sweep import EVERYTHING
