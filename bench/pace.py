@@ -2,6 +2,7 @@
 
     make bench-pace
     make bench-pace PACE="--row 300"
+    make bench-pace PACE=--http         the deployed bot, over HTTP: bench/pace_http.py
 
 A row's floor is the time that the provider alone needs. Uploads arrive within the first minute, in as many containers as there
 are uploads in a second. The schedule's first sweep starts half a minute after the first upload.
@@ -17,8 +18,8 @@ from time import perf_counter
 
 import click
 
+from bench import pace_http
 from bench.report import TARGET_COLUMNS, Target, target_rows
-from tests.support.virtual_time import VirtualTime
 from chalicelib.bot import Bot
 from chalicelib.delivery.pacing.request import SweepRequest
 from chalicelib.delivery.sweep import EVERYTHING
@@ -30,6 +31,7 @@ from chalicelib.domain.settings import Settings
 from chalicelib.policy.controls import ChannelPace
 from tests.support.builders import NOON, an_upload, some_settings
 from tests.support.stages import Stage, memory_stage, plenty
+from tests.support.virtual_time import VirtualTime
 from workbench.output import print_json, print_table, say
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
@@ -262,9 +264,12 @@ def targets(results: Sequence[Result]) -> list[Target]:
 
 @click.command()
 @click.option("--row", "rows", multiple=True, help="Only the rows whose title contains this")
+@click.option("--http", is_flag=True, help="1,000 uploads to the deployed bot instead, in real time")
 @click.option("--json", "json_", is_flag=True)
-def main(rows: tuple[str, ...], json_: bool) -> None:
+def main(rows: tuple[str, ...], http: bool, json_: bool) -> None:
     """Measure how fast a backlog is sent, and how many requests are throttled"""
+    if http:
+        pace_http.main(args=[])
     logging.getLogger("chalicelib").setLevel(logging.CRITICAL)
     chosen = [scenario for scenario in SCENARIOS if not rows or any(part in scenario.title for part in rows)]
     results = [Run(scenario).run() for scenario in chosen]

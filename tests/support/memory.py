@@ -90,6 +90,7 @@ class MemoryQueues:
     def __init__(self, deliveries: dict[str, Delivery]) -> None:
         self._rows = deliveries
         self._partitions: dict[str, list[tuple[int, str]]] = {}
+        self._places: dict[str, str] = {}  # the number of shards may grow: a row stays where it was written
         self._queues: dict[str, Queue] = {}
         self._leases: dict[int, Lease] = {}
 
@@ -103,11 +104,12 @@ class MemoryQueues:
 
     def move(self, old: Delivery | None, new: Delivery) -> None:
         """Move a row that was written between the partitions."""
-        if old and old.due_at and old.state in WAITING_STATES:
-            partition = self._partitions[rows.due_partition(old)]
-            del partition[bisect_left(partition, (to_ms(old.due_at), old.id))]
+        if old and (place := self._places.pop(old.id, None)):
+            partition = self._partitions[place]
+            del partition[bisect_left(partition, (to_ms(old.due_at or new.created_at), old.id))]
         if new.due_at and new.state in WAITING_STATES:
-            insort(self._partitions.setdefault(rows.due_partition(new), []), (to_ms(new.due_at), new.id))
+            place = self._places[new.id] = rows.due_partition(new)
+            insort(self._partitions.setdefault(place, []), (to_ms(new.due_at), new.id))
 
     def read(self) -> Registry:
         return Registry(tuple(self._queues[id_] for id_ in sorted(self._queues)), dict(self._leases))

@@ -106,6 +106,8 @@ class QueueSweep:
         self._workers.finish()
         if self._leases.held:
             self._publisher.end(self._lanes.values(), self._share)
+        if lingers_until:
+            self._forget_unused()
 
     def _send_next(self, lane: Lane) -> None:
         """Wait for the lane's slot, but not past the next look; then send the row whose turn it is."""
