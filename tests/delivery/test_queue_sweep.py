@@ -255,3 +255,27 @@ def test_rate_in_the_settings_is_a_ceiling_for_ses(stage: Stage) -> None:
     started_at = stage.now
     stage.sweep()
     assert 9 * SECOND < stage.mail.accepted[-1].at - started_at < 12 * SECOND
+
+
+def test_work_per_row_and_memory_do_not_grow_with_the_backlog() -> None:
+    """Rows read per message sent, and rows held in memory, for a backlog ten times as large."""
+    reads = {count: _reads_of_one_sweep(count) for count in (2_000, 20_000)}
+    assert reads[20_000] == reads[2_000]
+
+
+def _reads_of_one_sweep(count: int) -> tuple[int, int]:
+    """The rows that one sweep reads while more is due than it can send, and the largest page."""
+    stage = memory_stage(some_settings(**{'notify = ["email:asha", "sms:asha"]': 'notify = ["email:asha"]'}))
+    hold(stage, count)
+    pages: list[int] = []
+    page = stage.ledger.queues.page
+
+    def counted(*arguments: object) -> object:
+        rows, cursor = page(*arguments)
+        pages.append(len(rows))
+        return rows, cursor
+
+    stage.ledger.queues.page = counted
+    stage.sweep()
+    assert len(stage.mail.accepted) > 700
+    return sum(pages), max(pages)
