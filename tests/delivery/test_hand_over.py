@@ -11,7 +11,7 @@ from chalicelib.domain.event import Batch, Event
 from chalicelib.domain.message import Message
 from chalicelib.domain.people import Channel
 from chalicelib.policy.controls import ChannelPace
-from tests.support.builders import an_upload, some_settings
+from tests.support.builders import NOON, an_upload, some_settings
 from tests.support.providers import Answer, Provider
 from tests.support.stages import Stage, memory_stage, plenty
 
@@ -120,6 +120,7 @@ class Exhausted(Provider):
     """A provider whose daily quota is exhausted until a time."""
 
     requests = 0
+    until = NOON
 
     def send(self, message: Message, *, to: str, delivery_id: str) -> Receipt:
         self.requests += 1
@@ -131,7 +132,7 @@ class Exhausted(Provider):
 @pytest.fixture
 def exhausted(stage: Stage) -> Exhausted:
     provider = Exhausted(Channel.EMAIL, stage.clock)
-    provider.until = stage.now + timedelta(hours=2)  # type: ignore[attr-defined]
+    provider.until = stage.now + timedelta(hours=2)
     stage.mail = provider
     return provider
 

@@ -15,6 +15,7 @@ from chalicelib.domain.event import Event
 from chalicelib.domain.people import Channel
 from chalicelib.policy.controls import ChannelPace
 from chalicelib.store import rows
+from chalicelib.store.queues import Lease
 from tests.support.builders import an_upload, some_settings
 from tests.support.providers import Answer
 from tests.support.stages import Stage, memory_stage, plenty
@@ -183,7 +184,7 @@ def test_second_sweep_leaves_the_shards_that_are_being_sent(stage: Stage) -> Non
 def test_lease_of_a_sweep_that_died_ends(stage: Stage) -> None:
     hold(stage, 10)
     for shard in range(rows.index_shards()):
-        stage.ledger.queues.acquire(leases.Lease(shard, "dead", stage.now + leases.LEASE), stage.now)
+        stage.ledger.queues.acquire(Lease(shard, "dead", stage.now + leases.LEASE), stage.now)
     assert stage.sweep() == []
     stage.later(minutes=1)
     started_at = stage.now

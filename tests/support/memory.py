@@ -81,7 +81,7 @@ class MemoryLedger:
         self.claimed.pop(new.id, None)
         if new.state is State.CLAIMED:
             self.claimed[new.id] = new
-        self.queues.move(old, new)
+        self.queues._move(old, new)
 
 
 class MemoryQueues:
@@ -102,7 +102,7 @@ class MemoryQueues:
         if old is None or old.shards < queue.shards or queue.used_at - old.used_at >= REGISTER_INTERVAL:
             self._queues[queue.id] = replace(queue, shards=max(queue.shards, old.shards if old else 0))
 
-    def move(self, old: Delivery | None, new: Delivery) -> None:
+    def _move(self, old: Delivery | None, new: Delivery) -> None:
         """Move a row that was written between the partitions."""
         if old and (place := self._places.pop(old.id, None)):
             partition = self._partitions[place]
