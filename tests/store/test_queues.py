@@ -46,7 +46,8 @@ def held(
 
 def test_each_channel_urgency_and_rule_has_a_queue(make_ledger: Callable[[], Any]) -> None:
     ledger = make_ledger()
-    for number, options in enumerate(({}, {"rule": "other"}, {"channel": Channel.EMAIL}, {"urgent": True}, {})):
+    variants: tuple[dict[str, Any], ...] = ({}, {"rule": "other"}, {"channel": Channel.EMAIL}, {"urgent": True}, {})
+    for number, options in enumerate(variants):
         ledger.insert(held(number, **options))
     queues = ledger.queues.read().queues
     assert {(queue.rule, queue.channel, queue.urgent) for queue in queues} == {

@@ -22,8 +22,8 @@ from ...policy.pacing.queue import is_urgent
 from ...store.control import Control
 
 REMEMBER = timedelta(minutes=1)  # after that, this container has read the control item, which has the sweep's backlog
-# In a burst, containers must soon know that the first of them has handed over. One read in 5 s is little for a busy container.
-BUSY, BUSY_CACHE_TIME = timedelta(seconds=2), timedelta(seconds=5)
+# In a burst, containers must soon know that the first of them has handed over. One read in 3 s is little for a busy container.
+BUSY, BUSY_CACHE_TIME = timedelta(seconds=2), timedelta(seconds=3)
 PAUSE = timedelta(hours=1)  # after an exhausted quota, unless the provider says how long
 
 

@@ -10,7 +10,7 @@ from ...store.queues import Lease, Queues
 
 LEASE = timedelta(seconds=70)  # longer than a sweep sends, and over soon after the next one starts if the holder died
 WAIT = timedelta(seconds=12)  # for a lease that is about to end
-GIVE_WAY = timedelta(seconds=4)  # after that, a temporary sweep has noticed that it must stop, and has stopped
+GIVE_WAY = timedelta(seconds=3)  # after that, a temporary sweep has noticed that it must stop, and has stopped
 _POLL = timedelta(seconds=1)
 
 

@@ -13,7 +13,7 @@ from ...policy.pacing.pacer import Pacer
 from ...policy.pacing.queue import WAITING_STATES, Queue
 from ...store.queues import Cursor, Queues
 
-LOOK_INTERVAL = timedelta(seconds=3)  # how often new queues and new rows of an empty queue are searched for
+LOOK_INTERVAL = timedelta(seconds=2)  # how often new queues and new rows of an empty queue are searched for
 Sort = Callable[[Delivery], bool]  # handles a row that needs no slot, and returns whether it needs one
 
 

@@ -95,7 +95,8 @@ def slow_down(pacer: Pacer, now: datetime, not_before: datetime | None = None) -
     If nothing was accepted since the last throttled request, others use the rate, or there is none: that says nothing about the
     limit, but the waits get longer. `not_before` is the provider's Retry-After.
     """
-    wait = min(SECOND * 2**pacer.refused, MAX_WAIT)
+    is_close = sum(at > now - SECOND for at in pacer.accepted) >= max(pacer.rate(now) / 2, 3)  # its second is nearly over
+    wait = SECOND / 2 if is_close else min(SECOND * 2**pacer.refused, MAX_WAIT)
     resumed = replace(pacer, next_at=max(pacer.next_at, now + wait, not_before or now))
     if pacer.lowered and now - pacer.lowered[-1] < SECOND:
         return resumed
