@@ -19,6 +19,7 @@ DECREASE = 0.8
 RETURN = 0.05  # of the limit, per second: the increase to where it was throttled
 PROBE, ACCELERATION = 0.01, 0.004  # of the limit, per second and per second²: the increase from there
 HOLD, HELD_MESSAGES, LONGEST_HOLD = 10.0, 60, 60.0  # between the two: seconds, or the time of so many messages
+FORGOTTEN = timedelta(minutes=10)  # a lowered rate says nothing about the provider after this time
 MEASURED = 3.0  # seconds: what a provider accepts is measured over this time, or that of four messages
 MIN_RATE = 0.1  # messages per second
 MAX_WAIT = 16 * SECOND  # a provider that throttles everything still gets a few requests a minute
@@ -51,7 +52,7 @@ class Pacer(Struct, frozen=True):
         seconds = max((now - self.changed_at).total_seconds(), 0.0)
         plateau = max(self.plateau, self.base)
         returned = min(self.base + RETURN * self.limit * seconds, plateau)
-        probing = max(seconds - min(max(HOLD, HELD_MESSAGES / plateau), LONGEST_HOLD), 0.0)
+        probing = max(seconds - _hold(plateau), 0.0)
         return min(returned + self.limit * (PROBE + ACCELERATION * probing) * probing, self.ceiling)
 
     def sustained(self, now: datetime) -> float:
@@ -65,8 +66,10 @@ def start_pacer(limit: float, recorded: ChannelPace | None, now: datetime, share
     pacer = Pacer(limit, limit, limit, now, now, now)
     if recorded is None:
         return pacer
-    if recorded.rate * share < pacer.ceiling:
-        rate, changed_at = recorded.rate * share, min(recorded.changed_at, now)
+    if recorded.rate * share < pacer.ceiling and now - recorded.changed_at < FORGOTTEN:
+        rate = recorded.rate * share
+        since = now - timedelta(seconds=_hold(rate))  # nobody has probed for more since then
+        changed_at = min(max(recorded.changed_at, since), now)
         pacer = replace(pacer, base=rate, plateau=rate, changed_at=changed_at, lowered=(changed_at, changed_at))
     if has_backlog(recorded, now):  # another sender has just stopped
         pacer = replace(pacer, next_at=now + SECOND / pacer.rate(now))
@@ -107,6 +110,10 @@ def slow_down(pacer: Pacer, now: datetime, not_before: datetime | None = None) -
     base = min(max(DECREASE * reached, MIN_RATE), pacer.ceiling)
     plateau = max(HEADROOM * reached, base)
     return replace(resumed, base=base, plateau=plateau, changed_at=now, lowered=lowered, refused=1)
+
+
+def _hold(plateau: float) -> float:
+    return min(max(HOLD, HELD_MESSAGES / plateau), LONGEST_HOLD)
 
 
 def _reached(pacer: Pacer, now: datetime, rate: float) -> float:
