@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 CHAOS ?= --seed 1 --seed 2 --seed 3
 
-.PHONY: run demo test check prove chaos bench bench-storm bench-watch rehearse package deploy setup setup-dev clean
+.PHONY: run demo test check prove chaos bench bench-pace bench-storm bench-watch rehearse package deploy setup setup-dev clean
 
 run: setup         ## start the local environment, until Ctrl-C
 	@exec $(BIN)/dropnote up
@@ -27,6 +27,9 @@ chaos: setup-dev   ## kill the deployed bot 200 times during 2,000 uploads, thre
 bench:             ## measure an upload, cold and warm, compared with other bots: five minutes; faster: BENCH="--rounds 3"
 	@$(PYTHON) -m workbench.bootstrap dev runtime bench
 	@$(BIN)/python -m bench.cold $(BENCH)
+
+bench-pace: setup-dev  ## measure how fast a backlog is sent to a provider that throttles, in virtual time: a minute; over HTTP: PACE=--http
+	@$(BIN)/python -m bench.pace $(PACE)
 
 bench-storm: setup-dev  ## measure up to 100,000 uploads in a minute, sent as one summary: ten minutes; faster: STORM="--uploads 1000"
 	@$(BIN)/python -m bench.storm $(STORM)

@@ -93,7 +93,7 @@ for table, react in [(table, on_items) for table in settings.tables]:  # one fun
 @app.schedule(Rate(1, unit=Rate.MINUTES))
 def sweep(event: RawEvent) -> dict[str, int]:
     """Every minute: send what is due."""
-    return {"swept": len(bot().sweep(time_left(event.context)))}
+    return {"swept": len(bot().sweep(time_left(event.context), event.to_dict()))}
 
 
 @with_raw_event

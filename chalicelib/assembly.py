@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ from .channels.transport import Transport
 from .delivery.defer import Deferrer
 from .delivery.deliver import Deliverer
 from .delivery.flush import FlushInputs
+from .delivery.pacing.hand_over import HandOver
+from .delivery.pacing.request import STARTING, SweepRequest, sweep_starter
 from .delivery.record import LEASE
 from .domain.event import Upload
 from .domain.people import Channel
@@ -78,6 +81,8 @@ def make_bot(settings: Settings, environ: Mapping[str, str], clients: ClientFact
             return transport
 
     ledger = Ledger(dynamodb, table)
+    start_sweep = sweep_starter(clients, f"dropnote-{environ['DROPNOTE_STAGE']}-sweep")
+    starts = environ.get("AWS_LAMBDA_FUNCTION_NAME", "").rpartition("-")[2].startswith(STARTING)
     deliverer = Deliverer(
         settings=settings,
         ledger=ledger,
@@ -87,6 +92,7 @@ def make_bot(settings: Settings, environ: Mapping[str, str], clients: ClientFact
         transport=transport,
         clock=clock,
         lease=timedelta(seconds=float(environ.get("DROPNOTE_LEASE_SECONDS", LEASE.total_seconds()))),
+        hand_over=HandOver(partial(start_sweep, SweepRequest(temporary=True))) if starts else HandOver(),
     )
     queue = environ.get("DROPNOTE_DEAD_EVENTS")
     dead_letters = DeadLetterQueue(lambda: clients("sqs"), queue, deliverer.lease) if queue else None
@@ -112,7 +118,7 @@ def make_bot(settings: Settings, environ: Mapping[str, str], clients: ClientFact
         return Watch(deliverer, Incidents(dynamodb, table), clients)
 
     inputs = FlushInputs(failures, content)
-    return Bot(deliverer, environ, clients, dead_letters, secrets, flush_inputs=inputs, make_watch=watch)
+    return Bot(deliverer, environ, clients, dead_letters, secrets, flush_inputs=inputs, make_watch=watch, start_sweep=start_sweep)
 
 
 def time_left(context: Any) -> Callable[[], timedelta]:

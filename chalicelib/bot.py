@@ -4,13 +4,15 @@ import gc
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
+from time import sleep
 from typing import TYPE_CHECKING, Any
 
 from .delivery import drain, receipts, resend, send_test
 from .delivery.deliver import Deliverer, TimeLeft
 from .delivery.flush import NO_INPUTS, Flusher, FlushInputs
 from .delivery.intake import Intake
-from .delivery.sweep import Sweeper
+from .delivery.pacing.request import StartSweep, parse_request, start_nothing
+from .delivery.sweep import EVERYTHING, Sweeper
 from .domain.delivery import Delivery, DeliveryError
 from .domain.event import Batch, Event
 from .domain.rule import Rule
@@ -40,6 +42,8 @@ class Bot:
         flush_inputs: FlushInputs = NO_INPUTS,
         make_watch: "Callable[[], Watch] | None" = None,
         beat: Callable[[str], None] = heartbeat.beat,
+        pause: Callable[[float], None] = sleep,
+        start_sweep: StartSweep = start_nothing,
     ) -> None:
         self.deliverer = deliverer
         self.intake = Intake(deliverer.settings.rules, deliverer, self._on_alarm, concurrency)
@@ -47,7 +51,7 @@ class Bot:
         self.secrets = secrets
         self._environ = environ or {}
         self._clients = clients
-        self._sweeper = Sweeper(deliverer, self.flusher, concurrency)
+        self._sweeper = Sweeper(deliverer, self.flusher, concurrency, pause, start_sweep)
         self._dead_letters = dead_letters
         self._make_watch = make_watch
         self._beat = beat
@@ -79,14 +83,17 @@ class Bot:
         """Count a batch of the ledger's stream. See DeliveryCounter.take."""
         return self._delivery_counter.take(payload, time_left)
 
-    def sweep(self, time_left: TimeLeft) -> list[Delivery]:
-        """Advance due deliveries, then handle dead-lettered events while time remains.
+    def sweep(self, time_left: TimeLeft, payload: object = None) -> list[Delivery]:
+        """Advance due deliveries, then handle dead-lettered events while time remains. A further sweep only sends.
 
         A successful sweep is recorded in the control item, for the watch and the doctor.
 
         Raises:
             ExceptionGroup: some deliveries failed; they stay due.
         """
+        request = parse_request(payload)
+        if request != EVERYTHING:
+            return self._sweeper.sweep(time_left, request)
         try:
             deliveries = self._sweeper.sweep(time_left)
         finally:  # a failing delivery does not block the queue

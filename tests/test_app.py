@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from chalicelib.channels.transport import CONNECT_TIMEOUT_S, READ_TIMEOUT_S
 from chalicelib.channels.twilio import TIMEOUT_S
 from chalicelib.delivery.deliver import SEND_RESERVE
+from chalicelib.delivery.pacing.queue_sweep import SWEEP_TIME
 from chalicelib.delivery.record import LEASE
 from chalicelib.domain.settings import Settings
 from chalicelib.platform.function_names import function_name, stream_variable
@@ -22,7 +23,7 @@ from tests.support.payloads import TEST_EVENT, bus_event, s3_notification, s3_re
 from tests.support.stages import Stage, plenty, real_stage
 from tests.support.stream_records import record
 from tests.support.streams import batch, sent_records
-from workbench.deployment.config import read_stage
+from workbench.deployment.config import read_stage, stages
 from workbench.local.ministack import MiniStack
 from workbench.paths import PROJECT
 
@@ -168,6 +169,9 @@ def test_receipt_without_a_signature_is_rejected(app: Any, stage: Stage) -> None
 def test_lease_is_longer_than_an_invocation_and_the_reserve_longer_than_a_send() -> None:
     timeout = timedelta(seconds=read_stage(PROJECT, "prod")["lambda_timeout"])
     assert timeout * 2 <= LEASE
+    for stage in stages(PROJECT):
+        sweep = timedelta(seconds=read_stage(PROJECT, stage)["lambda_functions"]["sweep"]["lambda_timeout"])
+        assert SWEEP_TIME + SEND_RESERVE < sweep < LEASE
     slowest = max(CONNECT_TIMEOUT_S + READ_TIMEOUT_S, 2 * TIMEOUT_S)
     assert timedelta(seconds=slowest) < SEND_RESERVE < timeout
 

@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable
 from datetime import timedelta
 
+from msgspec import field
 from msgspec.structs import replace
 
 from ..channels.transport import Transport
@@ -37,6 +38,7 @@ from ..rules.recipients import fallback_notice, notice_to_owner
 from ..store.budgets import BudgetsBusy, OverBudget
 from ..store.control import Control
 from ..store.ledger import NO_LIMITS
+from .pacing.hand_over import HandOver, pause
 from .record import DeliveryRecorder
 
 SEND_RESERVE = timedelta(seconds=15)  # a send may take this long: connect, wait for the response, record the outcome
@@ -55,6 +57,7 @@ class Deliverer(DeliveryRecorder, eq=False, kw_only=True):
     renderer: Renderer
     transport: Callable[[Channel], Transport]
     chance: outcome.Chance = random.random
+    hand_over: HandOver = field(default_factory=HandOver)
 
     def deliver(self, notice: Notice, time_left: TimeLeft) -> list[Delivery]:
         """Deliver a notice for the first time; returns [], and sends nothing, if the ledger already has it.
@@ -65,9 +68,15 @@ class Deliverer(DeliveryRecorder, eq=False, kw_only=True):
             return []
         if block := blocked_by(notice, self.settings, self.control.now(), self.clock()):
             return self._drop_or_defer(notice, block, time_left)
+        if self.hand_over.must_wait(notice, self.control, self.clock()):
+            return self.hold(notice, Reason.WAITING)
         message = self.render(notice, time_left)
         if time_left() < SEND_RESERVE:
             return self.hold(notice, Reason.OUT_OF_TIME)
+        return self._claim_and_send(notice, message, time_left)
+
+    def _claim_and_send(self, notice: Notice, message: Message, time_left: TimeLeft) -> list[Delivery]:
+        """Claim a new message, which reserves it against its budgets, and send it."""
         delivery, limits = self.reserve(self.new_delivery(notice, message), notice)
         try:
             inserted = self.insert(delivery, limits)
@@ -76,7 +85,12 @@ class Deliverer(DeliveryRecorder, eq=False, kw_only=True):
             return self._drop_or_defer(notice, error.budget, time_left)
         except BudgetsBusy:
             return self.hold(notice, Reason.WAITING)
-        return self.attempt(delivery, notice, message, time_left) if inserted else []
+        if not inserted:
+            return []
+        attempted = self.attempt(delivery, notice, message, time_left)
+        if any(after.id == delivery.id and after.reason is Reason.RATE for after in attempted):
+            self.hand_over.record_throttle(notice, self.settings, self.control, self.clock())
+        return attempted
 
     def reserve(self, delivery: Delivery, notice: Notice) -> tuple[Delivery, ScopeLimits]:
         """Let a claimed delivery count towards its budgets; returns it and the limits that its claim must not exceed."""
@@ -121,9 +135,12 @@ class Deliverer(DeliveryRecorder, eq=False, kw_only=True):
             delivery.created_at + notice.fallback if notice.fallback and fallback_notice(notice, self.settings) else None
         )
         try:
+            self.hand_over.check_pause(notice, self.control.now(), self.clock())
             transport = self.open_transport(delivery.channel)
             receipt = transport.send(message, to=notice.recipient.address, delivery_id=delivery.id)
         except DeliveryError as error:
+            if error.reason is Reason.QUOTA:
+                self._pause(delivery.channel, error, time_left)
             after = outcome.record_failed_attempt(delivery, error, self.clock(), self.chance, self.settle_delay, falls_back_at)
         else:
             after = outcome.mark_sent(delivery, receipt, self.clock())
@@ -191,6 +208,14 @@ class Deliverer(DeliveryRecorder, eq=False, kw_only=True):
             return self.transport(channel)
         except (MissingSecret, LookupError) as error:
             raise DeliveryError(Reason.AUTH, str(error)) from error
+
+    def _pause(self, channel: Channel, error: DeliveryError, time_left: TimeLeft) -> None:
+        """Pause a channel whose quota is exhausted, and notify the owner once a day."""
+        if until := pause(channel, error, self.settings, self.control, self.clock()):
+            sentence = (
+                f"The quota of {channel} is exhausted: {error}. Nothing is sent by {channel} until {until:%Y-%m-%d %H:%M} UTC."
+            )
+            self.notify_owner(f"quota {channel}", sentence, time_left, failed=channel, once=ONCE_A_DAY)
 
     def _announced_by_backfill(self, notice: Notice) -> bool:
         """Whether a backfill found this upload before its event arrived. Reads the ledger only for events before a backfill."""

@@ -16,7 +16,7 @@ from ..policy import outcome
 from ..store.ledger import NO_LIMITS, Ledger
 from .defer import Deferrer
 
-LEASE = timedelta(minutes=2)  # longer than any invocation: lambda_timeout is 60 s
+LEASE = timedelta(minutes=2)  # longer than any invocation: lambda_timeout is 60 s, and 90 s for the sweep, which paces for 58 s
 _EXPECTED_STATES = (State.SENT, State.DELIVERED, State.HELD, State.DROPPED, State.BUNDLED)  # others are logged as warnings
 
 

@@ -1,10 +1,12 @@
-"""The sweep runs once a minute: it advances every due delivery by one state, oldest first, and sends due bundles.
+"""The sweep runs once a minute: it advances every due delivery by one state and sends due bundles.
 
 Several sweeps may run at the same time: each transition is one conditional write, which only one of them makes.
 """
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from itertools import islice
+from time import sleep
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -17,56 +19,74 @@ from ..domain.people import Channel
 from ..platform import log
 from ..platform.parallel import MAX_CONCURRENCY, map_isolated
 from ..policy import outcome
+from ..policy.pacing.queue import WAITING_STATES
 from ..policy.send_gate import over_budget
 from ..rules.recipients import notice_of_delivery
 from ..store.budgets import BudgetsBusy, OverBudget
 from .deliver import SEND_RESERVE, Deliverer, TimeLeft, suppression_note
 from .flush import Flusher
+from .pacing.queue_sweep import QueueSweep
+from .pacing.readers import EarlierRows
+from .pacing.request import StartSweep, SweepRequest, start_nothing
+from .pacing.workers import Workers
 
+EVERYTHING = SweepRequest()
 _BATCH = 100  # rows read together, in one BatchGetItem
 _CLOCK_SKEW = timedelta(minutes=1)  # between our clock and a provider's, which reports whole seconds
 _TWIN_PERIOD = timedelta(hours=1)  # deliveries with equal bodies report the same minute: none is much older than the event
 
 
 class Sweeper(Struct, eq=False):
-    """Advances due deliveries and sends due bundles. A delivery's state decides what happens to it."""
+    """Advances due deliveries and sends due bundles. A delivery's state decides what happens to it.
+
+    `pause` waits a number of seconds. `start` starts a further sweep.
+    """
 
     deliverer: Deliverer
     flusher: Flusher
     max_concurrency: int = MAX_CONCURRENCY
+    pause: Callable[[float], None] = sleep
+    start: StartSweep = start_nothing
 
-    def sweep(self, time_left: TimeLeft) -> list[Delivery]:
+    def sweep(self, time_left: TimeLeft, request: SweepRequest = EVERYTHING) -> list[Delivery]:
         """Advance due rows until none is left or time runs out; the rest stays due.
 
-        A channel whose provider throttles is skipped until the next sweep, so its deliveries spread out.
+        First the bundles and the leases that ended, then the queues, at the pace of each channel's provider.
 
         Raises:
             ExceptionGroup: some deliveries failed; they stay due.
         """
+        started_at = self.deliverer.clock()
+        with Workers(self.max_concurrency) as workers:
+            earlier = [] if request != EVERYTHING else self._sweep_without_queue(workers, time_left)
+            run = QueueSweep(self.deliverer, self._advance, self.pause, self.start, workers)
+            run.run(request, earlier, started_at, time_left)
+        if workers.failures:
+            raise ExceptionGroup("some deliveries could not be advanced", workers.failures)
+        return workers.results
+
+    def _sweep_without_queue(self, workers: Workers, time_left: TimeLeft) -> list[EarlierRows]:
+        """Send due bundles and end leases. Returns the channels with waiting rows of an earlier version, which have no queue."""
         self.flusher.ensure_digests()
-        rows = self.deliverer.ledger.due(self.deliverer.clock())
-        throttled_channels: set[Channel] = set()
-        deliveries: list[Delivery] = []
-        failures: list[Exception] = []
+        now, ledger = self.deliverer.clock(), self.deliverer.ledger
+        channels: set[Channel] = set()
 
         def process(row: Delivery | Bundle) -> list[Delivery]:
             if time_left() < SEND_RESERVE:
                 return []
             if isinstance(row, Bundle):
                 return self.flusher.flush(row, time_left)
-            if row.channel in throttled_channels:
+            if row.state in WAITING_STATES:
+                channels.add(row.channel)
                 return []
-            advanced = self._advance(row, time_left)
-            throttled_channels.update(delivery.channel for delivery in advanced if delivery.reason is Reason.RATE)
-            return advanced
+            return self._advance(row, time_left)
 
+        rows = ledger.due(now)
         while time_left() >= SEND_RESERVE and (batch := list(islice(rows, _BATCH))):
             advanced, failed = map_isolated(process, batch, self.max_concurrency)
-            deliveries += advanced
-            failures += failed
-        if failures:
-            raise ExceptionGroup("some deliveries could not be advanced", failures)
-        return deliveries
+            workers.results += advanced
+            workers.failures += failed
+        return [EarlierRows(ledger.due(now), channel) for channel in sorted(channels)]
 
     def _advance(self, delivery: Delivery, time_left: TimeLeft) -> list[Delivery]:
         """Make one transition; [] if another writer was faster."""

@@ -20,8 +20,10 @@ DIMENSIONS = ("bucket", "folder", "rule", "channel", "outcome", "uploader", "per
 # Messages per second, where neither the provider nor the settings give a rate.
 # Twilio: what a number sends outside the US and Canada (there 1 from a local number, 3 from a toll-free one). Twilio accepts more
 # than a number may send and queues up to ten hours of it (Twilio docs, "Understanding Twilio Rate Limits and Message Queues").
-# SES, until the health check has read the account's rate: 14 is usual, 1 in the sandbox.
 DEFAULT_RATE = 10.0
+# SES's usual first rate outside the sandbox, assumed until the health check has read the real one. In the sandbox (1 per second),
+# the pacer finds the real one within seconds.
+SES_RATE = 14.0
 # SMTP: Exchange Online allows three connections at a time, holds back more than 30 e-mails a minute, and sends the rest in the
 # following minutes (Microsoft Learn, "Message storage and concurrent connection throttling for SMTP Authenticated Submission").
 DEFAULT_SMTP_RATE = 1.0
@@ -121,8 +123,9 @@ class Settings(Struct, frozen=True):
         settings = self.email if channel is Channel.EMAIL else self.sms
         if settings and settings.rate:
             return settings.rate
-        by_smtp = channel is Channel.EMAIL and self.email and self.email.transport == "smtp"
-        return DEFAULT_SMTP_RATE if by_smtp else DEFAULT_RATE
+        if channel is Channel.EMAIL and self.email:
+            return SES_RATE if self.email.transport == "ses" else DEFAULT_SMTP_RATE
+        return DEFAULT_RATE
 
     def unknown_policy(self, channel: Channel) -> Literal["resend", "give-up"]:
         """What to do if it is unknown whether a message on this channel was accepted."""

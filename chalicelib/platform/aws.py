@@ -19,7 +19,7 @@ from botocore.session import Session
 
 from .. import __version__
 
-SERVICES = ("cloudwatch", "dynamodb", "s3", "sesv2", "sqs", "ssm")  # in Lambda, clients exist for these only
+SERVICES = ("cloudwatch", "dynamodb", "lambda", "s3", "sesv2", "sqs", "ssm")  # in Lambda, clients exist for these only
 DATA_DIR = Path(__file__).resolve().parents[2] / "botocore-data"
 
 _OTHER_ENDPOINTS = ("AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT")  # boto3's documentation, "Configuration"

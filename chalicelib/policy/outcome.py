@@ -70,8 +70,9 @@ def record_failed_attempt(
     """Claimed, and the attempt failed: retry, failed or unknown, depending on the error.
 
     `settle_delay`: how long after the lease an unknown outcome is looked up, so that the provider's list has settled by then.
-    From `falls_back_at` on, the person's other channel is tried instead. Throttling and an exhausted quota do not use up
-    attempts: only age ends them.
+    From `falls_back_at` on, the person's other channel is tried instead. A throttled message is due again immediately, or when
+    the provider allows, and waits for its slot in the sweep; an exhausted quota pauses the channel. Neither uses up attempts:
+    only age ends them.
     """
     if isinstance(error, OutcomeUnknown):
         return _transition(delivery, now, State.UNKNOWN, error.reason, str(error), due_at=(delivery.due_at or now) + settle_delay)
@@ -79,12 +80,12 @@ def record_failed_attempt(
         return _transition(delivery, now, State.FAILED, error.reason, str(error))
     if falls_back_at is not None and now >= falls_back_at:
         return _transition(delivery, now, State.FAILED, Reason.FELL_BACK, str(error))
-    if delivery.attempts >= MAX_ATTEMPTS and error.reason not in LIMITS:
+    if error.reason in LIMITS:
+        delay = error.retry_after if error.retry_after and error.reason is Reason.RATE else timedelta(0)
+        return _transition(delivery, now, State.RETRY, error.reason, str(error), due_at=now + delay)
+    if delivery.attempts >= MAX_ATTEMPTS:
         return _transition(delivery, now, State.FAILED, Reason.ATTEMPTS, str(error))
-    if error.reason is Reason.QUOTA and error.retry_after:
-        delay = error.retry_after  # the window's: more attempts do not lengthen it
-    else:
-        delay = retry_delay(delivery.attempts, error.retry_after, chance)
+    delay = retry_delay(delivery.attempts, error.retry_after, chance)
     return _transition(delivery, now, State.RETRY, error.reason, str(error), due_at=now + delay)
 
 

@@ -34,15 +34,16 @@ def notice_to_owner(
 ) -> Notice | None:
     """The notice about a problem of the bot to its owner; None without an owner or an address.
 
-    Notices on a topic in the same period are one and the same: `once` is the strftime format of an hour or a day. Uses
-    another channel than `failed`, if there is one.
+    Notices on a topic in the same period are one and the same: `once` is the strftime format of an hour or a day, and the notice
+    expires after that period. Uses another channel than `failed`, if there is one.
     """
     owner = settings.people.get(settings.bot.owner)
     if owner is None:
         return None
     event = Event(Kind.TROUBLE, identity_of("trouble", topic, now.strftime(once)), now, detail=sentence)
     channels = sorted(filter(settings.sender, Channel), key=lambda channel: channel is failed)
-    return next(iter(notices_for_person(event, owner, tuple(channels))), None)
+    notice = next(iter(notices_for_person(event, owner, tuple(channels))), None)
+    return replace(notice, expires=_EXPIRY) if notice and "%H" not in once else notice
 
 
 def fallback_notice(notice: Notice, settings: Settings) -> Notice | None:

@@ -46,13 +46,18 @@ class Control:
         self._lock = Lock()
         self._recorded: dict[str, datetime | None] = {}
 
-    def now(self) -> Controls:
+    def now(self, max_age: timedelta = CACHE_TIME) -> Controls:
         """Return the controls, at most 30 s old. If several threads ask, one reads them."""
         with self._lock:
             cached = self._cached
-            if cached is None or not timedelta(0) <= self._clock() - cached[1] < CACHE_TIME:
+            if cached is None or not timedelta(0) <= self._clock() - cached[1] < max_age:
                 cached = self._cached = (_parse_controls(self._store.read()), self._clock())
             return cached[0]
+
+    def fresh(self) -> Controls:
+        """Return the controls as they are now."""
+        self._cached = None
+        return self.now()
 
     def suppress(self, key: str, address: SuppressedAddress) -> None:
         """Suppress an address: nothing is sent to it until a test or a resent message is accepted."""

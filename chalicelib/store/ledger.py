@@ -21,6 +21,7 @@ from ..domain.bundle import Bundle
 from ..domain.delivery import INITIAL_STATES, TRANSITIONS, Delivery
 from .budgets import BudgetsBusy, Changes, RowWriter, key_of_budget, usage_of
 from .ledger_index import LedgerIndex
+from .queues import Queues
 from .rows import (
     Item,
     Parked,
@@ -59,6 +60,7 @@ class Ledger:
         self._writer = RowWriter(client, table, pause, chance)
         self._index = LedgerIndex(client, table)
         self._inserted: tuple[Delivery | None, Item] = (None, {})  # the latest: its next transition need not convert it again
+        self.queues = Queues(client, table, self._index)
 
     def insert(self, delivery: Delivery, limits: ScopeLimits = NO_LIMITS) -> Delivery:
         """Insert a delivery unless its id is taken (IF_ABSENT, the condition that makes a delivery exactly-once).
@@ -74,6 +76,7 @@ class Ledger:
         """
         if delivery.state not in INITIAL_STATES:
             raise ValueError(f"a delivery cannot start as {delivery.state}")
+        self.queues.register(delivery)
         item = delivery_to_item(delivery)
         self._inserted = delivery, item
         put = {
@@ -98,6 +101,7 @@ class Ledger:
         """
         if new.state not in TRANSITIONS[old.state]:
             raise ValueError(f"no transition from {old.state} to {new.state}")
+        self.queues.register(new)
         update = self._update(old, new)
         try:
             stored = self._writer.write("Update", update, Changes(old.reserved, new.reserved, limits))
@@ -143,7 +147,10 @@ class Ledger:
         return delivery_from_item(response["Item"]) if "Item" in response else None
 
     def due(self, now: datetime) -> Iterator[Delivery | Bundle]:
-        """Return due deliveries and bundles, oldest first. Reads only as far as the caller iterates."""
+        """Return due rows that are in no queue, oldest first: bundles, claimed deliveries, and waiting ones of earlier versions.
+
+        Reads only as far as the caller iterates.
+        """
         return self._index.due(now)
 
     def newest(self, since: datetime, until: datetime) -> Iterator[Delivery | Bundle | Parked]:

@@ -1,6 +1,7 @@
 """Reads the ledger's rows by time, through its two indexes.
 
-Index `due` (shard and due_at) has only rows that wait for a time; a finished row leaves it. Index `day` (day and shard, and
+Index `due` (shard and due_at) has only rows that wait for a time; a finished row leaves it. Its shards that are part of a queue
+are read by queues.py. Index `day` (day and shard, and
 created_at) has every row, for the log. Both contain keys only, so the rows are read in batches.
 Source: Amazon DynamoDB developer guide, "Take advantage of sparse indexes".
 """
@@ -14,7 +15,7 @@ from typing import Any
 from ..domain.bundle import Bundle
 from ..domain.delivery import Delivery
 from ..platform.clock import to_ms
-from .rows import SHARDS, Item, Parked, bundle_from_item, day_keys, delivery_from_item, parked_from_item
+from .rows import Item, Parked, bundle_from_item, day_keys, delivery_from_item, index_shards, parked_from_item
 
 _KEY_ATTRIBUTES = ("pk", "sk")
 _BATCH = 100  # the maximum number of items in a BatchGetItem
@@ -34,21 +35,21 @@ class LedgerIndex:
         self._table = table
 
     def due(self, now: datetime) -> Iterator[Delivery | Bundle]:
-        """Yield due deliveries and bundles, oldest first."""
-        shards = [self._query("due", str(shard), "due_at", now) for shard in range(SHARDS)]
-        for item in self._rows(merge(*shards, key=lambda entry: int(entry["due_at"]["N"]))):
+        """Yield due bundles and claimed deliveries, and waiting deliveries of earlier versions, oldest first."""
+        shards = [self._query("due", str(shard), "due_at", now) for shard in range(index_shards())]
+        for item in self.rows(merge(*shards, key=lambda entry: int(entry["due_at"]["N"]))):
             row = bundle_from_item(item) if item["sk"]["S"] == "bundle" else delivery_from_item(item)
             if row.due_at and row.due_at <= now:  # the index may lag behind the row
                 yield row
 
     def newest(self, since: datetime, until: datetime) -> Iterator[Delivery | Bundle | Parked]:
         """Yield the deliveries, bundles and parked payloads created in a period, newest first."""
-        for item in self._rows(self._created(since, until)):
+        for item in self.rows(self._created(since, until)):
             yield _DECODERS[item["sk"]["S"]](item)
 
     def with_body(self, body_hash: str, since: datetime, until: datetime) -> Iterator[Delivery]:
         """Yield the deliveries created in a period whose message had this body."""
-        for item in self._rows(self._created(since, until, body_hash)):
+        for item in self.rows(self._created(since, until, body_hash)):
             yield delivery_from_item(item)
 
     def _created(self, since: datetime, until: datetime, body_hash: str = "") -> Iterator[Item]:
@@ -82,7 +83,7 @@ class LedgerIndex:
         for page in pages:
             yield from page["Items"]
 
-    def _rows(self, entries: Iterable[Item]) -> Iterator[Item]:
+    def rows(self, entries: Iterable[Item]) -> Iterator[Item]:
         """Yield the complete rows of index entries, in order; rows deleted meanwhile are left out."""
         entries = iter(entries)
         while keys := [{name: entry[name] for name in _KEY_ATTRIBUTES} for entry in islice(entries, _BATCH)]:

@@ -5,6 +5,9 @@ attempts, claim, created_at / expires_at / due_at (milliseconds since 1970), day
 requires), and, unless empty: detail, body_hash, segments, receipt, looked_up, instead_of, bundle, steps (JSON: a list of
 [milliseconds, state, reason, detail]), reserved (JSON: a list of [milliseconds, scopes, segments]). These names are stored in
 users' tables: rename one only with a reader for the old name.
+
+`due`, the partition key of index `due`, is "<queue>/<shard>" for a delivery that waits to be sent or looked up, else "<shard>".
+Rows of earlier versions have "<shard>" in every state.
 """
 
 import json
@@ -22,9 +25,13 @@ from ..domain.delivery import Delivery, Reason, State, Step
 from ..domain.event import Event, UnknownPayload, identity_of
 from ..domain.people import Channel
 from ..platform.clock import from_ms, to_ms
+from ..policy.pacing.queue import WAITING_STATES, queue_id
 
 SCHEMA = 1
-SHARDS = 4  # per index: a partition key accepts 1,000 writes per second
+SHARDS = 4  # of a bundle's members: never changed, because a repeated event must find its member
+# Of each index, and of each queue in index `due`: a partition key accepts 1,000 writes per second. To grow it, deploy a higher
+# number, never a lower one: readers then read the old shards and the new ones.
+INDEX_SHARDS = 4
 RETENTION = timedelta(days=90)  # then DynamoDB deletes the row
 
 Item = dict[str, dict[str, Any]]  # attribute name -> DynamoDB's typed value
@@ -53,17 +60,33 @@ def key_of(kind: str, id_: str) -> Item:
 
 
 def shard_of(id_: str) -> int:
-    """Return an id's shard of each index. Ids are hashes, so the shards fill evenly."""
+    """Return the shard of a bundle's member. Ids are hashes, so the shards fill evenly."""
     return int(id_[:4], 16) % SHARDS
+
+
+def index_shards() -> int:
+    """Return the number of shards of each index: the one place that readers and writers take it from."""
+    return INDEX_SHARDS
+
+
+def index_shard(id_: str) -> int:
+    """Return an id's shard of each index."""
+    return int(id_[:4], 16) % index_shards()
 
 
 def day_keys(day: datetime) -> list[str]:
     """Return the partition keys of index `day` for rows created on a day (UTC)."""
-    return [_day_key(day, shard) for shard in range(SHARDS)]
+    return [_day_key(day, shard) for shard in range(index_shards())]
 
 
 def _day_key(day: datetime, shard: int) -> str:
     return f"{day.date()}#{shard}"
+
+
+def due_partition(delivery: Delivery) -> str:
+    """Return a waiting delivery's partition key in index `due`."""
+    shard = index_shard(delivery.id)
+    return f"{queue_id(delivery)}/{shard}" if delivery.state in WAITING_STATES else str(shard)
 
 
 def delivery_to_item(delivery: Delivery) -> Item:
@@ -96,7 +119,7 @@ def delivery_to_item(delivery: Delivery) -> Item:
         entries = [[to_ms(entry.at), entry.scopes, entry.segments] for entry in delivery.reserved]
         values["reserved"] = msgspec.json.encode(entries).decode()
     if delivery.due_at:
-        values |= _due_index(delivery.id, delivery.due_at)
+        values |= {"due": due_partition(delivery), "due_at": to_ms(delivery.due_at)}
     return key_of("delivery", delivery.id) | _to_attributes(values)
 
 
@@ -136,7 +159,7 @@ def bundle_to_item(bundle: Bundle) -> Item:
         **_day_index(bundle.id, bundle.created_at),
     }
     if bundle.due_at:
-        values |= _due_index(bundle.id, bundle.due_at)
+        values |= {"due": str(index_shard(bundle.id)), "due_at": to_ms(bundle.due_at)}
     hours: Item = {"hours": {"SS": sorted(bundle.hours)}} if bundle.hours else {}
     return key_of("bundle", bundle.id) | _to_attributes(values) | hours
 
@@ -182,13 +205,9 @@ def receipt_to_item(receipt: str, delivery_id: str, now: datetime) -> Item:
 def _day_index(id_: str, created_at: datetime) -> dict[str, str | int]:
     return {
         "created_at": to_ms(created_at),
-        "day": _day_key(created_at, shard_of(id_)),
+        "day": _day_key(created_at, index_shard(id_)),
         "ttl": to_ms(created_at + RETENTION) // 1000,
     }
-
-
-def _due_index(id_: str, due_at: datetime) -> dict[str, str | int]:
-    return {"due": str(shard_of(id_)), "due_at": to_ms(due_at)}
 
 
 def _encode_steps(steps: tuple[Step, ...]) -> str:

@@ -34,7 +34,7 @@ def test_failed_delivery_is_resent_and_records_who_requested_it(stage: Stage) ->
 
 
 def test_expired_delivery_gets_a_new_lifetime(stage: Stage) -> None:
-    stage.text.answers += [Answer.THROTTLE] * 999
+    stage.text.answers += [Answer.THROTTLE] * 20_000
     stage.take(an_upload("in/late.pdf", sequencer="01"))
     stage.sweep_for(hours=26)
     assert stage.states()["sms"] == "expired"

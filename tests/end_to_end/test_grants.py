@@ -17,11 +17,14 @@ from chalicelib.domain.delivery import Delivery, Reason, State
 from chalicelib.domain.event import Event, Kind, UnknownPayload, Upload, identity_of
 from chalicelib.domain.people import Channel
 from chalicelib.platform.clock import utc_now
+from chalicelib.policy.controls import ChannelPace
 from chalicelib.policy.send_gate import Deferral
 from chalicelib.rules.recipients import notices_for_rule
 from chalicelib.store.counters import Counters
 from chalicelib.store.rows import Parked
+from tests.support.bus_payloads import instance
 from tests.support.payloads import bus_event, s3_notification, s3_record
+from tests.support.stream_records import record
 from tests.support.streams import batch, sent_records
 from workbench.deployment.grants import Grant, Grants, StageLocation, policies
 from workbench.local.demo.demo_incidents import FEED, missing, play_incidents
@@ -32,11 +35,19 @@ from workbench.local.proxy.server import Answer
 from workbench.waiting import wait_until
 
 pytestmark = pytest.mark.environment
-SERVICES = {"CLOUDWATCH": "cloudwatch", "DYNAMODB": "dynamodb", "SESV2": "ses", "SQS": "sqs", "SSM": "ssm", "S3": "s3"}
+SERVICES = {
+    "CLOUDWATCH": "cloudwatch", "DYNAMODB": "dynamodb", "LAMBDA": "lambda",
+    "SESV2": "ses", "SQS": "sqs", "SSM": "ssm", "S3": "s3",
+}  # fmt: skip
+THROTTLED = Answer(429, b'{"message": "slow down"}', (("x-amzn-ErrorType", "TooManyRequestsException"),))
 QUEUE = "dropnote-local-uploads"
 TRANSACTIONS = {"PutItem", "UpdateItem"}  # IAM has no action for transactions: each write in one is authorized separately
 BY_FULL_PATH = {"/BUCKET?notification": "GetBucketNotification", "/v2/email/account": "GetAccount"}
-BY_PART_OF_PATH = {"/BUCKET?list-type=2": "ListBucket", "/operation/GetMetricData": "GetMetricData"}
+BY_PART_OF_PATH = {
+    "/BUCKET?list-type=2": "ListBucket",
+    "/operation/GetMetricData": "GetMetricData",
+    "/invocations": "InvokeFunction",
+}
 
 
 class ObservedEnvironment:
@@ -101,8 +112,8 @@ def env(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObservedEnvironmen
         yield env
 
 
-def upload_event(env: ObservedEnvironment, key: str) -> Event:
-    upload = Upload(env.local.running.bucket, key, 5, sequencer="0001")
+def upload_event(env: ObservedEnvironment, key: str, size: int = 5) -> Event:
+    upload = Upload(env.local.running.bucket, key, size, sequencer="0001")
     return Event(Kind.UPLOAD, identity_of("upload", key), utc_now(), REGION, upload)
 
 
@@ -167,6 +178,32 @@ def schedules(env: ObservedEnvironment) -> None:
     assert env.invoke("watch", {})["troubles"] == 1
 
 
+def backlogs(env: ObservedEnvironment) -> None:
+    """Each function that takes many events is throttled once, and starts a sweep. A sweep with many messages starts others."""
+    bus = bus_event("in/throttled-bus.txt")
+    bus["detail"]["bucket"]["name"] = env.local.running.bucket
+    message = {"messageId": "1", "eventSource": "aws:sqs", "body": json.dumps(notification(env, "in/throttled-queue.txt"))}
+    order = record({"id": "t1", "status": "rejected"}, {"id": "t1", "status": "new"})
+    payloads = {
+        "upload_dropnote_uploads": notification(env, "in/throttled.txt"),
+        "upload_events": bus,
+        "upload_queue": {"Records": [message]},
+        "bus": instance("stopped"),
+        "items_orders": {"Records": [order]},
+    }
+    for function, payload in payloads.items():
+        env.bot.deliverer.control._store.remove("pace_email")
+        env.proxies["ses"].fail_next(THROTTLED, operation="SendEmail")
+        env.invoke(function, payload)
+        assert "lambda:InvokeFunction" in env.used_actions()[function], function
+    for number in range(45):  # each for two people
+        env.bot.intake.hold(upload_event(env, f"invoices/many-{number}.pdf", size=2_000), Reason.WAITING)
+    env.bot.deliverer.control.record_pace(Channel.EMAIL, ChannelPace(200, 192, utc_now()))
+    unused = {"pk": {"S": "queues"}, "sk": {"S": "0123abcd"}, "channel": {"S": "email"}, "urgent": {"BOOL": False}}
+    unused |= {"rule": {"S": "old"}, "shards": {"N": "4"}, "used_at": {"N": "1"}}
+    env.local.ministack.client("dynamodb").put_item(TableName=env.variables["DROPNOTE_LEDGER"], Item=unused)
+
+
 def reset_monitors(env: ObservedEnvironment) -> None:
     """Delete the states of all monitors: then all are due."""
     dynamodb, table = env.local.ministack.client("dynamodb"), env.variables["DROPNOTE_LEDGER"]
@@ -206,6 +243,7 @@ def test_each_function_uses_every_action_it_is_granted(env: ObservedEnvironment)
     uploads_and_receipts(env)
     on_demand_functions(env)
     monitors_and_tasks(env)
+    backlogs(env)
     schedules(env)
     counts(env)
     used = env.used_actions()

@@ -23,13 +23,15 @@ from chalicelib.domain.event import Batch, Event
 from chalicelib.domain.people import Channel
 from chalicelib.store.control import TableStore
 from chalicelib.store.ledger import Ledger
+from chalicelib.store.queues import Queues
 from tests.support.builders import an_upload, some_settings
-from tests.support.memory import MemoryLedger, MemoryStore
+from tests.support.memory import MemoryLedger, MemoryQueues, MemoryStore
 from tests.support.providers import Answer, Died, Provider, TextProvider
 from tests.support.stages import Stage, memory_stage, plenty
 
 # The process may die, and other containers may act, before and after each of these calls.
 LEDGER_CALLS = ("insert", "transition", "get", "claim_receipt")
+QUEUE_CALLS = ("acquire", "release", "forget")
 STORE_CALLS = ("read", "put", "remove")
 MAIL_CALLS = ("send",)
 TEXT_CALLS = ("send", "find")
@@ -72,6 +74,14 @@ class Interruptible:
         return lambda *arguments, **named: self._scenario.interruption(call, *arguments, **named)
 
 
+class InterruptibleLedger(Interruptible):
+    """A ledger whose queues may be interrupted too."""
+
+    def __init__(self, part: Any, scenario: "Scenario") -> None:
+        super().__init__(part, LEDGER_CALLS, scenario)
+        self.queues = Interruptible(part.queues, QUEUE_CALLS, scenario)
+
+
 class InterruptibleTexts(Interruptible):
     """Defines `find`, so that it counts as a transport whose provider has a list."""
 
@@ -89,7 +99,7 @@ NO_INTERRUPTION: InterruptionPlan = (0, False, "")
 def interruptions() -> st.SearchStrategy[InterruptionPlan]:
     return st.one_of(
         st.just(NO_INTERRUPTION),
-        st.tuples(st.integers(1, 14), st.booleans(), st.sampled_from(["die", "die", "sweep", "take"])),
+        st.tuples(st.integers(1, 20), st.booleans(), st.sampled_from(["die", "die", "sweep", "take"])),
     )
 
 
@@ -116,7 +126,7 @@ class Scenario(RuleBasedStateMachine):
     def _container(self, number: int) -> Bot:
         deliverer, bot = self.stage.container()
         deliverer.clock = lambda: self.stage.now + self.skew[number]
-        deliverer.ledger = Interruptible(deliverer.ledger, LEDGER_CALLS, self)  # type: ignore[assignment]
+        deliverer.ledger = InterruptibleLedger(deliverer.ledger, self)  # type: ignore[assignment]
         deliverer.control._store = Interruptible(deliverer.control._store, STORE_CALLS, self)
         deliverer.control._clock = deliverer.clock
         transports = {
@@ -266,6 +276,7 @@ def verify_calls(real: type, memory: type, calls: tuple[str, ...], exempt: set[s
     ("real", "memory", "calls", "exempt"),
     [
         (Ledger, MemoryLedger, LEDGER_CALLS, {"due", "newest", "with_body", "park", "get_parked", "mark_redriven", "usage"}),
+        (Queues, MemoryQueues, QUEUE_CALLS, {"read", "page", "register"}),
         (TableStore, MemoryStore, STORE_CALLS, set()),
         (Ses, Provider, MAIL_CALLS, set()),
         (Twilio, TextProvider, TEXT_CALLS, set()),

@@ -22,10 +22,14 @@ def failed(delivery: Delivery, error: DeliveryError, falls_back: bool = False) -
 
 
 @pytest.mark.parametrize("attempts", [1, 5, outcome.MAX_ATTEMPTS, 500])
-def test_message_waits_for_an_exhausted_quota_as_long_as_the_provider_says(attempts: int) -> None:
+def test_limited_message_is_due_immediately_or_when_the_provider_allows(attempts: int) -> None:
     wait = timedelta(hours=1)
-    after = failed(claimed(attempts), DeliveryError(Reason.QUOTA, "the quota is exhausted", retry_after=wait))
-    assert (after.state, after.reason, after.due_at) == (State.RETRY, Reason.QUOTA, NOON + wait)
+    quota = failed(claimed(attempts), DeliveryError(Reason.QUOTA, "the quota is exhausted", retry_after=wait))
+    assert (quota.state, quota.reason, quota.due_at) == (State.RETRY, Reason.QUOTA, NOON)  # the pause of its channel holds it
+    throttled = failed(claimed(attempts), DeliveryError(Reason.RATE, "slow down"))
+    assert (throttled.state, throttled.due_at) == (State.RETRY, NOON)
+    asked = failed(claimed(attempts), DeliveryError(Reason.RATE, "slow down", retry_after=timedelta(seconds=9)))
+    assert asked.due_at == NOON + timedelta(seconds=9)
 
 
 @pytest.mark.parametrize("reason", outcome.LIMITS)

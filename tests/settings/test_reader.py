@@ -152,7 +152,7 @@ SMTP = 'transport = "smtp"\nhost = "mail.example.com"\n'
 @pytest.mark.parametrize(
     ("email", "sms", "rates"),
     [
-        ("", "", [10, 10]),
+        ("", "", [14, 10]),
         (SMTP, "", [1, 10]),
         ('rate = "0.5 per second"\n' + SMTP, 'rate = "1 per second"\n', [0.5, 1]),
         ('rate = "600 per minute"\n', 'rate = "100 per second"\n', [10, 100]),

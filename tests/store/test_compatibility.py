@@ -20,9 +20,11 @@ from chalicelib.domain.message import Message
 from chalicelib.domain.people import Channel
 from chalicelib.domain.settings import Settings
 from chalicelib.policy.counts import Count, CountRecord
+from chalicelib.policy.pacing.queue import queue_id
 from chalicelib.store.counters import Counters
 from chalicelib.store.members import hour_of
 from chalicelib.store.rows import (
+    Item,
     Parked,
     bundle_from_item,
     bundle_to_item,
@@ -72,7 +74,15 @@ def test_deliveries_have_equal_values_and_are_written_unchanged(section: str) ->
     stored = items(section, "delivery")
     deliveries = [delivery_from_item(item) for item in stored]
     assert plain(*deliveries) == values(section)
-    assert [parsed(delivery_to_item(delivery)) for delivery in deliveries] == [parsed(item) for item in stored]
+    assert [parsed(delivery_to_item(delivery)) for delivery in deliveries] == [parsed(in_its_queue(item)) for item in stored]
+
+
+def in_its_queue(item: Item) -> Item:
+    """A waiting delivery has since been in a queue's partition of index `due`, in the same shard as before."""
+    if item["state"]["S"] not in ("held", "retry", "unknown"):
+        return item
+    queue = queue_id(delivery_from_item(item))
+    return item | {"due": {"S": f"{queue}/{item['due']['S']}"}}
 
 
 def test_every_state_and_every_kind_of_event_is_covered() -> None:

@@ -100,14 +100,28 @@ def test_impossible_transitions_and_initial_states_are_refused(ledger: Any) -> N
         ledger.insert(sent)
 
 
-def test_due_returns_waiting_rows_oldest_first_and_no_finished_ones(ledger: Any) -> None:
+def waiting(ledger: Any, now: datetime, page: int = 100) -> list[Delivery]:
+    """The due rows of all queues, oldest first, read in pages of each shard."""
+    rows: list[Delivery] = []
+    for queue in ledger.queues.read().queues:
+        for shard in range(queue.shards):
+            found, cursor = ledger.queues.page(queue.id, shard, now, page)
+            while found:
+                assert len(found) <= page
+                rows += found
+                found, cursor = ledger.queues.page(queue.id, shard, now, page, cursor)
+    return sorted(rows, key=lambda row: row.due_at or now)
+
+
+def test_queues_return_waiting_rows_oldest_first_and_no_finished_ones(ledger: Any) -> None:
     for number in range(1, 31):
         claim, retry = a_retry(number, NOON, NOON + timedelta(minutes=number))
         ledger.insert(claim)
         ledger.transition(claim, retry if number % 3 else outcome.mark_sent(claim, Receipt(f"SM{number}"), NOON))
-    due = list(ledger.due(NOON + timedelta(minutes=20)))
+    due = waiting(ledger, NOON + timedelta(minutes=20), page=2)
     assert [int(row.id, 16) for row in due] == [number for number in range(1, 21) if number % 3]
-    assert list(ledger.due(NOON)) == []
+    assert waiting(ledger, NOON) == []
+    assert list(ledger.due(NOON + timedelta(minutes=20))) == []  # they are in a queue
 
 
 def test_due_reads_several_pages(ledger: Any) -> None:

@@ -1,5 +1,6 @@
 """The ledger, bundles, control item and incidents in memory: fast, and tested to behave like the real ones."""
 
+from bisect import bisect_left, bisect_right, insort
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -9,12 +10,16 @@ from msgspec.structs import replace
 
 from chalicelib.domain.budget import ScopeLimits, Usage
 from chalicelib.domain.bundle import Bundle, Position, Window
-from chalicelib.domain.delivery import INITIAL_STATES, TRANSITIONS, Delivery
+from chalicelib.domain.delivery import INITIAL_STATES, TRANSITIONS, Delivery, State
 from chalicelib.domain.monitor import MonitorState
+from chalicelib.platform.clock import to_ms
+from chalicelib.policy.pacing.queue import WAITING_STATES, Queue, queue_of
+from chalicelib.store import rows
 from chalicelib.store.budgets import CONDITION_FAILED, Changes, OverBudget, usage_of
 from chalicelib.store.bundles import Admission, WindowChange
 from chalicelib.store.ledger import NO_LIMITS
 from chalicelib.store.members import Member, hour_of, position_of
+from chalicelib.store.queues import FORGET_AFTER, REGISTER_INTERVAL, Cursor, Lease, Registry
 from chalicelib.store.rows import Item, Parked, bundle_from_item, bundle_to_item, delivery_from_item, delivery_to_item
 
 NEVER = datetime.max.replace(tzinfo=UTC)
@@ -27,7 +32,9 @@ class MemoryLedger:
         self.rows: dict[str, Delivery] = {}
         self.budgets: dict[tuple[str, datetime], Counter[str]] = {}  # by scope and day; no zeros
         self._lock = Lock()
+        self.queues = MemoryQueues(self.rows)
         self.bundles: dict[str, Bundle] = {}
+        self.claimed: dict[str, Delivery] = {}
         self._parked: dict[str, Parked] = {}
         self._receipts: dict[str, str] = {}
 
@@ -35,21 +42,23 @@ class MemoryLedger:
         if delivery.state not in INITIAL_STATES:
             raise ValueError(f"a delivery cannot start as {delivery.state}")
         changes = Changes((), delivery.reserved, limits)
+        self.queues.register(delivery)
         with self._lock:
             if delivery.id not in self.rows:
                 self._change_budgets(changes)
-                self.rows[delivery.id] = _stored(delivery)
+                self._put(delivery)
             return self.rows[delivery.id]
 
     def transition(self, old: Delivery, new: Delivery, limits: ScopeLimits = NO_LIMITS) -> bool:
         if new.state not in TRANSITIONS[old.state]:
             raise ValueError(f"no transition from {old.state} to {new.state}")
         changes = Changes(old.reserved, new.reserved, limits)
+        self.queues.register(new)
         with self._lock:
             stored = self.rows[old.id]
             if (stored.state, stored.claim) == (old.state, old.claim):
                 self._change_budgets(changes)
-                self.rows[old.id] = _stored(new)
+                self._put(new)
                 return True
             return (stored.claim, stored.state) == (new.claim, new.state)
 
@@ -70,7 +79,7 @@ class MemoryLedger:
         return self.rows.get(id_)
 
     def due(self, now: datetime) -> Iterator[Delivery | Bundle]:
-        rows: list[Delivery | Bundle] = [*self.rows.values(), *self.bundles.values()]
+        rows: list[Delivery | Bundle] = [*self.claimed.values(), *self.bundles.values()]
         due = [row for row in rows if row.due_at and row.due_at <= now]
         return iter(sorted(due, key=lambda row: row.due_at or now))
 
@@ -94,6 +103,72 @@ class MemoryLedger:
 
     def mark_redriven(self, parked: Parked) -> None:
         self._parked[parked.id] = parked
+
+    def _put(self, delivery: Delivery) -> None:
+        old, new = self.rows.get(delivery.id), _stored(delivery)
+        self.rows[new.id] = new
+        self.claimed.pop(new.id, None)
+        if new.state is State.CLAIMED:
+            self.claimed[new.id] = new
+        self.queues._move(old, new)
+
+
+class MemoryQueues:
+    """Behaves like chalicelib.store.queues.Queues, without a table: each partition of index `due` is a sorted list."""
+
+    def __init__(self, deliveries: dict[str, Delivery]) -> None:
+        self._rows = deliveries
+        self._partitions: dict[str, list[tuple[int, str]]] = {}
+        self._places: dict[str, str] = {}  # the number of shards may grow: a row stays where it was written
+        self._queues: dict[str, Queue] = {}
+        self._leases: dict[int, Lease] = {}
+
+    def register(self, delivery: Delivery) -> None:
+        queue = queue_of(delivery, rows.index_shards())
+        if queue is None:
+            return
+        old = self._queues.get(queue.id)
+        if old is None or old.shards < queue.shards or queue.used_at - old.used_at >= REGISTER_INTERVAL:
+            self._queues[queue.id] = replace(queue, shards=max(queue.shards, old.shards if old else 0))
+
+    def _move(self, old: Delivery | None, new: Delivery) -> None:
+        """Move a row that was written between the partitions."""
+        if old and (place := self._places.pop(old.id, None)):
+            partition = self._partitions[place]
+            del partition[bisect_left(partition, (to_ms(old.due_at or new.created_at), old.id))]
+        if new.due_at and new.state in WAITING_STATES:
+            place = self._places[new.id] = rows.due_partition(new)
+            insort(self._partitions.setdefault(place, []), (to_ms(new.due_at), new.id))
+
+    def read(self) -> Registry:
+        return Registry(tuple(self._queues[id_] for id_ in sorted(self._queues)), dict(self._leases))
+
+    def page(
+        self, queue: str, shard: int, now: datetime, limit: int, after: Cursor | None = None
+    ) -> tuple[list[Delivery], Cursor | None]:
+        partition = self._partitions.get(f"{queue}/{shard}", [])
+        start = bisect_right(partition, (after.due_at, after.id)) if after else 0
+        entries = [entry for entry in partition[start : start + limit] if entry[0] <= to_ms(now)]
+        return [self._rows[id_] for _, id_ in entries], Cursor(*entries[-1]) if entries else after
+
+    def forget(self, queue: Queue, now: datetime) -> bool:
+        partitions = (self._partitions.get(f"{queue.id}/{shard}") for shard in range(queue.shards))
+        if now - queue.used_at < FORGET_AFTER or any(partitions) or self._queues.get(queue.id) != queue:
+            return False
+        del self._queues[queue.id]
+        return True
+
+    def acquire(self, lease: Lease, now: datetime) -> bool:
+        other = self._leases.get(lease.shard)
+        is_free = other is None or other.until <= now or other.holder == lease.holder
+        if not is_free and not (other and other.is_temporary and not lease.is_temporary):
+            return False
+        self._leases[lease.shard] = lease
+        return True
+
+    def release(self, lease: Lease, now: datetime) -> None:
+        if self._leases[lease.shard].holder == lease.holder:
+            self._leases[lease.shard] = replace(self._leases[lease.shard], until=now)
 
 
 class MemoryBundles:

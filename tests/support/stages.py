@@ -9,6 +9,8 @@ from typing import Any
 from chalicelib.bot import Bot
 from chalicelib.delivery.defer import Deferrer
 from chalicelib.delivery.deliver import Deliverer
+from chalicelib.delivery.pacing.hand_over import HandOver
+from chalicelib.delivery.pacing.request import SweepRequest
 from chalicelib.domain.delivery import Delivery
 from chalicelib.domain.event import Batch, Event
 from chalicelib.domain.message import Message
@@ -48,6 +50,7 @@ class Stage:
     now: datetime = NOON
     beats: list[str] = field(default_factory=list)  # the URLs of heartbeats
     incidents: Any = field(default_factory=MemoryIncidents)
+    started: list[SweepRequest] = field(default_factory=list)  # further sweeps
 
     def __post_init__(self) -> None:
         self.mail, self.text = Provider(Channel.EMAIL, self.clock), TextProvider(Channel.SMS, self.clock)
@@ -66,9 +69,17 @@ class Stage:
             clock=self.clock,
             chance=lambda: 1.0,
             token=lambda: f"t{next(self._tokens)}",
+            hand_over=HandOver(lambda: self.started.append(SweepRequest(temporary=True))),
         )
         watch = Watch(deliverer, self.incidents, self.clients)
-        return deliverer, Bot(deliverer, concurrency=1, make_watch=lambda: watch, beat=self.beats.append)
+        return deliverer, Bot(
+            deliverer,
+            concurrency=1,
+            make_watch=lambda: watch,
+            beat=self.beats.append,
+            pause=self.pause,
+            start_sweep=self.started.append,
+        )
 
     def clients(self, service: str, **_: Any) -> Any:
         """AWS clients: tests that need one replace this."""
@@ -81,6 +92,10 @@ class Stage:
     def later(self, **span: float) -> None:
         """Let time pass."""
         self.now += timedelta(**span)
+
+    def pause(self, seconds: float) -> None:
+        """Let the time pass that a sweep waits."""
+        self.later(seconds=seconds)
 
     def answer(self, *answers: Answer) -> None:
         """Set what both providers respond next."""

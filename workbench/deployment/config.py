@@ -58,8 +58,9 @@ def remove_policies(project: Path, stage: str) -> None:
     if folder.is_dir():
         folder.rmdir()
     config = _read(project)
-    config["stages"][stage].pop("lambda_functions", None)
-    _write(_config(project), config)
+    if not config["stages"][stage]["lambda_functions"]:  # the functions may have other settings
+        del config["stages"][stage]["lambda_functions"]
+        _write(_config(project), config)
 
 
 def _config(project: Path) -> Path:

@@ -53,26 +53,28 @@ class Grants:
         """The permissions of each function, by its name in app.py."""
         rows = self.ledger("GetItem", "PutItem", "UpdateItem")
         deliver = [rows, *self.mail(), *self.secrets()]
+        take = [*deliver, self.start_sweep()]
         dead = Grant("DeadEvents", ("sqs:SendMessage",), (self.queue("DROPNOTE_DEAD_EVENTS"),), by="lambda")
         buckets = self.settings.buckets
-        functions = {function_name("upload", bucket): [*deliver, dead] for bucket in buckets}
+        functions = {function_name("upload", bucket): [*take, dead] for bucket in buckets}
         if buckets:
-            functions["upload_events"] = [*deliver, dead]
+            functions["upload_events"] = [*take, dead]
         if any(rule.bus for rule in self.settings.rules):
-            functions["bus"] = [*deliver, dead]
+            functions["bus"] = [*take, dead]
         if "UPLOAD_QUEUE" in self.variables:
             receive = ("sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage")
-            functions["upload_queue"] = [*deliver, Grant("Uploads", receive, (self.queue("UPLOAD_QUEUE"),), by="lambda")]
+            functions["upload_queue"] = [*take, Grant("Uploads", receive, (self.queue("UPLOAD_QUEUE"),), by="lambda")]
         if "DROPNOTE_STREAM" in self.variables:
             functions["count"] = [rows, *self.mail(), *self.owner_secrets(), *self.ledger_counts()]
         for table in self.settings.tables:
             if stream := self.variables.get(stream_variable(table)):
-                functions[function_name("items", table)] = [*deliver, *self.item_counts(table), self.stream(stream)]
+                functions[function_name("items", table)] = [*take, *self.item_counts(table), self.stream(stream)]
         drain = ("sqs:DeleteMessage", "sqs:GetQueueUrl", "sqs:ReceiveMessage")
         functions |= {
             "sweep": [
-                self.ledger("BatchGetItem", "GetItem", "PutItem", "Query", "UpdateItem"),
+                self.ledger("BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"),
                 self.indexes("day", "due"),
+                self.start_sweep(),
                 Grant("Counters", ("dynamodb:Query",), (self._counters,)),
                 *self.mail(),
                 *self.secrets(),
@@ -125,6 +127,11 @@ class Grants:
     def indexes(self, *names: str) -> Grant:
         """To query indexes of the ledger table."""
         return Grant("Indexes", ("dynamodb:Query",), tuple(f"{self._table}/index/{name}" for name in names))
+
+    def start_sweep(self) -> Grant:
+        """To start the sweep function."""
+        name = f"function:{APP}-{self.location.stage}-sweep"
+        return Grant("Sweep", ("lambda:InvokeFunction",), (self.location.arn("lambda", name),))
 
     def mail(self) -> list[Grant]:
         """To send mail by SES as the configured sender, whether its address or its domain is the verified identity."""

@@ -1,0 +1,1 @@
+"""Sends waiting messages at the pace of their providers; may import everything that delivery may."""
