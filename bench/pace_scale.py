@@ -43,7 +43,8 @@ def _run(rows: int) -> dict[str, float]:
 
 def backlog(rows: int) -> Stage:
     """A stage with so many mails due."""
-    stage = memory_stage(some_settings(**{'notify = ["email:asha", "sms:asha"]': 'notify = ["email:asha"]'}))
+    one_mail = {'notify = ["email:asha", "sms:asha"]': 'notify = ["email:asha"]', "[people.asha]": "[people.asha]\nbudget = []"}
+    stage = memory_stage(some_settings(**one_mail))
     stage.deliverer.control.record_pace(Channel.EMAIL, ChannelPace(RATE, RATE, stage.now))
     for number in range(rows):
         stage.bot.intake.hold(an_upload(f"in/{number:06}.txt", sequencer=f"{number:06}"), Reason.WAITING)

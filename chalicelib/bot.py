@@ -12,6 +12,7 @@ from .delivery.deliver import Deliverer, TimeLeft
 from .delivery.flush import NO_INPUTS, Flusher, FlushInputs
 from .delivery.intake import Intake
 from .delivery.pacing.request import StartSweep, parse_request, start_nothing
+from .delivery.pacing.workers import Advanced
 from .delivery.sweep import EVERYTHING, Sweeper
 from .domain.delivery import Delivery, DeliveryError
 from .domain.event import Batch, Event
@@ -83,7 +84,7 @@ class Bot:
         """Count a batch of the ledger's stream. See DeliveryCounter.take."""
         return self._delivery_counter.take(payload, time_left)
 
-    def sweep(self, time_left: TimeLeft, payload: object = None) -> list[Delivery]:
+    def sweep(self, time_left: TimeLeft, payload: object = None) -> list[Advanced]:
         """Advance due deliveries, then handle dead-lettered events while time remains. A further sweep only sends.
 
         A successful sweep is recorded in the control item, for the watch and the doctor.
@@ -95,12 +96,12 @@ class Bot:
         if request != EVERYTHING:
             return self._sweeper.sweep(time_left, request)
         try:
-            deliveries = self._sweeper.sweep(time_left)
+            advanced = self._sweeper.sweep(time_left)
         finally:  # a failing delivery does not block the queue
             drained = drain.drain(self._dead_letters, self.intake, time_left)
         if self.deliverer.control.record_run("swept", self.deliverer.clock()):
             heartbeat.check_watch(self.deliverer, time_left, self._beat)
-        return deliveries + drained
+        return advanced + [Advanced(delivery.channel, delivery.state) for delivery in drained]
 
     def run_watch(self, function_arn: str, time_left: TimeLeft) -> dict[str, int]:
         """Check the due monitors and, once an hour, the bot's own health."""

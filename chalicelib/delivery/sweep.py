@@ -5,6 +5,7 @@ Several sweeps may run at the same time: each transition is one conditional writ
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice
 from time import sleep
 
@@ -17,7 +18,7 @@ from ..domain.delivery import Candidate, Delivery, DeliveryError, Reason, Receip
 from ..domain.message import Notice
 from ..domain.people import Channel
 from ..platform import log
-from ..platform.parallel import MAX_CONCURRENCY, map_isolated
+from ..platform.parallel import MAX_CONCURRENCY
 from ..policy import outcome
 from ..policy.pacing.queue import WAITING_STATES
 from ..policy.send_gate import over_budget
@@ -28,7 +29,7 @@ from .flush import Flusher
 from .pacing.queue_sweep import QueueSweep
 from .pacing.readers import EarlierRows
 from .pacing.request import StartSweep, SweepRequest, start_nothing
-from .pacing.workers import Workers
+from .pacing.workers import Advanced, Workers
 
 EVERYTHING = SweepRequest()
 _BATCH = 100  # rows read together, in one BatchGetItem
@@ -48,7 +49,7 @@ class Sweeper(Struct, eq=False):
     pause: Callable[[float], None] = sleep
     start: StartSweep = start_nothing
 
-    def sweep(self, time_left: TimeLeft, request: SweepRequest = EVERYTHING) -> list[Delivery]:
+    def sweep(self, time_left: TimeLeft, request: SweepRequest = EVERYTHING) -> list[Advanced]:
         """Advance due rows until none is left or time runs out; the rest stays due.
 
         First the bundles and the leases that ended, then the queues, at the pace of each channel's provider.
@@ -83,9 +84,10 @@ class Sweeper(Struct, eq=False):
 
         rows = ledger.due(now)
         while time_left() >= SEND_RESERVE and (batch := list(islice(rows, _BATCH))):
-            advanced, failed = map_isolated(process, batch, self.max_concurrency)
-            workers.results += advanced
-            workers.failures += failed
+            for row in batch:
+                workers.wait_for_one()
+                workers.submit(partial(process, row))
+            workers.finish()
         return [EarlierRows(ledger.due(now), channel) for channel in sorted(channels)]
 
     def _advance(self, delivery: Delivery, time_left: TimeLeft) -> list[Delivery]:

@@ -3,19 +3,29 @@
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
-from ...domain.delivery import Delivery
+from ...domain.delivery import Delivery, State
+from ...domain.people import Channel
 from ...platform import log
 
+MAX_FAILURES = 100  # kept; all are logged
+
 Work = Callable[[], list[Delivery]]
+
+
+class Advanced(NamedTuple):
+    """A transition that a sweep made. Not the delivery: a sweep makes thousands, and its memory must not grow with them."""
+
+    channel: Channel
+    state: State
 
 
 class Workers:
     """A bounded pool. Collects the results and the errors; one failure does not affect the others."""
 
     def __init__(self, concurrency: int) -> None:
-        self.results: list[Delivery] = []
+        self.results: list[Advanced] = []
         self.failures: list[Exception] = []
         self._concurrency = concurrency
         self._pool: ThreadPoolExecutor | None = None
@@ -49,7 +59,8 @@ class Workers:
 
     def _run(self, work: Work) -> None:
         try:
-            self.results += work()
+            self.results += [Advanced(delivery.channel, delivery.state) for delivery in work()]
         except Exception as error:  # noqa: BLE001  the other rows must still be sent
             log.warning("failed", error=type(error).__name__, detail=str(error))
-            self.failures.append(error)
+            if len(self.failures) < MAX_FAILURES:
+                self.failures.append(error)
