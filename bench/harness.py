@@ -65,10 +65,8 @@ class Count:
         return not (self.lost or self.texts_twice or self.unsettled)
 
 
-def make_environment(
-    folder: Path, variables: Mapping[str, str], ministack: Mapping[str, str], port: int = 0, *, bundled: bool = False
-) -> LocalEnvironment:
-    """A local environment with a copy of the project and the settings above: one message per upload, or `bundled` by default."""
+def copy_project(folder: Path, settings: str) -> Path:
+    """A copy of the project with other settings."""
     project = folder / "project"
     project.mkdir()
     for name in ("app.py", "requirements.txt", "resources.yaml"):
@@ -76,8 +74,16 @@ def make_environment(
     for name in ("chalicelib", ".chalice", "vendor"):
         if (PROJECT / name).is_dir():
             shutil.copytree(PROJECT / name, project / name)
-    settings = SETTINGS if bundled else SETTINGS.replace("[people.asha]", PEOPLE) + ONE_BY_ONE
     (project / "chalicelib" / "dropnote.toml").write_text(settings)
+    return project
+
+
+def make_environment(
+    folder: Path, variables: Mapping[str, str], ministack: Mapping[str, str], port: int = 0, *, bundled: bool = False
+) -> LocalEnvironment:
+    """A local environment with a copy of the project and the settings above: one message per upload, or `bundled` by default."""
+    settings = SETTINGS if bundled else SETTINGS.replace("[people.asha]", PEOPLE) + ONE_BY_ONE
+    project = copy_project(folder, settings)
     return LocalEnvironment(
         port=port, server_port=0, project=project, state=folder / "state", environment=variables, ministack=ministack
     )
