@@ -67,9 +67,11 @@ class AccountFacts:
         for name, function in functions.items():
             role = function["Role"].rpartition("/")[2]
             policy = self._client("iam").get_role_policy(RoleName=role, PolicyName=role)["PolicyDocument"]
+            variables, own = settings["environment_variables"], settings["lambda_functions"].get(name, {})
+            timeout = own.get("lambda_timeout", settings["lambda_timeout"])
             fact(f"{name}: policy, environment, timeout and memory",
                 (policy, function["Environment"]["Variables"], function["Timeout"], function["MemorySize"]),
-                (json.loads(policies[name].read_text()), settings["environment_variables"], 60, settings["lambda_memory_size"]),
+                (json.loads(policies[name].read_text()), variables, timeout, settings["lambda_memory_size"]),
             )  # fmt: skip
         groups = self._client("logs").describe_log_groups(logGroupNamePrefix=f"/aws/lambda/dropnote-{self._stage}")["logGroups"]
         retention = {group["logGroupName"].rpartition("/")[2]: group.get("retentionInDays") for group in groups}
