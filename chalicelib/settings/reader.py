@@ -23,7 +23,7 @@ from ..domain.settings import (
 from ..platform.fields import values
 from ..platform.fields.table import FieldError, Finding
 from ..platform.phrases import did_you_mean
-from . import policy_fields
+from . import buckets, policy_fields
 from .document import Document
 from .rules import RecipientReader, RuleReader
 
@@ -86,13 +86,12 @@ class _Reader:
         rules = rule_reader.read_all()
         if not document.has_entries("rules") and not document.has_entries("monitors"):
             document.findings.append(Finding("[[rules]]", "", "missing", "add a rule or a monitor: without one, nothing is sent"))
+        triggers = buckets.read_all(document, rules)
         monitors = self._monitors(rules, recipients, rule_reader)
         analytics = self._analytics() if "analytics" in document else None
         if document.findings:
             raise SettingsError(tuple(dict.fromkeys(document.findings)))
-        return Settings(
-            bot=bot, email=email, sms=sms, people=people, groups=groups, rules=rules, monitors=monitors, analytics=analytics
-        )
+        return Settings(bot, email, sms, people, groups, rules, monitors, analytics, triggers)
 
     def _bot(self, people: Mapping[str, Person]) -> BotSettings:
         table = self._document.table("bot", _BOT)

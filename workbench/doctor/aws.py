@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from chalicelib.channels.twilio_receipts import RECEIPTS_PATH
 from chalicelib.domain.settings import Settings
+from chalicelib.health import buckets as bucket_rules
 from chalicelib.health import check
 from chalicelib.health import rules as health_rules
 from chalicelib.health.rules import Problem, on_stage
@@ -23,14 +24,14 @@ from .deployed import functions, name_of
 
 
 def buckets(account: Account) -> Iterator[Problem]:
-    """Check that each bucket of a rule notifies its function."""
+    """Check that the uploads to each bucket of a rule reach the bot."""
     client = account.client("s3")
     arns = {function["FunctionName"]: function["FunctionArn"] for function in functions(account)}
     for bucket in account.settings.buckets:
         name = name_of(account, function_name("upload", bucket))
         notifications = check.bucket_notifications(client, bucket)
         arn = arns.get(name, f"arn:aws:lambda:::function:{name}")
-        yield from health_rules.bucket(bucket, notifications, arn, account.stage)
+        yield from bucket_rules.bucket(account.settings, bucket, notifications, arn, account.stage)
 
 
 def sweep(account: Account) -> Iterator[Problem]:
