@@ -2,10 +2,12 @@
 
 import json
 import re
+import shutil
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -29,11 +31,24 @@ from workbench.local.environment import LocalEnvironment
 from workbench.local.ministack import ACCOUNT, REGION, free_port
 from workbench.local.proxy.proxy import Proxy
 from workbench.local.proxy.server import Answer
+from workbench.paths import PROJECT
 from workbench.waiting import wait_until
 
 pytestmark = pytest.mark.environment
 SERVICES = {"CLOUDWATCH": "cloudwatch", "DYNAMODB": "dynamodb", "SESV2": "ses", "SQS": "sqs", "SSM": "ssm", "S3": "s3"}
 QUEUE = "dropnote-local-uploads"
+TRIGGERS = f"""
+[[buckets]]
+name = "by-topic"
+trigger = "topic"
+topic = "arn:aws:sns:{REGION}:{ACCOUNT}:news"
+[[buckets]]
+name = "by-queue"
+trigger = "queue"
+queue = "arn:aws:sqs:{REGION}:{ACCOUNT}:jobs"
+""" + "".join(
+    f'[[rules]]\nname = "{bucket}"\nbucket = "{bucket}"\nnotify = "email:asha"\n' for bucket in ("by-topic", "by-queue")
+)
 TRANSACTIONS = {"PutItem", "UpdateItem"}  # IAM has no action for transactions: each write in one is authorized separately
 BY_FULL_PATH = {"/BUCKET?notification": "GetBucketNotification", "/v2/email/account": "GetAccount"}
 BY_PART_OF_PATH = {"/BUCKET?list-type=2": "ListBucket", "/operation/GetMetricData": "GetMetricData"}
@@ -42,10 +57,10 @@ BY_PART_OF_PATH = {"/BUCKET?list-type=2": "ListBucket", "/operation/GetMetricDat
 class ObservedEnvironment:
     """A local environment whose functions reach each AWS service through a proxy, which records who calls what."""
 
-    def __init__(self, local: LocalEnvironment, proxies: dict[str, Proxy]) -> None:
+    def __init__(self, local: LocalEnvironment, proxies: dict[str, Proxy], settings: Path) -> None:
         self.local, self.proxies = local, proxies
         self.variables = local.variables
-        self.settings = load_settings(self.variables)
+        self.settings = load_settings(self.variables, settings)
         client = local.ministack.client
         self.bot = make_bot(self.settings, self.variables, lambda service, **_: client(service))
 
@@ -86,6 +101,17 @@ class ObservedEnvironment:
         return row
 
 
+def with_triggers(project: Path) -> Path:
+    """A copy of the checkout whose settings also have a bucket with a topic and one with a queue."""
+    for name in ("app.py", "requirements.txt", "resources.yaml", "chalicelib", ".chalice/config.json"):
+        (project / name).parent.mkdir(exist_ok=True)
+        copy = shutil.copytree if (PROJECT / name).is_dir() else shutil.copy2
+        copy(PROJECT / name, project / name)
+    with (project / "chalicelib" / "dropnote.toml").open("a") as file:
+        file.write(TRIGGERS)
+    return project
+
+
 @pytest.fixture(scope="module")
 def env(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObservedEnvironment]:
     port = free_port()
@@ -93,9 +119,11 @@ def env(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObservedEnvironmen
         proxies = {service: stack.enter_context(Proxy(f"http://127.0.0.1:{port}")) for service in SERVICES.values()}
         urls = {f"AWS_ENDPOINT_URL_{name}": proxies[service].url for name, service in SERVICES.items()}
         environment = {**urls, "UPLOAD_QUEUE": QUEUE}
-        state = tmp_path_factory.mktemp("state")
-        local = stack.enter_context(LocalEnvironment(port=port, server_port=0, state=state, environment=environment))
-        env = ObservedEnvironment(local, proxies)
+        state, project = tmp_path_factory.mktemp("state"), with_triggers(tmp_path_factory.mktemp("project"))
+        local = stack.enter_context(
+            LocalEnvironment(port=port, server_port=0, project=project, state=state, environment=environment)
+        )
+        env = ObservedEnvironment(local, proxies, project / "chalicelib" / "dropnote.toml")
         two_hours_ago = msgspec.json.encode(utc_now() - timedelta(hours=2)).decode()
         env.bot.deliverer.control._store.put("checked", two_hours_ago)  # so that the watch runs the health check
         yield env
@@ -113,7 +141,7 @@ def notification(env: ObservedEnvironment, key: str) -> dict[str, Any]:
 
 
 def uploads_and_receipts(env: ObservedEnvironment) -> None:
-    """Uploads through all three triggers. One e-mail fails permanently, so that there is one to resend. One SMS is not delivered,
+    """Uploads through all triggers. One e-mail fails permanently, so that there is one to resend. One SMS is not delivered,
     and the function behind the API notifies the owner."""
     client = env.local.ministack.client
     env.proxies["ses"].fail_next(Answer(400, b'{"message": "no"}', (("x-amzn-ErrorType", "MessageRejected"),)))
@@ -128,6 +156,9 @@ def uploads_and_receipts(env: ObservedEnvironment) -> None:
     client("sqs").send_message(QueueUrl=url, MessageBody=json.dumps(notification(env, "in/queue.txt")))
     env.wait_for("in/queue.txt", Channel.EMAIL, State.SENT)
     env.wait_for("in/queue.txt", Channel.SMS, State.UNDELIVERED)
+    for bucket in ("by-topic", "by-queue"):
+        client("s3").put_object(Bucket=bucket, Key=f"{bucket}.txt", Body=b"hello")
+        env.wait_for(f"{bucket}.txt", Channel.EMAIL, State.SENT)
 
 
 def on_demand_functions(env: ObservedEnvironment) -> None:
