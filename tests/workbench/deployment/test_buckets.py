@@ -3,10 +3,12 @@
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from chalice.awsclient import TypedAWSClient
 from click.testing import CliRunner, Result
 
 from chalicelib.domain.settings import Settings
@@ -153,9 +155,7 @@ def test_eventbridge_is_switched_on_and_nothing_else_changes(bucket: Bucket) -> 
 
 def test_switching_on_sends_no_test_message_to_others(bucket: Bucket) -> None:
     queues = bucket.ministack.client("sqs")
-    policy = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": QUEUE}
-    attributes = {"Policy": json.dumps({"Version": "2012-10-17", "Statement": [policy]})}
-    url = queues.create_queue(QueueName="jobs", Attributes=attributes)["QueueUrl"]
+    url = create_open_queue(bucket.ministack, "jobs")
     bucket.notify(QueueConfigurations=FOREIGN["QueueConfigurations"])
     setup = bucket.setup(settings_for("eventbridge"))
     setup.switch_on(setup.plans()[0])
@@ -171,6 +171,34 @@ def test_configuration_that_changed_in_between_is_not_overwritten(bucket: Bucket
     with pytest.raises(SetupError, match="were changed in the last minute; nothing was written"):
         setup.switch_on(plan)
     assert bucket.configuration() == newer
+
+
+def test_chalice_changes_only_the_entry_of_its_own_function(bucket: Bucket) -> None:
+    """What `chalice deploy` calls, twice with other filters, and then `chalice delete`."""
+    bucket.notify(**FOREIGN, EventBridgeConfiguration={})
+    create_open_queue(bucket.ministack, "jobs")
+    bucket.ministack.client("sns").create_topic(Name="news", Attributes={"Policy": open_policy(TOPIC)})
+    session: Any = SimpleNamespace(create_client=lambda service, **_: bucket.ministack.client(service))
+    chalice = TypedAWSClient(session)
+    for prefix in ("in/", "incoming/"):
+        chalice.connect_s3_bucket_to_lambda("acme-drops", OURS, [CREATED], prefix, None)
+        functions = bucket.configuration()["LambdaFunctionConfigurations"]
+        assert functions[0] == FUNCTION
+        assert [entry["Filter"] for entry in functions if entry["LambdaFunctionArn"] == OURS] == [
+            filtered(prefix=prefix)["Filter"]
+        ]
+    chalice.disconnect_s3_bucket_from_lambda("acme-drops", OURS)
+    assert bucket.configuration() == {**FOREIGN, "EventBridgeConfiguration": {}}
+
+
+def open_policy(resource: str) -> str:
+    allowed = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": resource}
+    return json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+
+
+def create_open_queue(ministack: MiniStack, name: str) -> str:
+    attributes = {"Policy": open_policy(LOCATION.arn("sqs", name))}
+    return str(ministack.client("sqs").create_queue(QueueName=name, Attributes=attributes)["QueueUrl"])
 
 
 def test_topic_must_exist_and_be_notified(bucket: Bucket) -> None:
