@@ -10,8 +10,8 @@ from chalicelib import __version__
 from chalicelib.assembly import load_settings_or_exit, make_bot, request_id, time_left
 from chalicelib.bot import Bot
 from chalicelib.platform import log
-from chalicelib.platform.function_names import function_name, stream_variable
-from chalicelib.platform.raw_event import RawEvent, with_raw_event
+from chalicelib.platform.raw_event import RawEvent, bind_each, with_raw_event
+from chalicelib.rules import triggers
 from chalicelib.rules.event_patterns import combine_patterns
 from chalicelib.sources import queues, s3
 
@@ -31,23 +31,28 @@ if function.startswith(("upload", "bus", "items", "sweep", "test")):
     bot().prepare()  # a container starts with a full CPU, whatever its memory; the first message gets less
 
 
+@bind_each(triggers.direct(app, settings))
 def on_upload(event: RawEvent) -> None:
     """An object was created, reported by S3 directly."""
     bot().take(s3.from_notification(event.to_dict()), time_left(event.context))
 
 
-for bucket, handler in [(bucket, on_upload) for bucket in settings.buckets]:  # one function per bucket, with the same code
-    on_upload = with_raw_event(app.on_s3_event(bucket, ["s3:ObjectCreated:*"], name=function_name("upload", bucket))(handler))
+@bind_each(triggers.eventbridge(app, settings))
+def upload_events(event: RawEvent) -> None:
+    """An object was created, reported by EventBridge. Of two reports, only the first sends a message."""
+    bot().take(s3.from_bus(event.to_dict()), time_left(event.context))
 
-if settings.buckets:  # EventBridge rejects an empty list
 
-    @with_raw_event
-    @app.on_cw_event(
-        {"source": ["aws.s3"], "detail-type": ["Object Created"], "detail": {"bucket": {"name": list(settings.buckets)}}}
-    )
-    def upload_events(event: RawEvent) -> None:
-        """An object was created, reported by EventBridge. Only the first of the two reports sends a message."""
-        bot().take(s3.from_bus(event.to_dict()), time_left(event.context))
+@bind_each(triggers.topics(app, settings))
+def on_topic(event: RawEvent) -> None:
+    """A message of a topic that S3 notifies."""
+    bot().take(queues.unwrap(event.to_dict()), time_left(event.context))
+
+
+@bind_each(triggers.queues(app, settings, os.environ))
+def upload_queue(event: RawEvent) -> dict[str, Any]:
+    """Messages of a queue that S3, or an SNS topic with S3's notifications, writes to."""
+    return bot().take_records(queues.parse_queue_records(event.to_dict()), time_left(event.context))
 
 
 if pattern := combine_patterns(rule.bus.pattern for rule in settings.rules if rule.bus):
@@ -61,15 +66,6 @@ if pattern := combine_patterns(rule.bus.pattern for rule in settings.rules if ru
         bot().take(from_bus(event.to_dict()), time_left(event.context))
 
 
-if queue := os.environ.get("UPLOAD_QUEUE"):
-
-    @with_raw_event
-    @app.on_sqs_message(queue=queue, batch_size=10)
-    def upload_queue(event: RawEvent) -> dict[str, Any]:
-        """Messages of a queue that S3, or an SNS topic with S3's notifications, writes to."""
-        return bot().take_records(queues.parse_queue_records(event.to_dict()), time_left(event.context))
-
-
 if stream := os.environ.get("DROPNOTE_STREAM"):
 
     @with_raw_event
@@ -79,14 +75,10 @@ if stream := os.environ.get("DROPNOTE_STREAM"):
         return bot().count(event.to_dict(), time_left(event.context))
 
 
+@bind_each(triggers.streams(app, settings, os.environ))
 def on_items(event: RawEvent) -> dict[str, Any]:
     """Records of a table's stream: items that were created, updated or deleted."""
     return bot().take_item_changes(event.to_dict(), time_left(event.context))
-
-
-for table, react in [(table, on_items) for table in settings.tables]:  # one function per table, as for buckets
-    if stream := os.environ.get(stream_variable(table)):  # set by `dropnote setup`
-        on_items = with_raw_event(app.on_dynamodb_record(stream, batch_size=100, name=function_name("items", table))(react))
 
 
 @with_raw_event

@@ -9,7 +9,7 @@ from chalicelib.delivery.tasks import TASKS
 from chalicelib.domain.event import Event, Upload
 from chalicelib.domain.people import Person
 from chalicelib.domain.rule import Rule
-from chalicelib.domain.settings import BotSettings, EmailSettings, SmsSettings
+from chalicelib.domain.settings import BotSettings, BucketSettings, EmailSettings, SmsSettings
 from chalicelib.monitors.registry import KINDS, fields
 from chalicelib.rendering.filters import FILTERS
 from chalicelib.settings.bus_rules import EVENTS
@@ -28,7 +28,14 @@ def documented(heading: str) -> set[str]:
 
 @pytest.mark.parametrize(
     ("heading", "model"),
-    [("[bot]", BotSettings), ("[email]", EmailSettings), ("[sms]", SmsSettings), ("[people.NAME]", Person), ("[[rules]]", Rule)],
+    [
+        ("[bot]", BotSettings),
+        ("[email]", EmailSettings),
+        ("[sms]", SmsSettings),
+        ("[people.NAME]", Person),
+        ("[[buckets]]", BucketSettings),
+        ("[[rules]]", Rule),
+    ],
 )
 def test_every_field_of_the_settings_is_documented(heading: str, model: type[Struct]) -> None:
     computed = {"recipients", "bus", "item"}  # read from other fields

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
+from enum import StrEnum
 from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
@@ -73,6 +74,24 @@ class SmsSettings(Struct, frozen=True):
     rate: float = 0.0  # messages per second; 0: DEFAULT_RATE
 
 
+class Trigger(StrEnum):
+    """How the uploads to a bucket reach the bot."""
+
+    DIRECT = "direct"  # S3 invokes a function
+    EVENTBRIDGE = "eventbridge"
+    TOPIC = "topic"  # an SNS topic that the bucket notifies
+    QUEUE = "queue"  # an SQS queue that the bucket notifies, directly or through a topic
+
+
+class BucketSettings(Struct, frozen=True):
+    """A bucket of the rules on uploads."""
+
+    name: str
+    trigger: Trigger = Trigger.DIRECT
+    topic: str = ""  # ARN
+    queue: str = ""  # ARN
+
+
 class Settings(Struct, frozen=True):
     """The complete settings file."""
 
@@ -84,11 +103,30 @@ class Settings(Struct, frozen=True):
     rules: tuple[Rule, ...] = ()
     monitors: "tuple[Monitor, ...]" = ()
     analytics: "Analytics | None" = None  # None: only what budgets and digests need is counted
+    triggers: Mapping[str, BucketSettings] = field(default_factory=dict)  # by bucket; the others are direct
 
     @property
     def buckets(self) -> tuple[str, ...]:
         """The buckets of the rules on uploads, in file order."""
         return tuple(dict.fromkeys(rule.bucket for rule in self.rules if rule.on is Kind.UPLOAD))
+
+    def bucket(self, name: str) -> BucketSettings:
+        """The settings of a bucket."""
+        return self.triggers.get(name) or BucketSettings(name)
+
+    def buckets_by(self, *triggers: Trigger) -> tuple[str, ...]:
+        """The buckets of the rules on uploads with any of these triggers."""
+        return tuple(name for name in self.buckets if self.bucket(name).trigger in triggers)
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """The ARNs of the topics that report uploads, each once."""
+        return tuple(dict.fromkeys(self.bucket(name).topic for name in self.buckets_by(Trigger.TOPIC)))
+
+    @property
+    def queues(self) -> tuple[str, ...]:
+        """The ARNs of the queues that report uploads, each once."""
+        return tuple(dict.fromkeys(self.bucket(name).queue for name in self.buckets_by(Trigger.QUEUE)))
 
     @property
     def tables(self) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from ..platform.aws import ClientFactory
 from ..platform.function_names import function_name
 from . import rules as health_rules
 from .account_pace import pace_of_account
+from .buckets import bucket
 from .rules import Problem
 
 NAME = "watch"  # of the function that runs the check
@@ -72,7 +73,7 @@ class HealthCheck:
         return problems
 
     def _buckets(self, arn: str) -> Iterator[Problem]:
-        """Whether each bucket of a rule notifies its function, whose ARN differs from ours in the name only."""
+        """Whether the uploads to each bucket of a rule reach the bot. Its functions' ARNs differ from ours in the name only."""
         own_arn = ":".join(arn.split(":")[:7])  # without a version
         if not own_arn.endswith(f"-{NAME}"):  # `chalice local` has none
             return
@@ -80,7 +81,7 @@ class HealthCheck:
             with self._log_errors(f"the notifications of {name}"):
                 notifications = bucket_notifications(self._client("s3"), name)
                 function_arn = own_arn.removesuffix(NAME) + function_name("upload", name)
-                yield from health_rules.bucket(name, notifications, function_arn, self._stage)
+                yield from bucket(self._settings, name, notifications, function_arn, self._stage)
 
     def _sweeps(self) -> Iterator[Problem]:
         swept, now = self._deliverer.control.now().swept, self._deliverer.clock()

@@ -1,7 +1,8 @@
 """Rules for the health of the bot itself: facts in, problems out, for the hourly check and `dropnote doctor`. Pure.
 
-Sources: Amazon S3 API reference, "GetBucketNotificationConfiguration" (one configuration per bucket: each write replaces all of
-it); Amazon SES API v2 reference, "GetAccount".
+Those of a bucket's notifications are in buckets.py.
+
+Source: Amazon SES API v2 reference, "GetAccount".
 """
 
 from collections.abc import Mapping
@@ -12,7 +13,6 @@ from msgspec import Struct
 
 from ..platform.phrases import duration
 
-CREATED = "s3:ObjectCreated:*"
 SWEEP_LATE = timedelta(minutes=15)  # it runs every minute, and records that every five
 SWEEP_CAPACITY = 100  # dead-lettered events that one sweep takes
 QUOTA_WARNING = 0.8  # of SES's quota for 24 hours
@@ -38,25 +38,6 @@ def redeploy_hint(stage: str) -> str:
 def on_stage(command: str, stage: str) -> str:
     """A dropnote command for a stage."""
     return f"dropnote {command}" if stage == "local" else f"dropnote {command} --stage {stage}"
-
-
-def bucket(name: str, notifications: Mapping[str, Any] | None, function: str, stage: str) -> list[Problem]:
-    """Whether a bucket reports uploads to a function (an ARN). `notifications`: its configuration; None if it does not exist."""
-    if notifications is None:
-        text = f"The bucket {name}, which a rule uses, does not exist."
-        fix = f"create it, or name another in .chalice/config.json; then {redeploy_hint(stage)}"
-        return [Problem("bucket", name, text, fix)]
-    entries = notifications.get("LambdaFunctionConfigurations", ())
-    if any(entry.get("LambdaFunctionArn") == function and CREATED in entry.get("Events", ()) for entry in entries):
-        return []
-    by_eventbridge = notifications.get("EventBridgeConfiguration") is not None
-    reach = "reach the bot only through EventBridge" if by_eventbridge else "do not reach the bot"
-    text = (
-        f"Uploads to {name} {reach}: the bucket's notifications have no entry for {function.rpartition(':')[2]}. "
-        "Another tool overwrote them, or the rule was added after the last deploy."
-    )
-    backfill = on_stage(f"backfill s3://{name}/ --since 2d", stage)
-    return [Problem("bucket", name, text, f"{redeploy_hint(stage)}; then find missed uploads: {backfill}")]
 
 
 def sweep(swept: datetime | None, now: datetime, stage: str) -> list[Problem]:

@@ -28,3 +28,13 @@ def function_name(prefix: str, source: str) -> str:
     if len(name) <= MAX_LENGTH and "_" not in source and source == source.lower():
         return name
     return f"{name[: MAX_LENGTH - 9]}_{hashlib.sha256(source.encode()).hexdigest()[:8]}"
+
+
+def topic_function(arn: str) -> str:
+    """The name of the function that a topic invokes. Starts with "uploads", as a bucket's with "upload": they never share one."""
+    return function_name("uploads_topic", arn.rpartition(":")[2])
+
+
+def queue_function(arn: str) -> str:
+    """The name of the function that reads a queue."""
+    return function_name("uploads_queue", arn.rpartition(":")[2])

@@ -15,6 +15,7 @@ from ..domain.settings import (
     MAX_SWEEPERS,
     Analytics,
     BotSettings,
+    BucketSettings,
     EmailSettings,
     Settings,
     SettingsError,
@@ -86,13 +87,12 @@ class _Reader:
         rules = rule_reader.read_all()
         if not document.has_entries("rules") and not document.has_entries("monitors"):
             document.findings.append(Finding("[[rules]]", "", "missing", "add a rule or a monitor: without one, nothing is sent"))
+        triggers = self._triggers(rules)
         monitors = self._monitors(rules, recipients, rule_reader)
         analytics = self._analytics() if "analytics" in document else None
         if document.findings:
             raise SettingsError(tuple(dict.fromkeys(document.findings)))
-        return Settings(
-            bot=bot, email=email, sms=sms, people=people, groups=groups, rules=rules, monitors=monitors, analytics=analytics
-        )
+        return Settings(bot, email, sms, people, groups, rules, monitors, analytics, triggers)
 
     def _bot(self, people: Mapping[str, Person]) -> BotSettings:
         table = self._document.table("bot", _BOT)
@@ -171,6 +171,13 @@ class _Reader:
                 table.add_error(name, "empty", "add a person, or remove the group")
             groups[name] = tuple(member for member in members if member in people)
         return groups
+
+    def _triggers(self, rules: Iterable[Rule]) -> dict[str, BucketSettings]:
+        if "buckets" not in self._document:
+            return {}
+        from . import buckets  # imported late: most settings have none
+
+        return buckets.read_all(self._document, rules)
 
     def _analytics(self) -> Analytics:
         table = self._document.table("analytics", _ANALYTICS)

@@ -43,6 +43,18 @@ SERVICES = {
 }  # fmt: skip
 THROTTLED = Answer(429, b'{"message": "slow down"}', (("x-amzn-ErrorType", "TooManyRequestsException"),))
 QUEUE = "dropnote-local-uploads"
+TRIGGERS = f"""
+[[buckets]]
+name = "by-topic"
+trigger = "topic"
+topic = "arn:aws:sns:{REGION}:{ACCOUNT}:news"
+[[buckets]]
+name = "by-queue"
+trigger = "queue"
+queue = "arn:aws:sqs:{REGION}:{ACCOUNT}:jobs"
+""" + "".join(
+    f'[[rules]]\nname = "{bucket}"\nbucket = "{bucket}"\nnotify = "email:asha"\n' for bucket in ("by-topic", "by-queue")
+)
 TRANSACTIONS = {"PutItem", "UpdateItem"}  # IAM has no action for transactions: each write in one is authorized separately
 BY_FULL_PATH = {"/BUCKET?notification": "GetBucketNotification", "/v2/email/account": "GetAccount"}
 BY_PART_OF_PATH = {
@@ -68,7 +80,7 @@ class ObservedEnvironment:
         for service, proxy in self.proxies.items():
             for request in proxy.requests():
                 if function := re.search(r"dropnote-local-?(\w*)", request.agent):
-                    path = request.path.replace(self.local.running.bucket, "BUCKET")
+                    path = re.sub("|".join(self.settings.buckets), "BUCKET", request.path)
                     by_part = (name for part, name in BY_PART_OF_PATH.items() if part in path)
                     operation = BY_FULL_PATH.get(path) or next(by_part, request.operation)
                     actions = TRANSACTIONS if operation == "TransactWriteItems" else {operation}
@@ -121,6 +133,7 @@ def env(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObservedEnvironmen
         settings = re.sub(
             r'^name = "(uploads|invoices|rejected orders)"$', r'\g<0>\nthen = "off"', SETTINGS_FILE.read_text(), flags=re.M
         )
+        settings += TRIGGERS
         for name in ("asha", "ben"):  # a budget per hour would stop the backlog
             settings = settings.replace(f"[people.{name}]", f'[people.{name}]\nbudget = "200 segments per day"')
         project, state = copy_project(tmp_path_factory.mktemp("copy"), settings), tmp_path_factory.mktemp("state")
@@ -135,14 +148,14 @@ def upload_event(env: ObservedEnvironment, key: str, size: int = 5) -> Event:
     return Event(Kind.UPLOAD, identity_of("upload", key), utc_now(), REGION, upload)
 
 
-def notification(env: ObservedEnvironment, key: str) -> dict[str, Any]:
+def notification(env: ObservedEnvironment, key: str, bucket: str = "") -> dict[str, Any]:
     payload = s3_notification(s3_record(key, sequencer="0001"))
-    payload["Records"][0]["s3"]["bucket"]["name"] = env.local.running.bucket
+    payload["Records"][0]["s3"]["bucket"]["name"] = bucket or env.local.running.bucket
     return payload
 
 
 def uploads_and_receipts(env: ObservedEnvironment) -> None:
-    """Uploads through all three triggers. One e-mail fails permanently, so that there is one to resend. One SMS is not delivered,
+    """Uploads through all triggers. One e-mail fails permanently, so that there is one to resend. One SMS is not delivered,
     and the function behind the API notifies the owner."""
     client = env.local.ministack.client
     env.proxies["ses"].fail_next(Answer(400, b'{"message": "no"}', (("x-amzn-ErrorType", "MessageRejected"),)))
@@ -157,6 +170,9 @@ def uploads_and_receipts(env: ObservedEnvironment) -> None:
     client("sqs").send_message(QueueUrl=url, MessageBody=json.dumps(notification(env, "in/queue.txt")))
     env.wait_for("in/queue.txt", Channel.EMAIL, State.SENT)
     env.wait_for("in/queue.txt", Channel.SMS, State.UNDELIVERED)
+    for bucket in ("by-topic", "by-queue"):
+        client("s3").put_object(Bucket=bucket, Key=f"{bucket}.txt", Body=b"hello")
+        env.wait_for(f"{bucket}.txt", Channel.EMAIL, State.SENT)
 
 
 def on_demand_functions(env: ObservedEnvironment) -> None:
@@ -200,12 +216,18 @@ def backlogs(env: ObservedEnvironment) -> None:
     """Each function that takes many events is throttled once, and starts a sweep. A sweep with many messages starts others."""
     bus = bus_event("in/throttled-bus.txt")
     bus["detail"]["bucket"]["name"] = env.local.running.bucket
-    message = {"messageId": "1", "eventSource": "aws:sqs", "body": json.dumps(notification(env, "in/throttled-queue.txt"))}
+    by_topic = {"Message": json.dumps(notification(env, "throttled.txt", "by-topic"))}
+
+    def in_queue(payload: dict[str, Any]) -> dict[str, Any]:
+        return {"Records": [{"messageId": "1", "eventSource": "aws:sqs", "body": json.dumps(payload)}]}
+
     order = record({"id": "t1", "status": "rejected"}, {"id": "t1", "status": "new"})
     payloads = {
         "upload_dropnote_uploads": notification(env, "in/throttled.txt"),
         "upload_events": bus,
-        "upload_queue": {"Records": [message]},
+        "upload_queue": in_queue(notification(env, "in/throttled-queue.txt")),
+        "uploads_topic_news": {"Records": [{"EventSource": "aws:sns", "Sns": by_topic}]},
+        "uploads_queue_jobs": in_queue(notification(env, "throttled.txt", "by-queue")),
         "bus": instance("stopped"),
         "items_orders": {"Records": [order]},
     }
@@ -255,7 +277,9 @@ def counts(env: ObservedEnvironment) -> None:
     assert wait_until(lambda: counters.sent_by_hour("asha", now - timedelta(hours=1), now + timedelta(hours=1)), within_s=20)
     texts = sent_records(100, now, channel=Channel.SMS, segments=2)
     assert env.invoke("count", batch(*texts)) == {"batchItemFailures": []}
-    assert "person asha: segments per day" in env.bot.deliverer.control.now().exhausted
+    client = env.local.ministack.client
+    bot = make_bot(env.settings, env.variables, lambda service, **_: client(service))  # env.bot may remember the control item
+    assert "person asha: segments per day" in bot.deliverer.control.now().exhausted
 
 
 def test_each_function_uses_every_action_it_is_granted(env: ObservedEnvironment) -> None:

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from chalicelib.channels.limits import QUOTA_RETRY
 from chalicelib.domain.people import Channel
 from chalicelib.health import rules as health_rules
+from chalicelib.health.buckets import bucket
 from chalicelib.health.check import HealthCheck
 from chalicelib.policy.controls import ChannelPace
 from chalicelib.store.control import RECORD_INTERVAL
@@ -44,7 +45,7 @@ HEALTHY = {"EnforcementStatus": "HEALTHY", "SendingEnabled": True, "SendQuota": 
     ],
 )
 def test_bucket_must_notify_our_function_of_uploads(notifications: Any, phrase: str) -> None:
-    problems = health_rules.bucket("acme-drops", notifications, UPLOAD, "prod")
+    problems = bucket(some_settings(), "acme-drops", notifications, UPLOAD, "prod")
     assert [phrase in problem.what for problem in problems] == [True] * bool(phrase)
     assert all("chalice deploy --stage prod" in problem.next for problem in problems)
 

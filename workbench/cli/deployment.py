@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from ..account import AccountError, readable_aws_errors
+from ..deployment.buckets import BucketPlan
 from ..deployment.config import read_stage, stages
 from ..deployment.finish import finish_stage
 from ..deployment.grants import StageLocation, secret_names
@@ -66,20 +67,22 @@ def setup(stage: str, values: Sequence[str], rotate: bool, yes: bool) -> None:
     settings = stage_setup.settings(variables)
     location = stage_setup.location(settings)
     say(f"account {location.account}, region {location.region}, stage {stage}")
+    buckets = stage_setup.buckets(settings, variables, location)
+    bucket_plans = buckets.plans()
     prefix = variables["DROPNOTE_SECRETS"]
     names = secret_names(settings) if rotate else stage_setup.missing_secrets(settings, prefix)
     secrets = {name: _secret(name, stage, yes) for name in names}
     plan = stage_setup.plan(settings)
-    _show(plan)
-    if plan.id and not yes:
+    _show(plan, bucket_plans)
+    to_switch_on = [bucket for bucket in bucket_plans if bucket.switch_on is not None]
+    if (plan.id or to_switch_on) and not yes:
         _confirm(stage_setup, plan)
     with progress("Making the changes") as step:
         stage_setup.stack.execute(plan, step)
+    for line in map(buckets.switch_on, to_switch_on):
+        say(line)
     streams, warnings = stage_setup.streams(settings)
-    for warning in warnings:
-        say(warning, "yellow")
-    if warnings:
-        say("Run this command again when that is fixed.", "yellow")
+    _warn([*(warning for bucket in bucket_plans for warning in bucket.warnings), *warnings])
     variables |= streams
     for name, value in secrets.items():
         stage_setup.put_secret(prefix, name, value)
@@ -89,6 +92,13 @@ def setup(stage: str, values: Sequence[str], rotate: bool, yes: bool) -> None:
     for folder, count in Counter(str(Path(file).parent) for file in files).items():
         say(f"{folder}: {count} file{'s' * (count > 1)} written")
     _print_next_step(location)
+
+
+def _warn(warnings: Sequence[str]) -> None:
+    for warning in warnings:
+        say(warning, "yellow")
+    if warnings:
+        say("Run this command again when that is fixed.", "yellow")
 
 
 def _print_next_step(location: StageLocation) -> None:
@@ -186,12 +196,14 @@ def _pair(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _show(plan: Plan) -> None:
-    if not plan.changes:
-        say("the stack is up to date")
-        return
+def _show(plan: Plan, buckets: Sequence[BucketPlan]) -> None:
     rows = [[change.action.lower(), change.name, change.type, "replaced" if change.replaced else ""] for change in plan.changes]
-    print_table(["change", "resource", "type", ""], rows)
+    if rows:
+        print_table(["change", "resource", "type", ""], rows)
+    else:
+        say("the stack is up to date")
+    for line in (line for bucket in buckets for line in bucket.lines):
+        say(line)
 
 
 def _confirm(stage_setup: Setup, plan: Plan) -> None:

@@ -40,7 +40,7 @@ class Retries:
 UPLOADS = Retries(attempts=2, event_age_s=6 * 3600, dead_letter=True)
 ON_SCHEDULE = Retries(attempts=0, event_age_s=60, dead_letter=False)  # the schedule invokes it again anyway
 # by the first word of the handler's name
-RETRIES = {"upload": UPLOADS, "bus": UPLOADS, "sweep": ON_SCHEDULE, "watch": ON_SCHEDULE}
+RETRIES = {"upload": UPLOADS, "uploads": UPLOADS, "bus": UPLOADS, "sweep": ON_SCHEDULE, "watch": ON_SCHEDULE}
 QUEUE: dict[str, Any] = {"FunctionResponseTypes": ["ReportBatchItemFailures"]}  # for every queue's mapping
 
 # The ledger's writes that invoke the function. Without a filter every write would, including its own.
@@ -68,7 +68,8 @@ _EVENT_NAMES: dict[str, set[str]] = {  # the stream's name: our change types
 
 def retries_for(handler: str) -> Retries | None:
     """The retries of a handler's function. None for one that reads a queue: the queue keeps failed messages itself."""
-    return None if handler == "upload_queue" else RETRIES.get(handler.split("_")[0])
+    reads_queue = handler == "upload_queue" or handler.startswith("uploads_queue_")
+    return None if reads_queue else RETRIES.get(handler.split("_")[0])
 
 
 def is_finished(mapping: Mapping[str, Any], rules: Sequence[Rule] = ()) -> bool:
@@ -127,8 +128,10 @@ def finish_stage(project: Path, stage: str, client: Client, public_url: str = ""
     if "DeadEventsArn" not in outputs:
         raise SetupError(f"the account has no stack for stage {stage}; run `dropnote setup --stage {stage}` first")
     work = Setup(project, stage, client)
-    rules = work.settings(work.variables()).rules
-    lines = finish_functions(client("lambda"), resources, outputs["DeadEventsArn"], rules)
+    variables = work.variables()
+    settings = work.settings(variables)
+    lines = finish_functions(client("lambda"), resources, outputs["DeadEventsArn"], settings.rules)
+    lines += work.buckets(settings, variables, work.location(settings)).status()
     api = next((resource for resource in resources if resource["resource_type"] == "rest_api"), None)
     if api:
         url = (public_url or _own_domain(client("ssm"), stage) or api["rest_api_url"]).rstrip("/")

@@ -10,8 +10,8 @@ from email.utils import parseaddr
 from typing import Any
 
 from chalicelib.domain.people import Channel
-from chalicelib.domain.settings import Settings
-from chalicelib.platform.function_names import STREAM, function_name, stream_variable
+from chalicelib.domain.settings import Settings, Trigger
+from chalicelib.platform.function_names import STREAM, function_name, queue_function, stream_variable, topic_function
 
 APP = "dropnote"
 
@@ -56,14 +56,15 @@ class Grants:
         take = [*deliver, self.start_sweep()]
         dead = Grant("DeadEvents", ("sqs:SendMessage",), (self.queue("DROPNOTE_DEAD_EVENTS"),), by="lambda")
         buckets = self.settings.buckets
-        functions = {function_name("upload", bucket): [*take, dead] for bucket in buckets}
-        if buckets:
+        functions = {function_name("upload", bucket): [*take, dead] for bucket in self.settings.buckets_by(Trigger.DIRECT)}
+        if self.settings.buckets_by(Trigger.DIRECT, Trigger.EVENTBRIDGE):
             functions["upload_events"] = [*take, dead]
+        functions |= {topic_function(topic): [*take, dead] for topic in self.settings.topics}
+        functions |= {queue_function(queue): [*take, self.receive(queue)] for queue in self.settings.queues}
         if any(rule.bus for rule in self.settings.rules):
             functions["bus"] = [*take, dead]
         if "UPLOAD_QUEUE" in self.variables:
-            receive = ("sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage")
-            functions["upload_queue"] = [*take, Grant("Uploads", receive, (self.queue("UPLOAD_QUEUE"),), by="lambda")]
+            functions["upload_queue"] = [*take, self.receive(self.queue("UPLOAD_QUEUE"))]
         if "DROPNOTE_STREAM" in self.variables:
             functions["count"] = [rows, *self.mail(), *self.owner_secrets(), *self.ledger_counts()]
         for table in self.settings.tables:
@@ -186,6 +187,11 @@ class Grants:
     def queue(self, variable: str) -> str:
         """The ARN of the queue that an environment variable names."""
         return self.location.arn("sqs", self.variables[variable])
+
+    def receive(self, queue: str) -> Grant:
+        """For Lambda to read a queue (an ARN) of uploads."""
+        actions = ("sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage")
+        return Grant("Uploads", actions, (queue,), by="lambda")
 
     def manifests(self) -> list[Grant]:
         """To read the marker files that complete a batch: they may list the other files."""

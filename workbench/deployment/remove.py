@@ -7,6 +7,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from chalicelib.domain.settings import Trigger
+
 from .config import read_stage, remove_policies, stages
 from .finish import deployed
 from .setup import Client, Setup, SetupError
@@ -71,8 +73,20 @@ class Removal:
         if self.stage in stages(self.project):
             bucket = read_stage(self.project, self.stage)["environment_variables"].get("UPLOAD_BUCKET")
             lines += [f"your bucket {bucket} and its files"] if bucket else []
+            lines += self._shared()
             lines.append(f"the values of stage {self.stage} in .chalice/config.json, for the next set-up")
         return [*lines, "your verified senders in SES and your Twilio numbers"]
+
+    def _shared(self) -> list[str]:
+        """What Dropnote shares with other applications of the buckets' owner, who may still need it."""
+        setup = Setup(self.project, self.stage, self.client)
+        try:
+            settings = setup.settings(setup.variables())
+        except SetupError:  # settings with errors do not stop a removal
+            return []
+        buckets = settings.buckets_by(Trigger.EVENTBRIDGE)
+        lines = [f"EventBridge stays on for the bucket {bucket}: other rules of the account may use it" for bucket in buckets]
+        return [*lines, *(f"the topic {arn}" for arn in settings.topics), *(f"the queue {arn}" for arn in settings.queues)]
 
     def is_deployed(self) -> bool:
         """Whether this checkout deployed functions that `chalice delete` would remove."""

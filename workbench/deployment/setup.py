@@ -2,12 +2,11 @@
 
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from botocore.exceptions import ClientError
 
@@ -18,18 +17,16 @@ from chalicelib.rules.item_conditions import impossible_conditions
 from chalicelib.settings.reader import load
 
 from ..settings_lines import describe
+from .buckets import BucketSetup
 from .config import read_stage, stages, write_stage
+from .errors import SetupError as SetupError
 from .grants import StageLocation, log_group, policies, secret_names
+from .sources import Client as Client
 from .stack import PAUSE_S, Plan, Stack
 
 _PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
 _STAGE = re.compile(r"[a-z][a-z0-9]{0,9}")  # as in resources.yaml
 LOG_DAYS = 30
-Client = Callable[[str], Any]  # boto3.client
-
-
-class SetupError(Exception):
-    """Set-up cannot continue: what is wrong and what to do."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +120,11 @@ class Setup:
         by_ses = settings.email is not None and settings.email.transport == "ses"
         sandbox = by_ses and not self.client("sesv2").get_account().get("ProductionAccessEnabled", False)
         return StageLocation(self.stage, identity["Account"], sts.meta.region_name, identity["Arn"].split(":")[1], sandbox)
+
+    def buckets(self, settings: Settings, variables: Mapping[str, str], location: StageLocation) -> BucketSetup:
+        """The buckets of the rules, whose notifications set-up checks."""
+        names = {variables[name]: f"${{{name}}}" for name in self.placeholders() if name in variables}
+        return BucketSetup(self.client, settings, location, names)
 
     def plan(self, settings: Settings) -> Plan:
         """The changes that the stack's template would make in the account."""

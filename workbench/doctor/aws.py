@@ -12,25 +12,45 @@ from botocore.exceptions import ClientError
 
 from chalicelib.channels.twilio_receipts import RECEIPTS_PATH
 from chalicelib.domain.settings import Settings
+from chalicelib.health import buckets as bucket_rules
 from chalicelib.health import check
 from chalicelib.health import rules as health_rules
-from chalicelib.health.rules import Problem, on_stage
-from chalicelib.platform.function_names import function_name
+from chalicelib.health.rules import Problem, on_stage, redeploy_hint
+from chalicelib.platform.function_names import function_name, queue_function, topic_function
 
 from ..account import Account
 from ..deployment.grants import secret_names
 from .deployed import functions, name_of
+from .streams import READING
 
 
 def buckets(account: Account) -> Iterator[Problem]:
-    """Check that each bucket of a rule notifies its function."""
+    """Check that the uploads to each bucket of a rule reach the bot."""
     client = account.client("s3")
     arns = {function["FunctionName"]: function["FunctionArn"] for function in functions(account)}
+
+    def arn_of(handler: str) -> str:
+        name = name_of(account, handler)
+        return str(arns.get(name, f"arn:aws:lambda:::function:{name}"))
+
     for bucket in account.settings.buckets:
-        name = name_of(account, function_name("upload", bucket))
         notifications = check.bucket_notifications(client, bucket)
-        arn = arns.get(name, f"arn:aws:lambda:::function:{name}")
-        yield from health_rules.bucket(bucket, notifications, arn, account.stage)
+        function = arn_of(function_name("upload", bucket))
+        yield from bucket_rules.bucket(account.settings, bucket, notifications, function, account.stage)
+    for topic in account.settings.topics:
+        if arn_of(topic_function(topic)) not in _subscribers(account, topic):
+            what = f"The topic {topic.rpartition(':')[2]} reports uploads, but no function of the bot is subscribed to it."
+            yield Problem("bucket", topic, what, redeploy_hint(account.stage))
+    for queue in account.settings.queues:
+        mappings = account.client("lambda").list_event_source_mappings(EventSourceArn=queue)["EventSourceMappings"]
+        if arn_of(queue_function(queue)) not in [mapping["FunctionArn"] for mapping in mappings if mapping["State"] in READING]:
+            what = f"The queue {queue.rpartition(':')[2]} reports uploads, but no function of the bot reads it."
+            yield Problem("bucket", queue, what, redeploy_hint(account.stage))
+
+
+def _subscribers(account: Account, topic: str) -> list[str]:
+    pages = account.client("sns").get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
+    return [str(subscription["Endpoint"]) for page in pages for subscription in page["Subscriptions"]]
 
 
 def sweep(account: Account) -> Iterator[Problem]:

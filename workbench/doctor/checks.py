@@ -34,7 +34,7 @@ CHECKS = (
         streams.read,
         needs="functions",
     ),
-    Check("buckets", "the bucket notifications", "each bucket of a rule notifies its function of uploads", aws.buckets),
+    Check("buckets", "the bucket notifications", "the uploads to each bucket of a rule reach the bot", aws.buckets),
     Check("sweep", "the last sweep", "the sweep runs", aws.sweep),
     Check("dead-events", "the dead-letter queue", "the dead-letter queue is empty", aws.dead_events),
     Check("secrets", "the secrets", "the secrets exist and are encrypted", aws.secrets, aws.has_secrets),

@@ -14,7 +14,7 @@ from ..deployment.finish import source_service
 from .deployed import functions, mappings
 
 _NOT_COUNTED = "Sent messages are not counted and budgets are not enforced"
-_READING = ("Creating", "Enabling", "Enabled", "Updating")
+READING = ("Creating", "Enabling", "Enabled", "Updating")
 
 
 def read(account: Account) -> Iterator[Problem]:
@@ -49,7 +49,7 @@ def _check_table(
 
 def _check_mapping(mapping: dict[str, Any], effect: str) -> Iterator[Problem]:
     state, result = str(mapping["State"]), str(mapping.get("LastProcessingResult", ""))
-    if state not in _READING:
+    if state not in READING:
         advice = f"aws lambda update-event-source-mapping --uuid {mapping['UUID']} --enabled"
         yield Problem("counting", "off", f"{effect}: the stream's trigger is {state.lower()}.", advice)
     elif result.startswith("PROBLEM"):

@@ -38,8 +38,9 @@ from .twilio.double import TwilioDouble
 
 PORT, SERVER_PORT = 4566, 4580
 STAGE = "local"
-_WARM_UP_EVENT = {  # for the S3 trigger, its own test event; for the EventBridge trigger, an upload that no rule matches
+_WARM_UP_EVENT = {  # for the S3 trigger, its own test event; for others, an upload that no rule matches; for a queue, no message
     "Event": "s3:TestEvent",
+    "Records": [],
     "version": "0",
     "id": "wake",
     "source": "aws.s3",

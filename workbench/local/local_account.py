@@ -18,7 +18,7 @@ from .inbox import UploadTarget
 from .local_deploy import Target
 from .local_server import create_app, listening, serving
 from .ministack import ACCESS_KEY, REGION, SECRET_KEY, MiniStack, PortTakenError, remove_folder
-from .resources import make_bucket, make_table, verify_sender
+from .resources import make_bucket, make_table, notify_source, verify_sender
 from .rest_api import PREFIX
 from .twilio.double import TwilioDouble
 
@@ -86,6 +86,7 @@ class LocalAccount:
         bucket = variables.get("UPLOAD_BUCKET", BUCKET)
         for name in dict.fromkeys((bucket, *settings.buckets)):
             make_bucket(self.ministack, name)
+            notify_source(self.ministack, settings.bucket(name))
         for table in settings.tables:
             make_table(self.ministack, table)
         if queue := variables.get("UPLOAD_QUEUE"):

@@ -14,6 +14,7 @@ import threading
 import time
 import zipfile
 from email.utils import parseaddr
+from itertools import combinations
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -93,13 +94,39 @@ def authorize_sender_identity(actions: Any) -> None:
     actions._ses_v2_resource_arn = resource
 
 
+def reject_overlapping_notifications(buckets: Any) -> None:
+    """Reject a bucket's configuration with two notifications that overlap, as S3 does. MiniStack 1.5.33 accepts it.
+
+    Source: Amazon S3 user guide, "Configuring event notifications using object key name filtering". Written independently of
+    chalicelib, which computes the same in advance.
+    """
+    original = buckets._validate_notification_configs
+
+    def overlap(one: str, other: str) -> bool:
+        return one[: len(other)] == other[: len(one)]
+
+    def conflict(one: Any, other: Any) -> bool:
+        types = any(overlap(a.rstrip("*"), b.rstrip("*")) for a in one["events"] for b in other["events"])
+        prefixes = overlap(one["filter_prefix"] or "", other["filter_prefix"] or "")
+        return types and prefixes and overlap((one["filter_suffix"] or "")[::-1], (other["filter_suffix"] or "")[::-1])
+
+    def validate(configs: Any, *arguments: Any) -> Any:
+        if any(conflict(one, other) for one, other in combinations(configs, 2)):
+            message = "Configuration is ambiguously defined. Cannot have overlapping suffixes in two rules if the prefixes are "
+            return buckets._invalid_notification_config(f"{message}overlapping for the same event type.")
+        return original(configs, *arguments)
+
+    buckets._validate_notification_configs = validate
+
+
 if __name__ == "__main__":
     folder = sys.argv.pop(1)
     threading.Thread(target=exit_with_parent, args=(folder,), daemon=True).start()
     from ministack.app import main  # type: ignore[import-not-found]  # installed in an environment of its own
     from ministack.core import iam_actions, lambda_runtime  # type: ignore[import-not-found]
-    from ministack.services import lambda_svc  # type: ignore[import-not-found]
+    from ministack.services import lambda_svc, s3  # type: ignore[import-not-found]
 
+    reject_overlapping_notifications(s3)
     queue_above_limit(lambda_svc)
     authorize_sender_identity(iam_actions)
     unpack_once(lambda_runtime, Path(folder) / "packages")

@@ -1,8 +1,11 @@
 """Creates the AWS resources that a stage expects before set-up, and a stage's stack on its own, for tests and the bench."""
 
+import json
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+
+from chalicelib.domain.settings import BucketSettings
 
 from ..deployment.stack import Stack
 from .ministack import MiniStack
@@ -24,6 +27,25 @@ def make_bucket(ministack: MiniStack, bucket: str) -> None:
     client = ministack.client("s3")
     client.create_bucket(Bucket=bucket)
     client.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={"EventBridgeConfiguration": {}})
+
+
+def notify_source(ministack: MiniStack, bucket: BucketSettings) -> None:
+    """Let a bucket notify the topic or queue of its settings, as its owner has done; creates them. Does nothing without one."""
+    arn, client = bucket.topic or bucket.queue, ministack.client("s3")
+    if not arn:
+        return
+    allowed = {"Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"}, "Action": "*", "Resource": arn}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+    name = arn.rpartition(":")[2]
+    entry = {"Events": ["s3:ObjectCreated:*"]}
+    if bucket.topic:
+        ministack.client("sns").create_topic(Name=name, Attributes={"Policy": policy})
+        notifications = {"TopicConfigurations": [{"TopicArn": arn, **entry}]}
+    else:
+        attributes = {"VisibilityTimeout": "360", "Policy": policy}
+        ministack.client("sqs").create_queue(QueueName=name, Attributes=attributes)
+        notifications = {"QueueConfigurations": [{"QueueArn": arn, **entry}]}
+    client.put_bucket_notification_configuration(Bucket=bucket.name, NotificationConfiguration=notifications)
 
 
 def put_secrets(ministack: MiniStack, prefix: str, secrets: Mapping[str, str]) -> None:

@@ -10,9 +10,14 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from chalicelib.domain.settings import Settings, Trigger
+from chalicelib.health import buckets as bucket_rules
+from chalicelib.health.check import bucket_notifications
+from chalicelib.platform.function_names import function_name
+
 from ..deployment.config import POLICIES, read_stage
 from ..deployment.finish import is_finished, retries_for
-from ..deployment.setup import LOG_DAYS
+from ..deployment.setup import LOG_DAYS, Setup
 from .runner import Runner
 
 NOT_IN_EMULATOR = ("TimeToLiveSpecification", "PointInTimeRecoverySpecification", "SSESpecification")
@@ -30,6 +35,11 @@ class AccountFacts:
         """The environment of the stage's functions in config.json."""
         variables: dict[str, str] = read_stage(self._project, self._stage)["environment_variables"]
         return variables
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of the checkout, with the stage's environment."""
+        return Setup(self._project, self._stage, self._client).settings(self.variables)
 
     def after_setup(self, secret: str) -> None:
         """Check the account after `dropnote setup`."""
@@ -77,17 +87,18 @@ class AccountFacts:
         retention = {group["logGroupName"].rpartition("/")[2]: group.get("retentionInDays") for group in groups}
         expected = {function["FunctionName"]: LOG_DAYS for function in functions.values()}
         fact(f"each function's log expires after {LOG_DAYS} days", retention, expected)
-        bucket = self.variables["UPLOAD_BUCKET"]
-        notifications = self._client("s3").get_bucket_notification_configuration(Bucket=bucket)
-        uploads = [function["FunctionArn"] for name, function in functions.items() if name.startswith("upload_")]
-        notified = [entry["LambdaFunctionArn"] for entry in notifications.get("LambdaFunctionConfigurations", ())]
-        fact("the bucket notifies its function", notified and notified[0] in uploads)
-        fact("the bucket still notifies EventBridge", "EventBridgeConfiguration" in notifications)
+        for bucket in self.settings.buckets:
+            notifications = bucket_notifications(self._client("s3"), bucket)
+            own = functions.get(function_name("upload", bucket), {}).get("FunctionArn", "")
+            trigger = self.settings.bucket(bucket).trigger
+            problems = [problem.what for problem in bucket_rules.bucket(self.settings, bucket, notifications, own, self._stage)]
+            fact(f"{bucket}: uploads reach the bot, trigger {trigger}", problems, [])
+            if trigger is Trigger.DIRECT:
+                fact(f"{bucket}: still notifies EventBridge", "EventBridgeConfiguration" in (notifications or {}))
         for name, schedule in (("sweep", "rate(1 minute)"), ("watch", "rate(1 minute)"), ("upload_events", None)):
-            (rule,) = self._rules(functions[name]["FunctionArn"])
-            fact(
-                f"{name}: its EventBridge rule is enabled", (rule.get("ScheduleExpression"), rule["State"]), (schedule, "ENABLED")
-            )
+            if name in functions or schedule:
+                rules = [(rule.get("ScheduleExpression"), rule["State"]) for rule in self._rules(functions[name]["FunctionArn"])]
+                fact(f"{name}: its EventBridge rule is enabled", rules, [(schedule, "ENABLED")])
 
     def after_finish(self, url: str) -> None:
         """Check the account after `dropnote finish`."""

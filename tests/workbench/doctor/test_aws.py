@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 
 from chalicelib.platform.clock import utc_now
+from tests.support.builders import some_settings
 from tests.workbench.doctor.unhealthy_stages import UnhealthyStage, package, unhealthy_stage
 from workbench.deployment.config import read_stage
 from workbench.deployment.finish import finish_functions
 from workbench.doctor.deployed import differing_files
 from workbench.doctor.model import State
 from workbench.local.ministack import MiniStack
+from workbench.local.resources import make_bucket, notify_source
 from workbench.paths import PROJECT
 
 HANDLERS = ("upload_acme_drops", "sweep", "test")
@@ -179,6 +181,23 @@ def test_overwritten_bucket_notification_is_found(deployed: UnhealthyStage) -> N
         s3.put_bucket_notification_configuration(Bucket="acme-drops", NotificationConfiguration=configuration)
         assert (deployed.check("buckets").state is State.OK) is ok
     assert "dropnote backfill s3://acme-drops/ --since 2d --stage prod" in deployed.findings("buckets")
+
+
+@pytest.mark.parametrize("trigger", ["topic", "queue"])
+def test_source_of_uploads_without_a_function_is_found(stage: UnhealthyStage, trigger: str) -> None:
+    arn = f"arn:aws:{'sns' if trigger == 'topic' else 'sqs'}:us-east-1:000000000000:news"
+    stage.with_settings(some_settings(f'[[buckets]]\nname = "acme-drops"\ntrigger = "{trigger}"\n{trigger} = "{arn}"\n'))
+    make_bucket(stage.ministack, "acme-drops")
+    notify_source(stage.ministack, stage.account.settings.bucket("acme-drops"))
+    assert "The " + trigger + " news reports uploads, but no function of the bot" in stage.findings("buckets")
+    function = stage.function(f"uploads_{trigger}_news", package())["FunctionArn"]
+    if trigger == "topic":
+        stage.ministack.client("sns").subscribe(TopicArn=arn, Protocol="lambda", Endpoint=function)
+    else:
+        stage.ministack.client("lambda").create_event_source_mapping(FunctionName=function, EventSourceArn=arn)
+    assert stage.findings("buckets") == ""
+    stage.ministack.client("s3").put_bucket_notification_configuration(Bucket="acme-drops", NotificationConfiguration={})
+    assert f"the bucket does not notify the {trigger} news" in stage.findings("buckets")
 
 
 def test_sweep_is_checked_by_its_last_successful_run(stage: UnhealthyStage) -> None:
