@@ -70,12 +70,12 @@ def record_failed_attempt(
     """Claimed, and the attempt failed: retry, failed or unknown, depending on the error.
 
     `settle_delay`: how long after the lease an unknown outcome is looked up, so that the provider's list has settled by then.
-    From `falls_back_at` on, the person's other channel is tried instead. Throttling and an exhausted quota do not use up
-    attempts: only age ends them.
+    A permanent error with a grace period is retried until it has lasted that long. From `falls_back_at` on, the person's other
+    channel is tried instead. Throttling and an exhausted quota do not use up attempts: only age ends them.
     """
     if isinstance(error, OutcomeUnknown):
         return _transition(delivery, now, State.UNKNOWN, error.reason, str(error), due_at=(delivery.due_at or now) + settle_delay)
-    if error.permanent:
+    if error.permanent and now - _failing_since(delivery, error.reason, now) >= error.grace:
         return _transition(delivery, now, State.FAILED, error.reason, str(error))
     if falls_back_at is not None and now >= falls_back_at:
         return _transition(delivery, now, State.FAILED, Reason.FELL_BACK, str(error))
@@ -86,6 +86,17 @@ def record_failed_attempt(
     else:
         delay = retry_delay(delivery.attempts, error.retry_after, chance)
     return _transition(delivery, now, State.RETRY, error.reason, str(error), due_at=now + delay)
+
+
+def _failing_since(delivery: Delivery, reason: Reason, now: datetime) -> datetime:
+    """When the latest attempts began to fail for this reason, without another one in between; now if this is the first."""
+    since = now
+    for step in reversed(delivery.steps):
+        if step.state is State.RETRY and step.reason is reason:
+            since = step.at
+        elif step.state is not State.CLAIMED:
+            break
+    return since
 
 
 def retry_delay(attempts: int, retry_after: timedelta | None, chance: Chance) -> timedelta:
