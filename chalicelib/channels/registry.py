@@ -34,5 +34,6 @@ def make_transport(
     if channel is Channel.EMAIL and settings.email:
         from .ses import CLIENT_CONFIG, Ses
 
-        return Ses(clients("sesv2", config=CLIENT_CONFIG), settings.email.from_)
+        region = {"region_name": settings.email.region} if settings.email.region else {}
+        return Ses(clients("sesv2", config=CLIENT_CONFIG, **region), settings.email.from_)
     raise LookupError(f"the settings have no [{channel}] table")

@@ -43,11 +43,11 @@ def on_aws(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def clients(service: str) -> Any:
+def clients(service: str, **options: Any) -> Any:
     """A boto3 client. Imports boto3 on first use."""
     import boto3  # takes a third of a second, which the local environment does not need
 
-    return boto3.client(service)
+    return boto3.client(service, **options)
 
 
 @click.command()
@@ -66,6 +66,8 @@ def setup(stage: str, values: Sequence[str], rotate: bool, yes: bool) -> None:
     settings = stage_setup.settings(variables)
     location = stage_setup.location(settings)
     say(f"account {location.account}, region {location.region}, stage {stage}")
+    if location.sender:
+        say(location.sender)
     prefix = variables["DROPNOTE_SECRETS"]
     names = secret_names(settings) if rotate else stage_setup.missing_secrets(settings, prefix)
     secrets = {name: _secret(name, stage, yes) for name in names}

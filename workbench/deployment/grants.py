@@ -5,13 +5,15 @@ Manager, S3 and CloudWatch Logs. tests/end_to_end/test_grants.py fails for an ac
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parseaddr
 from typing import Any
 
 from chalicelib.domain.people import Channel
 from chalicelib.domain.settings import Settings
 from chalicelib.platform.function_names import STREAM, function_name, stream_variable
+
+from .identities import identity_names
 
 APP = "dropnote"
 
@@ -25,6 +27,8 @@ class StageLocation:
     region: str
     partition: str = "aws"
     sandbox: bool = False  # in the sandbox, SES also requires permission for the recipient's identity
+    configuration_sets: tuple[str, ...] = ()  # the defaults of the sender's identities; SendEmail needs permission for them
+    sender: str = ""  # what SES has for the sender, in one line
 
     def arn(self, service: str, resource: str) -> str:
         """The ARN of a resource in this account and region."""
@@ -127,15 +131,17 @@ class Grants:
         return Grant("Indexes", ("dynamodb:Query",), tuple(f"{self._table}/index/{name}" for name in names))
 
     def mail(self) -> list[Grant]:
-        """To send mail by SES as the configured sender, whether its address or its domain is the verified identity."""
+        """To send mail by SES as the configured sender, whichever is verified: its address, its domain or a parent domain."""
         email = self.settings.email
         if email is None or email.transport != "ses":
             return []
         addresses = [parseaddr(email.from_)[1]]
         if self.location.sandbox:
             addresses += [person.email for person in self.settings.people.values() if person.email]
-        identities = dict.fromkeys(name for address in addresses for name in (address, address.rpartition("@")[2]))
-        return [Grant("Mail", ("ses:SendEmail",), tuple(self.location.arn("ses", f"identity/{name}") for name in identities))]
+        identities = dict.fromkeys(f"identity/{name}" for address in addresses for name in identity_names(address))
+        sets = (f"configuration-set/{name}" for name in self.location.configuration_sets)
+        there = replace(self.location, region=email.region or self.location.region)
+        return [Grant("Mail", ("ses:SendEmail",), tuple(there.arn("ses", resource) for resource in (*identities, *sets)))]
 
     def secrets(self) -> list[Grant]:
         """To read the parameters that the settings need."""

@@ -4,7 +4,7 @@ import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,13 @@ from chalicelib.settings.reader import load
 from ..settings_lines import describe
 from .config import read_stage, stages, write_stage
 from .grants import StageLocation, log_group, policies, secret_names
+from .identities import by_ses, configuration_sets, describe_sender, find_identities, sender_address, ses_client
 from .stack import PAUSE_S, Plan, Stack
 
 _PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
 _STAGE = re.compile(r"[a-z][a-z0-9]{0,9}")  # as in resources.yaml
 LOG_DAYS = 30
-Client = Callable[[str], Any]  # boto3.client
+Client = Callable[..., Any]  # boto3.client
 
 
 class SetupError(Exception):
@@ -120,9 +121,14 @@ class Setup:
         """
         sts = self.client("sts")
         identity = sts.get_caller_identity()
-        by_ses = settings.email is not None and settings.email.transport == "ses"
-        sandbox = by_ses and not self.client("sesv2").get_account().get("ProductionAccessEnabled", False)
-        return StageLocation(self.stage, identity["Account"], sts.meta.region_name, identity["Arn"].split(":")[1], sandbox)
+        stage = StageLocation(self.stage, identity["Account"], sts.meta.region_name, identity["Arn"].split(":")[1])
+        if not by_ses(settings):
+            return stage
+        ses = ses_client(self.client, settings)
+        sandbox = not ses.get_account().get("ProductionAccessEnabled", False)
+        identities = find_identities(ses, sender_address(settings))
+        sender = describe_sender(identities, sender_address(settings), ses.meta.region_name)
+        return replace(stage, sandbox=sandbox, configuration_sets=configuration_sets(identities), sender=sender)
 
     def plan(self, settings: Settings) -> Plan:
         """The changes that the stack's template would make in the account."""
