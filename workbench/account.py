@@ -87,7 +87,13 @@ def find_account(stage: str) -> Account:
     if running is None:
         raise AccountError("the local environment is not running; start it with `make run` in another terminal, or pass --stage")
     settings, variables = settings_of(stage, {"TWILIO_BASE_URL": running.server, "SHOP_URL": running.shop})
-    return Account(stage, settings, variables, lambda service, **_: running.client(service), Path(running.deployed))
+    return Account(
+        stage,
+        settings,
+        variables,
+        lambda service, region_name="", **_: running.client(service, region_name),
+        Path(running.deployed),
+    )
 
 
 @contextmanager

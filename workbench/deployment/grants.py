@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from email.utils import parseaddr
 from typing import Any
 
-from chalicelib.domain.people import Channel
+from chalicelib.channels.registry import parameter_names
+from chalicelib.channels.registry import secret_names as secret_names
 from chalicelib.domain.settings import Settings
 from chalicelib.platform.function_names import STREAM, function_name, stream_variable
 
@@ -145,10 +146,9 @@ class Grants:
 
     def secrets(self) -> list[Grant]:
         """To read the parameters that the settings need."""
-        names = secret_names(self.settings) + (["public-url"] if self.settings.sms else [])
         prefix = self.variables["DROPNOTE_SECRETS"]
-        arns = tuple(self.location.arn("ssm", f"parameter{prefix}{name}") for name in names)
-        return [Grant("Secrets", ("ssm:GetParameter",), arns)] if arns else []
+        arns = tuple(self.location.arn("ssm", f"parameter{prefix}{name}") for name in parameter_names(self.settings))
+        return [Grant("Secrets", ("ssm:GetParameters",), arns)] if arns else []
 
     def owner_secrets(self) -> list[Grant]:
         """The secrets, if the owner is notified by text or SMTP. With SES they are not needed."""
@@ -199,13 +199,6 @@ class Grants:
     @property
     def _table(self) -> str:
         return self.location.arn("dynamodb", f"table/{self.variables['DROPNOTE_LEDGER']}")
-
-
-def secret_names(settings: Settings) -> list[str]:
-    """The secrets that these settings need."""
-    email = settings.email
-    with_password = email is not None and email.transport == "smtp" and bool(email.username)
-    return ["twilio-auth-token"] * bool(settings.sender(Channel.SMS)) + ["smtp-password"] * with_password
 
 
 def policies(settings: Settings, variables: Mapping[str, str], location: StageLocation) -> dict[str, dict[str, Any]]:
