@@ -65,6 +65,7 @@ def setup(stage: str, values: Sequence[str], rotate: bool, yes: bool) -> None:
     variables = _variables(stage_setup, dict(_pair(value) for value in values), yes)
     settings = stage_setup.settings(variables)
     location = stage_setup.location(settings)
+    stage_setup.check_limits(settings, variables, location)
     say(f"account {location.account}, region {location.region}, stage {stage}")
     if location.sender:
         say(location.sender)

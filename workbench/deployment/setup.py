@@ -19,8 +19,9 @@ from chalicelib.settings.reader import load
 
 from ..settings_lines import describe
 from .config import read_stage, stages, write_stage
-from .grants import StageLocation, log_group, policies, secret_names
+from .grants import StageLocation, log_group, policies, secret_names, stage_variables
 from .identities import by_ses, configuration_sets, describe_sender, find_identities, sender_address, ses_client
+from .limits import has_ses, limit_problems
 from .stack import PAUSE_S, Plan, Stack
 
 _PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
@@ -55,14 +56,7 @@ class Setup:
     def variables(self) -> dict[str, str]:
         """The environment of the stage's functions: the values of config.json and the names of what set-up creates."""
         configured = read_stage(self.project, self.stage)["environment_variables"] if self.stage in stages(self.project) else {}
-        return {
-            **configured,
-            "DROPNOTE_STAGE": self.stage,
-            "DROPNOTE_LEDGER": f"dropnote-{self.stage}-ledger",
-            "DROPNOTE_COUNTERS": f"dropnote-{self.stage}-counters",
-            "DROPNOTE_DEAD_EVENTS": f"dropnote-{self.stage}-dead-events",
-            "DROPNOTE_SECRETS": f"/dropnote/{self.stage}/",
-        }
+        return {**configured, **stage_variables(self.stage)}
 
     def streams(self, settings: Settings) -> tuple[dict[str, str], list[str]]:
         """The environment variables with the stream ARNs of the ledger and of each table with rules, and a warning for each
@@ -122,13 +116,22 @@ class Setup:
         sts = self.client("sts")
         identity = sts.get_caller_identity()
         stage = StageLocation(self.stage, identity["Account"], sts.meta.region_name, identity["Arn"].split(":")[1])
-        if not by_ses(settings):
+        if not by_ses(settings) or not has_ses(stage.partition):
             return stage
         ses = ses_client(self.client, settings)
         sandbox = not ses.get_account().get("ProductionAccessEnabled", False)
         identities = find_identities(ses, sender_address(settings))
         sender = describe_sender(identities, sender_address(settings), ses.meta.region_name)
         return replace(stage, sandbox=sandbox, configuration_sets=configuration_sets(identities), sender=sender)
+
+    def check_limits(self, settings: Settings, variables: Mapping[str, str], location: StageLocation) -> None:
+        """Check that AWS will accept what is deployed.
+
+        Raises:
+            SetupError: with every limit that these settings exceed.
+        """
+        if problems := limit_problems(settings, variables, location):
+            raise SetupError("\n".join(problems))
 
     def plan(self, settings: Settings) -> Plan:
         """The changes that the stack's template would make in the account."""
@@ -163,8 +166,13 @@ class Setup:
         self.client("ssm").put_parameter(Name=prefix + name, Value=value, Type="SecureString", Overwrite=True)
 
     def write(self, settings: Settings, variables: Mapping[str, str], location: StageLocation) -> list[str]:
-        """Write the stage's environment and policies below `.chalice/`. Return the files that changed."""
-        return write_stage(self.project, self.stage, variables, policies(settings, variables, location))
+        """Write the stage's environment and policies below `.chalice/`. Return the files that changed.
+
+        Only the main partition has edge-optimized endpoints, Chalice's default (AWS GovCloud (US) user guide and Getting Started
+        with Amazon Web Services in China, "Amazon API Gateway").
+        """
+        defaults = {} if location.partition == "aws" else {"api_gateway_endpoint_type": "REGIONAL"}
+        return write_stage(self.project, self.stage, variables, policies(settings, variables, location), defaults)
 
     def create_log_groups(self, settings: Settings, variables: Mapping[str, str], location: StageLocation) -> None:
         """Create each function's log group with a retention period: the ones that Lambda creates never expire. Chalice's own
