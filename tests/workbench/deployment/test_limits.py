@@ -28,6 +28,7 @@ from workbench.deployment.limits import (
 )
 from workbench.deployment.setup import Setup
 from workbench.local.ministack import MiniStack
+from workbench.paths import PROJECT
 from workbench.reports.check import check_all
 
 LONGEST_BUCKET = "b" * 63
@@ -158,7 +159,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ministack: MiniStac
     (tmp_path / ".chalice").mkdir()
     (tmp_path / ".chalice/config.json").write_text(json.dumps({"version": "2.0", "app_name": "dropnote", "stages": {}}))
     (tmp_path / "chalicelib").mkdir()
-    (tmp_path / "chalicelib/templates").symlink_to(Path(deployment.PROJECT) / "chalicelib/templates")
+    (tmp_path / "chalicelib/templates").symlink_to(PROJECT / "chalicelib/templates")
     monkeypatch.setattr(deployment, "PROJECT", tmp_path)
     monkeypatch.setattr(deployment, "clients", ministack.client)
     return tmp_path
