@@ -16,12 +16,12 @@ class Answer(Enum):
 
     ACCEPT = "accepts it"
     REJECT = "rejects it permanently"
-    DENY = "denies it, because our policy is not in effect yet"
     BAD_ADDRESS = "has no such address"
     UNREACHABLE = "cannot be reached now"
     THROTTLE = "throttles"
     LOST_BEFORE = "never receives it, and the outcome is unknown"
     LOST_AFTER = "accepts it, and the outcome is unknown"
+    DENY = "denies it, because our policy is not in effect yet"
 
 
 class Died(BaseException):

@@ -109,6 +109,7 @@ def test_environment_is_measured_as_lambda_does() -> None:
     variables = {"DROPNOTE_STREAM": stream, **stage_variables("prod"), **ENVIRON, "MINE": ""}
     room = MAX_ENVIRONMENT - len(json.dumps(variables, separators=(",", ":")))
     assert problems(settings, MINE="x" * room) == []
+    assert problems(settings, MINE="é" * (room // 2)) == []
     assert problems(settings, MINE="é" * (room // 2 + 1)) != []
 
 
