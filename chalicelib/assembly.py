@@ -11,7 +11,7 @@ from uuid import uuid4
 from botocore.exceptions import BotoCoreError, ClientError
 
 from .bot import Bot
-from .channels.registry import make_transport
+from .channels.registry import make_transport, parameter_names
 from .channels.transport import Transport
 from .delivery.defer import Deferrer
 from .delivery.deliver import Deliverer
@@ -64,7 +64,8 @@ def make_bot(settings: Settings, environ: Mapping[str, str], clients: ClientFact
         KeyError: the environment lacks DROPNOTE_LEDGER or DROPNOTE_STAGE.
     """
     clients = clients or aws.client_factory()
-    secrets = Secrets(lambda: clients("ssm", config=CLIENT_CONFIG), environ.get("DROPNOTE_SECRETS", "/dropnote/"), environ, clock)
+    prefix, names = environ.get("DROPNOTE_SECRETS", "/dropnote/"), parameter_names(settings)
+    secrets = Secrets(lambda: clients("ssm", config=CLIENT_CONFIG), prefix, environ, clock, names)
 
     dynamodb, table = clients("dynamodb", config=LEDGER_CONFIG), environ["DROPNOTE_LEDGER"]
 

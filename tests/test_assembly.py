@@ -1,18 +1,22 @@
 """Building the bot: what is created once, and what must not be cached."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from flask import Flask
 
 from chalicelib.assembly import load_settings_or_exit, make_bot
-from chalicelib.domain.delivery import DeliveryError
+from chalicelib.domain.delivery import DeliveryError, Reason
 from chalicelib.domain.message import Message
 from chalicelib.domain.people import Channel
-from chalicelib.platform.secrets import CACHE_TIME
+from chalicelib.platform.secrets import CACHE_TIME, PAUSE
 from tests.support.builders import ENVIRON, NOON, some_settings
 from tests.support.serving import serving
-from workbench.local.ministack import MiniStack
+from workbench.local.ministack import MiniStack, local_client
+from workbench.local.proxy.proxy import Proxy
+from workbench.local.proxy.server import Answer
+from workbench.local.resources import put_secrets
 from workbench.local.twilio.double import TwilioDouble
 
 SECRET = "/dropnote/prod/twilio-auth-token"
@@ -52,3 +56,25 @@ def test_invalid_settings_exit_with_every_error_and_the_command_that_shows_lines
 
 def test_bot_without_secrets_can_be_prepared(ministack: MiniStack) -> None:
     make_bot(some_settings(), ENVIRON, lambda service, config=None: ministack.client(service)).prepare()
+
+
+def test_throttled_parameter_store_makes_texts_wait_and_is_asked_once(ministack: MiniStack) -> None:
+    """A thousand containers may start in the second in which Parameter Store answers forty."""
+    variables = {**ENVIRON, "DROPNOTE_SECRETS": "/dropnote/prod/"}
+    put_secrets(ministack, "/dropnote/prod/", {"twilio-auth-token": "token", "public-url": "https://example.com"})
+    now = NOON
+    with Proxy(ministack.endpoint) as proxy:
+        proxy.fail_next(Answer(400, b'{"__type": "ThrottlingException", "message": "Rate exceeded"}'))
+
+        def clients(service: str, config: Any = None) -> Any:
+            return local_client(proxy.url, service) if service == "ssm" else ministack.client(service)
+
+        bot = make_bot(some_settings(), variables, clients, lambda: now)
+        bot.prepare()
+        for _ in range(3):
+            with pytest.raises(DeliveryError) as caught:
+                bot.deliverer.open_transport(Channel.SMS)
+            assert (caught.value.reason, caught.value.permanent) == (Reason.UNREACHABLE, False)
+        now += 2 * PAUSE
+        bot.deliverer.open_transport(Channel.SMS)
+        assert proxy.operations() == ["GetParameters"] * 2

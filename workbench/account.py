@@ -20,6 +20,12 @@ from .paths import PROJECT
 from .settings_lines import describe
 
 _LOG_IN = "Log in with `aws configure` or `aws sso login`, or set AWS_PROFILE."
+# AWS Account Management reference guide, "Enable or disable AWS Regions in your account"
+_UNKNOWN_KEYS = ("InvalidClientTokenId", "UnrecognizedClientException", "AuthFailure", "RegionDisabledException")
+_UNKNOWN_KEY = (
+    "If the key works in other regions, this one is not enabled in your account: aws account enable-region --region-name REGION "
+    "(it takes minutes to hours)."
+)
 _HINTS = {
     "NoRegionError": "Choose one with `aws configure`, or set AWS_DEFAULT_REGION=eu-west-1 for this command.",
     "NoCredentialsError": _LOG_IN,
@@ -87,7 +93,13 @@ def find_account(stage: str) -> Account:
     if running is None:
         raise AccountError("the local environment is not running; start it with `make run` in another terminal, or pass --stage")
     settings, variables = settings_of(stage, {"TWILIO_BASE_URL": running.server, "SHOP_URL": running.shop})
-    return Account(stage, settings, variables, lambda service, **_: running.client(service), Path(running.deployed))
+    return Account(
+        stage,
+        settings,
+        variables,
+        lambda service, region_name="", **_: running.client(service, region_name),
+        Path(running.deployed),
+    )
 
 
 @contextmanager
@@ -101,7 +113,8 @@ def readable_aws_errors() -> Iterator[None]:
         yield
     except ClientError as error:
         reason = error.response.get("Error", {})
-        raise AccountError(f"AWS rejected {error.operation_name}: {reason.get('Code')}: {reason.get('Message')}") from error
+        hint = f". {_UNKNOWN_KEY}" if reason.get("Code") in _UNKNOWN_KEYS else ""
+        raise AccountError(f"AWS rejected {error.operation_name}: {reason.get('Code')}: {reason.get('Message')}{hint}") from error
     except BotoCoreError as error:
         hint = _HINTS.get(type(error).__name__, "")
         raise AccountError(f"Could not call AWS: {error}{'' if str(error).endswith('.') else '.'} {hint}".rstrip()) from error

@@ -22,7 +22,7 @@ _METHODS = {
     "GetItem": "get_item",
 }
 _WRITES, _READS = {"PutItem", "UpdateItem", "TransactWriteItems"}, {"GetItem"}
-_NOT_DYNAMODB = {"SendEmail", "GetParameter"}
+_NOT_DYNAMODB = {"SendEmail", "GetParameters"}
 IN_TURN = 3  # warm uploads to one container before it is the next one's turn
 WARMING = 5  # uploads that are not measured: they open connections and fill caches
 

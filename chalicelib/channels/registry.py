@@ -10,6 +10,18 @@ from .transport import Transport
 from .twilio_receipts import RECEIPTS_PATH
 
 
+def secret_names(settings: Settings) -> list[str]:
+    """The secrets that these settings need."""
+    email = settings.email
+    with_password = email is not None and email.transport == "smtp" and bool(email.username)
+    return ["twilio-auth-token"] * bool(settings.sender(Channel.SMS)) + ["smtp-password"] * with_password
+
+
+def parameter_names(settings: Settings) -> list[str]:
+    """What the functions read from Parameter Store, in one call: the secrets, and for texts the URL for delivery receipts."""
+    return secret_names(settings) + ["public-url"] * (settings.sms is not None)
+
+
 def make_transport(
     channel: Channel, settings: Settings, secrets: Secrets, clients: ClientFactory, environ: Mapping[str, str]
 ) -> Transport:
@@ -34,5 +46,6 @@ def make_transport(
     if channel is Channel.EMAIL and settings.email:
         from .ses import CLIENT_CONFIG, Ses
 
-        return Ses(clients("sesv2", config=CLIENT_CONFIG), settings.email.from_)
+        region = {"region_name": settings.email.region} if settings.email.region else {}
+        return Ses(clients("sesv2", config=CLIENT_CONFIG, **region), settings.email.from_)
     raise LookupError(f"the settings have no [{channel}] table")

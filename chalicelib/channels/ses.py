@@ -31,6 +31,10 @@ from .transport import CONNECT_TIMEOUT_S, READ_TIMEOUT_S
 # One attempt: botocore repeats a request whose response was lost, and SES would send the e-mail twice.
 CLIENT_CONFIG = Config(connect_timeout=CONNECT_TIMEOUT_S, read_timeout=READ_TIMEOUT_S, retries={"total_max_attempts": 1})
 
+# A new or changed policy takes effect after seconds or, rarely, minutes (IAM user guide, "Troubleshoot IAM": "Changes that I make
+# are not always immediately visible"). A denial counts only once it has lasted this long.
+IAM_SETTLES = timedelta(minutes=10)
+
 MAX_IDLE = timedelta(seconds=5)  # no server closes a connection that soon; a new connection costs 50 ms of CPU
 
 # Sending too fast and an exhausted quota for 24 hours have the same code, ThrottlingException or TooManyRequestsException, and
@@ -140,10 +144,12 @@ def _delivery_error(error: ClientError) -> DeliveryError:
         return DeliveryError(Reason.QUOTA, f"{detail}: the quota for 24 hours is exhausted", retry_after=QUOTA_RETRY)
     if reason:
         return DeliveryError(reason, detail)
+    if (status in (401, 403) and code not in _PERMANENT) or _PERMANENT.get(code) is Reason.AUTH:
+        return DeliveryError(Reason.AUTH, detail, permanent=True, grace=IAM_SETTLES)
     if code in _PERMANENT:
         return DeliveryError(_PERMANENT[code], detail, permanent=True)
     if status == 408:
         return DeliveryError(Reason.UNREACHABLE, detail)
     if status >= 500:
         return OutcomeUnknown(Reason.PROVIDER, detail)
-    return DeliveryError(Reason.AUTH if status in (401, 403) else Reason.REFUSED, detail, permanent=True)
+    return DeliveryError(Reason.REFUSED, detail, permanent=True)

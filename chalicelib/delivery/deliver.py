@@ -19,7 +19,7 @@ from ..domain.message import Message, Notice
 from ..domain.people import Channel
 from ..domain.settings import Settings
 from ..platform import log
-from ..platform.secrets import MissingSecret
+from ..platform.secrets import MissingSecret, SecretsUnavailable
 from ..policy import outcome
 from ..policy.controls import Silence, SuppressedAddress
 from ..policy.send_gate import (
@@ -201,11 +201,13 @@ class Deliverer(DeliveryRecorder, eq=False, kw_only=True):
         """Return the channel's transport.
 
         Raises:
-            DeliveryError: its secret cannot be read or the settings lack it. Nothing was sent, and both can be fixed, so the
-                message is retried.
+            DeliveryError: its secret cannot be read, now or until somebody stores it, or the settings lack it. Nothing was sent,
+                so the message is retried.
         """
         try:
             return self.transport(channel)
+        except SecretsUnavailable as error:
+            raise DeliveryError(Reason.UNREACHABLE, str(error)) from error
         except (MissingSecret, LookupError) as error:
             raise DeliveryError(Reason.AUTH, str(error)) from error
 

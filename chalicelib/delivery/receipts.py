@@ -30,10 +30,10 @@ def handle_callback(
     deliverer: Deliverer, secrets: Secrets | None, id_: str, body: bytes, headers: Mapping[str, str], time_left: TimeLeft
 ) -> int:
     """Handle a receipt received over HTTP; returns the status to respond with."""
-    public_url = secrets.public_url() if secrets else ""
-    if not (secrets and public_url):
-        return 403  # we requested no receipts
     try:
+        public_url = secrets.public_url() if secrets else ""
+        if not (secrets and public_url):
+            return 403  # we requested no receipts
         token = secrets.secret("twilio-auth-token")
     except MissingSecret as error:
         log.warning("receipt-unread", why=str(error))

@@ -165,14 +165,24 @@ class Candidate(Struct, frozen=True):
 class DeliveryError(Exception):
     """The provider certainly did not accept the message.
 
-    `permanent`: another attempt cannot help. `retry_after`: the earliest next attempt, if the provider says so.
+    `permanent`: another attempt cannot help, at least once it has failed for that reason for as long as `grace`.
+    `retry_after`: the earliest next attempt, if the provider says so.
     The text is for the ledger: one sentence, without address or secret.
     """
 
-    def __init__(self, reason: Reason, text: str, *, permanent: bool = False, retry_after: timedelta | None = None) -> None:
+    def __init__(
+        self,
+        reason: Reason,
+        text: str,
+        *,
+        permanent: bool = False,
+        retry_after: timedelta | None = None,
+        grace: timedelta = timedelta(0),
+    ) -> None:
         super().__init__(text)
         self.reason = reason
         self.permanent = permanent
+        self.grace = grace
         self.retry_after = retry_after
 
 

@@ -51,7 +51,7 @@ class BotSettings(Struct, frozen=True):
 
 
 class EmailSettings(Struct, frozen=True):
-    """How mail is sent. host, port, security and username are for SMTP only."""
+    """How mail is sent. host, port, security and username are for SMTP only, region is for SES only."""
 
     from_: str
     transport: Literal["ses", "smtp"] = "ses"
@@ -61,6 +61,7 @@ class EmailSettings(Struct, frozen=True):
     username: str = ""
     unknown: Literal["resend", "give-up"] = "resend"  # if it is unknown whether a mail was accepted
     rate: float = 0.0  # messages per second at most; 0: as many as SES allows, or DEFAULT_SMTP_RATE
+    region: str = ""  # of SES; "": the functions' own
 
 
 class SmsSettings(Struct, frozen=True):

@@ -95,7 +95,12 @@ class HealthCheck:
     def _mail(self) -> Iterator[Problem]:
         account = self._read_mail_account()
         if account is not None:
-            yield from health_rules.mail(account, self._client("sesv2").meta.region_name)
+            yield from health_rules.mail(account, self._ses().meta.region_name)
+
+    def _ses(self) -> Any:
+        """A client of SES in the region that mail is sent from."""
+        region = self._settings.email.region if self._settings.email else ""
+        return self._client("sesv2", **({"region_name": region} if region else {}))
 
     def _read_mail_account(self) -> Mapping[str, Any] | None:
         """Read SES's account and record the pace it allows; None if mail is not sent by SES, or SES does not respond."""
@@ -104,7 +109,7 @@ class HealthCheck:
             return None
         account: Mapping[str, Any] | None = None
         with self._log_errors("SES"):
-            account = self._client("sesv2").get_account()
+            account = self._ses().get_account()
         if account is not None:
             with self._log_errors("the pace of e-mails"):
                 self._record_pace(account, email.rate)

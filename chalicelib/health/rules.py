@@ -12,6 +12,7 @@ from typing import Any
 from msgspec import Struct
 
 from ..platform.phrases import duration
+from ..platform.regions import console_url
 
 SWEEP_LATE = timedelta(minutes=15)  # it runs every minute, and records that every five
 SWEEP_CAPACITY = 100  # dead-lettered events that one sweep takes
@@ -81,7 +82,7 @@ def mail(account: Mapping[str, Any], region: str) -> list[Problem]:
     """Whether SES lets this account send, and how much of its quota is left. `account` is the response of GetAccount."""
     problems = []
     status = account.get("EnforcementStatus", "HEALTHY")
-    console = f"https://{region}.console.aws.amazon.com/ses/home?region={region}#/reputation"
+    console = console_url(f"ses/home?region={region}#/reputation", region) or "AWS console, Amazon SES, Reputation metrics"
     if status != "HEALTHY":
         text = f"Amazon SES is reviewing this account or has paused its sending (status {status})."
         problems.append(Problem("mail", "enforcement", text, f"read Amazon's message and reply to it: {console}"))

@@ -2,7 +2,9 @@
 
 import hashlib
 
-MAX_LENGTH = 48  # of a Lambda function name's 64 characters, "dropnote-<stage>-" takes up to 16
+# Of a Lambda function name's 64 characters, "dropnote-<stage>-" takes 16 for a stage of six letters. For a longer stage,
+# workbench/deployment/limits.py says so before a deploy: a shorter limit here would rename the functions of existing stages.
+MAX_LENGTH = 48
 STREAM = "DROPNOTE_STREAM"  # the environment variable that names the stream of the ledger's table
 
 

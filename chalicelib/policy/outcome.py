@@ -70,13 +70,13 @@ def record_failed_attempt(
     """Claimed, and the attempt failed: retry, failed or unknown, depending on the error.
 
     `settle_delay`: how long after the lease an unknown outcome is looked up, so that the provider's list has settled by then.
-    From `falls_back_at` on, the person's other channel is tried instead. A throttled message is due again immediately, or when
-    the provider allows, and waits for its slot in the sweep; an exhausted quota pauses the channel. Neither uses up attempts:
-    only age ends them.
+    A permanent error with a grace period is retried until it has lasted that long. From `falls_back_at` on, the person's other
+    channel is tried instead. A throttled message is due again immediately, or when the provider allows, and waits for its slot
+    in the sweep; an exhausted quota pauses the channel. Neither uses up attempts: only age ends them.
     """
     if isinstance(error, OutcomeUnknown):
         return _transition(delivery, now, State.UNKNOWN, error.reason, str(error), due_at=(delivery.due_at or now) + settle_delay)
-    if error.permanent:
+    if error.permanent and now - _failing_since(delivery, error.reason, now) >= error.grace:
         return _transition(delivery, now, State.FAILED, error.reason, str(error))
     if falls_back_at is not None and now >= falls_back_at:
         return _transition(delivery, now, State.FAILED, Reason.FELL_BACK, str(error))
@@ -87,6 +87,17 @@ def record_failed_attempt(
         return _transition(delivery, now, State.FAILED, Reason.ATTEMPTS, str(error))
     delay = retry_delay(delivery.attempts, error.retry_after, chance)
     return _transition(delivery, now, State.RETRY, error.reason, str(error), due_at=now + delay)
+
+
+def _failing_since(delivery: Delivery, reason: Reason, now: datetime) -> datetime:
+    """When the latest attempts began to fail for this reason, without another one in between; now if this is the first."""
+    since = now
+    for step in reversed(delivery.steps):
+        if step.state is State.RETRY and step.reason is reason:
+            since = step.at
+        elif step.state is not State.CLAIMED:
+            break
+    return since
 
 
 def retry_delay(attempts: int, retry_after: timedelta | None, chance: Chance) -> timedelta:

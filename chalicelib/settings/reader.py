@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ..domain.monitor import Monitor, MonitorDefaults
 
 _BOT = ("name", "timezone", "owner", "budget", "ping", "sweepers")
-_EMAIL = ("from", "transport", "host", "port", "security", "username", "unknown", "rate")
+_EMAIL = ("from", "transport", "host", "port", "security", "username", "unknown", "rate", "region")
 _SMS = ("account", "from", "messaging_service", "max_segments", "unknown", "rate")
 _PERSON = ("email", "sms", "timezone", *policy_fields.PERSON)
 _ANALYTICS = ("keep", "by")
@@ -120,7 +120,10 @@ class _Reader:
             username=table.text("username"),
             unknown=table.choice("unknown", "resend", ("resend", "give-up")),
             rate=table.parsed("rate", 0.0, values.parse_rate),
+            region=table.text("region", "", values.region),
         )
+        if email.region and email.transport != "ses":
+            table.add_error("region", "only Amazon SES has regions", 'remove it, or use transport = "ses"')
         if email.transport == "smtp" and not table.has("host"):
             table.add_error("host", "missing", 'set it to the name of your SMTP server, or use transport = "ses"')
         return email

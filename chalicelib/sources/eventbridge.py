@@ -5,7 +5,6 @@ the same id. A source that starts with "aws." belongs to a service: nobody else 
 """
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +13,7 @@ from msgspec.structs import replace
 
 from ..domain.event import Batch, Event, Kind, Severity, UnknownPayload, identity_of
 from ..domain.payloads import BusEvent
+from ..platform.regions import console_url
 from .service_phrases import Description, EventFields, last_segment, truncate
 from .services import describe_service_event
 
@@ -22,8 +22,6 @@ MAX_FACT_LENGTH = 200  # characters
 MAX_FACT_NAME_LENGTH = 60
 MAX_DETAIL_BYTES = 4096  # of the JSON of an event's detail that a delivery stores
 
-_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
-_CONSOLES = (("cn-", "console.amazonaws.cn"), ("us-gov-", "console.amazonaws-us-gov.com"))
 _SHAPE_ERRORS = (KeyError, TypeError, ValueError, AttributeError)
 
 
@@ -93,7 +91,7 @@ def _event(payload: Mapping[str, Any]) -> Event:
         description.says,
         account=account,
         facts=_bounded(description.facts),
-        link=_link(description.page, region),
+        link=console_url(description.page, region),
         id=id_,
         resources=tuple(arns),
         detail=detail,
@@ -129,17 +127,6 @@ def _plain_text(value: object) -> str:
 def _bounded(facts: Mapping[str, str]) -> dict[str, str]:
     short = ((truncate(name, MAX_FACT_NAME_LENGTH), truncate(value, MAX_FACT_LENGTH)) for name, value in facts.items())
     return dict([(name, value) for name, value in short if value][:MAX_FACTS])
-
-
-def _link(page: str, region: str) -> str:
-    """The URL of a page of the AWS console in a region; "" without a page or for an invalid region.
-
-    AWS Health has regional hosts in the main partition only; its page is the same everywhere.
-    """
-    if not page or not _REGION.fullmatch(region):
-        return ""
-    host = next((host for prefix, host in _CONSOLES if region.startswith(prefix)), "console.aws.amazon.com")
-    return f"https://{region}.{host}/{page}"
 
 
 def _json_bytes(value: object) -> int:

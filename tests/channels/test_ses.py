@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chalicelib.channels.limits import QUOTA_RETRY
-from chalicelib.channels.ses import _PERMANENT, _TRANSIENT, CLIENT_CONFIG, MAX_IDLE, Ses
+from chalicelib.channels.ses import _PERMANENT, _TRANSIENT, CLIENT_CONFIG, IAM_SETTLES, MAX_IDLE, Ses
 from chalicelib.domain.delivery import DeliveryError, Reason
 from tests.channels.parts import FROM, ID, IN_A_THREAD, MAIL, ROOT, meaning_of
 from tests.support.builders import NOON
@@ -91,7 +91,9 @@ def test_each_response_has_a_meaning_and_is_requested_once(
     proxy: Proxy, status: int, code: str, meaning: tuple[Reason, bool, bool]
 ) -> None:
     proxy.fail_next(ses_error(status, code, "no, asha@example.com"))
-    assert meaning_of(send(proxy.url)) == meaning
+    error = send(proxy.url)
+    assert meaning_of(error) == meaning
+    assert error.grace == (IAM_SETTLES if meaning[:2] == (Reason.AUTH, True) else timedelta(0))
     assert proxy.operations() == ["SendEmail"]
 
 

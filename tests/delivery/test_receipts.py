@@ -1,9 +1,11 @@
 """Receipts: accepted if signed, in any order; a final state never changes."""
 
 from itertools import permutations
+from types import SimpleNamespace
 from urllib.parse import urlencode
 
 import pytest
+from botocore.exceptions import ClientError
 from twilio.request_validator import RequestValidator
 
 from chalicelib.channels.twilio_receipts import StatusUpdate
@@ -135,6 +137,14 @@ def test_invalid_receipts_are_rejected(stage: Stage) -> None:
         == 403
     )
     assert receipts.apply_status_update(stage.deliverer, "f" * 32, StatusUpdate("SM1", "delivered"), plenty) == ""
+
+
+def test_receipt_is_not_rejected_while_the_parameter_store_throttles(stage: Stage) -> None:
+    def throttle(**_: object) -> None:
+        raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "Rate exceeded"}}, "GetParameters")
+
+    stage.bot.secrets = Secrets(lambda: SimpleNamespace(get_parameters=throttle), "/dropnote/prod/", {}, stage.clock)
+    assert post_receipt(stage, "delivered") == 503
 
 
 def test_receipts_are_rejected_without_a_public_url(stage: Stage) -> None:

@@ -43,3 +43,16 @@ def test_other_channel_is_used_while_the_quota_is_exhausted() -> None:
     error = DeliveryError(Reason.QUOTA, "the quota is exhausted", retry_after=timedelta(hours=1))
     after = failed(claimed(1), error, falls_back=True)
     assert (after.state, after.reason) == (State.FAILED, Reason.FELL_BACK)
+
+
+def test_permanent_error_counts_once_it_has_lasted_for_its_grace_period() -> None:
+    """A delivery that waited for hours has the same time as a new one, and another error in between starts it again."""
+    denied = DeliveryError(Reason.AUTH, "denied", permanent=True, grace=10 * A_MINUTE)
+    minutes = [(0, denied), (4, denied), (6, DeliveryError(Reason.UNREACHABLE, "no")), (8, denied), (17, denied), (18, denied)]
+    delivery, states = claimed(1), []
+    for minute, error in minutes:
+        now = NOON + timedelta(hours=6) + minute * A_MINUTE
+        after = outcome.record_failed_attempt(delivery, error, now, lambda: 1.0, A_MINUTE, None)
+        states.append(after.state)
+        delivery = outcome.claim(after, "token", now, A_MINUTE, "") if after.state is State.RETRY else after
+    assert states == [State.RETRY] * 5 + [State.FAILED]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 
+from chalicelib.channels.ses import IAM_SETTLES
 from chalicelib.domain.delivery import Candidate, DeliveryError, OutcomeUnknown, Reason, Receipt
 from chalicelib.domain.message import Message
 from chalicelib.domain.people import Channel
@@ -20,6 +21,7 @@ class Answer(Enum):
     THROTTLE = "throttles"
     LOST_BEFORE = "never receives it, and the outcome is unknown"
     LOST_AFTER = "accepts it, and the outcome is unknown"
+    DENY = "denies it, because our policy is not in effect yet"
 
 
 class Died(BaseException):
@@ -29,6 +31,13 @@ class Died(BaseException):
 def die(*_: object, **__: object) -> None:
     """Replaces a call at which the process is killed."""
     raise Died
+
+
+_REFUSALS: dict[Answer, Callable[[], DeliveryError]] = {
+    Answer.REJECT: lambda: DeliveryError(Reason.REFUSED, "message rejected", permanent=True),
+    Answer.DENY: lambda: DeliveryError(Reason.AUTH, "access denied", permanent=True, grace=IAM_SETTLES),
+    Answer.BAD_ADDRESS: lambda: DeliveryError(Reason.BAD_ADDRESS, "no such address", permanent=True),
+}
 
 
 @dataclass(frozen=True)
@@ -59,10 +68,8 @@ class Provider:
         match answer:
             case Answer.ACCEPT:
                 return Receipt(self.accepted[-1].id)
-            case Answer.REJECT:
-                raise DeliveryError(Reason.REFUSED, "message rejected", permanent=True)
-            case Answer.BAD_ADDRESS:
-                raise DeliveryError(Reason.BAD_ADDRESS, "no such address", permanent=True)
+            case Answer.REJECT | Answer.BAD_ADDRESS | Answer.DENY:
+                raise _REFUSALS[answer]()
             case Answer.UNREACHABLE:
                 raise DeliveryError(Reason.UNREACHABLE, "no connection")
             case Answer.THROTTLE:

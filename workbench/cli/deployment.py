@@ -44,11 +44,11 @@ def on_aws(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def clients(service: str) -> Any:
+def clients(service: str, **options: Any) -> Any:
     """A boto3 client. Imports boto3 on first use."""
     import boto3  # takes a third of a second, which the local environment does not need
 
-    return boto3.client(service)
+    return boto3.client(service, **options)
 
 
 @click.command()
@@ -66,7 +66,10 @@ def setup(stage: str, values: Sequence[str], rotate: bool, yes: bool) -> None:
     variables = _variables(stage_setup, dict(_pair(value) for value in values), yes)
     settings = stage_setup.settings(variables)
     location = stage_setup.location(settings)
+    stage_setup.check_limits(settings, variables, location)
     say(f"account {location.account}, region {location.region}, stage {stage}")
+    if location.sender:
+        say(location.sender)
     buckets = stage_setup.buckets(settings, variables, location)
     bucket_plans = buckets.plans()
     prefix = variables["DROPNOTE_SECRETS"]

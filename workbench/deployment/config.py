@@ -27,13 +27,21 @@ def stages(project: Path) -> list[str]:
     return list(_read(project)["stages"])
 
 
-def write_stage(project: Path, stage: str, variables: Mapping[str, str], policies: Mapping[str, Any]) -> list[str]:
+def write_stage(
+    project: Path,
+    stage: str,
+    variables: Mapping[str, str],
+    policies: Mapping[str, Any],
+    defaults: Mapping[str, Any] | None = None,
+) -> list[str]:
     """Write a stage's environment and a policy file for each function. Return the files that changed.
 
-    Deletes the policy files of functions that no longer exist. Keeps everything else that the stage has.
+    Deletes the policy files of functions that no longer exist. Keeps everything else that the stage has; `defaults` are settings
+    that it gets if neither it nor the file has them.
     """
     config = _read(project)
     settings = config["stages"].setdefault(stage, {})
+    settings |= {name: value for name, value in (defaults or {}).items() if name not in {**config, **settings}}
     settings["environment_variables"] = settings.get("environment_variables", {}) | variables
     functions: dict[str, Any] = settings.setdefault("lambda_functions", {})
     for name in functions:

@@ -5,13 +5,16 @@ Manager, S3 and CloudWatch Logs. tests/end_to_end/test_grants.py fails for an ac
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parseaddr
 from typing import Any
 
-from chalicelib.domain.people import Channel
+from chalicelib.channels.registry import parameter_names
+from chalicelib.channels.registry import secret_names as secret_names
 from chalicelib.domain.settings import Settings, Trigger
 from chalicelib.platform.function_names import STREAM, function_name, queue_function, stream_variable, topic_function
+
+from .identities import identity_names
 
 APP = "dropnote"
 
@@ -25,6 +28,8 @@ class StageLocation:
     region: str
     partition: str = "aws"
     sandbox: bool = False  # in the sandbox, SES also requires permission for the recipient's identity
+    configuration_sets: tuple[str, ...] = ()  # the defaults of the sender's identities; SendEmail needs permission for them
+    sender: str = ""  # what SES has for the sender, in one line
 
     def arn(self, service: str, resource: str) -> str:
         """The ARN of a resource in this account and region."""
@@ -135,22 +140,23 @@ class Grants:
         return Grant("Sweep", ("lambda:InvokeFunction",), (self.location.arn("lambda", name),))
 
     def mail(self) -> list[Grant]:
-        """To send mail by SES as the configured sender, whether its address or its domain is the verified identity."""
+        """To send mail by SES as the configured sender, whichever is verified: its address, its domain or a parent domain."""
         email = self.settings.email
         if email is None or email.transport != "ses":
             return []
         addresses = [parseaddr(email.from_)[1]]
         if self.location.sandbox:
             addresses += [person.email for person in self.settings.people.values() if person.email]
-        identities = dict.fromkeys(name for address in addresses for name in (address, address.rpartition("@")[2]))
-        return [Grant("Mail", ("ses:SendEmail",), tuple(self.location.arn("ses", f"identity/{name}") for name in identities))]
+        identities = dict.fromkeys(f"identity/{name}" for address in addresses for name in identity_names(address))
+        sets = (f"configuration-set/{name}" for name in self.location.configuration_sets)
+        there = replace(self.location, region=email.region or self.location.region)
+        return [Grant("Mail", ("ses:SendEmail",), tuple(there.arn("ses", resource) for resource in (*identities, *sets)))]
 
     def secrets(self) -> list[Grant]:
         """To read the parameters that the settings need."""
-        names = secret_names(self.settings) + (["public-url"] if self.settings.sms else [])
         prefix = self.variables["DROPNOTE_SECRETS"]
-        arns = tuple(self.location.arn("ssm", f"parameter{prefix}{name}") for name in names)
-        return [Grant("Secrets", ("ssm:GetParameter",), arns)] if arns else []
+        arns = tuple(self.location.arn("ssm", f"parameter{prefix}{name}") for name in parameter_names(self.settings))
+        return [Grant("Secrets", ("ssm:GetParameters",), arns)] if arns else []
 
     def owner_secrets(self) -> list[Grant]:
         """The secrets, if the owner is notified by text or SMTP. With SES they are not needed."""
@@ -208,17 +214,21 @@ class Grants:
         return self.location.arn("dynamodb", f"table/{self.variables['DROPNOTE_LEDGER']}")
 
 
-def secret_names(settings: Settings) -> list[str]:
-    """The secrets that these settings need."""
-    email = settings.email
-    with_password = email is not None and email.transport == "smtp" and bool(email.username)
-    return ["twilio-auth-token"] * bool(settings.sender(Channel.SMS)) + ["smtp-password"] * with_password
-
-
 def policies(settings: Settings, variables: Mapping[str, str], location: StageLocation) -> dict[str, dict[str, Any]]:
     """The IAM policy of each function, by its name in app.py."""
     functions = Grants(settings, variables, location).by_function()
     return {name: _document([_logs(name, location), *grants]) for name, grants in functions.items()}
+
+
+def stage_variables(stage: str) -> dict[str, str]:
+    """The environment variables with the names of what set-up creates."""
+    return {
+        "DROPNOTE_STAGE": stage,
+        "DROPNOTE_LEDGER": f"{APP}-{stage}-ledger",
+        "DROPNOTE_COUNTERS": f"{APP}-{stage}-counters",
+        "DROPNOTE_DEAD_EVENTS": f"{APP}-{stage}-dead-events",
+        "DROPNOTE_SECRETS": f"/{APP}/{stage}/",
+    }
 
 
 def log_group(function: str, stage: str) -> str:

@@ -4,7 +4,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -20,7 +20,9 @@ from ..settings_lines import describe
 from .buckets import BucketSetup
 from .config import read_stage, stages, write_stage
 from .errors import SetupError as SetupError
-from .grants import StageLocation, log_group, policies, secret_names
+from .grants import StageLocation, log_group, policies, secret_names, stage_variables
+from .identities import by_ses, configuration_sets, describe_sender, find_identities, sender_address, ses_client
+from .limits import has_ses, limit_problems
 from .sources import Client as Client
 from .stack import PAUSE_S, Plan, Stack
 
@@ -51,14 +53,7 @@ class Setup:
     def variables(self) -> dict[str, str]:
         """The environment of the stage's functions: the values of config.json and the names of what set-up creates."""
         configured = read_stage(self.project, self.stage)["environment_variables"] if self.stage in stages(self.project) else {}
-        return {
-            **configured,
-            "DROPNOTE_STAGE": self.stage,
-            "DROPNOTE_LEDGER": f"dropnote-{self.stage}-ledger",
-            "DROPNOTE_COUNTERS": f"dropnote-{self.stage}-counters",
-            "DROPNOTE_DEAD_EVENTS": f"dropnote-{self.stage}-dead-events",
-            "DROPNOTE_SECRETS": f"/dropnote/{self.stage}/",
-        }
+        return {**configured, **stage_variables(self.stage)}
 
     def streams(self, settings: Settings) -> tuple[dict[str, str], list[str]]:
         """The environment variables with the stream ARNs of the ledger and of each table with rules, and a warning for each
@@ -117,9 +112,23 @@ class Setup:
         """
         sts = self.client("sts")
         identity = sts.get_caller_identity()
-        by_ses = settings.email is not None and settings.email.transport == "ses"
-        sandbox = by_ses and not self.client("sesv2").get_account().get("ProductionAccessEnabled", False)
-        return StageLocation(self.stage, identity["Account"], sts.meta.region_name, identity["Arn"].split(":")[1], sandbox)
+        stage = StageLocation(self.stage, identity["Account"], sts.meta.region_name, identity["Arn"].split(":")[1])
+        if not by_ses(settings) or not has_ses(stage.partition):
+            return stage
+        ses = ses_client(self.client, settings)
+        sandbox = not ses.get_account().get("ProductionAccessEnabled", False)
+        identities = find_identities(ses, sender_address(settings))
+        sender = describe_sender(identities, sender_address(settings), ses.meta.region_name)
+        return replace(stage, sandbox=sandbox, configuration_sets=configuration_sets(identities), sender=sender)
+
+    def check_limits(self, settings: Settings, variables: Mapping[str, str], location: StageLocation) -> None:
+        """Check that AWS will accept what is deployed.
+
+        Raises:
+            SetupError: with every limit that these settings exceed.
+        """
+        if problems := limit_problems(settings, variables, location):
+            raise SetupError("\n".join(problems))
 
     def buckets(self, settings: Settings, variables: Mapping[str, str], location: StageLocation) -> BucketSetup:
         """The buckets of the rules, whose notifications set-up checks."""
@@ -159,8 +168,13 @@ class Setup:
         self.client("ssm").put_parameter(Name=prefix + name, Value=value, Type="SecureString", Overwrite=True)
 
     def write(self, settings: Settings, variables: Mapping[str, str], location: StageLocation) -> list[str]:
-        """Write the stage's environment and policies below `.chalice/`. Return the files that changed."""
-        return write_stage(self.project, self.stage, variables, policies(settings, variables, location))
+        """Write the stage's environment and policies below `.chalice/`. Return the files that changed.
+
+        Only the main partition has edge-optimized endpoints, Chalice's default (AWS GovCloud (US) user guide and Getting Started
+        with Amazon Web Services in China, "Amazon API Gateway").
+        """
+        defaults = {} if location.partition == "aws" else {"api_gateway_endpoint_type": "REGIONAL"}
+        return write_stage(self.project, self.stage, variables, policies(settings, variables, location), defaults)
 
     def create_log_groups(self, settings: Settings, variables: Mapping[str, str], location: StageLocation) -> None:
         """Create each function's log group with a retention period: the ones that Lambda creates never expire. Chalice's own

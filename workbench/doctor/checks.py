@@ -1,5 +1,6 @@
 """All checks of the doctor, in the order in which they run. To add a check, add an entry here."""
 
+from ..deployment.identities import by_ses
 from . import aws, deployed, mail, streams, texts
 from .model import Check
 
@@ -38,23 +39,39 @@ CHECKS = (
     Check("sweep", "the last sweep", "the sweep runs", aws.sweep),
     Check("dead-events", "the dead-letter queue", "the dead-letter queue is empty", aws.dead_events),
     Check("secrets", "the secrets", "the secrets exist and are encrypted", aws.secrets, aws.has_secrets),
-    Check("mail-region", "SES in this region", "SES is available in this region", mail.region, mail.by_ses),
+    Check("mail-region", "SES in this region", "SES is available in this region", mail.region, by_ses),
     Check(
         "mail-sending",
         "the account's e-mail",
         "SES sends, and today's quota is not nearly used up",
         mail.sending,
-        mail.by_ses,
+        by_ses,
         "mail-region",
         mail.quota,
     ),
-    Check("mail-sender", "the e-mail sender", "the e-mail sender is verified", mail.sender, mail.by_ses, "mail-region"),
+    Check(
+        "mail-sender",
+        "the e-mail sender",
+        "the e-mail sender is verified",
+        mail.sender,
+        by_ses,
+        "mail-region",
+        mail.found_sender,
+    ),
+    Check(
+        "mail-permission",
+        "the functions' permission to send mail",
+        "the functions may send mail with the sender's identity",
+        mail.permission,
+        by_ses,
+        "functions",
+    ),
     Check(
         "mail-sandbox",
         "the SES sandbox",
         "SES is out of the sandbox and sends to any address",
         mail.recipients,
-        mail.by_ses,
+        by_ses,
         "mail-region",
     ),
     Check(

@@ -1,46 +1,51 @@
 """Checks mail by SES: whether the account can send, from which sender and to whom.
 
-Source: Amazon SES API v2 reference, "GetAccount", "GetEmailIdentity", "ListEmailIdentities"; developer guide, "Request
-production access" and "Verified identities": an identity belongs to one region.
+Source: Amazon SES API v2 reference, "GetAccount", "ListEmailIdentities"; developer guide, "Request production access" and
+"Verified identities": an identity belongs to one region; IAM API reference, "SimulatePrincipalPolicy".
 """
 
 from collections.abc import Iterator
-from email.utils import parseaddr
 from typing import Any
 
-from botocore.exceptions import ClientError
 from botocore.session import Session
 
-from chalicelib.domain.settings import Settings
 from chalicelib.health import rules as health_rules
 from chalicelib.health.rules import Problem
 
 from ..account import Account
-
-
-def by_ses(settings: Settings) -> bool:
-    """Whether mail is sent by SES."""
-    return settings.email is not None and settings.email.transport == "ses"
+from ..deployment.grants import Grants, StageLocation
+from ..deployment.identities import (
+    configuration_sets,
+    describe_sender,
+    find_identities,
+    identity_names,
+    sender_address,
+    ses_client,
+    verified_identity,
+)
+from .deployed import functions, name_of
 
 
 def region(account: Account) -> Iterator[Problem]:
     """Check that the region of the functions has SES."""
-    here = account.client("sesv2").meta.region_name
-    known = Session().get_available_regions("sesv2")
-    if here not in known and not any(here in Session().get_available_regions("sesv2", name) for name in ("aws-us-gov", "aws-cn")):
+    here = _ses(account).meta.region_name
+    session = Session()
+    known = session.get_available_regions("sesv2")
+    if not any(here in session.get_available_regions("sesv2", name) for name in session.get_available_partitions()):
         what = f"Amazon SES is not available in {here}, according to this machine's botocore."
-        yield Problem("mail", "region", what, f'deploy to {known[0]} or another region with SES, or set transport = "smtp"')
+        advice = f'set region = "{known[0]}", or another region with SES, in [email], or transport = "smtp"'
+        yield Problem("mail", "region", what, advice)
 
 
 def sending(account: Account) -> Iterator[Problem]:
     """Check that the account may send and has quota left today."""
-    client = account.client("sesv2")
+    client = _ses(account)
     yield from health_rules.mail(client.get_account(), client.meta.region_name)
 
 
 def quota(account: Account) -> str:
     """Return the account's rate and quota, such as "14 per second, 50,000 in 24 hours"."""
-    allowed = account.client("sesv2").get_account().get("SendQuota", {})
+    allowed = _ses(account).get_account().get("SendQuota", {})
     maximum = allowed.get("Max24HourSend", -1.0)
     return f"{allowed.get('MaxSendRate', 0.0):g} per second, " + (
         f"{maximum:,.0f} in 24 hours" if maximum >= 0 else "no daily quota"
@@ -48,33 +53,71 @@ def quota(account: Account) -> str:
 
 
 def sender(account: Account) -> Iterator[Problem]:
-    """Check that the sender's address or its domain is verified in this region."""
-    client, address = account.client("sesv2"), _sender(account.settings)
-    here, domain = client.meta.region_name, address.rpartition("@")[2]
-    identities = {name: identity for name in (address, domain) if (identity := _identity(client, name)) is not None}
+    """Check that the sender's address, its domain or a parent domain is verified in this region."""
+    client, address = _ses(account), sender_address(account.settings)
+    here, (_, domain, *parents) = client.meta.region_name, identity_names(address)
+    identities = find_identities(client, address)
     if not identities:
-        what = f"SES in {here} has no identity {address} or {domain}; identities of other regions do not count."
+        names = " or ".join([address, domain, *parents])
+        what = f"SES in {here} has no identity {names}; identities of other regions do not count."
         advice = (
             f"aws sesv2 create-email-identity --email-identity {domain}, then publish the three DKIM records it returns; "
-            f"or use {address} instead of {domain} and follow the link in the mail you receive"
+            f"or use {address} instead of {domain} and follow the link in the mail you receive; "
+            "or set region in [email] to the region that has the identity"
         )
         yield Problem("mail", "sender", what, advice)
         return
-    if not any(identity["VerifiedForSendingStatus"] for identity in identities.values()):
+    if not verified_identity(identities):
         advice = "publish the domain's DKIM records, or follow the link in the mail to the address (valid for 24 hours)"
         what = f"{' and '.join(identities)} in {here}: not verified yet, so no mail can be sent from {address}."
         yield Problem("mail", "sender", what, advice)
-    dkim = identities.get(domain, {}).get("DkimAttributes", {}).get("Status", "SUCCESS")
+    signing = next((name for name in (domain, *parents) if name in identities), "")  # the domain whose keys sign the mail
+    dkim = identities.get(signing, {}).get("DkimAttributes", {}).get("Status", "SUCCESS")
     if dkim != "SUCCESS":
-        what = f"The DKIM records of {domain} are not valid (SES status: {dkim}): mail may be marked as spam."
-        tokens = f"aws sesv2 get-email-identity --email-identity {domain} shows three tokens"
-        advice = f"{tokens}; for each, publish a CNAME record TOKEN._domainkey.{domain} that points to TOKEN.dkim.amazonses.com"
+        what = f"The DKIM records of {signing} are not valid (SES status: {dkim}): mail may be marked as spam."
+        tokens = f"aws sesv2 get-email-identity --email-identity {signing} shows three tokens"
+        advice = f"{tokens}; for each, publish a CNAME record TOKEN._domainkey.{signing} that points to TOKEN.dkim.amazonses.com"
         yield Problem("mail", "dkim", what, advice)
+
+
+def found_sender(account: Account) -> str:
+    """Return which identity is verified, and its default configuration set."""
+    client, address = _ses(account), sender_address(account.settings)
+    return describe_sender(find_identities(client, address), address, client.meta.region_name)
+
+
+def permission(account: Account) -> Iterator[Problem]:
+    """Check that the functions' role may send as the sender: a configuration set that became the default needs permission too."""
+    client, address = _ses(account), sender_address(account.settings)
+    own = name_of(account, "sweep")
+    function = next((function for function in functions(account) if function["FunctionName"] == own), None)
+    if function is None:
+        return
+    _, partition, _, region, account_id, *_ = function["FunctionArn"].split(":")
+    identities = find_identities(client, address)
+    location = StageLocation(account.stage, account_id, region, partition, configuration_sets=configuration_sets(identities))
+    (mail,) = Grants(account.settings, account.variables, location).mail()
+    needed = [arn for arn in mail.resources if _resource(arn) in {*identities, *location.configuration_sets}]
+    denied = [_resource(arn) for arn in needed if not _allowed(account.client("iam"), function["Role"], arn)]
+    if denied:
+        what = f"The functions may not send mail with {' and '.join(denied)}: SES will deny it."
+        advice = f"dropnote setup --stage {account.stage}, then chalice deploy --stage {account.stage}"
+        yield Problem("mail", "permission", what, advice)
+
+
+def _resource(arn: str) -> str:
+    return arn.rpartition("/")[2]
+
+
+def _allowed(iam: Any, role: str, arn: str) -> bool:
+    """Whether the role's own policies allow sending with an identity or a configuration set."""
+    simulated = iam.simulate_principal_policy(PolicySourceArn=role, ActionNames=["ses:SendEmail"], ResourceArns=[arn])
+    return all(result["EvalDecision"] == "allowed" for result in simulated["EvaluationResults"])
 
 
 def recipients(account: Account) -> Iterator[Problem]:
     """Check that the account is out of the sandbox, in which only verified addresses receive mail."""
-    client = account.client("sesv2")
+    client = _ses(account)
     if client.get_account().get("ProductionAccessEnabled", False):
         return
     here, verified = client.meta.region_name, set(_verified(client))
@@ -91,18 +134,8 @@ def recipients(account: Account) -> Iterator[Problem]:
     yield Problem("mail", "sandbox", what, advice)
 
 
-def _sender(settings: Settings) -> str:
-    return parseaddr(settings.email.from_)[1] if settings.email else ""
-
-
-def _identity(client: Any, name: str) -> dict[str, Any] | None:
-    try:
-        identity: dict[str, Any] = client.get_email_identity(EmailIdentity=name)
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "NotFoundException":
-            return None
-        raise
-    return identity
+def _ses(account: Account) -> Any:
+    return ses_client(account.client, account.settings)
 
 
 def _verified(client: Any) -> Iterator[str]:

@@ -69,9 +69,9 @@ class LocalAccount:
         """The base URL of the inbox page and the Twilio double."""
         return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, region_name: str = REGION) -> Any:
         """A boto3 client for this account."""
-        return self.ministack.client(service)
+        return self.ministack.client(service, region_name)
 
     def target(self, environment: Mapping[str, str] | None = None) -> Target:
         """The target of a deploy into this account. The functions use the Twilio double."""
@@ -92,7 +92,7 @@ class LocalAccount:
         if queue := variables.get("UPLOAD_QUEUE"):
             self.client("sqs").create_queue(QueueName=queue, Attributes={"VisibilityTimeout": "360"})
         if settings.email:
-            verify_sender(self.ministack, parseaddr(settings.email.from_)[1])
+            verify_sender(self.ministack, parseaddr(settings.email.from_)[1], settings.email.region or REGION)
         people = {
             address: person.name for person in settings.people.values() for address in (person.email, person.sms) if address
         }

@@ -69,7 +69,7 @@ def free_port(port: int = 0) -> int:
         return int(probe.getsockname()[1])
 
 
-def local_client(endpoint: str, service: str, **config: Any) -> Any:
+def local_client(endpoint: str, service: str, region_name: str = REGION, **config: Any) -> Any:
     """A boto3 client for the emulator. It ignores the machine's profiles, credential files and proxies."""
     isolated = Session(
         session_vars={
@@ -82,7 +82,7 @@ def local_client(endpoint: str, service: str, **config: Any) -> Any:
         botocore_session=isolated,
         aws_access_key_id=ACCESS_KEY,
         aws_secret_access_key=SECRET_KEY,
-        region_name=REGION,
+        region_name=region_name,
     ).client(
         service,
         endpoint_url=endpoint,
@@ -107,7 +107,7 @@ class MiniStack:
         """
         self._requested_port, self._requested_folder = port, folder
         self._python, self._ready_s, self._settings = python, ready_s, settings or {}
-        self._clients: dict[str, Any] = {}
+        self._clients: dict[tuple[str, str], Any] = {}
         self._process: subprocess.Popen[bytes] | None = None
         self.port = 0
 
@@ -147,11 +147,11 @@ class MiniStack:
         """Stop it."""
         self.stop()
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, region_name: str = REGION) -> Any:
         """A boto3 client for a service, created once."""
-        if service not in self._clients:
-            self._clients[service] = local_client(self.endpoint, service)
-        return self._clients[service]
+        if (service, region_name) not in self._clients:
+            self._clients[service, region_name] = local_client(self.endpoint, service, region_name)
+        return self._clients[service, region_name]
 
     def reset(self) -> None:
         """Empty every service.

@@ -119,6 +119,20 @@ def reject_overlapping_notifications(buckets: Any) -> None:
     buckets._validate_notification_configs = validate
 
 
+def authorize_parameters(actions: Any) -> None:
+    """Authorize GetParameters for a parameter that it names. AWS checks each; MiniStack 1.5.33 only uses the resource "*"."""
+    original = actions.extract_resource_arn
+
+    def resource(service: str, method: str, path: str, headers: Any, body: bytes, query: Any, region: str, account: str) -> Any:
+        if service == "ssm" and actions._action_from_target(headers) == "GetParameters":
+            names = [name for name in json.loads(body).get("Names", []) if isinstance(name, str)]
+            if names:
+                return f"arn:aws:ssm:{region}:{account}:parameter/{names[-1].lstrip('/')}"
+        return original(service, method, path, headers, body, query, region, account)
+
+    actions.extract_resource_arn = resource
+
+
 if __name__ == "__main__":
     folder = sys.argv.pop(1)
     threading.Thread(target=exit_with_parent, args=(folder,), daemon=True).start()
@@ -129,5 +143,6 @@ if __name__ == "__main__":
     reject_overlapping_notifications(s3)
     queue_above_limit(lambda_svc)
     authorize_sender_identity(iam_actions)
+    authorize_parameters(iam_actions)
     unpack_once(lambda_runtime, Path(folder) / "packages")
     main()

@@ -8,7 +8,7 @@ from pathlib import Path
 from chalicelib.domain.settings import BucketSettings
 
 from ..deployment.stack import Stack
-from .ministack import MiniStack
+from .ministack import REGION, MiniStack
 
 
 def apply_stack(ministack: MiniStack, template: Path, stage: str) -> dict[str, str]:
@@ -54,10 +54,10 @@ def put_secrets(ministack: MiniStack, prefix: str, secrets: Mapping[str, str]) -
         ministack.client("ssm").put_parameter(Name=f"{prefix}{name}", Value=value, Type="SecureString")
 
 
-def verify_sender(ministack: MiniStack, address: str) -> None:
+def verify_sender(ministack: MiniStack, address: str, region: str = REGION) -> None:
     """Verify an address in SES, which rejects unverified senders."""
     if address:
-        ministack.client("sesv2").create_email_identity(EmailIdentity=address)
+        ministack.client("sesv2", region).create_email_identity(EmailIdentity=address)
 
 
 def make_table(ministack: MiniStack, name: str) -> None:

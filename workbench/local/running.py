@@ -32,9 +32,9 @@ class RunningEnvironment:
     shop: str = ""  # base URL of the demo web server, which a monitor checks
     deployed: str = ""  # Chalice's list of deployed resources
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, region_name: str = "") -> Any:
         """A boto3 client for this environment."""
-        return local_client(self.endpoint, service)
+        return local_client(self.endpoint, service, region_name or self.region)
 
 
 def read_running(state: Path = STATE) -> RunningEnvironment | None:

@@ -19,6 +19,7 @@ from chalicelib.settings.reader import load
 from chalicelib.sources import s3
 
 from ..deployment.config import read_stage, stages
+from ..deployment.limits import any_location, limit_problems
 from ..paths import PROJECT
 from ..samples.bus import sample_bus
 from ..samples.incidents import sample_incidents
@@ -93,12 +94,20 @@ def check_all(path: Path | None, stage: str, folder: Path = TEMPLATES) -> Report
         report.findings += locate(error, path)
     except CheckError as error:
         report.findings.append(LocatedFinding(Finding("", "", str(error)), ".chalice/config.json"))
+    if settings:
+        report.findings += _limits(settings, stage, report.settings)
     settings = settings or _placeholder_settings()
     renderer = Renderer(settings, stage=stage, folder=folder)
     person = next(iter(settings.people.values()), _PLACEHOLDER_PERSON)
     for template in template_names(folder):
         _check_template(report, renderer, folder / template, samples_of(template, settings), person)
     return report
+
+
+def _limits(settings: Settings, stage: str, file: str) -> list[LocatedFinding]:
+    """AWS's limits that a deploy of the stage would reach."""
+    problems = limit_problems(settings, _environ(stage), any_location(stage))
+    return [LocatedFinding(Finding(f"stage {stage}", "", problem), file) for problem in problems]
 
 
 def _check_template(report: Report, renderer: Renderer, folder: Path, samples: Sequence[str], person: Person) -> None:

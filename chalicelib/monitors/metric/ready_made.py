@@ -12,12 +12,13 @@ from datetime import timedelta
 
 from ...domain.monitor import Check, MonitorDefaults
 from ...platform.fields.table import FieldError, Table
+from ...platform.fields.values import region
 from . import conditions
 from .check import WARNING_SHARE, MetricCheck, Missing, MonthlyAllowanceCheck, Query
 from .conditions import Condition
 from .resources import RESOURCES, Resource
 from .settings import named_metric_check
-from .values import check_rates, choose_period, region, resource_name
+from .values import check_rates, choose_period, resource_name
 
 FIELDS = {
     "instance": ("id", "cpu", "credits", "status", "hours", "missing", "region"),

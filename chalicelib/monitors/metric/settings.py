@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from ...domain.monitor import Check, MonitorDefaults
+from ...platform.fields import values as field_values
 from ...platform.fields.table import Table
 from ...platform.phrases import did_you_mean
 from . import conditions, values
@@ -212,7 +213,7 @@ def _missing(table: Table) -> Missing:
 
 
 def _region(table: Table) -> str:
-    return table.text("region", "", values.region)
+    return table.text("region", "", field_values.region)
 
 
 def _unit(table: Table) -> str:

@@ -17,7 +17,6 @@ MAX_POINTS = 1440  # per monitor
 
 _METRIC = re.compile(r"(?P<space>[^\s:][^\s]*) (?P<name>[\w.\-/]+)(?P<more>(?: \w+=\S+)*)(?: (?P<stat>[A-Za-z]+[\d.]*))?")
 _STATISTIC = re.compile(r"Average|Sum|Minimum|Maximum|SampleCount|p\d{1,2}(\.\d{1,10})?|p100|tm\d{1,2}")
-_REGION = re.compile(r"[a-z]{2}(-[a-z]+){1,3}-\d")
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 
 
@@ -25,13 +24,6 @@ def resource_name(resource: Resource, text: str) -> str:
     """Check the name of a resource."""
     if not re.fullmatch(resource.name_pattern, text):
         raise FieldError(f"invalid name {text!r}", f'use for example "{resource.example}"')
-    return text
-
-
-def region(text: str) -> str:
-    """Check the name of an AWS region."""
-    if not _REGION.fullmatch(text):
-        raise FieldError(f"invalid region {text!r}", 'use for example "eu-central-1"')
     return text
 
 

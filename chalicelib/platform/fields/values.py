@@ -9,6 +9,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from ..regions import REGION
 from ..sanitize import mask_email, mask_number
 from .table import FieldError
 
@@ -111,6 +112,13 @@ def bucket(name: str) -> str:
     if not _BUCKET.fullmatch(name):
         raise FieldError(f"invalid bucket name {name!r}", "use 3 to 63 of a-z, 0-9, '-' and '.'")
     return name
+
+
+def region(text: str) -> str:
+    """Check the name of an AWS region."""
+    if not REGION.fullmatch(text):
+        raise FieldError(f"invalid region {text!r}", 'use for example "eu-central-1"')
+    return text
 
 
 def field_parser(parse: Callable[[str], T], hint: str = "") -> Callable[[str], T]:
