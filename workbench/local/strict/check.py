@@ -16,6 +16,8 @@ from botocore.validate import ParamValidator
 
 from .limits import LIMITS, Limit
 
+_BOTOCORE = "botocore's parameter validation"
+_EVENT, _HANDLER = "before-parameter-build.*.*", "dropnote-strict"
 _VALUE = re.compile(r", value: .*?(?=, (?:type: |valid ))", re.DOTALL)
 
 
@@ -55,11 +57,14 @@ def attach(client: Any) -> Any:
         if found := violations(client.meta.service_model.service_name, model, params):
             raise LimitExceeded("\n".join(map(str, found)))
 
-    client.meta.events.register_last("before-parameter-build.*.*", check)
+    client.meta.events.register_last(_EVENT, check, unique_id=_HANDLER)
     return client
 
 
-_BOTOCORE = "botocore's parameter validation"
+def detach(client: Any) -> Any:
+    """Let a boto3 client send everything again, for a test of what happens when AWS rejects a request. Returns the client."""
+    client.meta.events.unregister(_EVENT, unique_id=_HANDLER)
+    return client
 
 
 def _model_problems(shape: Shape, parameters: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
