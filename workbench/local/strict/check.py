@@ -18,6 +18,7 @@ from .limits import LIMITS, Limit
 
 _BOTOCORE = "botocore's parameter validation"
 _EVENT, _HANDLER = "before-parameter-build.*.*", "dropnote-strict"
+_NARROWER = frozenset(("FilterRuleName",))  # shapes whose published values are fewer than AWS accepts: S3 itself returns "Prefix"
 _VALUE = re.compile(r", value: .*?(?=, (?:type: |valid ))", re.DOTALL)
 
 
@@ -102,7 +103,7 @@ def _member_problems(shape: Any, value: Any) -> Iterator[str]:
     if isinstance(value, str):
         if (pattern := metadata.get("pattern")) and not _compiled(pattern).fullmatch(value):
             yield f"does not match {pattern}"
-        if (allowed := metadata.get("enum")) and value not in allowed:
+        if (allowed := metadata.get("enum")) and value not in allowed and shape.name not in _NARROWER:
             yield f"is not one of the {len(allowed)} values of {shape.name}"
 
 
