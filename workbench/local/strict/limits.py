@@ -95,6 +95,11 @@ _RESERVED_VARIABLES = """_HANDLER _X_AMZN_TRACE_ID AWS_DEFAULT_REGION AWS_REGION
     AWS_LAMBDA_FUNCTION_MEMORY_SIZE AWS_LAMBDA_FUNCTION_VERSION AWS_LAMBDA_INITIALIZATION_TYPE AWS_LAMBDA_LOG_GROUP_NAME
     AWS_LAMBDA_LOG_STREAM_NAME AWS_ACCESS_KEY AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_LAMBDA_RUNTIME_API
     LAMBDA_TASK_ROOT LAMBDA_RUNTIME_DIR""".split()
+_SINGLE_HEADERS = """accept-language archived-at auto-submitted bounces-to comments content-description content-disposition
+    content-id content-language content-length content-location content-md5 content-transfer-encoding content-type date
+    delivered-to dkim-signature errors-to from importance in-reply-to keywords list-archive list-help list-id list-owner
+    list-post list-subscribe list-unsubscribe list-unsubscribe-post message-id mime-version organization precedence priority
+    references reply-to return-path sender sensitivity subject thread-index thread-topic user-agent""".split()
 _SCHEDULE = r"rate\((1 (minute|hour|day)|(?!0|1 )[0-9]+ (minutes|hours|days))\)|cron\((\S+ ){5}\S+\)|"
 _XML_TEXT = r"[\x09\x0a\x0d\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*"
 
@@ -111,6 +116,11 @@ def _strings(value: Any) -> int:
     """All text in a nested value."""
     nested = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return utf8_size(value) if isinstance(value, (str, bytes)) else sum(map(_strings, nested))
+
+
+def _single_headers(headers: list[dict[str, str]]) -> list[str]:
+    names = (header["Name"].lower() for header in headers)
+    return [name for name in names if name in _SINGLE_HEADERS]
 
 
 def _batch_keys(tables: dict[str, Any]) -> list[Any]:
@@ -154,7 +164,7 @@ LIMITS = tuple(
             matches(r"[A-Za-z0-9_-]{1,256}", "1 to 256 ASCII letters, digits, underscores and dashes"), "tags"),
         ("sesv2", "SendEmail", "EmailTags", unique(lambda tags: (tag["Name"] for tag in tags), "a tag twice"), "tags"),
         ("sesv2", "SendEmail", "Content.Simple.Headers",
-            unique(lambda headers: (header["Name"].lower() for header in headers), "a header twice"), "ses headers"),
+            unique(_single_headers, "a header twice"), "ses headers"),
         ("sesv2", "SendEmail", "Content.Simple.Subject.Data FromEmailAddress Destination.*.*",
             matches(r"[^\r\n]+", "one line that is not empty"), "ses headers"),
         ("sqs", "CreateQueue GetQueueUrl", "QueueName",
@@ -171,7 +181,7 @@ LIMITS = tuple(
         ("sqs", "CreateQueue SetQueueAttributes", "Attributes.VisibilityTimeout", between(0, 43_200), "sqs"),
         ("s3", "", "Key CopySource.Key Delete.Objects.*.Key", size(1, 1024), "s3 keys"),
         ("s3", "", "Bucket", all_of(
-            matches(r"(?=.{3,63}$)[a-z0-9][a-z0-9.-]*[a-z0-9]", "3 to 63 lower-case letters, digits, dots and hyphens"),
+            matches(r"arn:.*|(?=.{3,63}$)[a-z0-9][a-z0-9.-]*[a-z0-9]", "3 to 63 lower-case letters, digits, dots and hyphens"),
             matches(r"(?!.*\.\.|xn--|([0-9]+\.){3}[0-9]+$).*", "without two dots in a row, and no IP address")), "s3 buckets"),
         ("s3", "PutBucketNotificationConfiguration", "NotificationConfiguration", no_overlap, "s3 notifications"),
         ("s3", "PutBucketNotificationConfiguration", "NotificationConfiguration.*.*.Filter.Key.FilterRules",

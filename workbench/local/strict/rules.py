@@ -142,6 +142,7 @@ def policy(maximum: int) -> Rule:
             statements = json.loads(document)["Statement"]
         except (ValueError, TypeError, KeyError):
             return "is not a JSON object with a Statement"
+        statements = statements if isinstance(statements, list) else [statements]
         ids = [statement["Sid"] for statement in statements if statement.get("Sid")]
         if len(set(ids)) < len(ids) or not all(id_.isascii() and id_.isalnum() for id_ in ids):
             return "has a Sid that is repeated or has other characters than ASCII letters and digits"
