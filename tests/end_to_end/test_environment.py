@@ -22,7 +22,10 @@ from chalicelib.store.ledger import Ledger
 from workbench.cli.main import main
 from workbench.local.demo.demo import upload_by_rclone
 from workbench.local.environment import LocalEnvironment, LocalEnvironmentError
+from workbench.local.ministack import free_port
+from workbench.local.proxy.proxy import Proxy
 from workbench.local.running import read_running
+from workbench.local.strict.http_requests import check_requests
 from workbench.paths import PROJECT
 from workbench.waiting import wait_until
 
@@ -37,8 +40,15 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def environment(state: Path) -> Iterator[LocalEnvironment]:
-    with LocalEnvironment(port=0, server_port=0, state=state) as running:
-        yield running
+    """The local environment. At the end, every request of its functions must be one that AWS would accept."""
+    port = free_port()
+    with Proxy(f"http://127.0.0.1:{port}") as proxy:
+        variables = {"AWS_ENDPOINT_URL": proxy.url}
+        with LocalEnvironment(port=port, server_port=0, state=state, environment=variables) as running:
+            yield running
+        checked, problems = check_requests(proxy.requests())
+    assert checked["dynamodb TransactWriteItems"]
+    assert not problems
 
 
 def function(environment: LocalEnvironment, handler: str) -> str:

@@ -33,6 +33,7 @@ from botocore.session import Session
 
 from ..paths import MINISTACK_PYTHON
 from ..waiting import wait_until
+from .strict.check import attach
 
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
@@ -70,7 +71,7 @@ def free_port(port: int = 0) -> int:
 
 
 def local_client(endpoint: str, service: str, region_name: str = REGION, **config: Any) -> Any:
-    """A boto3 client for the emulator. It ignores the machine's profiles, credential files and proxies."""
+    """A boto3 client for the emulator, as strict as AWS. It ignores the machine's profiles, credential files and proxies."""
     isolated = Session(
         session_vars={
             "profile": (None, None, None, None),
@@ -78,7 +79,7 @@ def local_client(endpoint: str, service: str, region_name: str = REGION, **confi
             "credentials_file": (None, None, os.devnull, None),
         }
     )
-    return BotoSession(
+    client = BotoSession(
         botocore_session=isolated,
         aws_access_key_id=ACCESS_KEY,
         aws_secret_access_key=SECRET_KEY,
@@ -88,6 +89,7 @@ def local_client(endpoint: str, service: str, region_name: str = REGION, **confi
         endpoint_url=endpoint,
         config=Config(**{"proxies": {}, "retries": {"total_max_attempts": 1}, "connect_timeout": 5, **config}),
     )
+    return attach(client)
 
 
 class MiniStack:

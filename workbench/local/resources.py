@@ -71,3 +71,10 @@ def make_table(ministack: MiniStack, name: str) -> None:
             KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
             StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
         )
+
+
+def make_role(ministack: MiniStack, name: str = "any") -> str:
+    """Create a role that Lambda may assume, without permissions. Returns its ARN."""
+    statement = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    return str(ministack.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]["Arn"])

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from ..deployment.config import read_stage, stages
 from ..deployment.setup import Setup
 from ..local.local_account import LocalAccount
 from ..local.local_deploy import deploy, fast_waiters
+from ..local.proxy.proxy import Proxy
+from ..local.strict.http_requests import check_requests
 from ..paths import PROJECT, STATE
 from ..waiting import wait_until
 from .account_facts import AccountFacts
@@ -38,18 +41,23 @@ notify = {notify}
 """
 SCHEDULE_S = 75.0  # long enough for a schedule of one minute
 SENT_S = 30.0
+SERVICES = ("cloudformation", "dynamodb", "events", "iam", "lambda", "logs", "s3", "sqs", "ssm")  # with any settings
 _SENT = (State.SENT, State.DELIVERED)
 
 
 class Rehearsal:
     """One rehearsal of a stage. It works on a copy of the checkout and changes no tracked file."""
 
-    def __init__(self, stage: str, folder: Path, account: LocalAccount, print_line: Callable[[str, str], object]) -> None:
-        self._stage, self._account = stage, account
+    def __init__(
+        self, stage: str, folder: Path, account: LocalAccount, proxy: Proxy, print_line: Callable[[str, str], object]
+    ) -> None:
+        """`proxy` records what the commands and the functions send to the account."""
+        self._stage, self._account, self._proxy = stage, account, proxy
+        self._target = replace(account.target(), endpoint=proxy.url)
         self._project = folder / "checkout"
         self._copy()
         fast_waiters(folder / "botocore")
-        self.runner = Runner(self._project, account.target().variables(folder), print_line)
+        self.runner = Runner(self._project, self._target.variables(folder), print_line)
         self._facts = AccountFacts(self.runner, account.client, self._project, stage)
         self._settings = self._prepare()
         self._log = folder / "deploy.log"
@@ -67,6 +75,7 @@ class Rehearsal:
         self.runner.begin("run in AWS's own runtime")
         measurements = measure(self._account, self._project, self._facts.functions(), self._people()[0], self.runner)
         self._remove()
+        self._check_requests()
         return measurements
 
     def _set_up(self) -> None:
@@ -81,7 +90,7 @@ class Rehearsal:
     def _deploy(self, title: str) -> None:
         self.runner.begin(title)
         self.runner.print_line(f"  $ chalice deploy --stage {self._stage}", "dim")
-        deploy(self._project, self._stage, self._account.target(), self._log)
+        deploy(self._project, self._stage, self._target, self._log)
         self._facts.after_deploy()
         finish = ("dropnote", "finish", "--stage", self._stage, "--public-url", self._url)
         output = self.runner.run(*finish)
@@ -127,6 +136,14 @@ class Rehearsal:
         self.runner.fact("a new set-up reuses the kept tables", bool(self._rows("rehearsal/first/report.pdf")))
         self.runner.run("dropnote", "remove", "--stage", self._stage, "--yes", "--tables")
         self._facts.after_removal(tables=True)
+
+    def _check_requests(self) -> None:
+        """Check every recorded request against AWS's models and limits: MiniStack accepts more than AWS does."""
+        self.runner.begin("check what was sent to AWS")
+        checked, problems = check_requests(self._proxy.requests())
+        unseen = set(SERVICES) - {operation.partition(" ")[0] for operation in checked}
+        self.runner.fact("the proxy recorded requests to every service", unseen, set())
+        self.runner.fact(f"{checked.total()} requests of {len(checked)} operations keep AWS's documented limits", problems, [])
 
     def _upload(self, key: str, trigger: str = "upload") -> None:
         """Upload a file, which S3 and EventBridge both report, and expect one message per channel."""
@@ -209,7 +226,10 @@ class Rehearsal:
         """Add the stage and a rule for the rehearsal to the copy, and provision the account with what the settings expect."""
         config: dict[str, Any] = json.loads((PROJECT / ".chalice" / "config.json").read_text())
         source = self._stage if self._stage in stages(PROJECT) else "local"
-        variables = read_stage(PROJECT, source)["environment_variables"] | {"TWILIO_BASE_URL": self._account.server}
+        variables = read_stage(PROJECT, source)["environment_variables"] | {
+            "TWILIO_BASE_URL": self._account.server,
+            "AWS_ENDPOINT_URL": self._proxy.url,
+        }
         config["stages"][self._stage] = {**config["stages"][source], "environment_variables": variables}
         (self._project / ".chalice" / "config.json").write_text(json.dumps(config, indent=2))
         setup = Setup(self._project, self._stage, self._account.client)

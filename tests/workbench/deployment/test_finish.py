@@ -13,7 +13,7 @@ from tests.support.builders import some_settings
 from workbench.deployment.finish import ITEMS, STREAM, finish_functions, is_finished, stream_settings
 from workbench.deployment.setup import SetupError
 from workbench.local.ministack import MiniStack
-from workbench.local.resources import apply_stack, make_table
+from workbench.local.resources import apply_stack, make_role, make_table
 from workbench.paths import PROJECT
 
 DEAD_LETTER_QUEUE = "arn:aws:sqs:us-east-1:000000000000:dropnote-local-dead-events"
@@ -37,7 +37,7 @@ def function(ministack: MiniStack, name: str) -> str:
 
 def test_retries_dead_letter_queue_and_batch_responses_are_set(ministack: MiniStack) -> None:
     client, queues = ministack.client("lambda"), ministack.client("sqs")
-    ministack.client("iam").create_role(RoleName="any", AssumeRolePolicyDocument="{}")
+    make_role(ministack)
     arns = {name: function(ministack, name) for name in ("upload_acme", "upload_queue", "sweep", "test")}
     queues.create_queue(QueueName="dropnote-local-uploads")
     mapping = client.create_event_source_mapping(
@@ -59,7 +59,7 @@ def test_retries_dead_letter_queue_and_batch_responses_are_set(ministack: MiniSt
 
 def test_ledger_stream_passes_only_counted_states(ministack: MiniStack) -> None:
     client = ministack.client("lambda")
-    ministack.client("iam").create_role(RoleName="any", AssumeRolePolicyDocument="{}")
+    make_role(ministack)
     apply_stack(ministack, PROJECT / "resources.yaml", "local")
     stream = ministack.client("dynamodb").describe_table(TableName="dropnote-local-ledger")["Table"]["LatestStreamArn"]
     created = client.create_event_source_mapping(
@@ -99,7 +99,7 @@ notify = "email:asha"
 
 def test_table_stream_passes_only_changes_that_a_rule_matches(ministack: MiniStack) -> None:
     client, rules = ministack.client("lambda"), some_settings(RULES).rules
-    ministack.client("iam").create_role(RoleName="any", AssumeRolePolicyDocument="{}")
+    make_role(ministack)
     make_table(ministack, "orders")
     stream = ministack.client("dynamodb").describe_table(TableName="orders")["Table"]["LatestStreamArn"]
     created = client.create_event_source_mapping(

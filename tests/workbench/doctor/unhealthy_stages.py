@@ -18,7 +18,7 @@ from workbench.account import Account
 from workbench.doctor.checks import CHECKS
 from workbench.doctor.model import Result, run_checks
 from workbench.local.ministack import MiniStack
-from workbench.local.resources import apply_stack
+from workbench.local.resources import apply_stack, make_role
 from workbench.local.twilio.account import TwilioAccount
 from workbench.local.twilio.double import TwilioDouble
 from workbench.paths import PROJECT
@@ -86,7 +86,7 @@ class UnhealthyStage:
 def unhealthy_stage(ministack: MiniStack, folder: Path) -> Iterator[UnhealthyStage]:
     """A stage with its stack, its secrets and a verified sender, but without functions."""
     apply_stack(ministack, PROJECT / "resources.yaml", "prod")
-    ministack.client("iam").create_role(RoleName="any", AssumeRolePolicyDocument="{}")
+    make_role(ministack)
     ministack.client("sesv2").create_email_identity(EmailIdentity="drops@example.com")
     app, double = Flask("twilio"), TwilioDouble(SID, TOKEN)
     twilio = TwilioAccount(double)

@@ -15,6 +15,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from workbench.local.ministack import MiniStack, MiniStackError, PortTakenError, local_client
+from workbench.local.resources import make_role
 from workbench.paths import PROJECT
 from workbench.waiting import wait_until
 
@@ -114,7 +115,7 @@ def test_invocations_above_the_limit_are_queued_and_not_lost() -> None:
         zipped.writestr("main.py", "def handler(event, context):\n    print('took', event['number'])\n")
     with MiniStack(settings={"LAMBDA_ACCOUNT_CONCURRENCY": "1"}) as limited:
         functions, logs = limited.client("lambda"), limited.client("logs")
-        role = limited.client("iam").create_role(RoleName="any", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+        role = make_role(limited)
         logs.create_log_group(logGroupName="/aws/lambda/slow")
         functions.create_function(
             FunctionName="slow",

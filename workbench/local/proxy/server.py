@@ -8,9 +8,9 @@ import http.client
 import socket
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -50,6 +50,7 @@ class RecordedRequest:
     body: bytes
     reused: bool  # not the first request of its connection
     agent: str = ""  # its User-Agent
+    headers: Mapping[str, str] = field(default_factory=dict)  # names as transmitted
     forwarded: bool = False  # it reached the service
     status: int = 0  # of the service's response or the proxy's, even if it did not reach the client; 0: none
 
@@ -101,7 +102,7 @@ class _Handler(BaseHTTPRequestHandler):
         raw, body = self._body()
         path = self.requestline.split()[1]  # http.server's own path drops a second slash
         reused, agent = self.handled > 0, self.headers.get("User-Agent", "")
-        recorded = RecordedRequest(self.command, path, self._operation(path, body), body, reused, agent)
+        recorded = RecordedRequest(self.command, path, self._operation(path, body), body, reused, agent, dict(self.headers))
         self.handled += 1
         fault = self.server.intercept(recorded)
         if isinstance(fault, Answer):

@@ -2,7 +2,7 @@
 
 Sources, by page name in Twilio's docs: "Messages resource", "Test credentials" (the magic numbers), "Error and warning
 dictionary" (the codes and their titles), "Twilio API responses" (the format of an error). The docs do not say in which order
-Twilio reports several errors of one request; here: missing, too long, sender, recipient.
+Twilio reports several errors of one request; here: missing, too long, sender, recipient, callback.
 """
 
 import re
@@ -10,11 +10,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 MAX_BODY = 1600  # characters, whatever encoding they need
+MAX_CALLBACK = 4000  # characters of a StatusCallback
 PASSING_SENDER = "+15005550006"  # the only magic number that may send
 
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _NORTH_AMERICA = re.compile(r"\+1[2-9][0-9]{9}")
 _MAGIC = re.compile(r"\+1500555[0-9]{4}")  # 500 numbers are not phones; Twilio uses them for tests
+_CALLBACK = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]+)?/[!-~]+")  # fully qualified, no underscores in the host name
 _SERVICE = re.compile(r"MG[0-9a-fA-F]{32}")
 
 _MAGIC_TO = {
@@ -44,6 +46,7 @@ _MESSAGES = {
     21606: "The From phone number {sender} is not a valid, SMS-capable inbound phone number or short code for your account.",
     21608: "The number {to} is unverified. Trial accounts cannot send messages to unverified numbers.",
     21610: "Attempt to send to unsubscribed recipient",
+    21609: "The 'StatusCallback' is not a valid URL.",
     21611: "This 'From' number has exceeded the maximum number of queued messages",
     21612: "The 'To' phone number: {to}, is not currently reachable using the 'From' phone number: {sender} via SMS.",
     21614: "'To' number is not a valid mobile number: {to}",
@@ -94,7 +97,10 @@ def validate(form: Mapping[str, str], owned: Collection[str]) -> ApiError | None
     """The error with which Twilio would reject this text, or None if it would accept it. `owned`: the account's numbers."""
     to, sender, service = form.get("To", ""), form.get("From", ""), form.get("MessagingServiceSid", "")
     code = (
-        _missing(to, sender or service, form.get("Body", "")) or _bad_sender(sender, service, owned) or _bad_recipient(to, sender)
+        _missing(to, sender or service, form.get("Body", ""))
+        or _bad_sender(sender, service, owned)
+        or _bad_recipient(to, sender)
+        or _bad_callback(form.get("StatusCallback", ""))
     )
     return api_error(code, to=to, sender=sender or service) if code else None
 
@@ -126,6 +132,10 @@ def _bad_recipient(to: str, sender: str) -> int:
     if not _is_number(to):
         return 21211
     return 21266 if to == sender else 0
+
+
+def _bad_callback(url: str) -> int:
+    return 21609 if url and (len(url) > MAX_CALLBACK or not _CALLBACK.fullmatch(url)) else 0
 
 
 def _is_number(text: str) -> bool:

@@ -79,6 +79,9 @@ def test_magic_numbers_fail_as_documented(server: TwilioServer, fields: dict[str
         ({"from_": "my shop!"}, 21212),
         ({"from_": "+447700900111"}, 21606),
         ({"messaging_service_sid": "MG1"}, 21701),
+        ({"status_callback": "example.com/receipts/1"}, 21609),
+        ({"status_callback": "https://my_shop.example.com/receipts/1"}, 21609),
+        ({"status_callback": "https://example.com/" + "x" * 3981}, 21609),
     ],
 )
 def test_invalid_request_is_rejected_with_its_code(server: TwilioServer, fields: dict[str, str], code: int) -> None:
