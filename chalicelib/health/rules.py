@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from ..platform.custom import CONFIG_NAME
 from ..platform.phrases import duration
 
 CREATED = "s3:ObjectCreated:*"
@@ -44,7 +45,7 @@ def bucket(name: str, notifications: Mapping[str, Any] | None, function: str, st
     """Whether a bucket reports uploads to a function (an ARN). `notifications`: its configuration; None if it does not exist."""
     if notifications is None:
         text = f"The bucket {name}, which a rule uses, does not exist."
-        fix = f"create it, or name another in .chalice/config.json; then {redeploy_hint(stage)}"
+        fix = f"create it, or name another in {CONFIG_NAME}; then {redeploy_hint(stage)}"
         return [Problem("bucket", name, text, fix)]
     entries = notifications.get("LambdaFunctionConfigurations", ())
     if any(entry.get("LambdaFunctionArn") == function and CREATED in entry.get("Events", ()) for entry in entries):

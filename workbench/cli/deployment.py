@@ -22,6 +22,7 @@ from ..deployment.setup import Setup, SetupError
 from ..deployment.stack import Plan, StackError
 from ..output import fail, print_table, progress, say
 from ..paths import PROJECT, WHEELS
+from ..settings_lines import settings_name
 
 _STAGE = click.option("--stage", required=True, help="For example dev or prod")
 _YES = click.option("--yes", is_flag=True, help="Do not ask anything, for scripts")
@@ -166,14 +167,14 @@ def _variables(stage_setup: Setup, values: dict[str, str], yes: bool) -> dict[st
     placeholders, stage = stage_setup.placeholders(), stage_setup.stage
     if unused := [name for name in values if name not in placeholders]:
         raise SetupError(
-            f"chalicelib/dropnote.toml does not use ${{{unused[0]}}}; its placeholders: {', '.join(placeholders) or 'none'}"
+            f"{settings_name(PROJECT)} does not use ${{{unused[0]}}}; its placeholders: {', '.join(placeholders) or 'none'}"
         )
     variables = stage_setup.variables() | values
     known = values if not stage_setup.stack.status() and not yes and sys.stdin.isatty() else variables
     unknown = [name for name in placeholders if name not in known]
     if unknown and (yes or not sys.stdin.isatty()):
         flags = " ".join(f"--set {name}=…" for name in unknown)
-        raise SetupError(f"stage {stage} has no values for placeholders in chalicelib/dropnote.toml; add {flags}")
+        raise SetupError(f"stage {stage} has no values for placeholders in {settings_name(PROJECT)}; add {flags}")
     for name in unknown:
         variables[name] = click.prompt(f"{name} for stage {stage}", default=variables.get(name))
     return variables

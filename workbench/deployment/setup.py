@@ -12,12 +12,13 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from chalicelib.domain.settings import Settings, SettingsError
+from chalicelib.platform.custom import settings_file, template_folders
 from chalicelib.platform.function_names import STREAM, stream_variable
 from chalicelib.rendering.templates import template_names
 from chalicelib.rules.item_conditions import impossible_conditions
 from chalicelib.settings.reader import load
 
-from ..settings_lines import describe
+from ..settings_lines import describe, settings_name
 from .config import read_stage, stages, write_stage
 from .grants import StageLocation, log_group, policies, secret_names
 from .stack import PAUSE_S, Plan, Stack
@@ -94,7 +95,7 @@ class Setup:
     def placeholders(self) -> list[str]:
         """The `${NAME}` placeholders in the settings for which a person has to supply values."""
         try:
-            toml = tomllib.loads((self.project / "chalicelib" / "dropnote.toml").read_text())
+            toml = tomllib.loads(settings_file(self.project / "chalicelib").read_text())
         except (OSError, ValueError):  # settings() reports it better
             return []
         return [name for name in dict.fromkeys(_PLACEHOLDER.findall(repr(toml))) if not name.startswith("DROPNOTE_")]
@@ -106,11 +107,11 @@ class Setup:
             SetupError: with every error in the file.
         """
         library = self.project / "chalicelib"
-        file = library / "dropnote.toml"
+        file = settings_file(library)
         try:
-            return load(file, environ=variables, templates=template_names(library / "templates"))
+            return load(file, environ=variables, templates=template_names(*template_folders(library)))
         except SettingsError as error:
-            raise SetupError(f"chalicelib/dropnote.toml has errors:\n{describe(error, file)}") from None
+            raise SetupError(f"{settings_name(self.project)} has errors:\n{describe(error, file)}") from None
 
     def location(self, settings: Settings) -> StageLocation:
         """The account and region of the current credentials.
