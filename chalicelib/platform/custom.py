@@ -6,6 +6,7 @@ of its own, because Chalice packages linked files but not the content of linked 
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -82,15 +83,17 @@ def refresh_links(library: Path = LIBRARY) -> None:
     source = (own / SETTINGS).readlink().parent
     if not source.is_dir():  # moved or not mounted: the broken links stay, and reading the settings reports them
         return
-    templates = [file.relative_to(source) for file in (source / TEMPLATES).rglob("[!.]*") if file.is_file()]
+    files = (source / TEMPLATES).rglob("[!.]*")
+    templates = [file.relative_to(source) for file in files if file.suffix in (".txt", ".html") and file.is_file()]
     wanted = {Path(SETTINGS), Path(CONFIG), *templates}
     for link in [link for link in own.rglob("*") if link.is_symlink()]:
         if link.relative_to(own) not in wanted or link.readlink() != source / link.relative_to(own):
-            link.unlink()
+            link.unlink(missing_ok=True)
     for name in wanted:
         if (source / name).exists() and not (own / name).exists():
             (own / name).parent.mkdir(parents=True, exist_ok=True)
-            (own / name).symlink_to(source / name)
+            with suppress(FileExistsError):  # another process was faster
+                (own / name).symlink_to(source / name)
 
 
 def _is_valid(config: object) -> bool:

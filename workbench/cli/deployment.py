@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from ..account import AccountError, readable_aws_errors
-from ..deployment.config import read_stage, stages
+from ..deployment.config import config_name, read_stage, region, stages
 from ..deployment.finish import finish_stage
 from ..deployment.grants import StageLocation, secret_names
 from ..deployment.remove import Removal
@@ -66,6 +66,7 @@ def setup(stage: str, values: Sequence[str], rotate: bool, yes: bool) -> None:
     variables = _variables(stage_setup, dict(_pair(value) for value in values), yes)
     settings = stage_setup.settings(variables)
     location = stage_setup.location(settings)
+    _check_region(stage, location.region)
     say(f"account {location.account}, region {location.region}, stage {stage}")
     prefix = variables["DROPNOTE_SECRETS"]
     names = secret_names(settings) if rotate else stage_setup.missing_secrets(settings, prefix)
@@ -90,6 +91,14 @@ def setup(stage: str, values: Sequence[str], rotate: bool, yes: bool) -> None:
     for folder, count in Counter(str(Path(file).parent) for file in files).items():
         say(f"{folder}: {count} file{'s' * (count > 1)} written")
     _print_next_step(location)
+
+
+def _check_region(stage: str, current: str) -> None:
+    """Reject a region that is not the one in the user's config.json: a bucket notifies functions in its own region only."""
+    expected = region(PROJECT, stage)
+    if expected and expected != current:
+        text = f"stage {stage} belongs to {expected} by {config_name(PROJECT)}, but the current region is {current}"
+        raise SetupError(f"{text}; set AWS_DEFAULT_REGION={expected}, or change the file")
 
 
 def _print_next_step(location: StageLocation) -> None:

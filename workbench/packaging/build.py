@@ -136,7 +136,7 @@ def _compile_chalice(vendor: Path) -> int:
 def _compile_templates(folders: Sequence[Path], into: Path) -> None:
     jinja = environment(*folders, compiled=TemplateCache(into, fill=True))
     try:
-        for name in jinja.list_templates():
+        for name in jinja.list_templates(extensions=["txt", "html"]):
             jinja.get_template(name)
     except (TemplateError, UnicodeDecodeError) as error:
         raise PackagingError(f"a template cannot be compiled: {error}; run .venv/bin/dropnote check to see which") from error
