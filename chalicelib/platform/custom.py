@@ -85,7 +85,9 @@ def refresh_links(library: Path = LIBRARY) -> None:
         return
     files = (source / TEMPLATES).rglob("[!.]*")
     templates = [file.relative_to(source) for file in files if file.suffix in (".txt", ".html") and file.is_file()]
-    wanted = {Path(SETTINGS), Path(CONFIG), *templates}
+    wanted = {Path(SETTINGS), *templates}
+    if (source / CONFIG).is_file():
+        wanted.add(Path(CONFIG))
     for link in [link for link in own.rglob("*") if link.is_symlink()]:
         if link.relative_to(own) not in wanted or link.readlink() != source / link.relative_to(own):
             link.unlink(missing_ok=True)
@@ -107,10 +109,17 @@ def _are_texts(variables: object) -> bool:
     return isinstance(variables, dict) and all(isinstance(value, str) for value in variables.values())
 
 
+def edited_file(path: Path) -> Path:
+    """The file that the user edits: for a file in the folder, the one in the DIR that the folder is linked to."""
+    for own in path.parents:
+        if own == folder(own.parent) and (own / SETTINGS).is_symlink():
+            return (own / SETTINGS).readlink().parent / path.relative_to(own)
+    return path
+
+
 def _shown(path: Path) -> str:
-    """A path as errors name it: the file that the user edits, behind a link if it is one; below the project by its short name."""
-    if path.is_symlink():
-        return str(path.resolve())
+    """A path as errors name it; below the project by its short name."""
+    path = edited_file(path)
     return path.relative_to(LIBRARY.parent).as_posix() if path.is_relative_to(LIBRARY.parent) else str(path)
 
 

@@ -169,7 +169,7 @@ def default_timezone() -> str:
     local = Path("/etc/localtime").resolve()
     name = os.environ.get("TZ") or str(local).partition("zoneinfo/")[2]
     try:
-        return values.time_zone(name)
+        return "UTC" if name == "Etc/UTC" else values.time_zone(name)
     except FieldError:
         return "UTC"
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from chalicelib.platform.custom import SHIPPED_CONFIG, config_file, read_config
+from chalicelib.platform.custom import SHIPPED_CONFIG, config_file, edited_file, read_config
 
 POLICIES = "policies"  # below .chalice; Chalice looks for `iam_policy_file` from there
 LOCAL = "local"  # the stage of the local environment, which every project has
@@ -60,7 +60,8 @@ def config_name(project: Path) -> str:
     file = config_file(project / "chalicelib")
     if file is None:
         return SHIPPED_CONFIG
-    return str(file.resolve() if file.is_symlink() else file.relative_to(project))
+    file = edited_file(file)
+    return str(file.relative_to(project) if file.is_relative_to(project) else file)
 
 
 def write_stage(project: Path, stage: str, variables: Mapping[str, str], policies: Mapping[str, Any]) -> list[str]:

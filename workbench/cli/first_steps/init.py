@@ -55,7 +55,7 @@ def init(folder: Path, **options: Any) -> None:
     Never overwrites a file: for a DIR that has settings already, it only creates the links.
     """
     target = folder.expanduser().absolute()
-    asks = sys.stdin.isatty() and not options["yes"] and not options["json_"]
+    asks = _is_terminal() and not options["yes"] and not options["json_"]
     try:
         check_place(target, PROJECT)
         check_link(target, PROJECT, switch=options["switch"])
@@ -71,6 +71,10 @@ def init(folder: Path, **options: Any) -> None:
     _report(target, created, options)
     if options["run_"]:
         _run(options["port"], options["inbox_port"])
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty()
 
 
 def _create(target: Path, options: Mapping[str, Any], asks: bool) -> list[str]:
