@@ -3,8 +3,8 @@
 A delivery's item (schema 1): pk "delivery#<id>", sk "delivery", v, state, reason, event (compact JSON), rule, person, channel,
 attempts, claim, created_at / expires_at / due_at (milliseconds since 1970), day, due, ttl (seconds since 1970, as DynamoDB
 requires), and, unless empty: detail, body_hash, segments, receipt, looked_up, instead_of, bundle, steps (JSON: a list of
-[milliseconds, state, reason, detail]), reserved (JSON: a list of [milliseconds, scopes, segments]). These names are stored in
-users' tables: rename one only with a reader for the old name.
+[milliseconds, state, reason, detail]), reserved (JSON: a list of [milliseconds, scopes, segments]), exact (versions.py). These
+names are stored in users' tables: rename one only with a reader for the old name.
 """
 
 import json
@@ -18,16 +18,15 @@ from msgspec.structs import replace
 
 from ..domain.budget import Reserved
 from ..domain.bundle import Bundle
-from ..domain.delivery import Delivery, Reason, State, Step
+from ..domain.delivery import Delivery, State, Step
 from ..domain.event import Event, UnknownPayload, identity_of
 from ..domain.people import Channel
 from ..platform.clock import from_ms, to_ms
+from .versions import SCHEMA, VERSION, exact_reasons, read_reason, reads_row, stored_reason
+from .versions import Item as Item
 
-SCHEMA = 1
 SHARDS = 4  # per index: a partition key accepts 1,000 writes per second
 RETENTION = timedelta(days=90)  # then DynamoDB deletes the row
-
-Item = dict[str, dict[str, Any]]  # attribute name -> DynamoDB's typed value
 
 
 class Parked(Struct, frozen=True):
@@ -71,7 +70,8 @@ def delivery_to_item(delivery: Delivery) -> Item:
     values: dict[str, str | int] = {
         "v": SCHEMA,
         "state": delivery.state.value,
-        "reason": delivery.reason.value,
+        "reason": stored_reason(delivery.reason),
+        "exact": exact_reasons([(_reason_at(delivery), delivery.reason), *((step.at, step.reason) for step in delivery.steps)]),
         "event": msgspec.json.encode(delivery.event).decode(),
         "rule": delivery.rule,
         "person": delivery.person,
@@ -100,9 +100,21 @@ def delivery_to_item(delivery: Delivery) -> Item:
     return key_of("delivery", delivery.id) | _to_attributes(values)
 
 
+def _reason_at(delivery: Delivery) -> datetime:
+    """Since when a row has its reason."""
+    return delivery.steps[-1].at if delivery.steps else delivery.created_at
+
+
+@reads_row
 def delivery_from_item(item: Item) -> Delivery:
-    """Convert an item back to a delivery."""
+    """Convert an item back to a delivery.
+
+    Raises:
+        UnreadableRow: a later version wrote it.
+    """
     values = _from_attributes(item)
+    exact = json.loads(values.get("exact", "{}"))
+    steps = _decode_steps(values.get("steps", "[]"), exact)
     return Delivery(
         id=values["pk"].partition("#")[2],
         event=msgspec.json.decode(values["event"], type=Event),
@@ -112,7 +124,7 @@ def delivery_from_item(item: Item) -> Delivery:
         created_at=from_ms(values["created_at"]),
         expires_at=from_ms(values["expires_at"]),
         state=State(values["state"]),
-        reason=Reason(values["reason"]),
+        reason=read_reason(values["reason"], to_ms(steps[-1].at) if steps else values["created_at"], exact),
         detail=values.get("detail", ""),
         attempts=values["attempts"],
         claim=values.get("claim", ""),
@@ -123,7 +135,7 @@ def delivery_from_item(item: Item) -> Delivery:
         lookups=values.get("looked_up", 0),
         instead_of=values.get("instead_of", ""),
         bundle=values.get("bundle", ""),
-        steps=_decode_steps(values.get("steps", "[]")),
+        steps=steps,
         reserved=_decode_reserved(values.get("reserved", "[]")),
     )
 
@@ -141,8 +153,13 @@ def bundle_to_item(bundle: Bundle) -> Item:
     return key_of("bundle", bundle.id) | _to_attributes(values) | hours
 
 
+@reads_row
 def bundle_from_item(item: Item) -> Bundle:
-    """Convert an item back to a bundle."""
+    """Convert an item back to a bundle.
+
+    Raises:
+        UnreadableRow: a later version wrote it.
+    """
     due_at = _optional_time(int(item["due_at"]["N"])) if "due_at" in item else None
     bundle = msgspec.json.decode(item["bundle"]["S"], type=Bundle)
     return replace(bundle, due_at=due_at, hours=frozenset(item.get("hours", {}).get("SS", ())))
@@ -161,8 +178,13 @@ def parked_to_item(parked: Parked) -> Item:
     return key_of("parked", parked.id) | _to_attributes(values) | {"payload": {"B": zlib.compress(parked.payload)}}
 
 
+@reads_row
 def parked_from_item(item: Item) -> Parked:
-    """Convert an item back to a parked payload."""
+    """Convert an item back to a parked payload.
+
+    Raises:
+        UnreadableRow: a later version wrote it.
+    """
     values = _from_attributes(item)
     return Parked(
         id=values["pk"].partition("#")[2],
@@ -176,7 +198,8 @@ def parked_from_item(item: Item) -> Parked:
 
 def receipt_to_item(receipt: str, delivery_id: str, now: datetime) -> Item:
     """Convert a receipt to an item that names the delivery it belongs to."""
-    return key_of("receipt", receipt) | _to_attributes({"delivery": delivery_id, "ttl": to_ms(now + RETENTION) // 1000})
+    values: dict[str, str | int] = {"delivery": delivery_id, "ttl": to_ms(now + RETENTION) // 1000}
+    return key_of("receipt", receipt) | VERSION | _to_attributes(values)
 
 
 def _day_index(id_: str, created_at: datetime) -> dict[str, str | int]:
@@ -193,12 +216,17 @@ def _due_index(id_: str, due_at: datetime) -> dict[str, str | int]:
 
 def _encode_steps(steps: tuple[Step, ...]) -> str:
     """Compact JSON without empty details: the row of a message sent at the first attempt stays small."""
-    encoded = [[to_ms(step.at), step.state.value, step.reason.value, *([step.detail] if step.detail else [])] for step in steps]
+    encoded = [
+        [to_ms(step.at), step.state.value, stored_reason(step.reason), *([step.detail] if step.detail else [])] for step in steps
+    ]
     return json.dumps(encoded, separators=(",", ":"), ensure_ascii=False)
 
 
-def _decode_steps(steps: str) -> tuple[Step, ...]:
-    return tuple(Step(from_ms(at), State(state), Reason(reason), *detail) for at, state, reason, *detail in json.loads(steps))
+def _decode_steps(steps: str, exact: dict[str, str]) -> tuple[Step, ...]:
+    return tuple(
+        Step(from_ms(at), State(state), read_reason(reason, at, exact), *detail)
+        for at, state, reason, *detail in json.loads(steps)
+    )
 
 
 def _decode_reserved(entries: str) -> tuple[Reserved, ...]:
