@@ -25,6 +25,8 @@ Item = dict[str, dict[str, Any]]  # attribute name -> DynamoDB's typed value
 
 SCHEMA = 1
 VERSION: Item = {"v": {"N": str(SCHEMA)}}
+_MAX_LOGGED = 1000
+_logged: set[str] = set()
 STORED_AS = {Reason.QUOTA: Reason.RATE, Reason.WAITING: Reason.RATE}
 
 
@@ -59,8 +61,12 @@ def readable(items: Iterable[Item], decode: Callable[[Item], T]) -> Iterator[T]:
 
 
 def log_unreadable(error: UnreadableRow) -> None:
-    """Log a row that is left alone."""
-    log.warning("row-left-alone", why=str(error))
+    """Log a row that is left alone, once per container: a sweep meets it every minute."""
+    if len(_logged) >= _MAX_LOGGED:
+        _logged.clear()
+    if str(error) not in _logged:
+        _logged.add(str(error))
+        log.warning("row-left-alone", why=str(error))
 
 
 def stored_reason(reason: Reason) -> str:
