@@ -40,7 +40,7 @@ def read_all(project: Path) -> dict[str, Any]:
     if own is None:
         return shipped
     names = dict.fromkeys((*own["stages"], LOCAL))
-    stages = {name: _merged(_generated(shipped["stages"].get(name, {})), own["stages"].get(name, {})) for name in names}
+    stages = {name: _merged(_generated(name, shipped["stages"].get(name, {})), own["stages"].get(name, {})) for name in names}
     return {**_merged(shipped, own), "stages": stages}
 
 
@@ -101,10 +101,21 @@ def remove_policies(project: Path, stage: str) -> None:
     _write(_config(project), config)
 
 
-def _generated(stage: Mapping[str, Any]) -> dict[str, Any]:
+def stage_names(stage: str) -> dict[str, str]:
+    """The variables that name a stage and what set-up creates for it."""
+    return {
+        "DROPNOTE_STAGE": stage,
+        "DROPNOTE_LEDGER": f"dropnote-{stage}-ledger",
+        "DROPNOTE_COUNTERS": f"dropnote-{stage}-counters",
+        "DROPNOTE_DEAD_EVENTS": f"dropnote-{stage}-dead-events",
+        "DROPNOTE_SECRETS": f"/dropnote/{stage}/",
+    }
+
+
+def _generated(name: str, stage: Mapping[str, Any]) -> dict[str, Any]:
     """A stage of `.chalice/config.json` without the values that are the user's."""
-    variables = {name: value for name, value in stage.get(_VARIABLES, {}).items() if name.startswith(_GENERATED)}
-    return {**stage, _VARIABLES: variables}
+    written = {name: value for name, value in stage.get(_VARIABLES, {}).items() if name.startswith(_GENERATED)}
+    return {**stage, _VARIABLES: stage_names(name) | written}
 
 
 def _merged(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:

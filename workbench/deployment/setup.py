@@ -19,7 +19,7 @@ from chalicelib.rules.item_conditions import impossible_conditions
 from chalicelib.settings.reader import load
 
 from ..settings_lines import describe, settings_name
-from .config import read_stage, stages, write_stage
+from .config import read_stage, stage_names, stages, write_stage
 from .grants import StageLocation, log_group, policies, secret_names
 from .stack import PAUSE_S, Plan, Stack
 
@@ -55,14 +55,7 @@ class Setup:
     def variables(self) -> dict[str, str]:
         """The environment of the stage's functions: the values of config.json and the names of what set-up creates."""
         configured = read_stage(self.project, self.stage)["environment_variables"] if self.stage in stages(self.project) else {}
-        return {
-            **configured,
-            "DROPNOTE_STAGE": self.stage,
-            "DROPNOTE_LEDGER": f"dropnote-{self.stage}-ledger",
-            "DROPNOTE_COUNTERS": f"dropnote-{self.stage}-counters",
-            "DROPNOTE_DEAD_EVENTS": f"dropnote-{self.stage}-dead-events",
-            "DROPNOTE_SECRETS": f"/dropnote/{self.stage}/",
-        }
+        return {**configured, **stage_names(self.stage)}
 
     def streams(self, settings: Settings) -> tuple[dict[str, str], list[str]]:
         """The environment variables with the stream ARNs of the ledger and of each table with rules, and a warning for each

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from workbench.deployment.config import config_name, read_stage, region, remove_policies, stages, write_stage
+from workbench.deployment.config import config_name, read_stage, region, remove_policies, stage_names, stages, write_stage
 
 SHIPPED: dict[str, Any] = {
     "version": "2.0",
@@ -49,7 +49,7 @@ def test_stages_are_the_users_and_the_local_one(project: Path) -> None:
 
 def test_values_are_the_users_and_no_example_is_mixed_in(project: Path) -> None:
     stage = read_stage(project, "dev")
-    assert stage["environment_variables"] == {"DROPNOTE_STAGE": "dev", "UPLOAD_BUCKET": "mine"}
+    assert stage["environment_variables"] == {**stage_names("dev"), "UPLOAD_BUCKET": "mine"}
     assert stage["lambda_memory_size"] == 512
     assert stage["version"] == "2.0"
     assert "region" not in stage
@@ -74,7 +74,7 @@ def test_set_up_writes_new_values_to_the_users_file_and_generated_ones_only_for_
     assert (project / "chalicelib" / "custom" / "config.json").is_symlink()
     for_chalice = json.loads((project / ".chalice" / "config.json").read_text())
     assert list(for_chalice["stages"]) == ["dev", "local"]
-    assert for_chalice["stages"]["dev"]["environment_variables"] == {"DROPNOTE_STAGE": "dev", **values}
+    assert for_chalice["stages"]["dev"]["environment_variables"] == {**stage_names("dev"), **values}
     assert for_chalice["stages"]["dev"]["lambda_functions"] == {"sweep": {"iam_policy_file": "policies/dev/sweep.json"}}
     assert read_stage(project, "dev")["environment_variables"]["DROPNOTE_STREAM"] == "arn"
 
@@ -82,7 +82,7 @@ def test_set_up_writes_new_values_to_the_users_file_and_generated_ones_only_for_
 def test_restoring_the_shipped_file_loses_nothing_of_the_user(project: Path) -> None:
     write_stage(project, "dev", {"NEW": "1"}, {})
     (project / ".chalice" / "config.json").write_text(json.dumps(SHIPPED))
-    assert read_stage(project, "dev")["environment_variables"] == {"DROPNOTE_STAGE": "dev", "UPLOAD_BUCKET": "mine", "NEW": "1"}
+    assert read_stage(project, "dev")["environment_variables"] == {**stage_names("dev"), "UPLOAD_BUCKET": "mine", "NEW": "1"}
 
 
 def test_value_that_the_user_removes_is_gone(project: Path) -> None:
