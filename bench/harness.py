@@ -75,7 +75,7 @@ def make_environment(
         shutil.copy2(PROJECT / name, project / name)
     for name in ("chalicelib", ".chalice", "vendor"):
         if (PROJECT / name).is_dir():
-            shutil.copytree(PROJECT / name, project / name)
+            shutil.copytree(PROJECT / name, project / name, ignore=shutil.ignore_patterns("custom", "deployed"))
     settings = SETTINGS if bundled else SETTINGS.replace("[people.asha]", PEOPLE) + ONE_BY_ONE
     (project / "chalicelib" / "dropnote.toml").write_text(settings)
     return LocalEnvironment(
