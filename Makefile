@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 CHAOS ?= --seed 1 --seed 2 --seed 3
 
-.PHONY: run demo test check prove chaos bench bench-pace bench-storm bench-watch rehearse package deploy setup setup-dev clean
+.PHONY: run demo test check prove chaos bench bench-pace bench-storm bench-watch rehearse package deploy update setup setup-dev clean
 
 run: setup         ## start the local environment, until Ctrl-C
 	@exec $(BIN)/dropnote up
@@ -58,6 +58,13 @@ deploy: setup      ## set up, package, deploy and finish a stage: make deploy ST
 	@$(BIN)/dropnote package --stage $(STAGE)
 	@$(BIN)/chalice deploy --stage $(STAGE)
 	@$(BIN)/dropnote finish --stage $(STAGE)
+
+update:            ## get the newest version; needs settings in your own folder (dropnote init), which is not touched
+	@test -d chalicelib/custom || { echo "no chalicelib/custom; run first: .venv/bin/dropnote init DIR --from-current" >&2; exit 2; }
+	@git checkout --quiet -- .chalice/config.json
+	@git pull --ff-only
+	@$(MAKE) --no-print-directory setup
+	@$(BIN)/dropnote check
 
 setup:
 	@$(PYTHON) -m workbench.bootstrap

@@ -7,7 +7,7 @@ from typing import Any
 from chalice.app import Chalice, Rate, Response
 
 from chalicelib import __version__
-from chalicelib.assembly import load_settings_or_exit, make_bot, request_id, time_left
+from chalicelib.assembly import load_settings_or_exit, make_bot, request_id, time_left, use_own_files
 from chalicelib.bot import Bot
 from chalicelib.platform import log
 from chalicelib.platform.raw_event import RawEvent, bind_each, with_raw_event
@@ -17,6 +17,7 @@ from chalicelib.sources import queues, s3
 
 app = Chalice(app_name="dropnote")
 function = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "").partition("-")[2].partition("-")[2]
+use_own_files(os.environ)
 settings = load_settings_or_exit(os.environ, monitors=not function.startswith(("upload", "items")))  # which use none
 
 

@@ -73,7 +73,7 @@ def copy_project(folder: Path, settings: str) -> Path:
         shutil.copy2(PROJECT / name, project / name)
     for name in ("chalicelib", ".chalice", "vendor"):
         if (PROJECT / name).is_dir():
-            shutil.copytree(PROJECT / name, project / name)
+            shutil.copytree(PROJECT / name, project / name, ignore=shutil.ignore_patterns("custom", "deployed"))
     (project / "chalicelib" / "dropnote.toml").write_text(settings)
     return project
 

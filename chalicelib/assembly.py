@@ -1,6 +1,6 @@
 """Composition root: builds the bot from the environment, once per container. AWS clients are created when first used."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -22,12 +22,12 @@ from .delivery.record import LEASE
 from .domain.event import Upload
 from .domain.people import Channel
 from .domain.settings import Settings, SettingsError
-from .platform import aws, log
+from .platform import aws, custom, log
 from .platform.aws import ClientFactory
 from .platform.clock import Clock, utc_now
 from .platform.secrets import CLIENT_CONFIG, Secrets
 from .rendering.renderer import Renderer
-from .rendering.templates import TEMPLATES, template_names
+from .rendering.templates import template_names
 from .settings.reader import load
 from .store.bundles import Bundles
 from .store.control import Control, TableStore
@@ -37,16 +37,27 @@ from .store.ledger import LEDGER_CONFIG, Ledger
 if TYPE_CHECKING:
     from .monitors.runner import Watch
 
-SETTINGS_FILE = Path(__file__).parent / "dropnote.toml"
+SETTINGS_FILE = custom.settings_file()
+
+
+def use_own_files(environ: MutableMapping[str, str]) -> None:
+    """Use the user's own folder, if there is one: its current files, and the variables that its config.json has for this stage.
+    Exits if that file has an error.
+    """
+    try:
+        custom.refresh_links()
+        environ.update(custom.stage_variables(environ))
+    except custom.ConfigError as error:
+        raise SystemExit(str(error)) from None
 
 
 def load_settings(environ: Mapping[str, str], path: Path = SETTINGS_FILE, *, monitors: bool = True) -> Settings:
-    """Read the settings file of the package, filled with this stage's environment. Without `monitors`, [[monitors]] is skipped.
+    """Read the settings file, filled with this stage's environment. Without `monitors`, [[monitors]] is skipped.
 
     Raises:
         SettingsError: with every error found.
     """
-    return load(path, environ=environ, templates=template_names(TEMPLATES), monitors=monitors)
+    return load(path, environ=environ, templates=template_names(), monitors=monitors)
 
 
 def load_settings_or_exit(environ: Mapping[str, str], *, monitors: bool) -> Settings:
@@ -54,7 +65,7 @@ def load_settings_or_exit(environ: Mapping[str, str], *, monitors: bool) -> Sett
     try:
         return load_settings(environ, monitors=monitors)
     except SettingsError as error:
-        raise SystemExit(f"chalicelib/dropnote.toml has errors (dropnote check shows their lines):\n{error}") from None
+        raise SystemExit(f"{custom.SETTINGS_NAME} has errors (dropnote check shows their lines):\n{error}") from None
 
 
 def make_bot(settings: Settings, environ: Mapping[str, str], clients: ClientFactory | None = None, clock: Clock = utc_now) -> Bot:

@@ -5,7 +5,14 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+from chalicelib.platform import custom
 from workbench.local.ministack import MiniStack
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Stop in a project with settings of its own: the tests are about the shipped ones."""
+    if custom.folder().exists():
+        pytest.exit(f"the tests need the shipped settings; run them in another copy, or move {custom.folder()} away", 4)
 
 
 @pytest.fixture(scope="session")

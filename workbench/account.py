@@ -13,11 +13,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib.assembly import SETTINGS_FILE, load_settings, make_bot
 from chalicelib.bot import Bot
 from chalicelib.domain.settings import Settings, SettingsError
+from chalicelib.platform.custom import ConfigError
 
-from .deployment.config import read_stage
+from .deployment.config import config_name, read_stage
 from .local.running import read_running
 from .paths import PROJECT
-from .settings_lines import describe
+from .settings_lines import describe, display_path
 
 _LOG_IN = "Log in with `aws configure` or `aws sso login`, or set AWS_PROFILE."
 # AWS Account Management reference guide, "Enable or disable AWS Regions in your account"
@@ -73,9 +74,11 @@ def settings_of(stage: str, overrides: Mapping[str, str] | None = None) -> tuple
         variables = {**os.environ, **read_stage(PROJECT, stage)["environment_variables"], **(overrides or {})}
         return load_settings(variables), variables
     except KeyError as error:
-        raise AccountError(f"unknown stage {stage!r}: not in .chalice/config.json") from error
+        raise AccountError(f"unknown stage {stage!r}: not in {config_name(PROJECT)}") from error
+    except ConfigError as error:
+        raise AccountError(str(error)) from error
     except SettingsError as error:
-        raise AccountError(f"chalicelib/dropnote.toml has errors:\n{describe(error, SETTINGS_FILE)}") from error
+        raise AccountError(f"{display_path(SETTINGS_FILE)} has errors:\n{describe(error, SETTINGS_FILE)}") from error
 
 
 def find_account(stage: str) -> Account:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from chalicelib.domain.settings import SettingsError
+from chalicelib.platform.custom import edited_file, settings_file
 from chalicelib.platform.fields.table import Finding, KeyPath
 
 from .paths import PROJECT
@@ -58,8 +59,15 @@ def describe(error: SettingsError, path: Path) -> str:
 
 
 def display_path(path: Path) -> str:
-    """The path as printed: relative to the checkout if it is inside."""
+    """The path of a file as printed: the one that the user edits; relative to the checkout if it is inside."""
+    path = edited_file(path)
     return str(path.relative_to(PROJECT) if path.is_relative_to(PROJECT) else path)
+
+
+def settings_name(project: Path) -> str:
+    """The settings file of a project, or of a copy of it, as printed."""
+    file = edited_file(settings_file(project / "chalicelib"))
+    return str(file.relative_to(project) if file.is_relative_to(project) else file)
 
 
 def line_of(text: str, path: KeyPath) -> int:

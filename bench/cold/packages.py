@@ -16,7 +16,7 @@ from workbench.paths import BENCH, PROJECT, WHEELS
 STAGE = "local"
 RIVALS = Path(__file__).parents[1] / "rivals"
 BOTO3 = ("boto3", "botocore", "s3transfer", "jmespath", "python_dateutil", "six")  # names of the wheels
-_SKIPPED = shutil.ignore_patterns("__pycache__", "*.py[cod]")
+_SKIPPED = shutil.ignore_patterns("__pycache__", "*.py[cod]", "custom")
 
 
 _ZIP = """

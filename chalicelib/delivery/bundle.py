@@ -16,6 +16,7 @@ from ..policy.bundle_window import BundlePolicy, Placement
 from ..policy.controls import active_silence
 from ..store.bundles import Bundles, WindowChange
 from ..store.members import Member, hour_of
+from ..store.rows.versions import UnreadableRow, log_unreadable
 from .deliver import Deliverer
 
 MAX_CACHED_WINDOWS = 1_000  # per container: each saves a call per event
@@ -62,10 +63,14 @@ class Bundler:
             return None
         lane = Lane(bundle_window.lane_of(series, silence is not None), series, rule.name, by, str(silence or ""))
         place = self._place_in_batch if rule.complete else self._place_in_window
-        for _ in range(_MAX_ATTEMPTS):
-            if member := place(lane, event, rule):
-                stored = member.event
-                return replace(event, thread=stored.thread, urgent=stored.urgent) if member.sent_immediately else None
+        try:
+            for _ in range(_MAX_ATTEMPTS):
+                if member := place(lane, event, rule):
+                    stored = member.event
+                    return replace(event, thread=stored.thread, urgent=stored.urgent) if member.sent_immediately else None
+        except UnreadableRow as error:  # a later version wrote the window: until it is back, each event is sent alone
+            log_unreadable(error)
+            return event
         raise WindowContention(f"the window of rule {rule.name} was changed {_MAX_ATTEMPTS} times")
 
     def _place_in_window(self, lane: Lane, event: Event, rule: Rule) -> Member | None:

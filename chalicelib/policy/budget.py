@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ..domain.budget import ExhaustedBudget, Limit, Period, Reserved, ScopeLimits, Usage
 from ..domain.people import Channel
+from ..platform.custom import SETTINGS_NAME
 
 if TYPE_CHECKING:
     from ..domain.settings import Settings
@@ -126,5 +127,5 @@ def describe(budget: ExhaustedBudget, used: int, verdict: Verdict) -> str:
     when = f"Until {until}" if verdict == "over" else f"From {limit.amount} on, until {until}"
     return (
         f"The budget of {subject} is {status}: {used} of {limit}. {when}, {effect}. "
-        f"To change it, edit `budget` of {setting} in chalicelib/dropnote.toml."
+        f"To change it, edit `budget` of {setting} in {SETTINGS_NAME}."
     )

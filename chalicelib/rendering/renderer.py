@@ -13,6 +13,7 @@ from ..domain.message import Message
 from ..domain.payloads import IncidentChange
 from ..domain.people import Channel, Person
 from ..domain.settings import Settings
+from ..platform.custom import template_folders
 from ..platform.phrases import pluralize
 from ..platform.sanitize import sanitize, shorten
 from ..platform.sms_text import fit, simplify_punctuation
@@ -35,10 +36,11 @@ class Rendered(Struct, frozen=True):
 class Renderer:
     """Renders messages for one stage. Templates are loaded on first use and kept."""
 
-    def __init__(self, settings: Settings, *, stage: str, folder: Path = TEMPLATES) -> None:
+    def __init__(self, settings: Settings, *, stage: str, folder: Path | None = None) -> None:
+        """`folder`: templates that take precedence; the user's own by default."""
         self._settings = settings
         self.stage = stage
-        self._jinja = environment(folder, TEMPLATES)
+        self._jinja = environment(*([folder, TEMPLATES] if folder else template_folders()))
 
     def prepare(self, template: str, channel: Channel) -> None:
         """Load a template before it is needed; errors in it are reported when it is rendered."""

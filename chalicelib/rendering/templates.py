@@ -1,7 +1,7 @@
 """Templates: their names and parts, the Jinja environment that loads them, and its cache of compiled templates.
 
-A template is a folder of templates/ with the parts sms.txt, subject.txt, email.txt and email.html. They run in Jinja's sandbox,
-missing names are errors, and only HTML is escaped.
+A template is a folder of templates/, or of the user's own (platform/custom.py), with the parts sms.txt, subject.txt, email.txt
+and email.html. They run in Jinja's sandbox, missing names are errors, and only HTML is escaped.
 """
 
 import hashlib
@@ -13,9 +13,10 @@ from jinja2.bccache import Bucket, BytecodeCache
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from ..domain.people import Channel
+from ..platform.custom import template_folders
 from .filters import FILTERS
 
-TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
+TEMPLATES = Path(__file__).resolve().parents[1] / "templates"  # as shipped
 CACHE_FOLDER = Path(__file__).resolve().parents[2] / "jinja-bytecode"  # `make package` fills it
 PARTS = {Channel.SMS: ("sms.txt",), Channel.EMAIL: ("subject.txt", "email.txt", "email.html")}
 FALLBACK = "plain"
@@ -39,10 +40,11 @@ class TemplateFailed(Exception):
         return cls(template, part, f"{type(error).__name__}: {error}", *_position(error))
 
 
-def template_names(folder: Path = TEMPLATES) -> list[str]:
-    """Return the names of all templates: every folder with at least one part."""
+def template_names(*folders: Path) -> list[str]:
+    """Return the names of all templates in the folders (the user's and ours by default): every folder with at least one part."""
     parts = {part for parts in PARTS.values() for part in parts}
-    return sorted({file.parent.name for file in folder.glob("*/*") if file.name in parts})
+    files = (file for folder in folders or template_folders() for file in folder.glob("*/*"))
+    return sorted({file.parent.name for file in files if file.name in parts})
 
 
 class TemplateCache(BytecodeCache):

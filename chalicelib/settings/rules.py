@@ -9,6 +9,7 @@ from msgspec import Struct
 from ..domain.event import Kind, Severity
 from ..domain.people import Channel, Person, Recipient
 from ..domain.rule import Rule
+from ..platform.custom import TEMPLATES_NAME
 from ..platform.fields import values
 from ..platform.fields.table import FieldError, Table
 from ..platform.phrases import did_you_mean
@@ -124,7 +125,7 @@ class RuleReader:
             FieldError: it does not exist.
         """
         if name not in self._templates:
-            hint = did_you_mean(name, self._templates) or "create it in chalicelib/templates/"
+            hint = did_you_mean(name, self._templates) or f"create it in {TEMPLATES_NAME}"
             raise FieldError(f"unknown template {name!r}", hint)
         return name
 

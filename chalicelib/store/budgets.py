@@ -19,7 +19,7 @@ from botocore.exceptions import ClientError
 from ..domain.budget import ExhaustedBudget, Limit, Reserved, ScopeLimits, Usage
 from ..platform.clock import to_ms
 from ..policy.budget import exceeded, last_to_end, never_fits
-from .rows import Item
+from .rows.versions import VERSION, Item
 
 RETENTION = timedelta(days=7)  # longer than a delivery can be waiting for the outcome of an attempt
 CONDITION_FAILED = "ConditionalCheckFailed"
@@ -99,9 +99,9 @@ class Changes:
         return {
             "TableName": table,
             "Key": key_of_budget(scope, day),
-            "UpdateExpression": "SET #ttl = :ttl ADD " + ", ".join(f"#{name} :{name}" for name in amounts),
+            "UpdateExpression": "SET #ttl = :ttl, v = :v ADD " + ", ".join(f"#{name} :{name}" for name in amounts),
             "ExpressionAttributeNames": names,
-            "ExpressionAttributeValues": {**values, ":ttl": {"N": str(to_ms(day + RETENTION) // 1000)}},
+            "ExpressionAttributeValues": {**values, ":ttl": {"N": str(to_ms(day + RETENTION) // 1000)}, ":v": VERSION["v"]},
             **(condition if conditions else {}),
         }
 

@@ -23,11 +23,20 @@ from ..domain.bundle import Bundle, Position, Window
 from ..domain.event import Event
 from ..platform.clock import to_ms
 from .ledger import IF_ABSENT, conflicting_item, raise_unless_condition_failed
-from .members import Member, member_from_item, member_key, member_of_row, member_to_item
-from .rows import RETENTION, SHARDS, Item, bundle_from_item, bundle_to_item, key_of
+from .members import (
+    Member,
+    if_window_is,
+    lane_to_item,
+    member_from_item,
+    member_key,
+    member_of_row,
+    member_to_item,
+    window_from_item,
+)
+from .rows import SHARDS, bundle_from_item, bundle_to_item, key_of
+from .rows.versions import Item, UnreadableRow, log_unreadable
 
 _PAGE = 500  # rows: a page of 1 MB takes 5 MB of memory while it is parsed
-_TTL = int(RETENTION.total_seconds())
 _EVENT = msgspec.json.Decoder(Event)
 
 
@@ -59,13 +68,13 @@ class Bundles:
     def window(self, lane: str) -> Window | None:
         """Return the newest window of a lane; None before its first."""
         item = self._get(key_of("lane", lane))
-        return _window_from_item(item) if item else None
+        return window_from_item(item) if item else None
 
     def replace_window(self, lane: str, old: Window | None, new: Window) -> bool:
         """Replace a lane's window; False if another writer was faster."""
-        condition = _if_window_is(old) if old else {"ConditionExpression": IF_ABSENT}
+        condition = if_window_is(old) if old else {"ConditionExpression": IF_ABSENT}
         try:
-            self._client.put_item(TableName=self._table, Item=_lane_item(lane, new), **condition)
+            self._client.put_item(TableName=self._table, Item=lane_to_item(lane, new), **condition)
         except ClientError as error:
             raise_unless_condition_failed(error)
             return False
@@ -75,10 +84,13 @@ class Bundles:
         """Change a lane's window and store a member, in one transaction; a window that opens gets its bundle in it too.
 
         If the event is not new, or another writer has changed the window, nothing is stored.
+
+        Raises:
+            UnreadableRow: a later version wrote the window. Nothing was stored.
         """
-        lane = _lane_item(change.lane, change.new) | {"forgotten_at": {"N": str(to_ms(change.forgotten_at) + 1)}}
+        lane = lane_to_item(change.lane, change.new) | {"forgotten_at": {"N": str(to_ms(change.forgotten_at) + 1)}}
         if change.old:
-            condition = _if_window_is(change.old)
+            condition = if_window_is(change.old)
         else:  # not known: usually there is none, or one that no longer matters
             now = {":now": {"N": str(to_ms(change.now))}}
             condition = {"ConditionExpression": f"{IF_ABSENT} OR forgotten_at <= :now", "ExpressionAttributeValues": now}
@@ -98,10 +110,7 @@ class Bundles:
                 raise
             stored_window, stored_member = (reason.get("Item") for reason in reasons[:2])
             if stored_window or stored_member:
-                return Admission(
-                    member_from_item(stored_member) if stored_member else None,
-                    _window_from_item(stored_window) if stored_window else None,
-                )
+                return _admission(stored_member, stored_window)
             if {reason["Code"] for reason in reasons} <= {"None", "TransactionConflict"}:
                 return Admission(None, self.window(change.lane))
             raise
@@ -114,7 +123,11 @@ class Bundles:
 
     def ensure(self, bundle: Bundle) -> Bundle:
         """Create a bundle unless it exists, and add its hours to the stored ones; returns the stored bundle."""
-        stored = self.get(bundle.id)
+        try:
+            stored = self.get(bundle.id)
+        except UnreadableRow as error:  # its members wait for the version that wrote it
+            log_unreadable(error)
+            stored = replace(bundle, hours=frozenset())
         if stored is None:
             try:
                 self._client.put_item(TableName=self._table, Item=bundle_to_item(bundle), ConditionExpression=IF_ABSENT)
@@ -214,12 +227,15 @@ class Bundles:
         return item
 
 
-def _window_from_item(item: Item) -> Window:
-    return msgspec.json.decode(item["window"]["S"], type=Window)
-
-
-def _lane_item(lane: str, window: Window) -> Item:
-    return key_of("lane", lane) | {"window": {"S": _json(window)}, "ttl": {"N": str(to_ms(window.due) // 1000 + _TTL)}}
+def _admission(stored_member: Item | None, stored_window: Item | None) -> Admission:
+    """What is stored instead. For a known event, a window that a later version wrote does not matter."""
+    member = member_from_item(stored_member) if stored_member else None
+    try:
+        return Admission(member, window_from_item(stored_window) if stored_window else None)
+    except UnreadableRow:
+        if member is None:
+            raise
+        return Admission(member, None)
 
 
 def _create_unless_exists(item: Item) -> dict[str, Any]:
@@ -232,15 +248,3 @@ def _create_unless_exists(item: Item) -> dict[str, Any]:
         "ExpressionAttributeNames": {f"#{name}": name for name in (*values, "hours")},
         "ExpressionAttributeValues": {":hours": hours, **{f":{name}": value for name, value in values.items()}},
     }
-
-
-def _if_window_is(window: Window) -> dict[str, Any]:
-    return {
-        "ConditionExpression": "#window = :old",
-        "ExpressionAttributeNames": {"#window": "window"},
-        "ExpressionAttributeValues": {":old": {"S": _json(window)}},
-    }
-
-
-def _json(value: Struct) -> str:
-    return msgspec.json.encode(value).decode()

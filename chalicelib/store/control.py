@@ -14,9 +14,11 @@ from msgspec.structs import replace
 
 from ..domain.budget import ExhaustedBudget
 from ..domain.people import Channel
+from ..platform import log
 from ..platform.clock import Clock
 from ..policy.budget import expired_budgets
 from ..policy.controls import ChannelPace, Controls, Silence, SuppressedAddress
+from .rows.versions import VERSION
 
 CACHE_TIME = timedelta(seconds=30)
 RECORD_INTERVAL = timedelta(minutes=5)  # one write for five runs
@@ -139,15 +141,18 @@ _SINGLE: dict[str, Any] = {"swept": datetime, "watched": datetime, "checked": da
 
 
 def _parse_controls(attributes: Mapping[str, str]) -> Controls:
-    """Parse the item's attributes; unknown ones are ignored: a later version may have written them."""
+    """Parse the item's attributes; those that a later version may have written are ignored, and logged if their name is known."""
     fields: dict[str, Any] = {field: {} for field, _ in _BY_KEY.values()}
     for name, value in attributes.items():
         kind, _, key = name.partition("_")
-        if name in _SINGLE:
-            fields[name] = msgspec.json.decode(value, type=_SINGLE[name])
-        elif kind in _BY_KEY and key:
-            field, type_ = _BY_KEY[kind]
-            fields[field][key] = msgspec.json.decode(value, type=type_)
+        try:
+            if name in _SINGLE:
+                fields[name] = msgspec.json.decode(value, type=_SINGLE[name])
+            elif kind in _BY_KEY and key:
+                field, type_ = _BY_KEY[kind]
+                fields[field][key] = msgspec.json.decode(value, type=type_)
+        except msgspec.MsgspecError:
+            log.warning("row-left-alone", why=f"{kind} of the control item cannot be read by this version")
     return Controls(**fields)
 
 
@@ -165,7 +170,7 @@ class TableStore:
 
     def put(self, name: str, value: str) -> None:
         """See Store."""
-        self._update("SET #name = :value", name, {":value": {"S": value}})
+        self._update("SET #name = :value, v = :v", name, {":value": {"S": value}, ":v": VERSION["v"]})
 
     def remove(self, name: str) -> None:
         """See Store."""

@@ -20,6 +20,7 @@ from msgspec import Struct
 
 from ..platform import log
 from ..platform.clock import to_ms
+from .rows.versions import VERSION
 
 MARK_RETENTION = timedelta(days=2)
 _MAX_ACTIONS = 100  # per transaction
@@ -125,8 +126,8 @@ class CounterWriter:
             "Update": {
                 "TableName": self._table,
                 "Key": {"pk": {"S": pk}, "sk": {"S": sk}},
-                "UpdateExpression": "SET #ttl = :ttl ADD n :n",
+                "UpdateExpression": "SET #ttl = :ttl, v = :v ADD n :n",
                 "ExpressionAttributeNames": {"#ttl": "ttl"},
-                "ExpressionAttributeValues": {":ttl": {"N": str(ttl)}, ":n": {"N": str(amount)}},
+                "ExpressionAttributeValues": {":ttl": {"N": str(ttl)}, ":n": {"N": str(amount)}, ":v": VERSION["v"]},
             }
         }

@@ -1,7 +1,7 @@
 """Monitor states in the ledger's table: one row per monitor, all in one partition, so a single query reads them all.
 
-Row: pk "standing", sk the monitor's name (or an EventBridge alarm's), standing (JSON), version, ttl. Every write is conditional
-on the version that was read: of two watches that check the same monitor, one saves its result and sends the change.
+Row: pk "standing", sk the monitor's name (or an EventBridge alarm's), v, standing (JSON), version, ttl. Every write is
+conditional on the version that was read: of two watches that check the same monitor, one saves its result and sends the change.
 Source: Amazon DynamoDB developer guide, "Optimistic locking with version number".
 """
 
@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from ..domain.monitor import MonitorState
 from ..platform.clock import to_ms
 from .ledger import IF_ABSENT, raise_unless_condition_failed
-from .rows import Item
+from .rows.versions import VERSION, Item, readable, reads_row
 
 RETENTION = timedelta(days=90)  # after the latest check: removes monitors that are no longer in the settings
 _PARTITION = "standing"
@@ -28,14 +28,14 @@ class Incidents:
         self._table = table
 
     def all(self) -> dict[str, MonitorState]:
-        """Return every stored state by name."""
+        """Return every stored state by name, without those that a later version wrote: they stay as they are."""
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table,
             KeyConditionExpression="pk = :pk",
             ExpressionAttributeValues={":pk": {"S": _PARTITION}},
             ConsistentRead=True,
         )
-        states = (_read(item) for page in pages for item in page["Items"])
+        states = readable((item for page in pages for item in page["Items"]), _read)
         return {state.name: state for state in states}
 
     def get(self, name: str) -> MonitorState:
@@ -45,11 +45,15 @@ class Incidents:
 
     def save(self, old: MonitorState, new: MonitorState, now: datetime) -> bool:
         """Replace a state; return False if the stored version is no longer `old`'s."""
-        item = _key(new.name) | {
-            "standing": {"S": msgspec.json.encode(new).decode()},
-            "version": {"N": str(new.version)},
-            "ttl": {"N": str(to_ms(now + RETENTION) // 1000)},
-        }
+        item = (
+            _key(new.name)
+            | VERSION
+            | {
+                "standing": {"S": msgspec.json.encode(new).decode()},
+                "version": {"N": str(new.version)},
+                "ttl": {"N": str(to_ms(now + RETENTION) // 1000)},
+            }
+        )
         condition: dict[str, Any] = {"ConditionExpression": IF_ABSENT}
         if old.version:
             condition = {
@@ -68,5 +72,6 @@ def _key(name: str) -> Item:
     return {"pk": {"S": _PARTITION}, "sk": {"S": name}}
 
 
+@reads_row
 def _read(item: Item) -> MonitorState:
     return msgspec.json.decode(item["standing"]["S"], type=MonitorState)

@@ -18,12 +18,11 @@ from msgspec.structs import replace
 
 from ..domain.budget import ScopeLimits, Usage
 from ..domain.bundle import Bundle
-from ..domain.delivery import INITIAL_STATES, TRANSITIONS, Delivery
+from ..domain.delivery import INITIAL_STATES, TRANSITIONS, Delivery, State
 from .budgets import BudgetsBusy, Changes, RowWriter, key_of_budget, usage_of
 from .ledger_index import LedgerIndex
 from .queues import Queues
 from .rows import (
-    Item,
     Parked,
     delivery_from_item,
     delivery_to_item,
@@ -32,6 +31,7 @@ from .rows import (
     parked_to_item,
     receipt_to_item,
 )
+from .rows.versions import Item, UnreadableRow, log_unreadable
 
 # A hanging put times out early enough for AWS to send the event again; botocore retries temporary errors.
 LEDGER_CONFIG = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 4})
@@ -86,7 +86,11 @@ class Ledger:
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
         stored = self._writer.write("Put", put, Changes((), delivery.reserved, limits))
-        return delivery_from_item(stored) if stored else delivery
+        try:
+            return delivery_from_item(stored) if stored else delivery
+        except UnreadableRow as error:  # the id is taken, so the later version has sent it or will
+            log_unreadable(error)
+            return replace(delivery, state=State.SENT, claim="", due_at=None)
 
     def transition(self, old: Delivery, new: Delivery, limits: ScopeLimits = NO_LIMITS) -> bool:
         """Replace a row, provided it is still as in `old` (IF_UNCHANGED); False if another writer was faster.
@@ -111,8 +115,8 @@ class Ledger:
             return self.transition(old, replace(new, reserved=old.reserved))  # keeps what it took until the hour or day ends
         if not stored:
             return True
-        row = delivery_from_item(stored)
-        return row.claim == new.claim and row.state == new.state  # our own write, repeated by botocore
+        written = (new.claim, new.state.value)  # our own write, repeated by botocore
+        return (stored.get("claim", {}).get("S", ""), stored["state"]["S"]) == written
 
     def _update(self, old: Delivery, new: Delivery) -> dict[str, Any]:
         inserted, item = self._inserted
@@ -142,7 +146,11 @@ class Ledger:
         return usage_of(response.get("Item", {}), moment)
 
     def get(self, id_: str) -> Delivery | None:
-        """Return the delivery of an id as it is now, or None."""
+        """Return the delivery of an id as it is now, or None.
+
+        Raises:
+            UnreadableRow: a later version wrote it.
+        """
         response = self._client.get_item(TableName=self._table, Key=key_of("delivery", id_), ConsistentRead=True)
         return delivery_from_item(response["Item"]) if "Item" in response else None
 

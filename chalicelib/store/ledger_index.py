@@ -3,6 +3,7 @@
 Index `due` (shard and due_at) has only rows that wait for a time; a finished row leaves it. Its shards that are part of a queue
 are read by queues.py. Index `day` (day and shard, and
 created_at) has every row, for the log. Both contain keys only, so the rows are read in batches.
+Rows that a later version wrote are left out, and logged.
 Source: Amazon DynamoDB developer guide, "Take advantage of sparse indexes".
 """
 
@@ -15,7 +16,8 @@ from typing import Any
 from ..domain.bundle import Bundle
 from ..domain.delivery import Delivery
 from ..platform.clock import to_ms
-from .rows import Item, Parked, bundle_from_item, day_keys, delivery_from_item, index_shards, parked_from_item
+from .rows import Parked, bundle_from_item, day_keys, delivery_from_item, index_shards, parked_from_item
+from .rows.versions import Item, readable, reads_row
 
 _KEY_ATTRIBUTES = ("pk", "sk")
 _BATCH = 100  # the maximum number of items in a BatchGetItem
@@ -25,6 +27,15 @@ _DECODERS: dict[str, Callable[[Item], Delivery | Bundle | Parked]] = {
     "bundle": bundle_from_item,
     "parked": parked_from_item,
 }
+
+
+def _due_from_item(item: Item) -> Delivery | Bundle:
+    return bundle_from_item(item) if item["sk"]["S"] == "bundle" else delivery_from_item(item)
+
+
+@reads_row  # another kind of row is a later version's
+def _row_from_item(item: Item) -> Delivery | Bundle | Parked:
+    return _DECODERS[item["sk"]["S"]](item)
 
 
 class LedgerIndex:
@@ -37,20 +48,18 @@ class LedgerIndex:
     def due(self, now: datetime) -> Iterator[Delivery | Bundle]:
         """Yield due bundles and claimed deliveries, and waiting deliveries of earlier versions, oldest first."""
         shards = [self._query("due", str(shard), "due_at", now) for shard in range(index_shards())]
-        for item in self.rows(merge(*shards, key=lambda entry: int(entry["due_at"]["N"]))):
-            row = bundle_from_item(item) if item["sk"]["S"] == "bundle" else delivery_from_item(item)
+        items = self.rows(merge(*shards, key=lambda entry: int(entry["due_at"]["N"])))
+        for row in readable(items, _due_from_item):
             if row.due_at and row.due_at <= now:  # the index may lag behind the row
                 yield row
 
     def newest(self, since: datetime, until: datetime) -> Iterator[Delivery | Bundle | Parked]:
         """Yield the deliveries, bundles and parked payloads created in a period, newest first."""
-        for item in self.rows(self._created(since, until)):
-            yield _DECODERS[item["sk"]["S"]](item)
+        yield from readable(self.rows(self._created(since, until)), _row_from_item)
 
     def with_body(self, body_hash: str, since: datetime, until: datetime) -> Iterator[Delivery]:
         """Yield the deliveries created in a period whose message had this body."""
-        for item in self.rows(self._created(since, until, body_hash)):
-            yield delivery_from_item(item)
+        yield from readable(self.rows(self._created(since, until, body_hash)), delivery_from_item)
 
     def _created(self, since: datetime, until: datetime, body_hash: str = "") -> Iterator[Item]:
         """Yield the entries of index `day` for a period, newest first; optionally only those with a hash."""

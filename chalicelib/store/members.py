@@ -1,19 +1,23 @@
-"""Members of bundles: the events that a bundle's message reports, one row each.
+"""Members of bundles (the events that a bundle's message reports, one row each), and lanes.
 
+    lane#<id>                       one row: window (JSON), recent (JSON: when messages were sent immediately), ttl, forgotten_at
     member#<series>#<hour>#<shard>  one row per member, by the event's identity
 
 The key depends only on the event, so a redelivered event finds its row; it includes a shard, so no partition is hot.
 """
 
 from datetime import datetime
+from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
-from ..domain.bundle import Position
+from ..domain.bundle import Position, Window
 from ..domain.event import Event, late_identity
 from ..platform.clock import from_ms, to_ms
-from .rows import RETENTION, Item, shard_of
+from .rows import RETENTION, key_of, shard_of
+from .rows.versions import VERSION, Item, reads_row
 
 _TTL = int(RETENTION.total_seconds())
 _EVENT = msgspec.json.Decoder(Event)
@@ -71,3 +75,42 @@ def member_of_row(item: Item, event: Event, id_: str, bundle: str) -> Member:
     """Return the member of a row, or of a part of one, whose event is known."""
     received_at = from_ms(int(item["came_at"]["N"])) if "came_at" in item else None
     return Member(id_, bundle, event, item.get("rule", {}).get("S", ""), "told" in item, received_at)
+
+
+@reads_row
+def window_from_item(item: Item) -> Window:
+    """Convert a lane's item to its window.
+
+    Raises:
+        UnreadableRow: a later version wrote it.
+    """
+    window = msgspec.json.decode(item["window"]["S"], type=Window)
+    if "recent" not in item:
+        return window
+    return replace(window, recent=msgspec.json.decode(item["recent"]["S"], type=tuple[datetime, ...]))
+
+
+def lane_to_item(lane: str, window: Window) -> Item:
+    """Convert a lane's window to its item. `recent` is an attribute of its own: an earlier version does not know that field, and
+    compares the text of the window with the one it would write.
+    """
+    recent: Item = {"recent": {"S": _json(window.recent)}} if window.recent else {}
+    ttl = {"N": str(to_ms(window.due) // 1000 + _TTL)}
+    return key_of("lane", lane) | VERSION | {"window": {"S": _json(replace(window, recent=()))}, "ttl": ttl} | recent
+
+
+def if_window_is(window: Window) -> dict[str, Any]:
+    """The condition that a lane's window is still this one, also in the form that had `recent` in its text."""
+    condition, values = "#window = :window AND attribute_not_exists(#recent)", {":window": _json(replace(window, recent=()))}
+    if window.recent:
+        condition = "(#window = :window AND #recent = :recent) OR #window = :both"
+        values |= {":recent": _json(window.recent), ":both": _json(window)}
+    return {
+        "ConditionExpression": condition,
+        "ExpressionAttributeNames": {"#window": "window", "#recent": "recent"},
+        "ExpressionAttributeValues": {name: {"S": value} for name, value in values.items()},
+    }
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()

@@ -14,8 +14,8 @@ from chalicelib.domain.delivery import Reason, State
 from chalicelib.domain.event import Event
 from chalicelib.domain.people import Channel
 from chalicelib.policy.controls import ChannelPace
-from chalicelib.store import rows
 from chalicelib.store.queues import Lease
+from chalicelib.store.rows import keys as rows
 from tests.support.builders import an_upload, some_settings
 from tests.support.providers import Answer
 from tests.support.stages import Stage, memory_stage, plenty

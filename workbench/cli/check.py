@@ -9,6 +9,7 @@ import msgspec
 
 from chalicelib.domain.event import Creation
 from chalicelib.platform.clock import utc_now
+from chalicelib.platform.custom import SETTINGS_NAME
 from chalicelib.platform.fields.table import FieldError
 from chalicelib.platform.fields.values import parse_duration
 
@@ -25,7 +26,7 @@ CREATIONS = [creation.value for creation in Creation]
 
 @click.command()
 @click.option(
-    "--settings", "path", type=click.Path(path_type=Path), default=None, help="Settings file; default: chalicelib/dropnote.toml"
+    "--settings", "path", type=click.Path(path_type=Path), default=None, help=f"Settings file; default: {SETTINGS_NAME}"
 )
 @_STAGE_OPTION
 @JSON_OPTION

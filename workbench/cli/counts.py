@@ -4,6 +4,7 @@ import click
 
 from chalicelib.domain.budget import Period
 from chalicelib.platform.clock import utc_now
+from chalicelib.platform.custom import SETTINGS_NAME
 
 from ..account import Account
 from ..output import out, print_json, print_table, say
@@ -47,7 +48,7 @@ def _list(known: list[str], json_: bool) -> None:
     for counter in known:
         say(counter)
     if not known:
-        say("No counters in the settings. In chalicelib/dropnote.toml, add [analytics] to count messages and files,")
+        say(f"No counters in the settings. In {SETTINGS_NAME}, add [analytics] to count messages and files,")
         say('or count = "orders by status" to a rule on a table to count its items.')
 
 

@@ -15,7 +15,7 @@ import click
 
 from ..account import AccountError, readable_aws_errors
 from ..deployment.buckets import BucketPlan
-from ..deployment.config import read_stage, stages
+from ..deployment.config import config_name, read_stage, region, stages
 from ..deployment.finish import finish_stage
 from ..deployment.grants import StageLocation, secret_names
 from ..deployment.remove import Removal
@@ -23,6 +23,7 @@ from ..deployment.setup import Setup, SetupError
 from ..deployment.stack import Plan, StackError
 from ..output import fail, print_table, progress, say
 from ..paths import PROJECT, WHEELS
+from ..settings_lines import settings_name
 
 _STAGE = click.option("--stage", required=True, help="For example dev or prod")
 _YES = click.option("--yes", is_flag=True, help="Do not ask anything, for scripts")
@@ -66,6 +67,7 @@ def setup(stage: str, values: Sequence[str], rotate: bool, yes: bool) -> None:
     variables = _variables(stage_setup, dict(_pair(value) for value in values), yes)
     settings = stage_setup.settings(variables)
     location = stage_setup.location(settings)
+    _check_region(stage, location.region)
     stage_setup.check_limits(settings, variables, location)
     say(f"account {location.account}, region {location.region}, stage {stage}")
     if location.sender:
@@ -102,6 +104,13 @@ def _warn(warnings: Sequence[str]) -> None:
         say(warning, "yellow")
     if warnings:
         say("Run this command again when that is fixed.", "yellow")
+
+
+def _check_region(stage: str, current: str) -> None:
+    """Reject a region that is not the one in the user's config.json: a bucket notifies functions in its own region only."""
+    if (expected := region(PROJECT, stage)) and expected != current:
+        text = f"stage {stage} belongs to {expected} by {config_name(PROJECT)}, but the current region is {current}"
+        raise SetupError(f"{text}; set AWS_DEFAULT_REGION={expected}, or change the file")
 
 
 def _print_next_step(location: StageLocation) -> None:
@@ -179,14 +188,14 @@ def _variables(stage_setup: Setup, values: dict[str, str], yes: bool) -> dict[st
     placeholders, stage = stage_setup.placeholders(), stage_setup.stage
     if unused := [name for name in values if name not in placeholders]:
         raise SetupError(
-            f"chalicelib/dropnote.toml does not use ${{{unused[0]}}}; its placeholders: {', '.join(placeholders) or 'none'}"
+            f"{settings_name(PROJECT)} does not use ${{{unused[0]}}}; its placeholders: {', '.join(placeholders) or 'none'}"
         )
     variables = stage_setup.variables() | values
     known = values if not stage_setup.stack.status() and not yes and sys.stdin.isatty() else variables
     unknown = [name for name in placeholders if name not in known]
     if unknown and (yes or not sys.stdin.isatty()):
         flags = " ".join(f"--set {name}=…" for name in unknown)
-        raise SetupError(f"stage {stage} has no values for placeholders in chalicelib/dropnote.toml; add {flags}")
+        raise SetupError(f"stage {stage} has no values for placeholders in {settings_name(PROJECT)}; add {flags}")
     for name in unknown:
         variables[name] = click.prompt(f"{name} for stage {stage}", default=variables.get(name))
     return variables
@@ -230,11 +239,7 @@ def _secret(name: str, stage: str, yes: bool) -> str:
 
 
 def _chalice(*arguments: str) -> None:
-    """Run Chalice as the user would.
-
-    Raises:
-        SetupError: it failed; its output has been shown.
-    """
+    """Run Chalice as the user would; raises SetupError if it fails. Its output is shown."""
     command = [str(Path(sys.executable).with_name("chalice")), *arguments]
     if subprocess.run(command, cwd=PROJECT, check=False).returncode != 0:
         raise SetupError(f"`chalice {' '.join(arguments)}` failed; nothing else was removed")

@@ -7,15 +7,20 @@ from pathlib import Path
 import click
 
 from chalicelib import __version__
+from chalicelib.domain.event import Upload
+from chalicelib.platform.custom import refresh_links, settings_file
 
 from ..local.running import RunningEnvironment, read_running
 from ..output import fail, print_json, progress, say
+from ..paths import PROJECT
 from . import check, counts, deployment, log, monitors, resend, silences, tasks
 from .doctor import doctor
+from .first_steps.init import init
 from .options import JSON_OPTION
 from .rehearsal import rehearse
 
 PORT = click.IntRange(0, 65_535)
+SHIPPED_SETTINGS = PROJECT / "chalicelib" / "dropnote.toml"
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -25,6 +30,7 @@ def main() -> None:
 
     Commands work on the local environment (make run), or with --stage on a deployed stage.
     """
+    refresh_links()
 
 
 @main.command()
@@ -48,8 +54,10 @@ def up(port: int, server_port: int, story: bool) -> None:
             with progress("Starting the local environment") as step:
                 environment = stack.enter_context(LocalEnvironment(port=port, server_port=server_port, on_step=step))
             _welcome(environment.running)
-            if story:
+            if story and settings_file() == SHIPPED_SETTINGS:
                 _play(environment.running)
+            elif story:
+                _upload_first(environment.running)
             signal.pause()
     except LocalEnvironmentError as error:
         fail(str(error), error.tail)
@@ -85,6 +93,33 @@ def _play(running: RunningEnvironment) -> None:
     say("  and a rejected order.", "dim")
 
 
+def _upload_first(running: RunningEnvironment) -> None:
+    """Upload a file, so that the inbox opens with a message of the user's own settings."""
+    from ..local.demo.first_upload import KEY, upload_first
+
+    if reasons := _mismatches(Upload(running.bucket, KEY, 1)):
+        say("  No sample upload, because no rule matches it:", "dim")
+        for reason in reasons:
+            say(f"  {reason}", "dim")
+        return
+    with progress(f"Uploading {KEY}"):
+        seconds = upload_first(running)
+    if seconds is None:
+        say(f"  Uploaded {KEY}; no message yet: see .venv/bin/dropnote log", "yellow")
+    else:
+        say(f"  Uploaded {KEY}; its first message arrived after {seconds:.1f} s.", "dim")
+
+
+def _mismatches(upload: Upload) -> list[str]:
+    """Why no rule of the current settings matches an upload; [] if one does."""
+    from ..account import AccountError, find_account
+    from ..reports.explain import upload_mismatches
+
+    with suppress(AccountError):  # settings that are being edited: the environment has those it was started with
+        return upload_mismatches(find_account("local").settings, upload)
+    return []
+
+
 @main.command()
 @click.option("--port", default=0, type=PORT, help="Port of the local AWS emulator; 0 is any free port")
 @click.option(
@@ -101,7 +136,7 @@ def demo(port: int, server_port: int, json_: bool) -> None:
             progress("Starting the local environment") as step,
             LocalEnvironment(port=port, server_port=server_port, on_step=step) as environment,
         ):
-            result = run_demo(environment.running, step)
+            result = run_demo(environment.running, environment.settings, step)
     except LocalEnvironmentError as error:
         fail(str(error), error.tail)
     except KeyboardInterrupt:
@@ -121,11 +156,6 @@ def put(file: Path, key: str | None) -> None:
     """Upload a file to the local bucket"""
     from botocore.exceptions import BotoCoreError, ClientError
 
-    from chalicelib.domain.event import Upload
-
-    from ..account import AccountError, find_account
-    from ..reports.explain import upload_mismatches
-
     running = read_running()
     if running is None:
         fail("the local environment is not running; start it with `make run` in another terminal")
@@ -136,11 +166,10 @@ def put(file: Path, key: str | None) -> None:
     except (BotoCoreError, ClientError, OSError) as error:
         fail(f"could not upload {file}: {error}")
     say(f"Uploaded to s3://{upload.bucket}/{upload.key}")
-    with suppress(AccountError):  # settings that are being edited: the environment has those it was started with
-        if reasons := upload_mismatches(find_account("local").settings, upload):
-            say("Nobody is notified: no rule matches under the current settings.")
-            for reason in reasons:
-                say(f"  {reason}")
+    if reasons := _mismatches(upload):
+        say("Nobody is notified: no rule matches under the current settings.")
+        for reason in reasons:
+            say(f"  {reason}")
     say(f"inbox: {running.server}/", "dim")
 
 
@@ -149,6 +178,7 @@ for group in (log, resend, check, silences, counts, monitors, tasks, deployment)
         main.add_command(command)
 main.add_command(doctor)
 main.add_command(rehearse)
+main.add_command(init)
 
 
 if __name__ == "__main__":

@@ -220,17 +220,6 @@ def policies(settings: Settings, variables: Mapping[str, str], location: StageLo
     return {name: _document([_logs(name, location), *grants]) for name, grants in functions.items()}
 
 
-def stage_variables(stage: str) -> dict[str, str]:
-    """The environment variables with the names of what set-up creates."""
-    return {
-        "DROPNOTE_STAGE": stage,
-        "DROPNOTE_LEDGER": f"{APP}-{stage}-ledger",
-        "DROPNOTE_COUNTERS": f"{APP}-{stage}-counters",
-        "DROPNOTE_DEAD_EVENTS": f"{APP}-{stage}-dead-events",
-        "DROPNOTE_SECRETS": f"/{APP}/{stage}/",
-    }
-
-
 def log_group(function: str, stage: str) -> str:
     """The log group of a function."""
     return f"/aws/lambda/{APP}-{stage}" + ("" if function == "api_handler" else f"-{function}")

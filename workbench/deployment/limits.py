@@ -15,7 +15,8 @@ from botocore.session import Session
 from chalicelib.domain.settings import Settings
 from chalicelib.platform.function_names import stream_variable
 
-from .grants import APP, StageLocation, policies, stage_variables
+from .config import stage_names
+from .grants import APP, StageLocation, policies
 from .identities import by_ses
 
 MAX_FUNCTION_NAME = 64  # its role has the same name, and the same limit
@@ -37,7 +38,7 @@ def limit_problems(settings: Settings, variables: Mapping[str, str], location: S
 
     `variables` are those of the stage; the streams that set-up finds later are added.
     """
-    variables = _with_streams(settings, stage_variables(location.stage) | dict(variables), location)
+    variables = _with_streams(settings, stage_names(location.stage) | dict(variables), location)
     of_functions = policies(settings, variables, location)
     return [
         *_partition(settings, location),

@@ -11,16 +11,17 @@ from pathlib import Path
 from botocore.exceptions import ClientError
 
 from chalicelib.domain.settings import Settings, SettingsError
+from chalicelib.platform.custom import settings_file, template_folders
 from chalicelib.platform.function_names import STREAM, stream_variable
 from chalicelib.rendering.templates import template_names
 from chalicelib.rules.item_conditions import impossible_conditions
 from chalicelib.settings.reader import load
 
-from ..settings_lines import describe
+from ..settings_lines import describe, settings_name
 from .buckets import BucketSetup
-from .config import read_stage, stages, write_stage
+from .config import read_stage, stage_names, stages, write_stage
 from .errors import SetupError as SetupError
-from .grants import StageLocation, log_group, policies, secret_names, stage_variables
+from .grants import StageLocation, log_group, policies, secret_names
 from .identities import by_ses, configuration_sets, describe_sender, find_identities, sender_address, ses_client
 from .limits import has_ses, limit_problems
 from .sources import Client as Client
@@ -53,7 +54,7 @@ class Setup:
     def variables(self) -> dict[str, str]:
         """The environment of the stage's functions: the values of config.json and the names of what set-up creates."""
         configured = read_stage(self.project, self.stage)["environment_variables"] if self.stage in stages(self.project) else {}
-        return {**configured, **stage_variables(self.stage)}
+        return {**configured, **stage_names(self.stage)}
 
     def streams(self, settings: Settings) -> tuple[dict[str, str], list[str]]:
         """The environment variables with the stream ARNs of the ledger and of each table with rules, and a warning for each
@@ -86,7 +87,7 @@ class Setup:
     def placeholders(self) -> list[str]:
         """The `${NAME}` placeholders in the settings for which a person has to supply values."""
         try:
-            toml = tomllib.loads((self.project / "chalicelib" / "dropnote.toml").read_text())
+            toml = tomllib.loads(settings_file(self.project / "chalicelib").read_text())
         except (OSError, ValueError):  # settings() reports it better
             return []
         return [name for name in dict.fromkeys(_PLACEHOLDER.findall(repr(toml))) if not name.startswith("DROPNOTE_")]
@@ -98,11 +99,11 @@ class Setup:
             SetupError: with every error in the file.
         """
         library = self.project / "chalicelib"
-        file = library / "dropnote.toml"
+        file = settings_file(library)
         try:
-            return load(file, environ=variables, templates=template_names(library / "templates"))
+            return load(file, environ=variables, templates=template_names(*template_folders(library)))
         except SettingsError as error:
-            raise SetupError(f"chalicelib/dropnote.toml has errors:\n{describe(error, file)}") from None
+            raise SetupError(f"{settings_name(self.project)} has errors:\n{describe(error, file)}") from None
 
     def location(self, settings: Settings) -> StageLocation:
         """The account and region of the current credentials.

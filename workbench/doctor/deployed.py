@@ -14,6 +14,7 @@ import requests
 from botocore.exceptions import ClientError
 
 from chalicelib.health.rules import Problem, redeploy_hint
+from chalicelib.platform.custom import CONFIG, CONFIG_NAME, folder, stage_variables
 
 from ..account import Account
 from ..deployment.config import read_stage
@@ -81,6 +82,9 @@ def package(account: Account) -> Iterator[Problem]:
         yield Problem("package", "mixed", what, redeploy_hint(account.stage))
     for function in existing[:1]:
         differing = differing_files(PROJECT, _download(account, function["FunctionName"]))
+        if account.stage == "local":  # deployed without the user's config.json: the environment has its values
+            own_config = str((folder() / CONFIG).relative_to(PROJECT))
+            differing = [file for file in differing if file != own_config]
         if differing:
             count = len(differing) - _MAX_FILES_SHOWN
             files = ", ".join(differing[:_MAX_FILES_SHOWN]) + (f" and {count} more" if count > 0 else "")
@@ -93,12 +97,15 @@ def environment(account: Account) -> Iterator[Problem]:
     expected = read_stage(PROJECT, account.stage)["environment_variables"]
     if account.stage == "local":  # the local environment replaces some values
         expected = {name: account.variables.get(name, value) for name, value in expected.items()}
+    else:  # the functions read the user's own config.json, which is in their package
+        own = stage_variables({"DROPNOTE_STAGE": account.stage})
+        expected = {name: value for name, value in expected.items() if name not in own}
     differing = set()
     for function in functions(account):
         actual = function.get("Environment", {}).get("Variables", {})
         differing |= {name for name, value in expected.items() if actual.get(name, "") != value}
     if differing:
-        what = f"The functions have other values than .chalice/config.json for {', '.join(sorted(differing))}."
+        what = f"The functions have other values than {CONFIG_NAME} for {', '.join(sorted(differing))}."
         yield Problem("environment", "", what, redeploy_hint(account.stage))
 
 

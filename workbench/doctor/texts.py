@@ -13,6 +13,7 @@ from twilio.base.exceptions import TwilioRestException
 
 from chalicelib.domain.settings import Settings
 from chalicelib.health.rules import Problem
+from chalicelib.platform.custom import CONFIG_NAME, SETTINGS_NAME
 
 from ..account import Account
 
@@ -97,7 +98,7 @@ def countries(account: Account) -> Iterator[Problem]:
         people: dict[str, list[str]] = {}
         for name, country in _countries(account, client):
             if not country:
-                advice = f"correct [people.{name}] sms in chalicelib/dropnote.toml"
+                advice = f"correct [people.{name}] sms in {SETTINGS_NAME}"
                 yield Problem("texts", name, f"The number of {name} is not valid, according to Twilio.", advice)
             else:
                 people.setdefault(country, []).append(name)
@@ -148,7 +149,7 @@ def _login_problem(account: Account, error: TwilioRestException) -> Problem | No
         advice = f"copy the Auth Token from https://console.twilio.com/ and run: dropnote setup --stage {account.stage} --rotate"
         return Problem("texts", "login", what, advice)
     if error.status == 404:
-        return Problem("texts", "login", f"Twilio has no account {sid}.", "correct TWILIO_ACCOUNT_SID in .chalice/config.json")
+        return Problem("texts", "login", f"Twilio has no account {sid}.", f"correct TWILIO_ACCOUNT_SID in {CONFIG_NAME}")
     return None
 
 
@@ -172,7 +173,7 @@ def _service(client: Any, sid: str) -> Iterator[Problem]:
     except TwilioRestException as error:
         if error.status != 404:
             raise
-        advice = "correct [sms] messaging_service in chalicelib/dropnote.toml"
+        advice = f"correct [sms] messaging_service in {SETTINGS_NAME}"
         yield Problem("texts", "sender", f"The Twilio account has no messaging service {sid}.", advice)
         return
     service = client.messaging.v1.services(sid)

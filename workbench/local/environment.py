@@ -69,6 +69,7 @@ class LocalEnvironment:
     running: RunningEnvironment
     ministack: MiniStack
     twilio: TwilioDouble
+    settings: Settings
 
     def __init__(
         self,
@@ -127,7 +128,7 @@ class LocalEnvironment:
         setup = Setup(folder, STAGE, account.client, pause_s=0.05)
         self.variables = setup.variables()
         self._on_step("Creating tables, bucket and addresses")
-        settings = setup.settings(self.variables)
+        self.settings = settings = setup.settings(self.variables)
         account.provision(settings, self.variables)
         put_feed(account.client("s3"), self._bucket)  # before the deploy: every monitor starts OK, and no rule fires
         self.twilio = account.twilio

@@ -17,6 +17,9 @@ from pathlib import Path
 
 import botocore
 
+from chalicelib.platform.custom import CONFIG
+from chalicelib.platform.custom import folder as own_folder
+
 from ..deployment.config import read_stage
 from ..paths import PACKAGES, WHEELS
 from .ministack import ACCESS_KEY, REGION, SECRET_KEY
@@ -75,6 +78,7 @@ def make_folder(project: Path, folder: Path, stage: str, target: Target) -> Path
     for name in ("app.py", "requirements.txt", "resources.yaml"):
         shutil.copy2(project / name, copy / name)
     shutil.copytree(project / "chalicelib", copy / "chalicelib", ignore=_SKIPPED)
+    (own_folder(copy / "chalicelib") / CONFIG).unlink(missing_ok=True)  # its values are in the config.json written below
     if (project / "vendor").is_dir():
         shutil.copytree(project / "vendor", copy / "vendor")
     settings = read_stage(project, stage)

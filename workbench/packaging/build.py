@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import cache_from_source, find_spec
 from pathlib import Path
@@ -22,6 +22,7 @@ from pathlib import Path
 from jinja2 import TemplateError
 
 from chalicelib.platform import aws
+from chalicelib.platform.custom import template_folders
 from chalicelib.rendering.templates import CACHE_FOLDER, TemplateCache, environment
 
 from ..deployment.config import read_stage
@@ -66,7 +67,7 @@ def build(project: Path, wheels: Path, arch: str) -> BuildResult:
         app_files = ["app.py", *(str(file.relative_to(project)) for file in sorted((project / "chalicelib").rglob("*.py")))]
         for name in app_files:
             _compile(project / name, vendor / name, name)
-        _compile_templates(project / "chalicelib" / "templates", vendor / CACHE_FOLDER.name)
+        _compile_templates(template_folders(project / "chalicelib"), vendor / CACHE_FOLDER.name)
         botocore_data.write(vendor / aws.DATA_DIR.name)
         (vendor / STAMP).write_text(json.dumps({"python": list(sys.version_info[:2]), "arch": arch}) + "\n")
         size = sum(file.stat().st_size for file in vendor.rglob("*") if file.is_file())
@@ -132,10 +133,10 @@ def _compile_chalice(vendor: Path) -> int:
     return sum(_compile(Path(spec.origin).with_name(file), vendor / name, name) for file, name in names.items())
 
 
-def _compile_templates(templates: Path, into: Path) -> None:
-    jinja = environment(templates, compiled=TemplateCache(into, fill=True))
+def _compile_templates(folders: Sequence[Path], into: Path) -> None:
+    jinja = environment(*folders, compiled=TemplateCache(into, fill=True))
     try:
-        for name in jinja.list_templates():
+        for name in jinja.list_templates(extensions=["txt", "html"]):
             jinja.get_template(name)
     except (TemplateError, UnicodeDecodeError) as error:
         raise PackagingError(f"a template cannot be compiled: {error}; run .venv/bin/dropnote check to see which") from error

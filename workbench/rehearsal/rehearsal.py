@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import requests
 
@@ -14,17 +13,20 @@ from chalicelib.domain.delivery import Delivery, State
 from chalicelib.domain.people import Channel
 from chalicelib.domain.settings import Settings, Trigger
 from chalicelib.platform.clock import utc_now
+from chalicelib.platform.custom import CONFIG, settings_file
+from chalicelib.platform.custom import folder as own_folder
 from chalicelib.store.control import TableStore
 from chalicelib.store.counters import Counters
 from chalicelib.store.ledger import Ledger
 
-from ..deployment.config import read_stage, stages
+from ..deployment.config import read_all, read_stage, stages
 from ..deployment.setup import Setup
 from ..local.local_account import LocalAccount
 from ..local.local_deploy import deploy, fast_waiters
 from ..local.proxy.proxy import Proxy
 from ..local.strict.http_requests import check_requests
 from ..paths import PROJECT, STATE
+from ..settings_lines import settings_name
 from ..waiting import wait_until
 from .account_facts import AccountFacts
 from .in_runtime import FunctionMeasurement, measure
@@ -121,10 +123,10 @@ class Rehearsal:
 
     def _change(self) -> None:
         self.runner.begin("change a rule")
-        file = self._project / "chalicelib" / "dropnote.toml"
+        file = settings_file(self._project / "chalicelib")
         file.write_text(file.read_text().replace("rehearsal/first/**", "rehearsal/second/**"))
         findings = self.runner.run("dropnote", "doctor", "--stage", self._stage, status=1)
-        self.runner.fact("the doctor reports the changed settings", "chalicelib/dropnote.toml" in findings)
+        self.runner.fact("the doctor reports the changed settings", settings_name(self._project) in findings)
         self._deploy("deploy again")
         self._upload("rehearsal/second/report.pdf")
 
@@ -219,24 +221,25 @@ class Rehearsal:
                 shutil.copytree(PROJECT / name, self._project / name, ignore=skipped)
             else:
                 shutil.copy2(PROJECT / name, self._project / name)
+        (own_folder(self._project / "chalicelib") / CONFIG).unlink(missing_ok=True)  # its values go into the copy's config.json
         (self._project / ".chalice").mkdir()
         (self._project / ".dropnote").symlink_to(STATE)
 
     def _prepare(self) -> Settings:
         """Add the stage and a rule for the rehearsal to the copy, and provision the account with what the settings expect."""
-        config: dict[str, Any] = json.loads((PROJECT / ".chalice" / "config.json").read_text())
+        config = read_all(PROJECT)
         source = self._stage if self._stage in stages(PROJECT) else "local"
         variables = read_stage(PROJECT, source)["environment_variables"] | {
             "TWILIO_BASE_URL": self._account.server,
             "AWS_ENDPOINT_URL": self._proxy.url,
         }
-        config["stages"][self._stage] = {**config["stages"][source], "environment_variables": variables}
+        config["stages"][self._stage] = {**config["stages"].get(source, {}), "environment_variables": variables}
         (self._project / ".chalice" / "config.json").write_text(json.dumps(config, indent=2))
         setup = Setup(self._project, self._stage, self._account.client)
         self._settings = setup.settings(setup.variables())
         person = self._people()[0]
         notify = json.dumps([f"{channel.value}:{person}" for channel in self._channels(person)])
-        with (self._project / "chalicelib" / "dropnote.toml").open("a") as file:
+        with settings_file(self._project / "chalicelib").open("a") as file:
             file.write(RULE.format(bucket=variables["UPLOAD_BUCKET"], folder="first", notify=notify))
         settings = setup.settings(setup.variables())
         self._account.provision(settings, setup.variables())

@@ -10,15 +10,16 @@ from chalicelib.assembly import SETTINGS_FILE
 from chalicelib.domain.event import Event, Kind
 from chalicelib.domain.people import Channel, Person
 from chalicelib.domain.settings import Settings, SettingsError
+from chalicelib.platform.custom import ConfigError, template_folders
 from chalicelib.platform.fields.table import Finding
 from chalicelib.platform.phrases import pluralize
 from chalicelib.platform.sms_text import count_segments
 from chalicelib.rendering.renderer import Renderer
-from chalicelib.rendering.templates import PARTS, TEMPLATES, TemplateFailed, template_names
+from chalicelib.rendering.templates import PARTS, TemplateFailed, template_names
 from chalicelib.settings.reader import load
 from chalicelib.sources import s3
 
-from ..deployment.config import read_stage, stages
+from ..deployment.config import config_name, read_stage, stages
 from ..deployment.limits import any_location, limit_problems
 from ..paths import PROJECT
 from ..samples.bus import sample_bus
@@ -83,24 +84,25 @@ def samples_of(template: str, settings: Settings) -> tuple[str, ...]:
     return tuple(name for kind in _BY_KIND if kind in (kinds or {Kind.UPLOAD}) for name in _BY_KIND[kind])
 
 
-def check_all(path: Path | None, stage: str, folder: Path = TEMPLATES) -> Report:
-    """Read a settings file (the project's own by default) and render every template in a folder."""
+def check_all(path: Path | None, stage: str, folder: Path | None = None) -> Report:
+    """Read a settings file and render every template in a folder; by default those of the project."""
+    folders = (folder,) if folder else template_folders()
     path = path or SETTINGS_FILE
     report = Report(display_path(path))
     settings = None
     try:
-        settings = load(path, environ=_environ(stage), templates=template_names(folder))
+        settings = load(path, environ=_environ(stage), templates=template_names(*folders))
     except SettingsError as error:
         report.findings += locate(error, path)
     except CheckError as error:
-        report.findings.append(LocatedFinding(Finding("", "", str(error)), ".chalice/config.json"))
+        report.findings.append(LocatedFinding(Finding("", "", str(error)), config_name(PROJECT)))
     if settings:
         report.findings += _limits(settings, stage, report.settings)
     settings = settings or _placeholder_settings()
     renderer = Renderer(settings, stage=stage, folder=folder)
     person = next(iter(settings.people.values()), _PLACEHOLDER_PERSON)
-    for template in template_names(folder):
-        _check_template(report, renderer, folder / template, samples_of(template, settings), person)
+    for template in template_names(*folders):
+        _check_template(report, renderer, folders, template, samples_of(template, settings), person)
     return report
 
 
@@ -110,10 +112,13 @@ def _limits(settings: Settings, stage: str, file: str) -> list[LocatedFinding]:
     return [LocatedFinding(Finding(f"stage {stage}", "", problem), file) for problem in problems]
 
 
-def _check_template(report: Report, renderer: Renderer, folder: Path, samples: Sequence[str], person: Person) -> None:
-    template, where = folder.name, f"template {folder.name}"
+def _check_template(
+    report: Report, renderer: Renderer, folders: Sequence[Path], template: str, samples: Sequence[str], person: Person
+) -> None:
+    where = f"template {template}"
     for part in (part for parts in PARTS.values() for part in parts):
-        file = folder / part
+        files = [folder / template / part for folder in folders]
+        file = next((file for file in files if file.exists()), files[0])
         if not file.exists():
             finding = Finding(where, part, "missing", f"create {display_path(file)}")
             report.findings.append(LocatedFinding(finding, display_path(file.parent)))
@@ -170,6 +175,8 @@ def _read_event(file: Path) -> Event:
 def _environ(stage: str) -> dict[str, str]:
     try:
         environ: dict[str, str] = read_stage(PROJECT, stage)["environment_variables"]
+    except ConfigError as error:
+        raise CheckError(str(error)) from error
     except (KeyError, ValueError, OSError) as error:
         raise CheckError(f"unknown stage {stage!r}; {_known_stages()}") from error
     return environ

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from chalicelib.platform.custom import SETTINGS_NAME
 from chalicelib.platform.fields.table import FieldError
 from chalicelib.platform.fields.values import parse_duration
 from chalicelib.platform.phrases import did_you_mean
@@ -23,7 +24,7 @@ def start_silence(account: Account, rule: str, duration: str, user: str, reason:
     monitors = (name for monitor in settings.monitors for name in (monitor.name, monitor.table))
     names = [*(known.name for known in settings.rules), *monitors]
     if rule not in names:
-        raise ValueError(f"unknown rule or monitor {rule!r}; {did_you_mean(rule, names) or 'see chalicelib/dropnote.toml'}")
+        raise ValueError(f"unknown rule or monitor {rule!r}; {did_you_mean(rule, names) or f'see {SETTINGS_NAME}'}")
     try:
         length = parse_duration(duration)
     except FieldError as error:

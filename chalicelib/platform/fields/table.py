@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from msgspec import Struct
 
+from ..custom import CONFIG_NAME
 from ..phrases import did_you_mean
 
 T = TypeVar("T")
@@ -177,7 +178,7 @@ class Table:
             if not self._environ.get(variable[2]):
                 raise FieldError(
                     f"environment variable {variable[2]} is not set",
-                    "set it in environment_variables of this stage in .chalice/config.json",
+                    f"set it in environment_variables of this stage in {CONFIG_NAME}",
                 )
             return self._environ[variable[2]]
 

@@ -15,8 +15,8 @@ from tests.support.builders import ENVIRON, some_settings
 from workbench.account import AccountError, readable_aws_errors
 from workbench.cli import deployment
 from workbench.cli.main import main
-from workbench.deployment.config import read_stage
-from workbench.deployment.grants import StageLocation, policies, stage_variables
+from workbench.deployment.config import read_stage, stage_names
+from workbench.deployment.grants import StageLocation, policies
 from workbench.deployment.limits import (
     MAX_ENVIRONMENT,
     MAX_FUNCTION_NAME,
@@ -55,7 +55,7 @@ def test_longest_bucket_fits_with_a_stage_of_six_characters(stage: str, fits: bo
 
 def test_every_name_fits_for_the_longest_bucket_and_table() -> None:
     settings = some_settings(RULE.format(LONGEST_BUCKET) + ITEM.format("T" * 255))
-    names = policies(settings, {**stage_variables("sixsix"), **ENVIRON, "DROPNOTE_STREAM": "arn"}, any_location("sixsix"))
+    names = policies(settings, {**stage_names("sixsix"), **ENVIRON, "DROPNOTE_STREAM": "arn"}, any_location("sixsix"))
     assert max(len(f"dropnote-sixsix-{name}-event") for name in names if name.islower() and len(name) < 20) <= MAX_FUNCTION_NAME
     assert max(len(f"dropnote-sixsix-{name}") for name in names) <= MAX_FUNCTION_NAME
     assert problems(settings, "sixsix") == []
@@ -66,7 +66,7 @@ def test_hundreds_of_monitors_fit_into_one_policy() -> None:
     monitors = [FRESH.format(f"fresh-{number}", buckets[number % 40]) for number in range(200)]
     settings = some_settings("".join([*monitors, *(HTTP.format(f"web-{number}") for number in range(200))]))
     assert problems(settings) == []
-    watch = policies(settings, {**ENVIRON, **stage_variables("prod")}, any_location("prod"))["watch"]
+    watch = policies(settings, {**ENVIRON, **stage_names("prod")}, any_location("prod"))["watch"]
     assert policy_size(watch) <= MAX_POLICY
 
 
@@ -106,7 +106,7 @@ def test_environment_is_measured_as_lambda_does() -> None:
     """As JSON in UTF-8: names, quotes and separators count."""
     settings = some_settings()
     stream = any_location("prod").arn("dynamodb", "table/dropnote-prod-ledger/stream/2026-01-01T00:00:00.000")
-    variables = {"DROPNOTE_STREAM": stream, **stage_variables("prod"), **ENVIRON, "MINE": ""}
+    variables = {"DROPNOTE_STREAM": stream, **stage_names("prod"), **ENVIRON, "MINE": ""}
     room = MAX_ENVIRONMENT - len(json.dumps(variables, separators=(",", ":")))
     assert problems(settings, MINE="x" * room) == []
     assert problems(settings, MINE="é" * (room // 2)) == []
@@ -119,7 +119,7 @@ PARTITIONS = [("aws-cn", "cn-north-1"), ("aws-us-gov", "us-gov-west-1"), ("aws",
 @pytest.mark.parametrize(("partition", "region"), PARTITIONS)
 def test_every_arn_is_of_the_stages_partition(partition: str, region: str) -> None:
     more = ITEM.format("orders") + FRESH.format("feed", "acme-drops")
-    variables = {**ENVIRON, **stage_variables("prod"), "DROPNOTE_STREAM": f"arn:{partition}:dynamodb:x"}
+    variables = {**ENVIRON, **stage_names("prod"), "DROPNOTE_STREAM": f"arn:{partition}:dynamodb:x"}
     documents = policies(some_settings(more), variables, StageLocation("prod", "123456789012", region, partition))
     resources = {
         resource for policy in documents.values() for statement in policy["Statement"] for resource in statement["Resource"]

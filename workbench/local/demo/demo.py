@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -15,9 +15,13 @@ import requests
 from msgspec.structs import replace
 
 from chalicelib.domain.bundle import Bundle
+from chalicelib.domain.event import Event, Kind, Upload
+from chalicelib.domain.people import Channel
 from chalicelib.domain.rule import DEFAULT_FIRST
+from chalicelib.domain.settings import Settings
 from chalicelib.platform.clock import utc_now
 from chalicelib.platform.phrases import pluralize
+from chalicelib.rules.index import mismatch_reason
 from chalicelib.store.bundles import Bundles
 from chalicelib.store.ledger import Ledger
 
@@ -43,6 +47,7 @@ class DemoResult:
     mails: list[dict[str, Any]] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)  # what was not sent exactly once as a text and as an e-mail
     seconds: float = 0.0
+    expected: Mapping[str, int] = field(default_factory=dict)  # messages per file, by channel
 
     def as_dict(self) -> dict[str, Any]:
         """Return the result for --json."""
@@ -61,10 +66,12 @@ class DemoResult:
         say(f"{sent}. The summary is sent after ten minutes; the demo sent it immediately.")
 
 
-def run_demo(running: RunningEnvironment, step: Callable[[str], object]) -> DemoResult:
-    """Upload the files and wait for one text and one e-mail for each; then upload a burst and send its summary immediately."""
+def run_demo(running: RunningEnvironment, settings: Settings, step: Callable[[str], object]) -> DemoResult:
+    """Upload the files and wait for one text and one e-mail for each; then upload a burst and send its summary immediately.
+    With settings of the user: as many texts and e-mails as their rules send.
+    """
     started = time.monotonic()
-    result = DemoResult()
+    result = DemoResult(expected=_recipients(settings, running.bucket))
     with TemporaryDirectory(prefix="dropnote-demo-") as folder:
         for name, size in FILES.items():
             step(f"Uploading {name}")
@@ -88,6 +95,18 @@ def run_demo(running: RunningEnvironment, step: Callable[[str], object]) -> Demo
         result.missing = [f"the burst: fewer than {SUMMARIZED} files are in its summary"]
     result.seconds = time.monotonic() - started
     return result
+
+
+def _recipients(settings: Settings, bucket: str) -> dict[str, int]:
+    """How many texts and e-mails the rules send for one of the files."""
+    event = Event(Kind.UPLOAD, "", utc_now(), upload=Upload(bucket, "demo/hello.txt", FILES["hello.txt"]))
+    channels = [
+        recipient.channel
+        for rule in settings.rules
+        if rule.on is Kind.UPLOAD and not mismatch_reason(rule, event)
+        for recipient in rule.recipients
+    ]
+    return {"texts": channels.count(Channel.SMS), "e-mails": channels.count(Channel.EMAIL)}
 
 
 def _read(running: RunningEnvironment, result: DemoResult, wrong: Callable[[DemoResult], list[str]]) -> list[str]:
@@ -150,7 +169,11 @@ def _wrong_counts(result: DemoResult) -> list[str]:
             "texts": sum(stem in text["body"] for text in result.texts),
             "e-mails": sum(stem in mail["subject"] and not mail["subject"].startswith("Re:") for mail in result.mails),
         }
-        wrong += [f"{name}: {count} {messages} instead of 1" for messages, count in counts.items() if count != 1]
+        wrong += [
+            f"{name}: {count} {messages} instead of {result.expected[messages]}"
+            for messages, count in counts.items()
+            if count != result.expected[messages]
+        ]
     return wrong
 
 
@@ -162,10 +185,14 @@ def _wrong_summary(result: DemoResult) -> list[str]:
     }
     totals = {"texts": len(result.texts), "e-mails": len(result.mails)}
     return [
-        *(f"the burst: {count} {messages} with its summary instead of 1" for messages, count in summaries.items() if count != 1),
         *(
-            f"the burst: {count} {messages} instead of {DEFAULT_FIRST + 1}"
+            f"the burst: {count} {messages} with its summary instead of {result.expected[messages]}"
+            for messages, count in summaries.items()
+            if count != result.expected[messages]
+        ),
+        *(
+            f"the burst: {count} {messages} instead of {(DEFAULT_FIRST + 1) * result.expected[messages]}"
             for messages, count in totals.items()
-            if count != DEFAULT_FIRST + 1
+            if count != (DEFAULT_FIRST + 1) * result.expected[messages]
         ),
     ]

@@ -1,0 +1,1 @@
+"""The command for a new user: `dropnote init`."""
