@@ -18,6 +18,7 @@ from ..platform.clock import from_ms, to_ms
 from ..policy.pacing.queue import WAITING_STATES, Queue, queue_of
 from .ledger_index import LedgerIndex
 from .rows import RETENTION, Item, delivery_from_item, index_shards
+from .rows.versions import VERSION, readable
 
 REGISTER_INTERVAL = timedelta(minutes=30)  # how often each container registers a queue that it uses
 FORGET_AFTER = timedelta(hours=1)  # twice as long: nobody can still be writing to a queue that is forgotten
@@ -105,7 +106,7 @@ class Queues:
         entries = response["Items"]
         if not entries:
             return [], after
-        rows = [delivery_from_item(item) for item in self._index.rows(entries)]
+        rows = readable(self._index.rows(entries), delivery_from_item)
         due = [row for row in rows if row.state in WAITING_STATES and row.due_at and row.due_at <= now]  # the index may lag
         last = entries[-1]
         return due, Cursor(int(last["due_at"]["N"]), last["pk"]["S"].partition("#")[2])
@@ -128,6 +129,7 @@ class Queues:
             self._client.put_item,
             Item={
                 **_key(f"lease/{lease.shard}"),
+                **VERSION,
                 "holder": {"S": lease.holder},
                 "until": {"N": str(to_ms(lease.until))},
                 "temporary": {"BOOL": lease.is_temporary},
@@ -157,11 +159,12 @@ class Queues:
         return self._conditional(
             self._client.update_item,
             Key=_key(queue.id),
-            UpdateExpression="SET channel = :channel, urgent = :urgent, #rule = :rule, used_at = :used_at, #ttl = :ttl"
+            UpdateExpression="SET v = :v, channel = :channel, urgent = :urgent, #rule = :rule, used_at = :used_at, #ttl = :ttl"
             + ("" if keep_shards else ", shards = :shards"),
             ConditionExpression=condition,
             ExpressionAttributeNames={"#rule": "rule", "#ttl": "ttl"},
             ExpressionAttributeValues={
+                ":v": VERSION["v"],
                 ":channel": {"S": queue.channel.value},
                 ":urgent": {"BOOL": queue.urgent},
                 ":rule": {"S": queue.rule},

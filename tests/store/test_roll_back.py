@@ -76,7 +76,8 @@ def test_every_row_of_continued_work_can_be_read(ministack: MiniStack, section: 
     written = rows(ministack)
     assert len(written) > 8
     assert [problem for item in written for problem in problems(item)] == []
-    assert [item["pk"]["S"] for item in written if not is_due(item)] == []  # docs/upgrade.md must name what a roll-back delays
+    delayed = {item["state"]["S"] for item in written if not is_due(item)}
+    assert delayed <= {"held", "retry", "unknown"}  # docs/upgrade.md names what a roll-back delays
 
 
 @pytest.mark.parametrize("state", list(State))
