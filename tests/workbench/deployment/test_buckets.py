@@ -19,6 +19,8 @@ from workbench.deployment.buckets import BucketSetup
 from workbench.deployment.errors import SetupError
 from workbench.deployment.grants import StageLocation
 from workbench.local.ministack import ACCOUNT, REGION, MiniStack
+from workbench.local.resources import make_role
+from workbench.local.strict.check import LimitExceeded, attach, detach
 from workbench.paths import PROJECT
 
 LOCATION = StageLocation("dev", ACCOUNT, REGION)
@@ -134,7 +136,11 @@ def test_emulator_rejects_what_set_up_refuses(bucket: Bucket) -> None:
     """S3's own rule, which the emulator's patch implements separately."""
     added = {"LambdaFunctionArn": OURS, "Events": [CREATED]}
     bucket.notify(**FOREIGN)
+    detach(bucket.s3)  # it rejects such a request before it is sent
     with pytest.raises(ClientError, match="ambiguously defined"):
+        bucket.notify(**{**FOREIGN, "LambdaFunctionConfigurations": [FUNCTION, added]})
+    attach(bucket.s3)
+    with pytest.raises(LimitExceeded, match="two entries that match the same object"):
         bucket.notify(**{**FOREIGN, "LambdaFunctionConfigurations": [FUNCTION, added]})
     bucket.notify(**{**FOREIGN, "LambdaFunctionConfigurations": [FUNCTION, {**added, **filtered(prefix="in/")}]})
 
@@ -217,7 +223,7 @@ def test_queue_must_exist_have_time_and_no_other_reader(bucket: Bucket) -> None:
     assert "a visibility timeout of 30 s" in bucket.found(BY_QUEUE)
     queues.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "360"})
     assert bucket.found(BY_QUEUE).startswith("acme-drops: uploads reach the bot through the queue jobs")
-    bucket.ministack.client("iam").create_role(RoleName="any", AssumeRolePolicyDocument="{}")
+    make_role(bucket.ministack)
     for name in ("dropnote-dev-uploads_queue_jobs", "worker"):
         assert "refused" not in bucket.found(BY_QUEUE)
         read_by(bucket.ministack, name)
