@@ -99,7 +99,9 @@ class Stages:
         """The buckets as their owners have set them up: with notifications of their own, and without EventBridge."""
         setup = Setup(self.project, "dev", self.client)
         self.account.provision(setup.settings(setup.variables()), {"UPLOAD_BUCKET": "photos"})
-        self.client("iam").create_role(RoleName="foreign", AssumeRolePolicyDocument="{}")
+        statement = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        trust = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        self.client("iam").create_role(RoleName="foreign", AssumeRolePolicyDocument=trust)
         resize = self._function("resize")
         images = {"Filter": {"Key": {"FilterRules": [{"Name": "prefix", "Value": "images/"}]}}}
         self.notify("photos", LambdaFunctionConfigurations=[{"Id": "1", "LambdaFunctionArn": resize, "Events": CREATED}])
