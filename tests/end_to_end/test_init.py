@@ -39,5 +39,5 @@ def test_empty_folder_reaches_a_delivered_message_in_under_a_minute(tmp_path: Pa
         assert seconds < MAX_S
     finally:
         process.send_signal(signal.SIGINT)
-        process.wait(30)
+        process.wait(60)
     assert "Stopped; nothing was left behind." in log.read_text()
