@@ -1,7 +1,6 @@
 """What set-up finds at a bucket and says, what it changes, and that it never changes a foreign notification."""
 
 import json
-import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +12,6 @@ from click.testing import CliRunner, Result
 
 from chalicelib.domain.settings import Settings
 from tests.support.builders import some_settings
-from workbench.cli import deployment
 from workbench.cli.main import main
 from workbench.deployment.buckets import BucketSetup
 from workbench.deployment.errors import SetupError
@@ -21,7 +19,6 @@ from workbench.deployment.grants import StageLocation
 from workbench.local.ministack import ACCOUNT, REGION, MiniStack
 from workbench.local.resources import make_role
 from workbench.local.strict.check import LimitExceeded, attach, detach
-from workbench.paths import PROJECT
 
 LOCATION = StageLocation("dev", ACCOUNT, REGION)
 OURS, RESIZE = (LOCATION.arn("lambda", f"function:{name}") for name in ("dropnote-dev-upload_acme_drops", "resize"))
@@ -257,20 +254,6 @@ def test_status_after_a_deploy_names_the_way_or_the_problem(bucket: Bucket) -> N
     assert list(setup.status()) == ["acme-drops: uploads reach the bot directly"]
     bucket.notify(EventBridgeConfiguration={})
     assert list(bucket.setup(settings_for("eventbridge")).status()) == ["acme-drops: uploads reach the bot through EventBridge"]
-
-
-@pytest.fixture
-def project(tmp_path: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A checkout whose stage dev uses the bucket, on the local account."""
-    checkout = tmp_path / "checkout"
-    shutil.copytree(PROJECT / "chalicelib", checkout / "chalicelib", ignore=shutil.ignore_patterns("__pycache__"))
-    (checkout / ".chalice").mkdir()
-    shutil.copy2(PROJECT / ".chalice" / "config.json", checkout / ".chalice")
-    shutil.copy2(PROJECT / "resources.yaml", checkout)
-    monkeypatch.setattr(deployment, "PROJECT", checkout)
-    monkeypatch.setattr(deployment, "clients", bucket.ministack.client)
-    monkeypatch.setattr("workbench.deployment.setup.PAUSE_S", 0.02)
-    return checkout
 
 
 def run(*arguments: str, typed: str = "") -> Result:

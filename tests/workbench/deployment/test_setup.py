@@ -1,7 +1,6 @@
 """The commands `setup` and `remove` on an empty local account. `make rehearse` runs a complete deployment."""
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,30 +9,14 @@ from click.testing import CliRunner, Result
 
 from chalicelib.domain.settings import Settings
 from tests.support.builders import ENVIRON, some_settings
-from workbench.cli import deployment
 from workbench.cli.main import main
 from workbench.deployment.config import read_stage, write_stage
 from workbench.deployment.grants import StageLocation, policies
 from workbench.deployment.stack import Stack
 from workbench.local.ministack import MiniStack
-from workbench.paths import PROJECT
 
 TOKEN = "a-token-that-nobody-may-see"
 SECRET = "DROPNOTE_SECRET_TWILIO_AUTH_TOKEN"
-
-
-@pytest.fixture
-def project(tmp_path: Path, ministack: MiniStack, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A checkout whose commands work on the local account."""
-    checkout = tmp_path / "checkout"
-    shutil.copytree(PROJECT / "chalicelib", checkout / "chalicelib", ignore=shutil.ignore_patterns("__pycache__"))
-    (checkout / ".chalice").mkdir()
-    shutil.copy2(PROJECT / ".chalice" / "config.json", checkout / ".chalice")
-    shutil.copy2(PROJECT / "resources.yaml", checkout)
-    monkeypatch.setattr(deployment, "PROJECT", checkout)
-    monkeypatch.setattr(deployment, "clients", ministack.client)
-    monkeypatch.setattr("workbench.deployment.setup.PAUSE_S", 0.02)
-    return checkout
 
 
 def run(*arguments: str, typed: str = "", **environment: str) -> Result:
