@@ -62,11 +62,16 @@ def _literal(token: str, glob: str) -> str:
     return regex
 
 
+def including(globs: Iterable[str]) -> list[str]:
+    """The globs that include keys: those without a leading "!"."""
+    return [glob for glob in globs if not glob.startswith("!")]
+
+
 def matches(globs: Iterable[str], key: str) -> bool:
     """Whether a key matches any including glob and no excluding one; without including ones, every key is included."""
-    including = [glob for glob in globs if not glob.startswith("!")]
+    included = including(globs)
     excluding = (glob[1:] for glob in globs if glob.startswith("!"))
-    if including and not any(to_regex(glob).fullmatch(key) for glob in including):
+    if included and not any(to_regex(glob).fullmatch(key) for glob in included):
         return False
     return not any(to_regex(glob).fullmatch(key) for glob in excluding)
 

@@ -37,8 +37,8 @@ class RuleIndex:
                 self._on_items[rule.item.table].append(rule)
             if rule.on is not Kind.UPLOAD:
                 continue
-            including = [glob for glob in rule.key if not glob.startswith("!")] or ["**"]
-            for place in {(rule.bucket, globs.literal_folder(glob), globs.literal_ending(glob)) for glob in including}:
+            included = globs.including(rule.key) or ["**"]
+            for place in {(rule.bucket, globs.literal_folder(glob), globs.literal_ending(glob)) for glob in included}:
                 self._candidates[place].append((position, rule))
 
     def match(self, event: Event) -> list[Match]:
@@ -88,7 +88,7 @@ def conditions(rule: Rule, upload: Upload) -> Iterator[tuple[str, str]]:
 def _key_mismatch(patterns: tuple[str, ...], key: str) -> str:
     """Why a key does not match, given that it does not."""
     excluding = next((glob for glob in patterns if glob.startswith("!") and globs.to_regex(glob[1:]).fullmatch(key)), "")
-    if excluding and globs.matches([glob for glob in patterns if not glob.startswith("!")], key):
+    if excluding and globs.matches(globs.including(patterns), key):
         return f"key is excluded by {excluding}"
     return f"key matches none of {', '.join(patterns)}"
 

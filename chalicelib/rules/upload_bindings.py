@@ -43,13 +43,10 @@ class KeyFilter(Struct, frozen=True):
 
 def needed_filters(rules: Iterable[Rule], bucket: str) -> list[KeyFilter]:
     """The filters that together match every key of the bucket that a rule may match."""
-    including = (
-        glob
-        for rule in rules
-        if rule.on is Kind.UPLOAD and rule.bucket == bucket
-        for glob in [glob for glob in rule.key if not glob.startswith("!")] or ["**"]
+    included = (
+        glob for rule in rules if rule.on is Kind.UPLOAD and rule.bucket == bucket for glob in globs.including(rule.key) or ["**"]
     )
-    return list(dict.fromkeys(_filter_of(glob) for glob in including))
+    return list(dict.fromkeys(_filter_of(glob) for glob in included))
 
 
 def common_filter(rules: Iterable[Rule], bucket: str) -> KeyFilter:

@@ -151,7 +151,7 @@ _ANY_MONDAY = datetime.fromisoformat("2026-06-01T00:00:00+00:00")  # far from an
 
 def _can_match(marker: str, rule: Rule) -> bool:
     """Whether the rule's key can match a file of that name: tried in the folders that its globs name."""
-    folders = {glob.rpartition("/")[0].replace("**", "x").replace("*", "x") for glob in rule.key if not glob.startswith("!")}
+    folders = {glob.rpartition("/")[0].replace("**", "x").replace("*", "x") for glob in globs.including(rule.key)}
     name = marker.replace("*", "x").replace("?", "x")
     return not folders or any(globs.matches(rule.key, f"{folder}/{name}".lstrip("/")) for folder in folders)
 
