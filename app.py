@@ -7,8 +7,8 @@ from typing import Any
 from chalice.app import Chalice, Rate, Response
 
 from chalicelib import __version__
-from chalicelib.assembly import load_settings_or_exit, make_bot, request_id, time_left, use_own_files
-from chalicelib.bot import Bot
+from chalicelib.bot.assembly import load_settings_or_exit, make_bot, request_id, time_left, use_own_files
+from chalicelib.bot.bot import Bot
 from chalicelib.platform import log
 from chalicelib.platform.raw_event import RawEvent, bind_each, with_raw_event
 from chalicelib.rules import triggers

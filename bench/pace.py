@@ -20,7 +20,7 @@ import click
 
 from bench import pace_http, pace_scale
 from bench.report import TARGET_COLUMNS, Target, target_rows
-from chalicelib.bot import Bot
+from chalicelib.bot.bot import Bot
 from chalicelib.delivery.pacing.request import SweepRequest
 from chalicelib.delivery.sweep import EVERYTHING
 from chalicelib.domain.delivery import DeliveryError, Reason, Receipt

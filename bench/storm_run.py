@@ -26,7 +26,7 @@ from typing import Any
 
 from bench.storm_result import above_budget, missing_rows, sent_files
 from bench.units import Meter
-from chalicelib.bot import Bot
+from chalicelib.bot.bot import Bot
 from chalicelib.sources import s3
 from chalicelib.store.bundles import Bundles
 from chalicelib.store.control import TableStore

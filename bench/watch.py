@@ -20,7 +20,7 @@ import click
 
 from bench.report import TARGET_COLUMNS, Target, target_rows
 from bench.results_file import RESULTS, WATCH_BEGIN, WATCH_END, machine, markdown, put_between
-from chalicelib.assembly import make_bot
+from chalicelib.bot.assembly import make_bot
 from chalicelib.platform.clock import utc_now
 from chalicelib.rendering.templates import template_names
 from chalicelib.settings.reader import read

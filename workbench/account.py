@@ -10,8 +10,8 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.assembly import SETTINGS_FILE, load_settings, make_bot
-from chalicelib.bot import Bot
+from chalicelib.bot.assembly import SETTINGS_FILE, load_settings, make_bot
+from chalicelib.bot.bot import Bot
 from chalicelib.domain.settings import Settings, SettingsError
 from chalicelib.platform.custom import ConfigError
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from chalicelib.bot import Bot
+from chalicelib.bot.bot import Bot
 from chalicelib.delivery.pacing.request import SweepRequest
 from chalicelib.domain.delivery import DeliveryError, Reason, Receipt, State
 from chalicelib.domain.event import Batch, Event

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from chalicelib.assembly import make_bot
+from chalicelib.bot.assembly import make_bot
 from chalicelib.delivery.pacing.request import SweepRequest, parse_request, sweep_starter
 from chalicelib.delivery.sweep import EVERYTHING
 from tests.support.builders import ENVIRON, some_settings

@@ -9,7 +9,7 @@ from random import Random
 from threading import Barrier
 from typing import Any
 
-from chalicelib.bot import Bot
+from chalicelib.bot.bot import Bot
 from chalicelib.counting.deliveries import DeliveryCounter
 from chalicelib.delivery.defer import Deferrer
 from chalicelib.domain.budget import Usage

@@ -157,7 +157,7 @@ def test_alarm_opens_and_resolves_an_incident_in_any_order_of_its_events() -> No
 
 def app_with(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Any:
     """app.py as it is with these settings."""
-    monkeypatch.setattr("chalicelib.assembly.load_settings", lambda environ, monitors: settings)
+    monkeypatch.setattr("chalicelib.bot.assembly.load_settings", lambda environ, monitors: settings)
     spec = spec_from_file_location("app_with_settings", PROJECT / "app.py")
     assert spec is not None
     assert spec.loader is not None

@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from bench.harness import copy_project
-from chalicelib.assembly import SETTINGS_FILE, load_settings, make_bot
+from chalicelib.bot.assembly import SETTINGS_FILE, load_settings, make_bot
 from chalicelib.domain.delivery import Delivery, Reason, State
 from chalicelib.domain.event import Event, Kind, UnknownPayload, Upload, identity_of
 from chalicelib.domain.people import Channel

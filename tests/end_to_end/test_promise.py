@@ -15,7 +15,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from chalicelib.bot import Bot
+from chalicelib.bot.bot import Bot
 from chalicelib.channels.ses import Ses
 from chalicelib.channels.twilio import Twilio
 from chalicelib.domain.delivery import FINAL_STATES, Delivery, State

@@ -15,7 +15,7 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from chalicelib.bot import Bot
+from chalicelib.bot.bot import Bot
 from chalicelib.domain.bundle import Bundle
 from chalicelib.domain.delivery import FINAL_STATES, Delivery, State
 from chalicelib.domain.event import Batch, Event

@@ -10,7 +10,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize
 
-from chalicelib.bot import Bot
+from chalicelib.bot.bot import Bot
 from chalicelib.domain.delivery import FINAL_STATES, State
 from chalicelib.domain.people import Channel
 from chalicelib.store.bundles import Bundles

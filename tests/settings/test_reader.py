@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.assembly import SETTINGS_FILE, load_settings
+from chalicelib.bot.assembly import SETTINGS_FILE, load_settings
 from chalicelib.domain.people import Channel
 from chalicelib.domain.rule import SizeRange, size_range
 from chalicelib.domain.settings import SettingsError

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
-from chalicelib.bot import Bot
+from chalicelib.bot.bot import Bot
 from chalicelib.delivery.defer import Deferrer
 from chalicelib.delivery.deliver import Deliverer
 from chalicelib.delivery.pacing.hand_over import HandOver

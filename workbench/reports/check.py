@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from chalicelib.assembly import SETTINGS_FILE
+from chalicelib.bot.assembly import SETTINGS_FILE
 from chalicelib.domain.event import Event, Kind
 from chalicelib.domain.people import Channel, Person
 from chalicelib.domain.settings import Settings, SettingsError

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from chalicelib.bot import Bot
+from chalicelib.bot.bot import Bot
 from chalicelib.domain.bundle import Bundle
 from chalicelib.domain.delivery import Delivery, delivery_summary
 from chalicelib.domain.event import Event

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from chalicelib.bot import Bot
+from chalicelib.bot.bot import Bot
 from chalicelib.domain.bundle import Bundle
 from chalicelib.domain.delivery import Delivery, Reason
 from chalicelib.domain.event import Event, Kind, Upload, late_identity

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from chalicelib.bot import Bot
+from chalicelib.bot.bot import Bot
 from chalicelib.delivery import resend as resending
 from chalicelib.domain.delivery import Delivery
 

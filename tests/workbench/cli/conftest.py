@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from chalicelib.bot import Bot
+from chalicelib.bot.bot import Bot
 from chalicelib.domain.settings import Settings
 from chalicelib.platform.clock import utc_now
 from tests.support.builders import an_upload

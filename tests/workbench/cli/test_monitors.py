@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 from msgspec.structs import replace
 
-from chalicelib.bot import Bot
+from chalicelib.bot.bot import Bot
 from chalicelib.domain.monitor import Monitor
 from chalicelib.domain.settings import Settings
 from chalicelib.platform.clock import utc_now

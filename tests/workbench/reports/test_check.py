@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from chalicelib.assembly import SETTINGS_FILE
+from chalicelib.bot.assembly import SETTINGS_FILE
 from chalicelib.rendering.templates import TEMPLATES
 from tests.settings.test_reader import TEN_MISTAKES
 from workbench.cli.main import main

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from chalicelib.assembly import load_settings_or_exit, make_bot
+from chalicelib.bot.assembly import load_settings_or_exit, make_bot
 from chalicelib.domain.delivery import DeliveryError, Reason
 from chalicelib.domain.message import Message
 from chalicelib.domain.people import Channel

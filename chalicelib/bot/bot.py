@@ -7,26 +7,26 @@ from functools import cached_property
 from time import sleep
 from typing import TYPE_CHECKING, Any
 
-from .delivery import drain, receipts, resend, send_test
-from .delivery.deliver import Deliverer, TimeLeft
-from .delivery.flush import NO_INPUTS, Flusher, FlushInputs
-from .delivery.intake import Intake
-from .delivery.pacing.request import StartSweep, parse_request, start_nothing
-from .delivery.pacing.workers import Advanced
-from .delivery.sweep import EVERYTHING, Sweeper
-from .domain.delivery import Delivery, DeliveryError
-from .domain.event import Batch, Event
-from .domain.rule import Rule
-from .health import heartbeat
-from .platform.aws import ClientFactory
-from .platform.parallel import MAX_CONCURRENCY
-from .platform.secrets import Secrets
-from .store.dead_letters import DeadLetterQueue
+from ..delivery import drain, receipts, resend, send_test
+from ..delivery.deliver import Deliverer, TimeLeft
+from ..delivery.flush import NO_INPUTS, Flusher, FlushInputs
+from ..delivery.intake import Intake
+from ..delivery.pacing.request import StartSweep, parse_request, start_nothing
+from ..delivery.pacing.workers import Advanced
+from ..delivery.sweep import EVERYTHING, Sweeper
+from ..domain.delivery import Delivery, DeliveryError
+from ..domain.event import Batch, Event
+from ..domain.rule import Rule
+from ..health import heartbeat
+from ..platform.aws import ClientFactory
+from ..platform.parallel import MAX_CONCURRENCY
+from ..platform.secrets import Secrets
+from ..store.dead_letters import DeadLetterQueue
 
 if TYPE_CHECKING:
-    from .counting.deliveries import DeliveryCounter
-    from .counting.item_changes import ItemChangeHandler
-    from .monitors.runner import Watch
+    from ..counting.deliveries import DeliveryCounter
+    from ..counting.item_changes import ItemChangeHandler
+    from ..monitors.runner import Watch
 
 
 class Bot:
@@ -105,7 +105,7 @@ class Bot:
 
     def run_watch(self, function_arn: str, time_left: TimeLeft) -> dict[str, int]:
         """Check the due monitors and, once an hour, the bot's own health."""
-        from .health.check import HealthCheck  # imported late: only the watch needs it
+        from ..health.check import HealthCheck  # imported late: only the watch needs it
 
         result = self.watch.run(self.deliverer.settings.monitors, time_left)
         problems = HealthCheck(self.deliverer, self._environ, self._clients).run_hourly(function_arn, time_left)
@@ -125,7 +125,7 @@ class Bot:
 
     def run_task(self, name: str, payload: object, request: str, time_left: TimeLeft) -> dict[str, Any]:
         """Run an on-demand task. See tasks.run_task."""
-        from .delivery.tasks import Context, run_task  # imported late: only tasks need it
+        from ..delivery.tasks import Context, run_task  # imported late: only tasks need it
 
         return run_task(name, Context(self.deliverer, lambda: self.watch, request, time_left), payload)
 
@@ -146,13 +146,13 @@ class Bot:
 
     @cached_property
     def _item_changes(self) -> "ItemChangeHandler":
-        from .counting.item_changes import ItemChangeHandler
+        from ..counting.item_changes import ItemChangeHandler
 
         return ItemChangeHandler(self.intake, self._environ, self._clients)
 
     @cached_property
     def _delivery_counter(self) -> "DeliveryCounter":
-        from .counting.deliveries import DeliveryCounter
+        from ..counting.deliveries import DeliveryCounter
 
         return DeliveryCounter(self.deliverer, self._environ, self._clients)
 

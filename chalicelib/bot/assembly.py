@@ -10,32 +10,32 @@ from uuid import uuid4
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ..channels.registry import make_transport, parameter_names
+from ..channels.transport import Transport
+from ..delivery.defer import Deferrer
+from ..delivery.deliver import Deliverer
+from ..delivery.flush import FlushInputs
+from ..delivery.pacing.hand_over import HandOver
+from ..delivery.pacing.request import STARTING, SweepRequest, sweep_starter
+from ..delivery.record import LEASE
+from ..domain.event import Upload
+from ..domain.people import Channel
+from ..domain.settings import Settings, SettingsError
+from ..platform import aws, custom, log
+from ..platform.aws import ClientFactory
+from ..platform.clock import Clock, utc_now
+from ..platform.secrets import CLIENT_CONFIG, Secrets
+from ..rendering.renderer import Renderer
+from ..rendering.templates import template_names
+from ..settings.reader import load
+from ..store.bundles import Bundles
+from ..store.control import Control, TableStore
+from ..store.dead_letters import DeadLetterQueue
+from ..store.ledger import LEDGER_CONFIG, Ledger
 from .bot import Bot
-from .channels.registry import make_transport, parameter_names
-from .channels.transport import Transport
-from .delivery.defer import Deferrer
-from .delivery.deliver import Deliverer
-from .delivery.flush import FlushInputs
-from .delivery.pacing.hand_over import HandOver
-from .delivery.pacing.request import STARTING, SweepRequest, sweep_starter
-from .delivery.record import LEASE
-from .domain.event import Upload
-from .domain.people import Channel
-from .domain.settings import Settings, SettingsError
-from .platform import aws, custom, log
-from .platform.aws import ClientFactory
-from .platform.clock import Clock, utc_now
-from .platform.secrets import CLIENT_CONFIG, Secrets
-from .rendering.renderer import Renderer
-from .rendering.templates import template_names
-from .settings.reader import load
-from .store.bundles import Bundles
-from .store.control import Control, TableStore
-from .store.dead_letters import DeadLetterQueue
-from .store.ledger import LEDGER_CONFIG, Ledger
 
 if TYPE_CHECKING:
-    from .monitors.runner import Watch
+    from ..monitors.runner import Watch
 
 SETTINGS_FILE = custom.settings_file()
 
@@ -110,7 +110,7 @@ def make_bot(settings: Settings, environ: Mapping[str, str], clients: ClientFact
     dead_letters = DeadLetterQueue(lambda: clients("sqs"), queue, deliverer.lease) if queue else None
 
     def failures(person: str, since: datetime, until: datetime) -> Mapping[datetime, int]:
-        from .store.counters import Counters  # imported late: only digests need it
+        from ..store.counters import Counters  # imported late: only digests need it
 
         counters = environ.get("DROPNOTE_COUNTERS")
         return Counters(dynamodb, counters).failures_by_hour(person, since, until) if counters else {}
@@ -124,8 +124,8 @@ def make_bot(settings: Settings, environ: Mapping[str, str], clients: ClientFact
             return b""
 
     def watch() -> "Watch":
-        from .monitors.runner import Watch
-        from .store.incidents import Incidents
+        from ..monitors.runner import Watch
+        from ..store.incidents import Incidents
 
         return Watch(deliverer, Incidents(dynamodb, table), clients)
 
