@@ -72,10 +72,8 @@ def _clean_all(value: Any, clean: Callable[[str], str]) -> Any:
     """A value as templates get it: every text in it cleaned, however deep, and structs as dicts."""
     if isinstance(value, str):
         return clean(str(value))
-    if value is None:  # most fields of an event
-        return None
-    if isinstance(value, Struct):
-        fields = {name: _clean_all(field, clean) for name, field in asdict(value).items()}
+    if isinstance(value, Struct):  # most fields of an event are None
+        fields = {name: None if field is None else _clean_all(field, clean) for name, field in asdict(value).items()}
         return fields | {"shown_as_is": value.key == sanitize(value.key)} if isinstance(value, Upload) else fields
     if isinstance(value, dict):
         return {_clean_all(name, clean): _clean_all(item, clean) for name, item in value.items()}

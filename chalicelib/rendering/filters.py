@@ -5,6 +5,7 @@ Their names and parameters are a contract with users' templates; docs/settings.m
 
 import shlex
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -46,6 +47,7 @@ def local_time(context: Context, moment: datetime) -> str:
     return in_zone(moment, str(context["person"]["timezone"])).rpartition(", ")[2]
 
 
+@lru_cache(maxsize=8)  # the parts of a mail show the same moment
 def in_zone(moment: datetime, zone: str) -> str:
     """Format a moment in a zone; a zone without an alphabetic abbreviation is shown as its offset: UTC+05:45."""
     at = moment.astimezone(ZoneInfo(zone))

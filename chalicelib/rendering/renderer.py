@@ -19,7 +19,7 @@ from ..platform.sanitize import sanitize, shorten
 from ..platform.sms_text import fit, simplify_punctuation
 from . import phrases
 from .context import sanitize_for_sms, stage_marks, template_context
-from .templates import FALLBACK, PARTS, TEMPLATE_ERRORS, TEMPLATES, TemplateFailed, environment
+from .templates import FALLBACK, PARTS, TEMPLATE_ERRORS, TEMPLATES, TemplateFailed, environment, fill
 
 REPLY = "Re: "
 MAX_SUBJECT = 150  # characters, including the REPLY of an answer; mail clients show half of that
@@ -73,7 +73,9 @@ class Renderer:
         self, template: str, parts: Sequence[str], channel: Channel, event: Event, rule: str, person: Person
     ) -> dict[str, str]:
         """Render parts of a message, all with the same variables."""
-        context = template_context(self._settings, self.stage, channel=channel, event=event, rule=rule, person=person)
+        context = self._jinja.globals | template_context(
+            self._settings, self.stage, channel=channel, event=event, rule=rule, person=person
+        )
         rendered = {}
         for part in parts:
             reply = self._subject_of_first(template, event, rule, person) if part == "subject.txt" else ""
@@ -83,7 +85,7 @@ class Renderer:
     def _fill(self, template: str, part: str, context: dict[str, Any]) -> str:
         """Fill one part of a template."""
         try:
-            text = self._jinja.get_template(f"{template}/{part}").render(context).strip()
+            text = fill(self._jinja.get_template(f"{template}/{part}"), context).strip()
         except TEMPLATE_ERRORS as error:
             raise TemplateFailed.from_error(template, part, error) from error
         if not text:

@@ -185,7 +185,7 @@ def amounts_of(entries: Iterable[Reserved]) -> Amounts:
 
 def key_of_budget(scope: str, moment: datetime) -> Item:
     """Return the key of a scope's budget row of a day."""
-    return {"pk": {"S": f"budget#{scope}"}, "sk": {"S": f"{moment:%Y-%m-%d}"}}
+    return {"pk": {"S": f"budget#{scope}"}, "sk": {"S": str(moment.date())}}
 
 
 def usage_of(item: Item, moment: datetime) -> Usage:
@@ -201,7 +201,7 @@ def _attribute(limit: Limit, moment: datetime) -> str:
 
 
 def _hour_attribute(moment: datetime) -> str:
-    return f"h{moment:%H}"
+    return f"h{moment.hour:02}"
 
 
 def _day(moment: datetime) -> datetime:

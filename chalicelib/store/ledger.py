@@ -24,6 +24,7 @@ from .ledger_index import LedgerIndex
 from .queues import Queues
 from .rows import (
     Parked,
+    changed_attributes,
     delivery_from_item,
     delivery_to_item,
     key_of,
@@ -59,7 +60,6 @@ class Ledger:
         self._table = table
         self._writer = RowWriter(client, table, pause, chance)
         self._index = LedgerIndex(client, table)
-        self._inserted: tuple[Delivery | None, Item] = (None, {})  # the latest: its next transition need not convert it again
         self.queues = Queues(client, table, self._index)
 
     def insert(self, delivery: Delivery, limits: ScopeLimits = NO_LIMITS) -> Delivery:
@@ -77,11 +77,9 @@ class Ledger:
         if delivery.state not in INITIAL_STATES:
             raise ValueError(f"a delivery cannot start as {delivery.state}")
         self.queues.register(delivery)
-        item = delivery_to_item(delivery)
-        self._inserted = delivery, item
         put = {
             "TableName": self._table,
-            "Item": item,
+            "Item": delivery_to_item(delivery),
             "ConditionExpression": IF_ABSENT,
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
@@ -119,10 +117,7 @@ class Ledger:
         return (stored.get("claim", {}).get("S", ""), stored["state"]["S"]) == written
 
     def _update(self, old: Delivery, new: Delivery) -> dict[str, Any]:
-        inserted, item = self._inserted
-        before, after = item if inserted is old else delivery_to_item(old), delivery_to_item(new)
-        changed = {name: value for name, value in after.items() if before.get(name) != value}
-        removed = [name for name in before if name not in after]
+        changed, removed = changed_attributes(old, new)
         expression = "SET " + ", ".join(f"#{name} = :{name}" for name in changed)
         if removed:
             expression += " REMOVE " + ", ".join(f"#{name}" for name in removed)

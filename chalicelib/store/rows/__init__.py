@@ -1,5 +1,6 @@
 """The rows of the ledger's table as DynamoDB items: keys, conversions and versions. May import domain, policy and platform."""
 
+from .deliveries import changed_attributes as changed_attributes
 from .deliveries import delivery_from_item as delivery_from_item
 from .deliveries import delivery_to_item as delivery_to_item
 from .keys import RETENTION as RETENTION

@@ -20,35 +20,55 @@ from ...domain.delivery import Delivery, State, Step
 from ...domain.event import Event
 from ...domain.people import Channel
 from ...platform.clock import from_ms, to_ms
-from .keys import day_index_of, due_partition, from_attributes, key_of, optional_time, to_attributes
+from .keys import Values, day_index_of, due_partition, from_attributes, key_of, optional_time, to_attributes
 from .versions import SCHEMA, Item, exact_reasons, read_reason, reads_row, stored_reason
 
 
 def delivery_to_item(delivery: Delivery) -> Item:
     """Convert a delivery to an item. Empty values are omitted, which keeps finished rows out of the sparse index `due`."""
-    values: dict[str, str | int] = {
+    return key_of("delivery", delivery.id) | to_attributes(_fixed_values(delivery) | _changing_values(delivery))
+
+
+def changed_attributes(old: Delivery, new: Delivery) -> tuple[Item, list[str]]:
+    """Return the attributes that differ in `new`, and the names of those it no longer has."""
+    before, after = _changing_values(old), _changing_values(new)
+    if any(getattr(old, name) is not getattr(new, name) for name in _FIXED):  # rare: most transitions leave the event alone
+        before, after = before | _fixed_values(old), after | _fixed_values(new)
+    changed = {name: value for name, value in after.items() if before.get(name, "") != value}
+    removed = [name for name, value in before.items() if value != "" and after.get(name, "") == ""]
+    return to_attributes(changed), removed
+
+
+_FIXED = ("event", "rule", "person", "channel", "instead_of", "bundle", "created_at", "expires_at")
+
+
+def _fixed_values(delivery: Delivery) -> Values:
+    return {
         "v": SCHEMA,
-        "state": delivery.state.value,
-        "reason": stored_reason(delivery.reason),
-        "exact": exact_reasons([(_reason_at(delivery), delivery.reason), *((step.at, step.reason) for step in delivery.steps)]),
         "event": msgspec.json.encode(delivery.event).decode(),
         "rule": delivery.rule,
         "person": delivery.person,
         "channel": delivery.channel.value,
-        "attempts": delivery.attempts,
-        "claim": delivery.claim,
-        "detail": delivery.detail,
-        "body_hash": delivery.body_hash,
-        "receipt": delivery.receipt,
         "instead_of": delivery.instead_of,
         "bundle": delivery.bundle,
         "expires_at": to_ms(delivery.expires_at),
         **day_index_of(delivery.id, delivery.created_at),
     }
-    if delivery.segments:
-        values["segments"] = delivery.segments
-    if delivery.lookups:
-        values["looked_up"] = delivery.lookups
+
+
+def _changing_values(delivery: Delivery) -> Values:
+    values: Values = {
+        "state": delivery.state.value,
+        "reason": stored_reason(delivery.reason),
+        "exact": exact_reasons([(_reason_at(delivery), delivery.reason), *((step.at, step.reason) for step in delivery.steps)]),
+        "attempts": delivery.attempts,
+        "claim": delivery.claim,
+        "detail": delivery.detail,
+        "body_hash": delivery.body_hash,
+        "receipt": delivery.receipt,
+        "segments": delivery.segments or "",
+        "looked_up": delivery.lookups or "",
+    }
     if delivery.steps:
         values["steps"] = _encode_steps(delivery.steps)
     if delivery.reserved:
@@ -56,7 +76,7 @@ def delivery_to_item(delivery: Delivery) -> Item:
         values["reserved"] = msgspec.json.encode(entries).decode()
     if delivery.due_at:
         values |= {"due": due_partition(delivery), "due_at": to_ms(delivery.due_at)}
-    return key_of("delivery", delivery.id) | to_attributes(values)
+    return values
 
 
 def _reason_at(delivery: Delivery) -> datetime:
@@ -104,7 +124,7 @@ def _encode_steps(steps: tuple[Step, ...]) -> str:
     encoded = [
         [to_ms(step.at), step.state.value, stored_reason(step.reason), *([step.detail] if step.detail else [])] for step in steps
     ]
-    return json.dumps(encoded, separators=(",", ":"), ensure_ascii=False)
+    return msgspec.json.encode(encoded).decode()
 
 
 def _decode_steps(steps: str, exact: dict[str, str]) -> tuple[Step, ...]:

@@ -14,6 +14,8 @@ SHARDS = 4  # of a bundle's members: never changed, because a repeated event mus
 INDEX_SHARDS = 4
 RETENTION = timedelta(days=90)  # then DynamoDB deletes the row
 
+Values = dict[str, str | int]  # of a row's attributes, before they are typed
+
 
 def key_of(kind: str, id_: str) -> Item:
     """Return the primary key of an id's only row; `kind` is "delivery", "bundle", "parked", …."""
@@ -50,7 +52,7 @@ def due_partition(delivery: Delivery) -> str:
     return f"{queue_id(delivery)}/{shard}" if delivery.state in WAITING_STATES else str(shard)
 
 
-def day_index_of(id_: str, created_at: datetime) -> dict[str, str | int]:
+def day_index_of(id_: str, created_at: datetime) -> Values:
     """Return the attributes of index `day`, and when DynamoDB deletes the row."""
     return {
         "created_at": to_ms(created_at),
@@ -64,7 +66,7 @@ def optional_time(milliseconds: int | None) -> datetime | None:
     return None if milliseconds is None else from_ms(milliseconds)
 
 
-def to_attributes(values: dict[str, str | int]) -> Item:
+def to_attributes(values: Values) -> Item:
     """Convert values to typed attributes, without empty ones."""
     return {name: {"N": str(value)} if isinstance(value, int) else {"S": value} for name, value in values.items() if value != ""}
 
