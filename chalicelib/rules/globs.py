@@ -76,6 +76,12 @@ def matches(globs: Iterable[str], key: str) -> bool:
     return not any(to_regex(glob).fullmatch(key) for glob in excluding)
 
 
+@lru_cache(maxsize=1024)
+def any_of(globs: tuple[str, ...]) -> re.Pattern[str]:
+    """One regular expression for several globs (without "!"): faster than one after the other."""
+    return re.compile("|".join(f"(?:{to_regex(glob).pattern})" for glob in globs) or "(?!)", re.DOTALL)
+
+
 def check(globs: Iterable[str]) -> None:
     """Compile every glob.
 

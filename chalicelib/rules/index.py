@@ -75,7 +75,7 @@ def conditions(rule: Rule, upload: Upload) -> Iterator[tuple[str, str]]:
     yield "bucket", "" if upload.bucket == rule.bucket else f"wrong bucket: the rule is for {rule.bucket}"
     yield "folder", "folder placeholder" if upload.key.endswith("/") and not upload.size else ""
     yield "key", "" if globs.matches(rule.key, upload.key) else _key_mismatch(rule.key, upload.key)
-    is_temporary = any(globs.to_regex(glob).fullmatch(upload.key) for glob in rule.ignore)
+    is_temporary = globs.any_of(rule.ignore).fullmatch(upload.key)
     yield "ignore", "temporary name of a sync client or editor" if is_temporary else ""
     yield "created", "" if upload.creation in rule.created else f"created by {upload.creation}, not {' or '.join(rule.created)}"
     is_marker = rule.complete is not None and rule.complete.is_marker(upload)  # completes a batch, however small it is
