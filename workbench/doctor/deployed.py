@@ -92,6 +92,12 @@ def package(account: Account) -> Iterator[Problem]:
             yield Problem("package", "", what, redeploy_hint(account.stage))
 
 
+def runs_with(account: Account, file: str) -> bool:
+    """Whether the code of any of the stage's functions has a file; `file` is relative to the project."""
+    by_package = {function["CodeSha256"]: function["FunctionName"] for function in functions(account)}
+    return any(file in _download(account, name).namelist() for name in by_package.values())
+
+
 def environment(account: Account) -> Iterator[Problem]:
     """Check that the functions have the environment of .chalice/config.json. Shows names only."""
     expected = read_stage(PROJECT, account.stage)["environment_variables"]
