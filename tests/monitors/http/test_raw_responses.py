@@ -14,7 +14,6 @@ from chalicelib.monitors.http.conditions import Content, parse_header_condition
 from chalicelib.monitors.http.probe import MAX_BYTES
 from tests.monitors.http.probing import failure_of, response_to
 
-
 Speak = Callable[[bytes], str]
 
 
