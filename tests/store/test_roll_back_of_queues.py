@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from threading import Lock
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from chalicelib.domain.delivery import Delivery, Reason, State
 from chalicelib.platform.clock import from_ms
@@ -80,27 +82,33 @@ class Race:
     """A DynamoDB client; something else happens before its first update."""
 
     def __init__(self, client: Any, happens: Callable[[], object]) -> None:
-        self._client, self._happens = client, [happens]
+        self._client, self._happens, self._first = client, happens, Lock()  # rows are moved in parallel
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
 
     def update_item(self, **request: Any) -> Any:
-        if self._happens:
-            self._happens.pop()()
+        if self._first.acquire(blocking=False):
+            self._happens()
         return self._client.update_item(**request)
 
 
 def test_message_that_is_sent_meanwhile_is_left_alone(stage: Stage, client: Any) -> None:
-    def sweep() -> None:
-        stage.later(minutes=2)
-        stage.sweep()
+    moved = move_waiting(Race(client, lambda: stage.sweep_for(minutes=30)), TABLE)
+    assert moved < 4
+    assert {item["state"]["S"] for item in items(client).values()} == {"sent"}
+    assert not any("due" in item for item in items(client).values())
+    assert len(stage.sent) == 4
 
-    left = move_waiting(Race(client, sweep), TABLE)
-    sent = [item for item in items(client).values() if item["state"]["S"] == "sent"]
-    assert len(sent) >= 2
-    assert not any("due" in item for item in sent)
-    assert left < 4
+
+def test_row_that_cannot_be_moved_does_not_stop_the_others(stage: Stage, client: Any) -> None:
+    def refuse() -> None:
+        raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "UpdateItem")
+
+    with pytest.raises(ClientError, match="AccessDenied"):
+        move_waiting(Race(client, refuse), TABLE)
+    assert len(due_ids(client, TABLE, stage.now + timedelta(days=2))) == 3
+    assert move_waiting(client, TABLE) == 1
 
 
 def test_messages_that_replaced_functions_still_write_are_moved(stage: Stage, client: Any) -> None:

@@ -42,7 +42,7 @@ def roll_back(client: Any, table: str, replaced_at: datetime, clock: Callable[[]
     nothing after every such write.
 
     Raises:
-        ExceptionGroup: some rows could not be moved. Running this again moves them.
+        ClientError: some rows could not be moved. Running this again moves them.
     """
     moved = 0
     while True:
@@ -58,11 +58,11 @@ def move_waiting(client: Any, table: str) -> int:
     """Move the waiting deliveries that are in a queue now; return how many.
 
     Raises:
-        ExceptionGroup: some rows could not be moved.
+        ClientError: the first error of the rows that could not be moved.
     """
     moved, failures = map_isolated(lambda entry: [entry] * _move(client, table, entry), list(_queued(client, table)))
     if failures:
-        raise ExceptionGroup("some deliveries could not be moved", failures)
+        raise failures[0]  # all are logged
     return len(moved)
 
 

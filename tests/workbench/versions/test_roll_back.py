@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import requests
 from click.testing import CliRunner, Result
 
 from chalicelib.domain.delivery import Reason
@@ -71,6 +72,20 @@ def test_command_says_that_the_functions_still_use_queues(deployed: UnhealthySta
     assert result.exit_code == 1
     assert "2 waiting messages moved; both versions send them." in result.output
     assert "deploy the earlier version, then run this again" in result.output
+
+
+def test_package_that_cannot_be_downloaded_is_reported_without_its_link(
+    deployed: UnhealthyStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployed.function("sweep", earlier_package())
+
+    def refuse(*_: object, **__: object) -> None:
+        raise requests.ConnectionError("https://secret-link")
+
+    monkeypatch.setattr("requests.Session.get", refuse)
+    result = run()
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "could not download the functions' package: ConnectionError; try again\n"
 
 
 def test_last_pass_follows_everything_that_replaced_functions_write() -> None:
