@@ -1,5 +1,5 @@
 # `make run` and `make test` are enough to start. Each command installs what it needs on first use.
-PYTHON ?= $(shell workbench/bootstrap/choose_python)
+PYTHON ?= $(shell sh workbench/bootstrap/choose_python)
 BIN = .venv/bin
 CHAOS ?= --seed 1 --seed 2 --seed 3
 
