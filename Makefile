@@ -1,5 +1,5 @@
 # `make run` and `make test` are enough to start. Each command installs what it needs on first use.
-PYTHON ?= python3
+PYTHON ?= $(shell sh workbench/bootstrap/choose_python)
 BIN = .venv/bin
 CHAOS ?= --seed 1 --seed 2 --seed 3
 
@@ -60,9 +60,7 @@ deploy: setup      ## set up, package, deploy and finish a stage: make deploy ST
 	@$(BIN)/dropnote finish --stage $(STAGE)
 
 update:            ## get the newest version; needs settings in your own folder (dropnote init), which is not touched
-	@test -d chalicelib/custom || { echo "no chalicelib/custom; run first: .venv/bin/dropnote init DIR --from-current" >&2; exit 2; }
-	@git checkout --quiet -- .chalice/config.json
-	@git pull --ff-only
+	@$(PYTHON) -m workbench.versions.update
 	@$(MAKE) --no-print-directory setup
 	@$(BIN)/dropnote check
 

@@ -14,17 +14,16 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-import msgspec
 from botocore.exceptions import ClientError
 from msgspec import Struct
 from msgspec.structs import replace
 
 from ..domain.bundle import Bundle, Position, Window
-from ..domain.event import Event
 from ..platform.clock import to_ms
 from .ledger import IF_ABSENT, conflicting_item, raise_unless_condition_failed
 from .members import (
     Member,
+    event_of_row,
     if_window_is,
     lane_to_item,
     member_from_item,
@@ -37,7 +36,6 @@ from .rows import SHARDS, bundle_from_item, bundle_to_item, key_of
 from .rows.versions import Item, UnreadableRow, log_unreadable
 
 _PAGE = 500  # rows: a page of 1 MB takes 5 MB of memory while it is parsed
-_EVENT = msgspec.json.Decoder(Event)
 
 
 class WindowChange(Struct, frozen=True):
@@ -218,7 +216,7 @@ class Bundles:
         )
         for page in pages:
             for item in page["Items"]:
-                event = _EVENT.decode(item["event"]["S"])
+                event = event_of_row(item)
                 yield member_of_row(item, event, event.identity, bundle)
 
     def _get(self, key: Item) -> Item | None:

@@ -16,10 +16,9 @@ from msgspec.structs import replace
 from ..domain.bundle import Position, Window
 from ..domain.event import Event, late_identity
 from ..platform.clock import from_ms, to_ms
-from .rows import RETENTION, key_of, shard_of
+from .rows import key_of, shard_of, ttl_of
 from .rows.versions import VERSION, Item, reads_row
 
-_TTL = int(RETENTION.total_seconds())
 _EVENT = msgspec.json.Decoder(Event)
 
 
@@ -55,7 +54,7 @@ def member_to_item(series: str, member: Member) -> Item:
     item = member_key(series, member.id, hour_of(member.event)) | {
         "bundle": {"S": member.bundle},
         "event": {"S": msgspec.json.encode(member.event).decode()},
-        "ttl": {"N": str(to_ms(member.event.at) // 1000 + _TTL)},
+        "ttl": {"N": str(ttl_of(member.event.at))},
     }
     if member.rule:
         item["rule"] = {"S": member.rule}
@@ -68,7 +67,12 @@ def member_to_item(series: str, member: Member) -> Item:
 
 def member_from_item(item: Item) -> Member:
     """Convert an item back to a member."""
-    return member_of_row(item, _EVENT.decode(item["event"]["S"]), item["sk"]["S"], item["bundle"]["S"])
+    return member_of_row(item, event_of_row(item), item["sk"]["S"], item["bundle"]["S"])
+
+
+def event_of_row(item: Item) -> Event:
+    """Return the event of a member's row, or of a part of one."""
+    return _EVENT.decode(item["event"]["S"])
 
 
 def member_of_row(item: Item, event: Event, id_: str, bundle: str) -> Member:
@@ -95,7 +99,7 @@ def lane_to_item(lane: str, window: Window) -> Item:
     compares the text of the window with the one it would write.
     """
     recent: Item = {"recent": {"S": _json(window.recent)}} if window.recent else {}
-    ttl = {"N": str(to_ms(window.due) // 1000 + _TTL)}
+    ttl = {"N": str(ttl_of(window.due))}
     return key_of("lane", lane) | VERSION | {"window": {"S": _json(replace(window, recent=()))}, "ttl": ttl} | recent
 
 

@@ -17,7 +17,7 @@ from ..domain.people import Channel
 from ..platform.clock import from_ms, to_ms
 from ..policy.pacing.queue import WAITING_STATES, Queue, queue_of
 from .ledger_index import LedgerIndex
-from .rows import RETENTION, Item, delivery_from_item, index_shards
+from .rows import Item, delivery_from_item, index_shards, ttl_of
 from .rows.versions import VERSION, readable
 
 REGISTER_INTERVAL = timedelta(minutes=30)  # how often each container registers a queue that it uses
@@ -169,7 +169,7 @@ class Queues:
                 ":urgent": {"BOOL": queue.urgent},
                 ":rule": {"S": queue.rule},
                 ":used_at": {"N": str(to_ms(queue.used_at))},
-                ":ttl": {"N": str(to_ms(queue.used_at + RETENTION) // 1000)},
+                ":ttl": {"N": str(ttl_of(queue.used_at))},
                 ":shards": {"N": str(queue.shards)},
             },
         )

@@ -1,8 +1,9 @@
-"""Twilio for the tests: a double, also behind a proxy."""
+"""Twilio for the tests, a double, also behind a proxy; and the authority of the mail servers' certificates."""
 
 from collections.abc import Iterator
 
 import pytest
+import trustme
 from flask import Flask
 
 from chalicelib.channels.twilio import Twilio
@@ -34,3 +35,8 @@ def twilio(url: str) -> Twilio:
 def proxy(url: str) -> Iterator[Proxy]:
     with Proxy(url) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()

@@ -8,8 +8,6 @@ lost.
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from threading import Event as Signal
-from threading import Thread
 from typing import Any
 
 from hypothesis import example, given
@@ -25,98 +23,17 @@ from chalicelib.store.budgets import amounts_of
 from tests.end_to_end.test_promise import LEDGER_CALLS, MAIL_CALLS, STORE_CALLS, TEXT_CALLS
 from tests.support.builders import an_upload, some_settings
 from tests.support.memory import MemoryLedger
-from tests.support.providers import Answer, Died
+from tests.support.providers import Answer
 from tests.support.stages import Stage, memory_stage, plenty
+from tests.support.stopping import TIMEOUT_S, Invocation, Stopping, StoppingTexts
 
 SENDERS = 4
-TIMEOUT_S = 60  # Lambda ends an invocation after it; leases are twice as long
 BUDGETS = {
     "[people.asha]": '[people.asha]\nbudget = ["3 per hour", "8 per day", "5 segments per day"]',
     'owner = "ben"': 'owner = "ben"\nbudget = "4 per hour"',
     'then = "off"': 'then = "off"\nbudget = "7 per day"',
 }
 LONG_NAME = "in/Квартальный отчёт, версия для печати {number}.pdf"  # its text has two segments of 67 characters
-
-
-class Invocation:
-    """One invocation in a thread of its own. It stops before and after each call, and goes on when it is its turn."""
-
-    def __init__(self, run: Callable[["Invocation"], object], dies_at: int) -> None:
-        self.completed = False
-        self.ended = False
-        self._dies_at = dies_at  # at which stop; 0: it does not die
-        self._stops = 0
-        self._turn, self._stopped = Signal(), Signal()
-        self._problem: BaseException | None = None
-        self._thread = Thread(target=self._main, args=(run,), daemon=True)
-        self._thread.start()
-        self._wait_until_stopped()
-
-    def step(self) -> None:
-        """Let it go on until it has made its next call."""
-        self._stopped.clear()
-        self._turn.set()
-        self._wait_until_stopped()
-
-    def die(self) -> None:
-        """End it at its next stop, as Lambda ends an invocation that takes too long."""
-        self._dies_at = self._stops
-        while not self.ended:
-            self.step()
-
-    def call(self, call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
-        self._stop()
-        result = call(*arguments, **named)
-        self._stop()
-        return result
-
-    def _stop(self) -> None:
-        self._stops += 1
-        self._stopped.set()
-        self._turn.wait()
-        self._turn.clear()
-        if 0 < self._dies_at <= self._stops:
-            raise Died
-
-    def _wait_until_stopped(self) -> None:
-        assert self._stopped.wait(timeout=10), "an invocation hangs"
-        if self.ended and self._problem:
-            raise self._problem
-
-    def _main(self, run: Callable[["Invocation"], object]) -> None:
-        try:
-            run(self)
-            self.completed = True
-        except Died:
-            pass
-        except BaseException as error:  # noqa: BLE001 - shown by the test's own thread
-            self._problem = error
-        finally:
-            self.ended = True
-            self._stopped.set()
-
-
-class Stopping:
-    """A ledger, a store or a provider: the invocation stops at each of `calls`."""
-
-    def __init__(self, part: Any, calls: tuple[str, ...], invocation: Invocation) -> None:
-        self._part, self._calls, self._invocation = part, calls, invocation
-
-    def __getattr__(self, name: str) -> Any:
-        call = getattr(self._part, name)
-        if name not in self._calls:
-            return call
-        return lambda *arguments, **named: self._invocation.call(call, *arguments, **named)
-
-
-class StoppingTexts(Stopping):
-    """Defines `find`, so that it counts as a transport whose provider has a list."""
-
-    def find(self, *, to: str, since: datetime) -> Any:
-        return self._invocation.call(self._part.find, to=to, since=since)
-
-    def send(self, message: Any, *, to: str, delivery_id: str) -> Any:
-        return self._invocation.call(self._part.send, message, to=to, delivery_id=delivery_id)
 
 
 class Scenario:

@@ -1,32 +1,19 @@
 """The health of the bot itself: its rules, and what its owner is notified of and how often."""
 
-import json
-from collections.abc import Iterator
 from datetime import timedelta
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from chalicelib.channels.limits import QUOTA_RETRY
-from chalicelib.domain.people import Channel
 from chalicelib.health import rules as health_rules
 from chalicelib.health.buckets import bucket
-from chalicelib.health.check import HealthCheck
-from chalicelib.policy.controls import ChannelPace
 from chalicelib.store.control import RECORD_INTERVAL
-from tests.support.builders import ENVIRON, NOON, some_settings
+from tests.health.checking import ARN, HEALTHY, OURS, UPLOAD, CountingStore, overwrite, refuse, watch
+from tests.support.builders import NOON, some_settings
 from tests.support.providers import Answer as ProviderAnswer
-from tests.support.stages import Stage, memory_stage, plenty, real_stage
-from workbench.local.ministack import MiniStack, local_client
-from workbench.local.proxy.proxy import Proxy
-from workbench.local.proxy.server import Answer
-
-ARN = "arn:aws:lambda:us-east-1:000000000000:function:dropnote-prod-"
-UPLOAD = ARN + "upload_acme_drops"
-OURS = {"LambdaFunctionConfigurations": [{"LambdaFunctionArn": UPLOAD, "Events": ["s3:ObjectCreated:*"]}]}
-HEALTHY = {"EnforcementStatus": "HEALTHY", "SendingEnabled": True, "SendQuota": {"Max24HourSend": 200.0, "SentLast24Hours": 9.0}}
+from tests.support.stages import Stage, memory_stage, real_stage
+from workbench.local.ministack import MiniStack
 
 
 @pytest.mark.parametrize(
@@ -103,22 +90,6 @@ def test_mail_account_must_be_allowed_to_send(changes: dict[str, Any], phrase: s
     assert [phrase in problem.what for problem in problems] == [True] * bool(phrase)
 
 
-class CountingStore:
-    """A control item that counts reads, and writes of one attribute."""
-
-    def __init__(self, store: Any, counted: str = "swept") -> None:
-        self._store, self._counted, self.reads, self.writes = store, counted, 0, 0
-
-    def read(self) -> dict[str, str]:
-        self.reads += 1
-        item: dict[str, str] = self._store.read()
-        return item
-
-    def put(self, name: str, value: str) -> None:
-        self.writes += name == self._counted
-        self._store.put(name, value)
-
-
 def test_sweeps_cost_a_write_and_a_read_every_five_minutes() -> None:
     stage = memory_stage()
     stage.store = store = CountingStore(stage.store)  # type: ignore[assignment]
@@ -135,125 +106,6 @@ def test_failed_sweep_is_not_recorded() -> None:
     with pytest.raises(ClientError):
         stage.sweep()
     assert stage.deliverer.control.now().swept is None
-
-
-def refuse(*_: Any, **__: Any) -> Any:
-    raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "Some")
-
-
-@pytest.fixture
-def stage(ministack: MiniStack) -> Stage:
-    """A stage whose bucket notifies its function, with an empty dead-letter queue, just swept."""
-    stage = real_stage(ministack)
-    ministack.client("s3").create_bucket(Bucket="acme-drops")
-    overwrite(ministack, OURS)
-    stage.sweep()
-    return stage
-
-
-def overwrite(ministack: MiniStack, notifications: Any) -> None:
-    """Replace the bucket's notifications, as another tool would: S3 has one configuration per bucket."""
-    client = ministack.client("s3")
-    client.put_bucket_notification_configuration(
-        Bucket="acme-drops", NotificationConfiguration=notifications, SkipDestinationValidation=True
-    )
-
-
-def watch(stage: Stage, clients: Any, *, arn: str = ARN + "watch") -> list[str]:
-    environ = {**ENVIRON, "DROPNOTE_DEAD_EVENTS": "dropnote-prod-dead-events"}
-    return [problem.kind for problem in HealthCheck(stage.deliverer, environ, clients).run(arn, plenty)]
-
-
-@pytest.fixture
-def ses(ministack: MiniStack) -> Iterator[Proxy]:
-    """A proxy in front of SES, to change what GetAccount returns."""
-    with Proxy(ministack.endpoint) as proxy:
-        yield proxy
-
-
-def account_with(sent: float, rate: float = 14.0) -> Answer:
-    quota = {"Max24HourSend": 200.0, "MaxSendRate": rate, "SentLast24Hours": sent}
-    return Answer(200, json.dumps({**HEALTHY, "SendQuota": quota}).encode(), (("Content-Type", "application/json"),))
-
-
-def through(ministack: MiniStack, ses: Proxy) -> Any:
-    return lambda service: local_client(ses.url, service) if service == "sesv2" else ministack.client(service)
-
-
-def email_pace(stage: Stage) -> ChannelPace | None:
-    _, bot = stage.container()  # another container, which reads the control item anew
-    return bot.deliverer.control.now().paces.get(Channel.EMAIL)
-
-
-def test_rate_of_the_account_is_the_pace_of_emails(stage: Stage, ministack: MiniStack) -> None:
-    started = stage.now
-    watch(stage, ministack.client)
-    assert email_pace(stage) == ChannelPace(14.0, 14.0, started)
-    stage.later(hours=1)
-    stage.sweep()
-    watch(stage, ministack.client)
-    assert email_pace(stage) == ChannelPace(14.0, 14.0, started)
-
-
-def test_emails_pause_while_the_quota_is_used_up_and_the_owner_is_notified_once(
-    stage: Stage, ministack: MiniStack, ses: Proxy
-) -> None:
-    for sent in (200.0, 200.0, 12.0):
-        ses.fail_next(account_with(sent), operation="GET /v2/email/account")
-        watch(stage, through(ministack, ses))
-        pace = email_pace(stage)
-        assert pace is not None
-        assert pace.paused_until == (stage.now + QUOTA_RETRY if sent == 200 else None)
-        stage.later(minutes=55)
-        stage.sweep()
-    (message,) = [message for *_, message in stage.sent]
-    assert "200 of the 200 e-mails" in message.text
-
-
-def test_unchanged_account_is_not_written_again() -> None:
-    stage = memory_stage()
-    stage.store = store = CountingStore(stage.store, "pace_email")  # type: ignore[assignment]
-    stage.deliverer, stage.bot = stage.container()
-    check = HealthCheck(stage.deliverer, {}, lambda service: FakeSes())
-    for _ in range(24):
-        check.run("", plenty)
-        stage.later(hours=1)
-    assert store.writes == 1
-
-
-class FakeSes:
-    """SES's client, for tests that run in memory."""
-
-    meta = SimpleNamespace(region_name="eu-west-1")
-
-    def get_account(self) -> dict[str, Any]:
-        return {**HEALTHY, "SendQuota": {"Max24HourSend": 200.0, "MaxSendRate": 14.0, "SentLast24Hours": 9.0}}
-
-
-def test_first_check_after_a_deploy_reads_the_account_and_reports_nothing(stage: Stage, ministack: MiniStack, ses: Proxy) -> None:
-    overwrite(ministack, {})
-    ses.fail_next(account_with(180.0, rate=1.0), operation="GET /v2/email/account")
-    check = HealthCheck(stage.deliverer, ENVIRON, through(ministack, ses))
-    assert check.run_hourly(ARN + "watch", plenty) == []
-    assert email_pace(stage) == ChannelPace(1.0, 1.0, stage.now)
-    assert stage.sent == []
-    stage.later(hours=1)
-    stage.sweep()
-    assert [problem.kind for problem in check.run_hourly(ARN + "watch", plenty)] == ["bucket"]
-
-
-def test_ses_without_a_response_does_not_stop_the_first_check(stage: Stage, ministack: MiniStack) -> None:
-    def clients(service: str) -> Any:
-        return refuse() if service == "sesv2" else ministack.client(service)
-
-    assert HealthCheck(stage.deliverer, ENVIRON, clients).run_hourly(ARN + "watch", plenty) == []
-    assert (email_pace(stage), stage.deliverer.control.now().checked) == (None, stage.now)
-
-
-def test_mail_by_smtp_has_no_account_to_read() -> None:
-    stage = memory_stage(some_settings(**{"[email]": '[email]\ntransport = "smtp"\nhost = "mail.example.com"'}))
-    assert HealthCheck(stage.deliverer, {}, refuse).run_hourly("", plenty) == []
-    assert email_pace(stage) is None
 
 
 def test_healthy_bot_notifies_nobody(stage: Stage, ministack: MiniStack) -> None:

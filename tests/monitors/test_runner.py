@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any, ClassVar
 
-import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -20,11 +19,8 @@ from chalicelib.domain.rule import Rule
 from chalicelib.domain.settings import Settings
 from chalicelib.monitors.runner import WatchResult
 from chalicelib.policy.controls import new_silence
-from chalicelib.store.incidents import Incidents
 from tests.support.builders import NOON, some_settings
-from tests.support.memory import MemoryIncidents
-from tests.support.stages import TABLE, Stage, memory_stage, plenty, real_stage
-from workbench.local.ministack import MiniStack
+from tests.support.stages import Stage, memory_stage, plenty
 
 MINUTE = timedelta(minutes=1)
 
@@ -279,35 +275,6 @@ def test_each_change_is_sent_once_whenever_a_watch_dies_and_the_last_is_true(sto
     assert all(before.level is not after.level for before, after in pairwise(sent) if after.change is not IncidentChange.FLAPPING)
     if sent and not state.flapping:
         assert sent[-1].level is state.level
-
-
-@pytest.fixture(params=["memory", "real"])
-def incidents(request: pytest.FixtureRequest) -> Any:
-    """The monitor states in a real table and in memory behave the same."""
-    if request.param == "memory":
-        return MemoryIncidents()
-    return real_stage(request.getfixturevalue("ministack")).incidents
-
-
-def test_state_is_saved_only_over_the_version_that_was_read(incidents: Any) -> None:
-    fresh = incidents.get("web")
-    assert fresh == MonitorState("web")
-    first = replace(fresh, level=Level.ERROR, version=1, result=CheckResult(Level.ERROR, "is down", memory={"sizes": [1, 2]}))
-    assert incidents.save(fresh, first, NOON)
-    assert not incidents.save(fresh, replace(first, level=Level.OK), NOON)
-    assert incidents.get("web") == first == incidents.all()["web"]
-    assert incidents.save(first, replace(first, level=Level.OK, version=2), NOON)
-    assert incidents.all()["web"].level is Level.OK
-
-
-def test_many_states_are_read_in_pages(ministack: MiniStack) -> None:
-    incidents = real_stage(ministack).incidents
-    assert isinstance(incidents, Incidents)
-    assert TABLE
-    for number in range(30):
-        big = CheckResult(Level.OK, "x" * 50_000)
-        incidents.save(MonitorState(f"m{number}"), MonitorState(f"m{number}", result=big, version=1), NOON)
-    assert len(incidents.all()) == 30
 
 
 def _dies(*_: object) -> Any:

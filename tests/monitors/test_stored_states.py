@@ -10,7 +10,7 @@ from chalicelib.domain.payloads import IncidentChange, Level
 from chalicelib.monitors.freshness.settings import read
 from chalicelib.platform.fields.table import Table
 from chalicelib.policy.incident import mark_delivered, step
-from tests.policy.test_quiet_hours import utc
+from tests.policy.zones import utc
 from tests.support.builders import NOON
 
 # every field, each with another value than its default

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as some
 
 from chalicelib.policy.calendar import RecurringDeadline, next_due, parse_expectation, parse_holidays, previous_due, wall_time_of
-from tests.policy.test_quiet_hours import EDGES, KOLKATA, LORD_HOWE, NEW_YORK, NUUK, PARIS, SANTIAGO, SYDNEY, utc
+from tests.policy.zones import EDGES, KOLKATA, LORD_HOWE, NEW_YORK, NUUK, PARIS, SANTIAGO, SYDNEY, utc
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 INDIA = ("2026-01-26", "12-25")

@@ -6,9 +6,11 @@ only if nobody else has: they must have no field that it does not know, in its o
 
 import json
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from chalicelib.platform.clock import to_ms
 from chalicelib.store.rows import Item
 
 READS: dict[str, Any] = json.loads((Path(__file__).parent / "read_by_0ff2985.json").read_text())
@@ -42,6 +44,21 @@ def problems(item: Item) -> list[str]:
 def is_due(item: Item) -> bool:
     """Whether that version's sweep would find a row that waits for a time."""
     return "due" not in item or item["due"]["S"] in READS["due"]
+
+
+def due_ids(client: Any, table: str, now: datetime) -> set[str]:
+    """The ids of the deliveries that that version's sweep would process now, due or expired: its query of index `due`."""
+    found: set[str] = set()
+    for partition in READS["due"]:
+        pages = client.get_paginator("query").paginate(
+            TableName=table,
+            IndexName="due",
+            KeyConditionExpression="due = :due AND due_at <= :now",
+            ExpressionAttributeValues={":due": {"S": partition}, ":now": {"N": str(to_ms(now))}},
+        )
+        entries = [entry for page in pages for entry in page["Items"]]
+        found |= {entry["pk"]["S"].partition("#")[2] for entry in entries if entry["sk"]["S"] == "delivery"}
+    return found
 
 
 def _row(item: Item, contract: Mapping[str, Any]) -> Iterator[str]:

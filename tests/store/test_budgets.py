@@ -1,6 +1,6 @@
 """Reservations, on a real table and in memory: both take, refuse and release the same, in the transaction that writes the row."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -13,32 +13,15 @@ from chalicelib.domain.delivery import Delivery, DeliveryError, OutcomeUnknown, 
 from chalicelib.policy import outcome
 from chalicelib.policy.budget import ALL, parse_limit, period_of
 from chalicelib.store.budgets import BudgetsBusy, OverBudget
-from chalicelib.store.ledger import Ledger
 from tests.support.builders import NOON
-from tests.support.memory import MemoryLedger
-from tests.support.stages import TABLE
+from tests.support.stages import real_ledger
 from tests.support.streams import a_delivery
 from workbench.local.ministack import MiniStack
-from workbench.local.resources import apply_stack
-from workbench.paths import PROJECT
 
 ASHA = "person asha"
 HOURLY, DAILY, SEGMENTS = (parse_limit(text) for text in ("3 per hour", "5 per day", "6 segments per day"))
 LIMITS: ScopeLimits = {ASHA: (HOURLY, DAILY, SEGMENTS), ALL: (parse_limit("4 per hour"),)}
 MINUTE = timedelta(minutes=1)
-
-
-@pytest.fixture(params=["table", "memory"])
-def ledger(request: pytest.FixtureRequest) -> Iterator[Any]:
-    if request.param == "memory":
-        yield MemoryLedger()
-        return
-    yield real_ledger(request.getfixturevalue("ministack"))
-
-
-def real_ledger(ministack: MiniStack, client: Any = None) -> Ledger:
-    apply_stack(ministack, PROJECT / "resources.yaml", "prod")
-    return Ledger(client or ministack.client("dynamodb"), TABLE, pause=lambda _: None, chance=lambda: 0.5)
 
 
 def a_text(name: str, hours: float = 0, segments: int = 1, scopes: tuple[str, ...] = (ASHA,)) -> Delivery:

@@ -1,6 +1,5 @@
 """The ledger's guarantees, on a real table and in memory: both behave the same."""
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,26 +12,15 @@ from chalicelib.domain.people import Channel
 from chalicelib.policy import outcome
 from chalicelib.policy.controls import SuppressedAddress
 from chalicelib.store.control import Control, TableStore
-from chalicelib.store.ledger import Ledger
 from chalicelib.store.rows import Parked
 from tests.support.builders import NOON, an_upload
-from tests.support.memory import MemoryLedger, MemoryStore
+from tests.support.memory import MemoryStore
 from tests.support.stages import TABLE
 from workbench.local.ministack import MiniStack
 from workbench.local.resources import apply_stack
 from workbench.paths import PROJECT
 
 LEASE = timedelta(minutes=2)
-
-
-@pytest.fixture(params=["table", "memory"])
-def ledger(request: pytest.FixtureRequest) -> Iterator[Any]:
-    if request.param == "memory":
-        yield MemoryLedger()
-        return
-    ministack: MiniStack = request.getfixturevalue("ministack")
-    apply_stack(ministack, PROJECT / "resources.yaml", "prod")
-    yield Ledger(ministack.client("dynamodb"), TABLE)
 
 
 def a_claim(number: int = 1, at: datetime = NOON, token: str = "mine") -> Delivery:

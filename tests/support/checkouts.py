@@ -23,11 +23,21 @@ def copy_project(checkout: Path) -> Path:
             shutil.copy2(PROJECT / name, checkout / name)
     (checkout / ".chalice").mkdir()
     shutil.copy2(PROJECT / ".chalice" / "config.json", checkout / ".chalice")
+    _link_state(checkout)
+    return checkout
+
+
+def link_installed(checkout: Path) -> None:
+    """Let another copy of the project use everything that set-up installed for this one, so that its own set-up does nothing."""
+    _link_state(checkout)
+    (checkout / ".venv").symlink_to(PROJECT / ".venv")
+
+
+def _link_state(checkout: Path) -> None:
     (checkout / ".dropnote").mkdir()
     for installed in STATE.iterdir():
         if installed.name not in ("environment.json", "logs"):
             (checkout / ".dropnote" / installed.name).symlink_to(installed.resolve())
-    return checkout
 
 
 def dropnote(checkout: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -143,6 +143,12 @@ class Stage:
         return [to for _, to, _ in self.sent]
 
 
+def real_ledger(ministack: MiniStack, client: Any = None) -> Ledger:
+    """A ledger on a real table that does not wait between attempts; with a client of its own, a test can observe its calls."""
+    apply_stack(ministack, PROJECT / "resources.yaml", "prod")
+    return Ledger(client or ministack.client("dynamodb"), TABLE, pause=lambda _: None, chance=lambda: 0.5)
+
+
 def real_stage(ministack: MiniStack, settings: Settings | None = None, client: Any = None) -> Stage:
     """A stage on a real table; with a client of its own, a test can observe its calls."""
     apply_stack(ministack, PROJECT / "resources.yaml", "prod")

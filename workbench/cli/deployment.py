@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
-from platform import machine
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -165,7 +164,7 @@ def package(stage: str) -> None:
 
     `chalice deploy` adds vendor/ to the zip; cold starts then take half the time.
     """
-    from ..packaging.build import MACHINES, PackagingError, build, download_wheels
+    from ..packaging.build import PackagingError, build, download_wheels, host_architecture
 
     if stage not in stages(PROJECT):
         raise SetupError(f"unknown stage {stage!r}; run dropnote setup --stage {stage} first")
@@ -173,7 +172,7 @@ def package(stage: str) -> None:
     try:
         with progress(f"Compiling for {arch}"), TemporaryDirectory() as fetched:
             wheels = WHEELS
-            if MACHINES[arch] != machine():
+            if arch != host_architecture():
                 wheels = Path(fetched)
                 download_wheels(PROJECT, arch, wheels)
             result = build(PROJECT, wheels, arch)

@@ -1,4 +1,4 @@
-"""Commands that send again: resend, redrive, backfill."""
+"""Commands that send again, or let another version send: resend, redrive, backfill, roll-back."""
 
 import getpass
 import time
@@ -11,10 +11,13 @@ from chalicelib.platform.sanitize import sanitize
 from chalicelib.store.control import CACHE_TIME
 
 from ..account import Account
-from ..output import print_json, print_table, progress, progress_bar, say
+from ..doctor.deployed import functions, runs_with
+from ..output import fail, print_json, print_table, progress, progress_bar, say
 from ..reports import missed_uploads
 from ..reports import resend as resending
 from ..reports.ledger_log import parse_time
+from ..versions.roll_back import QUEUES_FILE, move_waiting, replaced_at
+from ..versions.roll_back import roll_back as roll_back_stage
 from .options import JSON_OPTION, SINCE_HELP, YES_OPTION, on_account
 
 
@@ -99,4 +102,28 @@ def backfill(account: Account, address: str, since: str, until: str, yes: bool, 
         say(f"{len(keys)} missed; dry run, pass --yes to notify.")
 
 
-COMMANDS = (resend, redrive, backfill)
+@click.command(name="roll-back")
+@JSON_OPTION
+@on_account
+def roll_back(account: Account, json_: bool) -> None:
+    """Let an earlier version send the waiting messages
+
+    Deploy the earlier version first, then run this from the newer one: the earlier version does not read its queues. Safe to run
+    at any time, and again. Exit code 1 while functions of a version with queues are deployed.
+    """
+    client, table = account.client("dynamodb"), account.variables["DROPNOTE_LEDGER"]
+    use_queues = runs_with(account, QUEUES_FILE)
+    if use_queues:
+        moved = move_waiting(client, table)
+    else:
+        with progress("Moving what functions wrote before they were replaced: up to two minutes"):
+            moved = roll_back_stage(client, table, replaced_at(functions(account)), utc_now, time.sleep)
+    if json_:
+        print_json({"moved": moved, "use_queues": use_queues})
+    else:
+        say(f"{pluralize(moved, 'waiting message')} moved; both versions send them." if moved else "No messages wait in queues.")
+    if use_queues:
+        fail("The deployed functions use queues, so more messages may follow: deploy the earlier version, then run this again.")
+
+
+COMMANDS = (resend, redrive, backfill, roll_back)

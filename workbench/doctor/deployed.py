@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from chalicelib.health.rules import Problem, redeploy_hint
 from chalicelib.platform.custom import CONFIG, CONFIG_NAME, folder, stage_variables
 
-from ..account import Account
+from ..account import Account, AccountError
 from ..deployment.config import read_stage
 from ..deployment.finish import Retries, is_finished, retries_for, source_service
 from ..paths import PROJECT
@@ -90,6 +90,19 @@ def package(account: Account) -> Iterator[Problem]:
             files = ", ".join(differing[:_MAX_FILES_SHOWN]) + (f" and {count} more" if count > 0 else "")
             what = f"The functions run another version of {files} than this checkout."
             yield Problem("package", "", what, redeploy_hint(account.stage))
+
+
+def runs_with(account: Account, file: str) -> bool:
+    """Whether the code of any of the stage's functions has a file; `file` is relative to the project.
+
+    Raises:
+        AccountError: a package could not be downloaded.
+    """
+    by_package = {function["CodeSha256"]: function["FunctionName"] for function in functions(account)}
+    try:
+        return any(file in _download(account, name).namelist() for name in by_package.values())
+    except requests.RequestException as error:  # its text has the link, which is a secret
+        raise AccountError(f"could not download the functions' package: {type(error).__name__}; try again") from error
 
 
 def environment(account: Account) -> Iterator[Problem]:

@@ -21,6 +21,7 @@ from chalicelib.platform.custom import CONFIG
 from chalicelib.platform.custom import folder as own_folder
 
 from ..deployment.config import read_stage
+from ..packaging.build import host_architecture
 from ..paths import PACKAGES, WHEELS
 from .ministack import ACCESS_KEY, REGION, SECRET_KEY
 
@@ -84,6 +85,7 @@ def make_folder(project: Path, folder: Path, stage: str, target: Target) -> Path
     settings = read_stage(project, stage)
     top = {name: settings.pop(name) for name in ("version", "app_name")}
     settings["environment_variables"] |= target.environment
+    settings["lambda_architecture"] = host_architecture()  # the functions run on this machine
     (copy / ".chalice" / "config.json").write_text(json.dumps({**top, "stages": {stage: settings}}, indent=2))
     fast_waiters(folder / "botocore")
     return copy

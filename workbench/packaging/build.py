@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import cache_from_source, find_spec
 from pathlib import Path
+from platform import machine
 
 from jinja2 import TemplateError
 
@@ -29,7 +30,9 @@ from ..deployment.config import read_stage
 from . import botocore_data
 
 MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}  # Lambda's names: wheels' names
-GLIBC = ("2_28", "2_26", "2_17", "2_12", "2_5")  # Amazon Linux 2 (Lambda) and older
+# The glibc of a runtime's operating system: Amazon Linux 2023, and Amazon Linux 2 for Python 3.11 (AWS Lambda developer guide,
+# "Lambda runtimes"). A newer wheel does not load. Chalice accepts the same ones, but deploys without a package that has none.
+_GLIBC, _GLIBC_OF_3_11 = 34, 26  # 2.34 and 2.26
 STAMP = "dropnote-vendor.json"
 _TRACER = Path(__file__).with_name("import_trace.py")
 _TRACE_S = 60
@@ -46,6 +49,11 @@ class BuildResult:
     package_modules: int
     app_modules: int
     bytes: int
+
+
+def host_architecture() -> str:
+    """Lambda's name for the architecture of this machine, or the machine's own if Lambda does not have it."""
+    return next((arch for arch, name in MACHINES.items() if name == machine()), machine())
 
 
 def build(project: Path, wheels: Path, arch: str) -> BuildResult:
@@ -96,13 +104,18 @@ def trace_imports(project: Path) -> list[str]:
 
 
 def download_wheels(project: Path, arch: str, into: Path) -> None:
-    """Download the wheels of the zip for another architecture.
+    """Download the wheels of the zip for another architecture and the Python that runs this.
 
     Raises:
-        PackagingError: pip failed.
+        PackagingError: Lambda does not have it, or pip failed, for example because a package has no such wheel.
     """
-    machine, (major, minor) = MACHINES[arch], sys.version_info[:2]
-    platforms = [f"--platform=manylinux_{glibc}_{machine}" for glibc in GLIBC] + [f"--platform=manylinux2014_{machine}"]
+    if arch not in MACHINES:
+        raise PackagingError(f"lambda_architecture is {arch!r}; use one of {', '.join(MACHINES)}")
+    name, (major, minor) = MACHINES[arch], sys.version_info[:2]
+    newest = _GLIBC if minor > 11 else _GLIBC_OF_3_11
+    platforms = [f"--platform=manylinux_2_{glibc}_{name}" for glibc in range(newest, 4, -1)] + [
+        f"--platform=manylinux2014_{name}"
+    ]
     command = [
         *(sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet", "--only-binary=:all:"),
         *("--implementation=cp", f"--python-version={major}.{minor}", f"--abi=cp{major}{minor}", *platforms),

@@ -25,6 +25,7 @@ from ..local.local_account import LocalAccount
 from ..local.local_deploy import deploy, fast_waiters
 from ..local.proxy.proxy import Proxy
 from ..local.strict.http_requests import check_requests
+from ..packaging.build import host_architecture
 from ..paths import PROJECT, STATE
 from ..settings_lines import settings_name
 from ..waiting import wait_until
@@ -233,7 +234,8 @@ class Rehearsal:
             "TWILIO_BASE_URL": self._account.server,
             "AWS_ENDPOINT_URL": self._proxy.url,
         }
-        config["stages"][self._stage] = {**config["stages"].get(source, {}), "environment_variables": variables}
+        here = {"environment_variables": variables, "lambda_architecture": host_architecture()}
+        config["stages"][self._stage] = {**config["stages"].get(source, {}), **here}
         (self._project / ".chalice" / "config.json").write_text(json.dumps(config, indent=2))
         setup = Setup(self._project, self._stage, self._account.client)
         self._settings = setup.settings(setup.variables())

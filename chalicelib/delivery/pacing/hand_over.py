@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from ...channels.limits import QUOTA_RETRY
 from ...domain.delivery import DeliveryError, Reason
 from ...domain.event import Kind
 from ...domain.message import Notice
@@ -24,7 +25,6 @@ from ...store.control import Control
 REMEMBER = timedelta(minutes=1)  # after that, this container has read the control item, which has the sweep's backlog
 # In a burst, containers must soon know that the first of them has handed over. One read in 3 s is little for a busy container.
 BUSY, BUSY_CACHE_TIME = timedelta(seconds=2), timedelta(seconds=3)
-PAUSE = timedelta(hours=1)  # after an exhausted quota, unless the provider says how long
 
 
 def start_no_sweep() -> None:
@@ -90,7 +90,7 @@ def pause(channel: Channel, error: DeliveryError, settings: Settings, control: C
     pace = control.now().paces.get(channel)
     if is_paused(pace, now):
         return None
-    until = now + (error.retry_after or PAUSE)
+    until = now + (error.retry_after or QUOTA_RETRY)
     pace = control.fresh().paces.get(channel) or unrecorded_pace(channel, settings, now)
     control.record_pace(channel, replace(pace, paused_until=until))
     log.warning("paused", channel=channel, until=f"{until:%Y-%m-%dT%H:%M:%SZ}")

@@ -57,8 +57,13 @@ def day_index_of(id_: str, created_at: datetime) -> Values:
     return {
         "created_at": to_ms(created_at),
         "day": _day_key(created_at, index_shard(id_)),
-        "ttl": to_ms(created_at + RETENTION) // 1000,
+        "ttl": ttl_of(created_at),
     }
+
+
+def ttl_of(moment: datetime) -> int:
+    """Return when DynamoDB deletes a row that matters for RETENTION after a moment: seconds since 1970, as DynamoDB requires."""
+    return to_ms(moment + RETENTION) // 1000
 
 
 def optional_time(milliseconds: int | None) -> datetime | None:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from ...domain.bundle import Bundle
 from ...domain.event import UnknownPayload, identity_of
 from ...platform.clock import from_ms, to_ms
-from .keys import RETENTION, day_index_of, from_attributes, index_shard, key_of, optional_time, to_attributes
+from .keys import day_index_of, from_attributes, index_shard, key_of, optional_time, to_attributes, ttl_of
 from .versions import SCHEMA, VERSION, Item, reads_row
 
 
@@ -90,5 +90,5 @@ def parked_from_item(item: Item) -> Parked:
 
 def receipt_to_item(receipt: str, delivery_id: str, now: datetime) -> Item:
     """Convert a receipt to an item that names the delivery it belongs to."""
-    values: dict[str, str | int] = {"delivery": delivery_id, "ttl": to_ms(now + RETENTION) // 1000}
+    values: dict[str, str | int] = {"delivery": delivery_id, "ttl": ttl_of(now)}
     return key_of("receipt", receipt) | VERSION | to_attributes(values)

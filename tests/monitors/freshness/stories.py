@@ -9,7 +9,7 @@ from chalicelib.domain.monitor import AlertPolicy, CheckResult, MonitorDefaults,
 from chalicelib.monitors.freshness.settings import read
 from chalicelib.platform.fields.table import Finding, Table
 from chalicelib.policy.incident import mark_delivered, step
-from tests.policy.test_quiet_hours import utc
+from tests.policy.zones import utc
 
 INDIA = MonitorDefaults("Asia/Kolkata", {"india": ("2026-01-26", "12-25")})
 ETL = {"bucket": "acme-drops", "key": "etl/{date:%Y-%m-%d}/part-*.parquet", "expect": "weekdays by 06:00"}

@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.domain.payloads import Level
 from tests.monitors.freshness.stories import AGE, MB, Story, check
-from tests.policy.test_quiet_hours import utc
+from tests.policy.zones import utc
 
 
 def test_aging_data_warns_then_fails_then_recovers() -> None:

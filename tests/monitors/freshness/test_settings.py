@@ -12,7 +12,7 @@ from chalicelib.monitors.freshness.lateness import LatenessCheck
 from chalicelib.monitors.freshness.settings import FIELDS, read
 from chalicelib.platform.fields.table import Finding, Table
 from tests.monitors.freshness.stories import AGE, ETL, INDIA, ITEM, MB, METRIC, MINUTE, check, without
-from tests.policy.test_quiet_hours import utc
+from tests.policy.zones import utc
 
 
 def errors_in(raw: Mapping[str, Any], defaults: MonitorDefaults = INDIA) -> list[str]:

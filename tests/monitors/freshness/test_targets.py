@@ -10,7 +10,7 @@ from chalicelib.domain.monitor import ProbeContext, ProbeError
 from chalicelib.domain.payloads import Level
 from chalicelib.monitors.freshness.item_and_metric import shortest_period
 from tests.monitors.freshness.stories import AGE, ETL, ITEM, MB, METRIC, AwsDouble, Story, check, etl, without
-from tests.policy.test_quiet_hours import utc
+from tests.policy.zones import utc
 from workbench.local.ministack import MiniStack
 
 

@@ -27,12 +27,13 @@ SID, TOKEN = ENVIRON["TWILIO_ACCOUNT_SID"], "invented-token"
 PREFIX = "/dropnote/prod/"
 
 
-def package(changed: Mapping[str, str] | None = None, project: Path = PROJECT) -> bytes:
-    """A package as Chalice builds it, with the app's files only. `changed` replaces or adds files."""
+def package(changed: Mapping[str, str] | None = None, project: Path = PROJECT, without: str = "") -> bytes:
+    """A package as Chalice builds it, with the app's files only. `changed` replaces or adds files; one can be left out."""
     files = {str(file.relative_to(project)): file.read_bytes() for file in (project / "chalicelib").rglob("*") if file.is_file()}
     files["app.py"] = (project / "app.py").read_bytes()
     files = {name: text for name, text in files.items() if "__pycache__" not in name} | {"vendored/some.py": b""}
     files |= {name: text.encode() for name, text in (changed or {}).items()}
+    files.pop(without, None)
     zipped = io.BytesIO()
     with zipfile.ZipFile(zipped, "w") as archive:
         for name, text in files.items():

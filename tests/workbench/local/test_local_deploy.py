@@ -8,6 +8,7 @@ import pytest
 
 from workbench.deployment.config import read_stage
 from workbench.local.local_deploy import DeployError, Target, deploy, make_folder
+from workbench.packaging.build import host_architecture
 
 CONFIG: dict[str, Any] = {
     "version": "2.0",
@@ -63,6 +64,14 @@ def test_folder_has_the_stage_with_the_targets_variables(project: Path, tmp_path
         "TOP": "1",
         "TWILIO_BASE_URL": "http://twilio",
     }
+
+
+def test_stage_for_another_architecture_runs_on_this_machine(project: Path, tmp_path: Path) -> None:
+    config = json.loads((project / ".chalice/config.json").read_text())
+    config["stages"]["local"]["lambda_architecture"] = "another"
+    (project / ".chalice/config.json").write_text(json.dumps(config))
+    written = json.loads((deploy_folder(project, tmp_path) / ".chalice/config.json").read_text())
+    assert written["stages"]["local"]["lambda_architecture"] == host_architecture()
 
 
 def test_folder_has_no_compiled_code_and_no_earlier_deploy(project: Path, tmp_path: Path) -> None:

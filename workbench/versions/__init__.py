@@ -1,0 +1,1 @@
+"""Moving between versions: `make update`, and `dropnote roll-back`."""
