@@ -2,8 +2,9 @@
 
 store/counters.py counts each record once, even if it is delivered again, late or out of order. Cost in write units of the
 counters' table: an e-mail 4 when counted alone and about 2 in a batch (a mark, and the person's hour); an SMS 6 and 2; with
-[analytics] and every dimension, an e-mail about one upload 38 and 5. A sent message without a budget and without [analytics]
-is not counted and costs nothing.
+[analytics] and every dimension, an e-mail about one upload 38 and 5. With [console], each file and each outcome also counts in
+the hourly rows: 6 more alone (the file's mark, the hour and the month), 2 in a batch. A sent message without a budget, without
+[analytics] and without [console] is not counted and costs nothing.
 """
 
 from collections import defaultdict
@@ -23,6 +24,7 @@ from ..policy.budget import Verdict, describe, evaluate, limits_by_scope, period
 from ..policy.counts import Count, CountRecord, counts_for_budget, counts_for_failure, counts_of_delivery, counts_of_files
 from ..store.counters import Counters, Hour
 from ..store.ledger import LEDGER_CONFIG
+from .hourly_counts import counts_of_outcome, counts_of_uploads
 from .ledger_stream import Transition, from_stream
 
 if TYPE_CHECKING:
@@ -60,16 +62,22 @@ class DeliveryCounter:
         return {"batchItemFailures": [{"itemIdentifier": number} for number in numbers]}
 
     def _count_records(self, transition: Transition) -> list[CountRecord]:
-        """What a transition counts: the message, for every scope with a budget and for [analytics], and the files it reports."""
-        delivery, analytics = transition.delivery, self._analytics
+        """What a transition counts for budgets, [analytics] and the console: the message, and the files it reports."""
+        delivery, analytics, settings = transition.delivery, self._analytics, self._deliverer.settings
         counts: list[Count] = [*counts_for_failure(delivery)]
         for scope in filter(self._limits.get, scopes(delivery.person, delivery.rule)):
             counts += counts_for_budget(delivery, scope)
-        if analytics is None:
-            return [CountRecord(transition.mark, transition.counts_at, tuple(counts))]
-        counts += counts_of_delivery(delivery, analytics.by)
-        files = counts_of_files(delivery, self._deliverer.settings.rule(delivery.rule), analytics.by)
-        return [CountRecord(transition.mark, transition.counts_at, tuple(counts)), *([files] if files else [])]
+        rule, files, uploads = settings.rule(delivery.rule), None, None
+        if analytics is not None:
+            counts += counts_of_delivery(delivery, analytics.by)
+            files = counts_of_files(delivery, rule, analytics.by)
+        hourly: Mapping[str, int] = {}
+        if settings.console is not None:
+            person = settings.people.get(delivery.person)
+            hourly = counts_of_outcome(delivery, transition.at, person.sms if person else "")
+            uploads = counts_of_uploads(delivery, rule, transition.at)
+        message = CountRecord(transition.mark, transition.counts_at, tuple(counts), hourly)
+        return [record for record in (message, files, uploads) if record]
 
     def _transitions_by_scope(self, transitions: Iterable[Transition]) -> dict[str, list[Transition]]:
         """The messages that were sent or did not fit into a budget, by the scopes they count for."""

@@ -39,6 +39,10 @@ class Analytics(Struct, frozen=True):
     by: tuple[str, ...] = DIMENSIONS
 
 
+class ConsoleSettings(Struct, frozen=True):
+    """The console: pages to look at."""
+
+
 class BotSettings(Struct, frozen=True):
     """The bot itself: its name in messages, its time zone, and whom to notify of its own problems."""
 
@@ -105,6 +109,7 @@ class Settings(Struct, frozen=True):
     monitors: "tuple[Monitor, ...]" = ()
     analytics: "Analytics | None" = None  # None: only what budgets and digests need is counted
     triggers: Mapping[str, BucketSettings] = field(default_factory=dict)  # by bucket; the others are direct
+    console: "ConsoleSettings | None" = None  # None: no pages, and nothing is counted for them
 
     @property
     def buckets(self) -> tuple[str, ...]:

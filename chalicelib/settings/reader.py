@@ -16,6 +16,7 @@ from ..domain.settings import (
     Analytics,
     BotSettings,
     BucketSettings,
+    ConsoleSettings,
     EmailSettings,
     Settings,
     SettingsError,
@@ -36,6 +37,7 @@ _EMAIL = ("from", "transport", "host", "port", "security", "username", "unknown"
 _SMS = ("account", "from", "messaging_service", "max_segments", "unknown", "rate")
 _PERSON = ("email", "sms", "timezone", *policy_fields.PERSON)
 _ANALYTICS = ("keep", "by")
+_CONSOLE: tuple[str, ...] = ()
 _MIN_KEEP = timedelta(days=2)  # as long as the marks that prevent counting a record twice
 
 
@@ -90,9 +92,10 @@ class _Reader:
         triggers = self._triggers(rules)
         monitors = self._monitors(rules, recipients, rule_reader)
         analytics = self._analytics() if "analytics" in document else None
+        console = self._console() if "console" in document else None
         if document.findings:
             raise SettingsError(tuple(dict.fromkeys(document.findings)))
-        return Settings(bot, email, sms, people, groups, rules, monitors, analytics, triggers)
+        return Settings(bot, email, sms, people, groups, rules, monitors, analytics, triggers, console)
 
     def _bot(self, people: Mapping[str, Person]) -> BotSettings:
         table = self._document.table("bot", _BOT)
@@ -191,6 +194,10 @@ class _Reader:
         if not dimensions:
             table.add_error("by", "empty", "remove it to count by every dimension, or remove [analytics]")
         return Analytics(table.parsed("keep", COUNTER_RETENTION, _retention), tuple(dict.fromkeys(dimensions)))
+
+    def _console(self) -> ConsoleSettings:
+        self._document.table("console", _CONSOLE)
+        return ConsoleSettings()
 
     def _monitors(self, rules: Iterable[Rule], recipients: RecipientReader, reader: RuleReader) -> "tuple[Monitor, ...]":
         """The monitors. Rules and monitors need different names: messages, silences and the log identify them by name."""
