@@ -10,6 +10,7 @@ the hourly rows: 6 more alone (the file's mark, the hour and the month), 2 in a 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -26,6 +27,7 @@ from ..store.counters import Counters, Hour
 from ..store.ledger import LEDGER_CONFIG
 from .hourly_counts import counts_of_outcome, counts_of_uploads
 from .ledger_stream import Transition, from_stream
+from .metrics import metric_lines
 
 if TYPE_CHECKING:
     from ..domain.settings import Analytics
@@ -41,6 +43,7 @@ class DeliveryCounter:
         self._analytics: Analytics | None = deliverer.settings.analytics
         keep = self._analytics.keep if self._analytics else COUNTER_RETENTION
         self.counters = Counters(clients("dynamodb", config=LEDGER_CONFIG), environ["DROPNOTE_COUNTERS"], keep)
+        self._stage = environ.get("DROPNOTE_STAGE", "")
         self._notified: set[tuple[Verdict, ExhaustedBudget]] = set()
 
     def take(self, payload: object, time_left: TimeLeft) -> dict[str, list[dict[str, str]]]:
@@ -56,6 +59,11 @@ class DeliveryCounter:
         failed = {record for record, counts in count_records if counts.mark in failed_marks}
         for scope, of_scope in self._transitions_by_scope(transitions).items():
             failed |= self._check_budgets(scope, of_scope, time_left)
+        if self._deliverer.settings.metrics:
+            # Lambda delivers again from the first failed record on: those before it are complete
+            settled = takewhile(lambda transition: transition.record not in failed, transitions)
+            for line in metric_lines(settled, self._deliverer.settings.metrics, self._stage):
+                log.info("metrics", **line)
         if transitions:
             log.info("counted", records=len(transitions), missed=len(failed) or None)
         numbers = dict.fromkeys(transition.record for transition in transitions if transition.record in failed)
