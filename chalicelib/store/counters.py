@@ -136,7 +136,7 @@ class Counters:
         at = record.at.astimezone(UTC)
         for number, start in enumerate(range(0, len(record.counts) or 1, _CHUNK_SIZE)):
             amounts: Amounts = {}
-            for hourly_key, amount in self._hourly.amounts(at, record.hourly if number == 0 else {}):
+            for hourly_key, amount in self._hourly.amounts(at, record.hourly) if record.hourly and not number else ():
                 amounts[hourly_key] = amounts.get(hourly_key, 0) + amount
             for count in record.counts[start : start + _CHUNK_SIZE]:
                 value = self._value_or_other(count.name, count.value, at) if "day" in count.per else count.value
