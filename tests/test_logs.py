@@ -82,6 +82,7 @@ def test_address_in_a_line_is_found(log_scan: LogScan, address: str) -> None:
         "2026-03-02T12:00:00+00:00",
         "a1b2c3d4e5f60718293a4b5c6d7e8f90",
         "@here",
+        "f3b26114-ff04-41b6-a724-33e309176f95@email.amazonses.com",
     ],
 )
 def test_other_digits_are_not_taken_for_a_number(log_scan: LogScan, text: str) -> None:
