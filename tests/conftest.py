@@ -1,11 +1,13 @@
-"""Fixtures for all tests: one MiniStack per session, emptied for each test that uses it."""
+"""Fixtures for all tests: one MiniStack per session, emptied for each test that uses it; a scan of all log lines."""
 
+import logging
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
 
 from chalicelib.platform import custom
+from tests.support.log_scan import BOT, LogLines, LogScan, scanning
 from workbench.local.ministack import MiniStack
 
 
@@ -16,7 +18,37 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def ministack_process() -> Iterator[MiniStack]:
+def log_scan() -> Iterator[LogScan]:
+    """The scan of this run's log lines."""
+    scan = LogScan()
+    with scanning(scan):
+        yield scan
+    _fail_on(scan)
+
+
+@pytest.fixture(autouse=True)
+def no_addresses_in_logs(log_scan: LogScan) -> Iterator[None]:
+    """Fail a test whose log lines have a telephone number or an e-mail address; those of functions fail the next test."""
+    yield
+    _fail_on(log_scan)
+
+
+@pytest.fixture
+def logged(log_scan: LogScan) -> Iterator[LogLines]:
+    """The lines that the bot logs in this test."""
+    lines, logger = LogLines(), logging.getLogger(BOT)
+    logger.addFilter(lines)
+    yield lines
+    logger.removeFilter(lines)
+
+
+def _fail_on(scan: LogScan) -> None:
+    if found := scan.take():
+        pytest.fail("addresses in log lines:\n" + "\n".join(found), pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def ministack_process(log_scan: LogScan) -> Iterator[MiniStack]:
     with MiniStack() as running:
         yield running
 

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from ..domain.bundle import Bundle, Window
 from ..domain.event import Event, Upload, late_identity
 from ..domain.rule import Rule
+from ..platform import log
 from ..policy import bundle_window
 from ..policy.bundle_window import BundlePolicy, Placement
 from ..policy.controls import active_silence
@@ -67,7 +68,10 @@ class Bundler:
             for _ in range(_MAX_ATTEMPTS):
                 if member := place(lane, event, rule):
                     stored = member.event
-                    return replace(event, thread=stored.thread, urgent=stored.urgent) if member.sent_immediately else None
+                    if member.sent_immediately:
+                        return replace(event, thread=stored.thread, urgent=stored.urgent)
+                    log.info("joined", event=event.identity, rule=rule.name, bundle=member.bundle)
+                    return None
         except UnreadableRow as error:  # a later version wrote the window: until it is back, each event is sent alone
             log_unreadable(error)
             return event

@@ -43,7 +43,7 @@ class Deferrer:
 
     def handle_duplicate(self, stored: Delivery, settle_delay: timedelta) -> list[Delivery]:
         """Log that the ledger already has a delivery; if it is bundled, ensure that its bundle has the member. Returns []."""
-        log.info("duplicate", delivery=stored.id, rule=stored.rule, event=stored.event.identity)
+        log.info("duplicate", **stored.log_ids)
         series = recipient_series(stored.person, stored.channel)
         hour = hour_of(stored.event)
         if stored.state is State.BUNDLED and not self.bundles.member(series, stored.id, hour):

@@ -192,7 +192,7 @@ class Deliverer(DeliveryRecorder, eq=False, kw_only=True):
             person=notice.recipient.person,
         )
         if rendered.problem:
-            log.warning("template-failed", template=notice.template, rule=notice.rule, why=rendered.problem)
+            log.warning("template-failed", template=notice.template, why=rendered.problem, **notice.log_ids)
             if notice.event.kind is not Kind.TROUBLE:
                 self.notify_owner(f"template {notice.template}", rendered.problem, time_left)
         return rendered.message
@@ -230,7 +230,7 @@ class Deliverer(DeliveryRecorder, eq=False, kw_only=True):
         return stored is not None and late.identity != event.identity
 
     def _suppress(self, notice: Notice, delivery: Delivery) -> None:
-        log.warning("dead-address", person=delivery.person, channel=delivery.channel, reason=delivery.reason)
+        log.warning("dead-address", person=delivery.person, channel=delivery.channel, reason=delivery.reason, **delivery.log_ids)
         address = SuppressedAddress(delivery.person, delivery.channel, delivery.reason, self.clock())
         self.control.suppress(suppression_key(notice, self.settings), address)
 

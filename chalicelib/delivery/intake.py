@@ -1,8 +1,9 @@
 """Matches each event against the rules, then sends or bundles it, or leaves it to the sweep. Parks unreadable payloads."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
 from ..domain.delivery import Delivery, Reason
@@ -18,7 +19,7 @@ from .bundle import Bundler
 from .deliver import Deliverer, TimeLeft
 
 OnAlarm = Callable[[Event, Rule, TimeLeft], list[Delivery]]
-Step = Callable[[], list[Delivery]]
+Step = tuple[Callable[[], list[Delivery]], Mapping[str, str]]  # what to do for an event, and the ids for the log if it fails
 
 
 class Intake:
@@ -47,10 +48,14 @@ class Intake:
             log.info("ignored", what=name)
         _, not_parked = map_isolated(lambda unknown: self.park(unknown, time_left), batch.unknown, max_concurrency=1)
         matches = [match for event in batch.events for match in self._match(event)]
-        notices, not_placed = map_isolated(self._notices, matches, self._concurrency)
-        alarms = [partial(self._on_alarm, match.event, match.rule, time_left) for match in matches if _is_alarm(match.event)]
-        steps: list[Step] = [*alarms, *(partial(self.deliverer.deliver, notice, time_left) for notice in notices)]
-        deliveries, failures = map_isolated(lambda step: step(), steps, self._concurrency)
+        notices, not_placed = map_isolated(self._notices, matches, self._concurrency, _ids_of)
+        steps: list[Step] = [
+            (partial(self._on_alarm, match.event, match.rule, time_left), _ids_of(match))
+            for match in matches
+            if _is_alarm(match.event)
+        ]
+        steps += [(partial(self.deliverer.deliver, notice, time_left), notice.log_ids) for notice in notices]
+        deliveries, failures = map_isolated(lambda step: step[0](), steps, self._concurrency, itemgetter(1))
         if failures or not_parked or not_placed:
             raise ExceptionGroup("some records failed", [*not_parked, *not_placed, *failures])
         return deliveries
@@ -102,6 +107,10 @@ class Intake:
             return []
         event = self._bundler.place(match.event, match.rule) if match.rule.bundles else match.event
         return notices_for_rule(event, match.rule) if event else []
+
+
+def _ids_of(match: Match) -> dict[str, str]:
+    return {"rule": match.rule.name, "event": match.event.identity}
 
 
 def _is_alarm(event: Event) -> bool:

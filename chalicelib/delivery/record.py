@@ -86,7 +86,7 @@ class DeliveryRecorder(Struct, eq=False, kw_only=True):
             if self.ledger.transition(stored, sent):
                 _log_state(sent)
                 return [sent]
-        log.info("overtaken", delivery=old.id)
+        log.info("overtaken", **old.log_ids)
         return []
 
 
@@ -94,8 +94,7 @@ def _log_state(delivery: Delivery) -> None:
     write = log.info if delivery.state in _EXPECTED_STATES else log.warning
     write(
         delivery.state.value,
-        delivery=delivery.id,
-        rule=delivery.rule,
+        **delivery.log_ids,
         person=delivery.person,
         channel=delivery.channel,
         reason=delivery.reason,

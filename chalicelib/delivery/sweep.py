@@ -86,7 +86,7 @@ class Sweeper(Struct, eq=False):
         while time_left() >= SEND_RESERVE and (batch := list(islice(rows, _BATCH))):
             for row in batch:
                 workers.wait_for_one()
-                workers.submit(partial(process, row))
+                workers.submit(partial(process, row), row.log_ids if isinstance(row, Delivery) else {"bundle": row.id})
             workers.finish()
         return [EarlierRows(ledger.due(now), channel) for channel in sorted(channels)]
 
@@ -146,7 +146,7 @@ class Sweeper(Struct, eq=False):
                 return outcome.apply_unknown_policy(delivery, now, policy)
             listed = transport.find(to=notice.recipient.address, since=delivery.created_at - _CLOCK_SKEW)
         except DeliveryError as error:
-            log.warning("look-up-failed", delivery=delivery.id, why=str(error))
+            log.warning("look-up-failed", why=str(error), **delivery.log_ids)
             if now >= delivery.expires_at:
                 return outcome.expire(delivery, now)
             return outcome.postpone_lookup(delivery, now, self.deliverer.settle_delay, str(error))

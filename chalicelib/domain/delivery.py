@@ -103,6 +103,11 @@ class Delivery(Struct, frozen=True):
     steps: tuple[Step, ...] = ()  # every transition after the insert; the middle of a very long history is left out
 
     @property
+    def log_ids(self) -> dict[str, str]:
+        """What connects the log lines of one delivery, one rule and one event."""
+        return {"delivery": self.id, "rule": self.rule, "event": self.event.identity}
+
+    @property
     def sent_at(self) -> datetime | None:
         """When the provider accepted it; None if it has not."""
         return next((step.at for step in reversed(self.steps) if step.state is State.SENT), None)

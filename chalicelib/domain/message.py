@@ -25,6 +25,11 @@ class Notice(Struct, frozen=True):
     quiet: tuple[QuietHours, ...] = ()  # and until these end
     deferred: bool = False  # already waited for its digest, or is one: only quiet hours defer it again
 
+    @property
+    def log_ids(self) -> dict[str, str]:
+        """What connects the log lines of one rule and one event, before there is a delivery."""
+        return {"rule": self.rule, "event": self.event.identity}
+
 
 class Message(Struct, frozen=True):
     """A rendered message. A text has only `text`; a mail has all three parts."""

@@ -19,6 +19,7 @@ from click.testing import CliRunner, Result
 from chalicelib.domain.delivery import Delivery
 from chalicelib.platform.clock import utc_now
 from chalicelib.store.ledger import Ledger
+from tests.support.log_scan import function_lines
 from workbench.cli.main import main
 from workbench.local.demo.demo import upload_by_rclone
 from workbench.local.environment import LocalEnvironment, LocalEnvironmentError
@@ -101,6 +102,21 @@ def test_test_function_returns_its_own_error(environment: LocalEnvironment) -> N
     response = environment.ministack.client("lambda").invoke(FunctionName=function(environment, "test"), Payload=b"{}")
     assert "error" in json.load(response["Payload"])
     assert "FunctionError" not in response
+
+
+def test_lines_of_functions_have_the_ids_of_event_rule_and_delivery(environment: LocalEnvironment) -> None:
+    """These are the lines in which the scan of all logs looks for addresses."""
+    client, bucket = environment.ministack.client("s3"), environment.running.bucket
+    client.put_object(Bucket=bucket, Key="in/logged.txt", Body=b"x")
+
+    def sent() -> list[dict[str, str]]:
+        lines = (json.loads(line) for line in function_lines(environment.ministack) if line.startswith("{"))
+        return [line for line in lines if line.get("happened") == "sent"]
+
+    assert wait_until(lambda: bool(sent()), within_s=20)
+    ids = [[line[name] for name in ("event", "rule", "delivery")] for line in sent()]
+    assert [len(event) for event, _, _ in ids] == [32] * len(ids)
+    assert {rule for _, rule, _ in ids} <= {rule.name for rule in environment.settings.rules}
 
 
 def message_counts(environment: LocalEnvironment, name: str) -> tuple[int, int]:

@@ -67,7 +67,7 @@ class HandOver(Struct, eq=False):
             return
         pace = pace or unrecorded_pace(channel, settings, now)
         control.record_pace(channel, replace(pace, backlog_until=now + BACKLOG))
-        log.info("handed-over", channel=channel)
+        log.info("handed-over", channel=channel, **notice.log_ids)
         self.start_sweep()
 
     def check_pause(self, notice: Notice, controls: Controls, now: datetime) -> None:

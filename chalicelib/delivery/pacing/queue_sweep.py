@@ -122,7 +122,7 @@ class QueueSweep:
         with self._lock:
             _, lane.pacer = take_slot(lane.pacer, self._clock())
         lane.sent += 1
-        self._workers.submit(partial(self._attempt, row, lane))
+        self._workers.submit(partial(self._attempt, row, lane), row.log_ids)
 
     def _attempt(self, row: Delivery, lane: Lane) -> list[Delivery]:
         """Send a row, and adapt the lane to how the provider responded."""
@@ -162,7 +162,7 @@ class QueueSweep:
         if notice and not self._falls_back(row, notice):
             return False  # it stays due until the channel's pause ends
         self._workers.wait_for_one()
-        self._workers.submit(partial(self._advance, row, self._time_left))
+        self._workers.submit(partial(self._advance, row, self._time_left), row.log_ids)
         return False
 
     def _notice_to_send(self, row: Delivery) -> Notice | None:

@@ -1,6 +1,6 @@
 """Runs work beside the thread that hands out slots: at most so many at a time, in place if it is one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -31,13 +31,13 @@ class Workers:
         self._pool: ThreadPoolExecutor | None = None
         self._running: set[Future[None]] = set()
 
-    def submit(self, work: Work) -> None:
-        """Run some work; with one worker, before this returns."""
+    def submit(self, work: Work, log_ids: Mapping[str, str]) -> None:
+        """Run some work; with one worker, before this returns. `log_ids` are those of its row, for the log of a failure."""
         if self._concurrency < 2:
-            self._run(work)
+            self._run(work, log_ids)
             return
         self._pool = self._pool or ThreadPoolExecutor(max_workers=self._concurrency)
-        self._running.add(self._pool.submit(self._run, work))
+        self._running.add(self._pool.submit(self._run, work, log_ids))
 
     def wait_for_one(self) -> None:
         """Wait until a worker is free."""
@@ -57,10 +57,10 @@ class Workers:
         if self._pool:
             self._pool.shutdown()
 
-    def _run(self, work: Work) -> None:
+    def _run(self, work: Work, log_ids: Mapping[str, str]) -> None:
         try:
             self.results += [Advanced(delivery.channel, delivery.state) for delivery in work()]
         except Exception as error:  # noqa: BLE001  the other rows must still be sent
-            log.warning("failed", error=type(error).__name__, detail=str(error))
+            log.warning("failed", error=type(error).__name__, detail=str(error), **log_ids)
             if len(self.failures) < MAX_FAILURES:
                 self.failures.append(error)

@@ -1,0 +1,104 @@
+"""Reads every log line of a test run, and collects those with a telephone number or an e-mail address.
+
+The lines of this process pass a filter of the bot's logger. Those of functions in a local environment, with the tracebacks and
+warnings of the libraries that they load, are read from CloudWatch Logs before the emulator stops.
+"""
+
+import json
+import logging
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any
+
+import pytest
+from botocore.exceptions import BotoCoreError, ClientError
+
+from workbench.local.ministack import MiniStack
+
+BOT = "chalicelib"
+ADDRESS = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
+MESSAGE_ID = re.compile(r"[0-9a-f-]{36}@email\.amazonses\.com")  # a receipt of the emulator's SES
+NUMBER = re.compile(r"(?<![\w+])\+\d{7,15}(?!\d)")  # E.164, as the settings have them
+# Test numbers are also looked for without their plus. Other digits may be an account, a time or a sequence number.
+KNOWN_NUMBERS = re.compile("919812345678|15005550006")
+_FUNCTIONS = "/aws/lambda/"
+
+
+class LogScan(logging.Filter):
+    """Collects bad lines; lets every line pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines = 0
+        self.found: list[str] = []
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        self.scan([record.getMessage()])
+        return True
+
+    def scan(self, lines: Iterable[str]) -> None:
+        """Read lines."""
+        for line in lines:
+            self.lines += 1
+            text = MESSAGE_ID.sub("", line)
+            if ADDRESS.search(text) or NUMBER.search(text) or KNOWN_NUMBERS.search(text):
+                self.found.append(line)
+
+    def take(self) -> list[str]:
+        """The bad lines since the last call."""
+        found, self.found = self.found, []
+        return found
+
+
+class LogLines(logging.Filter):
+    """The bot's log lines, parsed. Unlike caplog, it does not depend on whether log.configure has been called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[dict[str, Any]] = []
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        self.lines.append(json.loads(record.getMessage()))
+        return True
+
+    def of(self, happened: str) -> list[dict[str, Any]]:
+        """The lines about one kind of outcome."""
+        return [line for line in self.lines if line["happened"] == happened]
+
+
+@contextmanager
+def scanning(scan: LogScan) -> Iterator[None]:
+    """Let a scan read the lines of this process, and of every function of every emulator that stops meanwhile."""
+    logger = logging.getLogger(BOT)
+    level = logger.level
+    logger.setLevel(logging.INFO)  # the bot's own level; without it, a line that only Lambda writes would not be read
+    logger.addFilter(scan)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MiniStack, "stop", _reading_first(MiniStack.stop, scan))
+        yield
+    logger.removeFilter(scan)
+    logger.setLevel(level)
+
+
+def _reading_first(stop: Callable[[MiniStack], None], scan: LogScan) -> Callable[[MiniStack], None]:
+    @wraps(stop)
+    def stop_after_reading(ministack: MiniStack) -> None:
+        if ministack.pid:
+            scan.scan(function_lines(ministack))
+        stop(ministack)
+
+    return stop_after_reading
+
+
+def function_lines(ministack: MiniStack) -> list[str]:
+    """The lines that an emulator's functions wrote; [] if it no longer responds."""
+    logs: Any = ministack.client("logs")
+    try:
+        groups = logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=_FUNCTIONS)
+        names = [group["logGroupName"] for page in groups for group in page["logGroups"]]
+        pages = [page for name in names for page in logs.get_paginator("filter_log_events").paginate(logGroupName=name)]
+    except (BotoCoreError, ClientError):
+        return []
+    return [event["message"] for page in pages for event in page["events"]]
