@@ -86,21 +86,20 @@ class Deployer:
         """The functions, each with a role of its own that only Lambda can be given."""
         stage, arn = self.location.stage, self.location.arn
         functions = (arn("lambda", f"function:{APP}-{stage}"), arn("lambda", f"function:{APP}-{stage}-*"))
-        roles = f"arn:{self.location.partition}:iam::{self.location.account}:role/{APP}-{stage}-*"
         yield _allow(
             "Functions",
             "lambda:AddPermission CreateFunction DeleteFunction DeleteFunctionConcurrency GetFunction GetFunctionConfiguration "
-            "GetFunctionEventInvokeConfig GetPolicy ListTags PutFunctionConcurrency PutFunctionEventInvokeConfig RemovePermission "
-            "TagResource UntagResource UpdateFunctionCode UpdateFunctionConfiguration",
+            "GetFunctionEventInvokeConfig GetPolicy ListTags PutFunctionConcurrency PutFunctionEventInvokeConfig "
+            "RemovePermission TagResource UntagResource UpdateFunctionCode UpdateFunctionConfiguration",
             *functions,
         )
         yield _allow(
             "Roles",
-            "iam:CreateRole DeleteRole DeleteRolePolicy GetRole ListRolePolicies PutRolePolicy SimulatePrincipalPolicy",
-            roles,
+            "iam:CreateRole DeleteRole DeleteRolePolicy GetRole ListRolePolicies PutRolePolicy",
+            self._roles,
         )
         passed = {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}
-        yield _allow("PassRole", "iam:PassRole", roles, condition=passed)
+        yield _allow("PassRole", "iam:PassRole", self._roles, condition=passed)
         ours = {"ArnLike": {"lambda:FunctionArn": list(functions)}}
         yield _allow("ConnectStreams", "lambda:CreateEventSourceMapping", "*", condition=ours)  # it has no resource
         yield _allow(
@@ -109,6 +108,10 @@ class Deployer:
             arn("lambda", "event-source-mapping:*"),  # named by AWS
             condition=ours,
         )
+
+    @property
+    def _roles(self) -> str:
+        return f"arn:{self.location.partition}:iam::{self.location.account}:role/{APP}-{self.location.stage}-*"
 
     def _triggers(self) -> Iterator[Statement]:
         """What invokes the functions."""
@@ -135,18 +138,19 @@ class Deployer:
             arn("ssm", f"parameter/{APP}/{stage}/*"),
             arn("ssm", f"parameter/{APP}/{stage}"),  # GetParametersByPath names the path itself
         )
-        actions = "logs:CreateLogGroup DeleteLogGroup DeleteRetentionPolicy PutRetentionPolicy"
+        actions = "logs:CreateLogGroup DeleteLogGroup PutRetentionPolicy"
         groups = (arn("logs", f"log-group:/aws/lambda/{APP}-{stage}{rest}") for rest in ("-*", ":*"))
         yield _allow("LogGroups", actions, *groups)
 
     def _mail(self) -> Iterator[Statement]:
-        """To look at the sender: nothing here sends or verifies."""
+        """To look at the sender, and whether the functions may send: nothing here sends or verifies."""
         if not by_ses(self.settings):
             return
         region = self.settings.email.region if self.settings.email else ""
         there = replace(self.location, region=region or self.location.region)
         identities = (there.arn("ses", f"identity/{name}") for name in identity_names(sender_address(self.settings)))
         yield _allow("Sender", "ses:GetEmailIdentity", *identities)
+        yield _allow("MayFunctionsSend", "iam:SimulatePrincipalPolicy", self._roles)
         yield _allow("MailAccount", "ses:GetAccount ListEmailIdentities", "*")
 
 
@@ -168,6 +172,7 @@ def smoke_policy(settings: Settings, location: StageLocation) -> dict[str, Any]:
         _allow("SmokeBucket", "s3:CreateBucket DeleteBucket ListBucket", bucket),
         _allow("SmokeFiles", "s3:DeleteObject PutObject", f"{bucket}/*"),
         _allow("SmokeInvoke", "lambda:InvokeFunction", *functions),
+        _allow("SmokeLeftovers", "events:ListRules iam:ListRoles", "*"),
         _allow("SmokeLedger", "dynamodb:BatchGetItem GetItem Query", table, f"{table}/index/*"),
     ]
     return _document([*Deployer(settings, there, (f"{SMOKE_BUCKET}-*",)).statements(), *use])

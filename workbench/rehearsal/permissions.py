@@ -1,4 +1,4 @@
-"""Compares what a deployer sent to AWS with what its policy allows: MiniStack enforces the actions, not which resources they name.
+"""Compares what a deployer sent to AWS with what its policy allows: MiniStack enforces the actions, not the resources.
 
 MiniStack 1.5.33 cannot tell the resource of many requests, and knows neither iam:PassRole nor lambda:FunctionArn. Source of the
 actions and ARNs: AWS Service Authorization Reference.
@@ -21,6 +21,32 @@ _ACTIONS = {  # where the action's name is not the operation's
     "s3:DeleteObjects": "s3:DeleteObject",
     "lambda:Invoke": "lambda:InvokeFunction",
 }
+# What `dropnote smoke --stage local` does not use of its policy, and why the policy has it.
+NOT_REHEARSED = {
+    **dict.fromkeys(
+        (
+            "cloudwatch:DeleteAlarms", "cloudwatch:DescribeAlarms", "cloudwatch:ListTagsForResource", "cloudwatch:PutMetricAlarm",
+            "dynamodb:CreateTable", "dynamodb:DescribeContinuousBackups", "dynamodb:DescribeContributorInsights",
+            "dynamodb:DescribeKinesisStreamingDestination", "dynamodb:DescribeTimeToLive", "dynamodb:GetResourcePolicy",
+            "dynamodb:ListTagsOfResource", "dynamodb:UpdateContinuousBackups", "dynamodb:UpdateTable",
+            "dynamodb:UpdateTimeToLive", "sns:CreateTopic", "sns:DeleteTopic", "sns:GetDataProtectionPolicy",
+            "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic", "sns:ListTagsForResource", "sns:SetTopicAttributes",
+            "sns:Subscribe", "sns:Unsubscribe", "sqs:CreateQueue", "sqs:DeleteQueue", "sqs:ListQueueTags",
+            "sqs:SetQueueAttributes", "ssm:ListTagsForResource",
+        ),
+        "CloudFormation calls it for the stack",
+    ),
+    "cloudformation:DeleteChangeSet": "set-up, if the changes are declined or there are none",
+    "cloudwatch:GetMetricStatistics": "the doctor, if the dead-letter queue has events",
+    "lambda:PutFunctionConcurrency": "chalice deploy, with reserved_concurrency",
+    "lambda:TagResource": "chalice deploy: functions are created with tags, and tagged again with another version of Chalice",
+    "lambda:UntagResource": "chalice deploy, if a tag is removed",
+    **dict.fromkeys(
+        ("apigateway:PUT", "lambda:ListTags", "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration"),
+        "chalice deploy of a stage that exists: `make rehearse`",
+    ),
+    "ses:ListEmailIdentities": "the doctor, in the sandbox",
+}  # fmt: skip
 _FREE = "sts:GetCallerIdentity"  # needs no permission
 _WITHOUT_RESOURCE = {"lambda:CreateEventSourceMapping", "lambda:ListEventSourceMappings", "logs:DescribeLogGroups"}
 _PASS_ROLE = {"lambda:CreateFunction", "lambda:UpdateFunctionConfiguration"}  # need iam:PassRole for the role, if they name one
@@ -71,13 +97,14 @@ def _fits(text: str, patterns: str | list[str]) -> bool:
 
 
 def _uses(request: RecordedRequest, location: StageLocation) -> Iterator[Use]:
+    if "/apigateway/aws4_request" in request.headers["Authorization"]:  # its actions are HTTP methods
+        path = urlsplit(request.path).path
+        resource = path[path.index("/restapis") :]  # the local server has them below a path of its own
+        yield Use(f"apigateway:{request.method}", f"arn:{location.partition}:apigateway:{location.region}::{resource}")
+        return
     if (parsed := parse(request)) is None:
         return
     name, operation, parameters = parsed
-    if name == "apigateway":  # its actions are HTTP methods
-        path = urlsplit(request.path).path
-        yield Use(f"apigateway:{request.method}", f"arn:{location.partition}:apigateway:{location.region}::{path}")
-        return
     service = "ses" if name == "sesv2" else name
     action = _ACTIONS.get(f"{service}:{operation.name}", f"{service}:{operation.name}")
     if action == _FREE:
@@ -108,8 +135,9 @@ def _lambda(parameters: Parameters, location: StageLocation) -> list[str]:
 
 
 def _iam(parameters: Parameters, location: StageLocation) -> list[str]:
-    name = parameters.get("RoleName")
-    return [f"arn:{location.partition}:iam::{location.account}:role/{name}" if name else parameters["PolicySourceArn"]]
+    if name := parameters.get("RoleName"):
+        return [f"arn:{location.partition}:iam::{location.account}:role/{name}"]
+    return [parameters["PolicySourceArn"]] if "PolicySourceArn" in parameters else []
 
 
 def _dynamodb(parameters: Parameters, location: StageLocation) -> list[str]:
@@ -145,7 +173,8 @@ def _stack(parameters: Parameters, location: StageLocation) -> list[str]:
 
 
 def _rule(parameters: Parameters, location: StageLocation) -> list[str]:
-    return [location.arn("events", f"rule/{parameters.get('Rule') or parameters['Name']}")]
+    name = parameters.get("Rule") or parameters.get("Name")
+    return [location.arn("events", f"rule/{name}")] if name else []
 
 
 def _identity(parameters: Parameters, location: StageLocation) -> list[str]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -24,7 +25,6 @@ from ..deployment.setup import Setup
 from ..local.local_account import LocalAccount
 from ..local.local_deploy import deploy, fast_waiters
 from ..local.ministack import ACCESS_KEY, ACCOUNT, REGION, SECRET_KEY
-from ..local.proxy.proxy import Proxy
 from ..local.strict.http_requests import check_requests
 from ..paths import PROJECT
 from ..settings_lines import settings_name
@@ -32,7 +32,7 @@ from ..waiting import wait_until
 from .account_facts import AccountFacts
 from .checkout import copy_checkout
 from .in_runtime import FunctionMeasurement, measure
-from .permissions import denied, unused, uses
+from .permissions import denied, uses
 from .runner import Runner
 
 RULE = """
@@ -54,11 +54,11 @@ class Rehearsal:
     """One rehearsal of a stage. It works on a copy of the checkout and changes no tracked file."""
 
     def __init__(
-        self, stage: str, folder: Path, account: LocalAccount, proxy: Proxy, print_line: Callable[[str, str], object]
+        self, stage: str, folder: Path, account: LocalAccount, stack: ExitStack, print_line: Callable[[str, str], object]
     ) -> None:
-        """`proxy` records what the commands and the functions send to the account."""
-        self._stage, self._account, self._proxy = stage, account, proxy
-        self._target = replace(account.target(), endpoint=proxy.url)
+        """`stack` ends the proxies that record what the commands and the functions send to the account."""
+        self._stage, self._account = stage, account
+        self._target, self._proxy, self._api_proxy = account.recorded_target(stack)
         self._project = folder / "checkout"
         copy_checkout(self._project)
         fast_waiters(folder / "botocore")
@@ -158,9 +158,8 @@ class Rehearsal:
         unseen = set(SERVICES) - {operation.partition(" ")[0] for operation in checked}
         self.runner.fact("the proxy recorded requests to every service", unseen, set())
         key = self._target.credentials["AWS_ACCESS_KEY_ID"]
-        used = uses(self._proxy.requests(), key, self._location)
+        used = uses((*self._proxy.requests(), *self._api_proxy.requests()), key, self._location)
         self.runner.fact(f"the deployer's policy allows its {len(used)} requests", denied(used, self._policy), [])
-        print("UNUSED", sorted(unused(used, self._policy)))
         self.runner.fact(f"{checked.total()} requests of {len(checked)} operations keep AWS's documented limits", problems, [])
 
     def _upload(self, key: str, trigger: str = "upload") -> None:

@@ -21,11 +21,10 @@ from ...deployment.identities import find_identities, sender_address, ses_client
 from ...deployment.setup import Setup
 from ...local.local_account import LocalAccount
 from ...local.local_deploy import fast_waiters
-from ...local.ministack import ACCOUNT, REGION, remove_folder
-from ...local.proxy.proxy import Proxy
+from ...local.ministack import REGION, remove_folder
 from ...output import err, fail, print_json, say
 from ...paths import PROJECT, STATE
-from ...rehearsal.permissions import denied, uses
+from ...rehearsal.permissions import NOT_REHEARSED, denied, unused, uses
 from ...rehearsal.runner import Runner
 from ...rehearsal.smoke.plan import MESSAGES, SmokePlan, make_plan, write_checkout
 from ...rehearsal.smoke.report import Report
@@ -80,7 +79,8 @@ def smoke(stage: str, to: str, texts: bool, yes: bool, file: Path, clean: str, j
         )
         try:
             passed = test.clean_up() if clean else test.run()
-            account.verify()
+            if passed:
+                account.verify()
         finally:
             report.write(file)
     if json_:
@@ -147,9 +147,10 @@ def _local(plan: SmokePlan, folder: Path, yes: bool) -> Iterator[TestAccount]:
     """A fresh local account. The test runs with the permissions that `dropnote policy --smoke` prints, and no other."""
     import boto3  # late: a third of a second
 
-    with LocalAccount() as account, Proxy(account.ministack.endpoint) as proxy:
+    with LocalAccount() as account, ExitStack() as stack:
+        target, *proxies = account.recorded_target(stack)
         checkout = folder / "checkout"
-        write_checkout(plan, PROJECT, checkout, {"TWILIO_BASE_URL": account.server})
+        write_checkout(plan, PROJECT, checkout, target.environment)
         fast_waiters(folder / "botocore")
         setup = Setup(checkout, plan.stage, account.client)
         settings = setup.settings(setup.variables())
@@ -160,18 +161,21 @@ def _local(plan: SmokePlan, folder: Path, yes: bool) -> Iterator[TestAccount]:
         session = boto3.Session(*credentials.values(), region_name=REGION)
 
         def client(service: str, **options: Any) -> Any:
-            return session.client(service, endpoint_url=proxy.url, **options)
+            endpoint = target.rest_api if service == "apigateway" else target.endpoint
+            return session.client(service, endpoint_url=endpoint, **options)
 
         def arrived() -> int:
             inbox = requests.get(f"{account.server}/inbox.json", timeout=10).json()
             return len(inbox["texts"]) + len(inbox["mails"])
 
         def verify() -> None:
-            key = credentials["AWS_ACCESS_KEY_ID"]
-            if problems := denied(uses(proxy.requests(), key, StageLocation(plan.stage, ACCOUNT, REGION)), document):
+            requests_ = [request for proxy in proxies for request in proxy.requests()]
+            used = uses(requests_, credentials["AWS_ACCESS_KEY_ID"], location)
+            if problems := denied(used, document):
                 raise SetupError("the policy of `dropnote policy --smoke` does not allow: " + ", ".join(problems))
+            if problems := sorted(unused(used, document) - {*NOT_REHEARSED}):
+                raise SetupError("the policy of `dropnote policy --smoke` allows what was not used: " + ", ".join(problems))
 
-        target = account.target()
-        variables = {**target.variables(folder), "AWS_ENDPOINT_URL": proxy.url, **credentials}
         secrets = {"DROPNOTE_SECRET_TWILIO_AUTH_TOKEN": account.token, "DROPNOTE_SECRET_SMTP_PASSWORD": account.token}
+        variables = {**target.variables(folder), **credentials}
         yield TestAccount(location, client, variables, secrets, Patience(30.0, 30.0, 0.2), arrived, verify)

@@ -14,7 +14,7 @@ from chalicelib.domain.people import Channel, Person
 from chalicelib.domain.settings import Settings
 from chalicelib.platform.custom import settings_file
 
-from ...deployment.config import read_all, read_stage
+from ...deployment.config import LOCAL, read_all, read_stage
 from ...deployment.deployer import SMOKE_BUCKET, SMOKE_STAGE
 from ...deployment.errors import SetupError
 from ..checkout import copy_checkout
@@ -90,16 +90,16 @@ def write_checkout(plan: SmokePlan, project: Path, copy: Path, variables: Mappin
     copy_checkout(copy)
     text = settings_file(project / "chalicelib").read_text()
     settings_file(copy / "chalicelib").write_text(settings_text(plan, tomllib.loads(text)))
-    stage = read_stage(project, plan.source)
-    own = stage["environment_variables"] | plan.variables | variables
+    config, stage = read_all(project), read_stage(project, plan.source)
+    own = stage.pop("environment_variables") | plan.variables | variables
     named = {name: value for name, value in own.items() if not name.startswith("DROPNOTE_")}  # set-up writes these
-    top = {name: value for name, value in read_all(project).items() if name not in ("stages", "environment_variables")}
-    timeouts = {name: value for name, value in stage.get("lambda_functions", {}).items() if name in ("sweep", "watch")}
-    for function in timeouts.values():
+    functions = {name: {**value} for name, value in stage.pop("lambda_functions", {}).items() if name in ("sweep", "watch")}
+    for function in functions.values():
         function.pop("iam_policy_file", None)
-    architecture = {name: stage[name] for name in ("lambda_architecture", "api_gateway_endpoint_type") if name in stage}
-    stages = {plan.stage: {**architecture, "environment_variables": named, "lambda_functions": timeouts}}
-    (copy / ".chalice" / "config.json").write_text(json.dumps({**top, "stages": stages}, indent=2) + "\n")
+    stages = {plan.stage: {**stage, "environment_variables": named, "lambda_functions": functions}}
+    top = {name: config[name] for name in ("version", "app_name")}
+    content = {**top, "stages": {LOCAL: config["stages"][LOCAL], **stages}}  # packaging imports the app as LOCAL
+    (copy / ".chalice" / "config.json").write_text(json.dumps(content, indent=2) + "\n")
 
 
 def settings_text(plan: SmokePlan, user: Mapping[str, Any]) -> str:
@@ -115,9 +115,10 @@ def settings_text(plan: SmokePlan, user: Mapping[str, Any]) -> str:
         **{channel.value: user[channel.value] for channel in plan.channels},
         f"people.{PERSON}": {channel.value: addresses[channel] for channel in plan.channels},
     }
-    texts = [
-        f"[{name}]\n" + "".join(f"{key} = {_toml(value)}\n" for key, value in table.items()) for name, table in tables.items()
-    ]
+    texts = (
+        "\n".join([f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in table.items()), ""])
+        for name, table in tables.items()
+    )
     return "\n".join(texts) + _TAIL.format(rule=RULE, monitor=MONITOR, notify=notify)
 
 

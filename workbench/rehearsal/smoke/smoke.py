@@ -1,4 +1,4 @@
-"""The steps of a smoke test: create a bucket, set up, deploy, upload, repeat, monitor. Then remove everything, whatever happened."""
+"""The steps of a smoke test: create a bucket, set up, deploy, upload, repeat, monitor. At the end, everything is removed."""
 
 import json
 import signal
