@@ -33,10 +33,11 @@ from ..deployment import clients, on_aws, secret_value
 from ..options import JSON_OPTION
 
 REPORT = STATE / "smoke-report.json"
+COMMAND_S = 1800  # a first deploy takes minutes: Chalice waits for each role
 
 
 @dataclass(frozen=True)
-class TestAccount:
+class AccountUnderTest:
     """The account that is tested, and how it is reached: all that differs between AWS and the local one."""
 
     location: StageLocation
@@ -46,6 +47,9 @@ class TestAccount:
     patience: Patience
     inbox: Callable[[], int] | None = None
     verify: Callable[[], None] = lambda: None  # after the test
+
+
+_ERRORS = (MiniStackError, PortOptionError)
 
 
 @click.command()
@@ -62,32 +66,44 @@ class TestAccount:
 def smoke(stage: str, to: str, texts: bool, yes: bool, file: Path, clean: str, json_: bool) -> None:
     """Try a deployment in your account: five minutes, then removed
 
-    Creates a bucket and a stage of its own, deploys, uploads a file, waits for the message, repeats the event, tests a monitor, and
-    removes everything again, also after an error or Ctrl-C. Touches no other stage and no other bucket. Asks before it starts.
+    Creates a bucket and a stage of its own, deploys, uploads a file, waits for the message, repeats the event, tests a monitor
+    and removes everything again, also after an error or Ctrl-C. Touches no other stage or bucket. Asks before it starts.
     """
     settings, _ = settings_of(stage)
     plan = make_plan(stage, settings, to, texts=texts or stage == LOCAL, stage=clean)
+    try:
+        report = _run(plan, _print_nothing if json_ else say, file, yes=yes, only_clean=bool(clean))
+    except _ERRORS as error:
+        fail(str(error))
+    if json_:
+        print_json(report.as_dict())
+    err.print(f"report, without addresses, secrets and account number: {file}")
+    if not report.passed:
+        fail("the smoke test failed; please attach the report to an issue")
+
+
+def _print_nothing(line: str, style: str) -> None:
+    """For --json: only the report is printed."""
+
+
+def _run(plan: SmokePlan, print_line: Callable[[str, str], object], file: Path, *, yes: bool, only_clean: bool) -> Report:
+    """Run the test, or only its last step. The report is written whatever happens."""
+    folder = Path(tempfile.mkdtemp(prefix="dropnote-smoke-"))
     with ExitStack() as stack:
-        folder = Path(tempfile.mkdtemp(prefix="dropnote-smoke-"))
         stack.callback(remove_folder, folder)
-        account = stack.enter_context((_local if stage == LOCAL else _aws)(plan, folder, yes))
+        account = stack.enter_context((_local if plan.source == LOCAL else _aws)(plan, folder, yes))
         hidden = [*account.secrets.values(), account.location.account, plan.person.email, plan.person.sms]
-        report = Report((lambda line, style: None) if json_ else say, _facts(plan, account.location), hidden)
-        runner = Runner(folder / "checkout", account.variables, report.line, timeout_s=1800)
+        report = Report(print_line, _facts(plan, account.location), hidden)
+        stack.callback(report.write, file)
+        runner = Runner(folder / "checkout", account.variables, report.line, timeout_s=COMMAND_S)
         test = Smoke(
             plan, account.location.region, account.client, runner, report, account.secrets, account.patience, account.inbox
         )
-        try:
-            passed = test.clean_up() if clean else test.run()
-            if passed:
-                account.verify()
-        finally:
-            report.write(file)
-    if json_:
-        print_json(report.as_dict())
-    err.print(f"report without addresses, secrets and account, to attach to an issue: {file}")
-    if not passed:
-        fail("the smoke test failed")
+        if only_clean:
+            test.clean_up()
+        elif test.run():
+            account.verify()
+        return report
 
 
 def _facts(plan: SmokePlan, location: StageLocation) -> dict[str, Any]:
@@ -97,7 +113,7 @@ def _facts(plan: SmokePlan, location: StageLocation) -> dict[str, Any]:
 
 
 @contextmanager
-def _aws(plan: SmokePlan, folder: Path, yes: bool) -> Iterator[TestAccount]:
+def _aws(plan: SmokePlan, folder: Path, yes: bool) -> Iterator[AccountUnderTest]:
     """Your account, with boto3's usual credentials. Stops before anything is created if a message could not arrive."""
     write_checkout(plan, PROJECT, folder / "checkout", {})
     setup = Setup(folder / "checkout", plan.stage, clients)
@@ -113,7 +129,7 @@ def _aws(plan: SmokePlan, folder: Path, yes: bool) -> Iterator[TestAccount]:
         f"DROPNOTE_SECRET_{name.upper().replace('-', '_')}": secret_value(name, plan.stage, yes)
         for name in secret_names(settings)
     }
-    yield TestAccount(location, clients, {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}, secrets, Patience())
+    yield AccountUnderTest(location, clients, {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}, secrets, Patience())
 
 
 def _check_mail(setup: Setup, plan: SmokePlan, location: StageLocation) -> None:
@@ -127,8 +143,8 @@ def _check_mail(setup: Setup, plan: SmokePlan, location: StageLocation) -> None:
         if not verified_identity(find_identities(ses, address)):
             hint = " SES is in the sandbox, so recipients have to be verified too." if location.sandbox else ""
             raise SetupError(
-                f"SES has not verified {address}. Run: aws sesv2 create-email-identity --email-identity {address}, then click the "
-                f"link in the e-mail.{hint}"
+                f"SES has not verified {address}. Run: aws sesv2 create-email-identity --email-identity {address}, then click "
+                f"the link in the e-mail.{hint}"
             )
 
 
@@ -143,7 +159,7 @@ def _announce(plan: SmokePlan, location: StageLocation) -> None:
 
 
 @contextmanager
-def _local(plan: SmokePlan, folder: Path, yes: bool) -> Iterator[TestAccount]:
+def _local(plan: SmokePlan, folder: Path, yes: bool) -> Iterator[AccountUnderTest]:
     """A fresh local account. The test runs with the permissions that `dropnote policy --smoke` prints, and no other."""
     import boto3  # late: a third of a second
 
@@ -158,7 +174,7 @@ def _local(plan: SmokePlan, folder: Path, yes: bool) -> Iterator[TestAccount]:
         location = setup.location(settings)
         document = smoke_policy(settings, location)
         credentials = account.credentials("smoke", document)
-        session = boto3.Session(*credentials.values(), region_name=REGION)
+        session = boto3.Session(credentials["AWS_ACCESS_KEY_ID"], credentials["AWS_SECRET_ACCESS_KEY"], region_name=REGION)
 
         def client(service: str, **options: Any) -> Any:
             endpoint = target.rest_api if service == "apigateway" else target.endpoint
@@ -178,4 +194,4 @@ def _local(plan: SmokePlan, folder: Path, yes: bool) -> Iterator[TestAccount]:
 
         secrets = {"DROPNOTE_SECRET_TWILIO_AUTH_TOKEN": account.token, "DROPNOTE_SECRET_SMTP_PASSWORD": account.token}
         variables = {**target.variables(folder), **credentials}
-        yield TestAccount(location, client, variables, secrets, Patience(30.0, 30.0, 0.2), arrived, verify)
+        yield AccountUnderTest(location, client, variables, secrets, Patience(30.0, 30.0, 0.2), arrived, verify)

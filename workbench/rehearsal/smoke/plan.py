@@ -115,11 +115,13 @@ def settings_text(plan: SmokePlan, user: Mapping[str, Any]) -> str:
         **{channel.value: user[channel.value] for channel in plan.channels},
         f"people.{PERSON}": {channel.value: addresses[channel] for channel in plan.channels},
     }
-    texts = (
-        "\n".join([f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in table.items()), ""])
-        for name, table in tables.items()
+    return "\n".join(_table(name, table) for name, table in tables.items()) + _TAIL.format(
+        rule=RULE, monitor=MONITOR, notify=notify
     )
-    return "\n".join(texts) + _TAIL.format(rule=RULE, monitor=MONITOR, notify=notify)
+
+
+def _table(name: str, table: Mapping[str, Any]) -> str:
+    return "\n".join([f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in table.items()), ""])
 
 
 def _toml(value: object) -> str:

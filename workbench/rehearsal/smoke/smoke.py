@@ -67,9 +67,10 @@ class Smoke:
             "doctor": self._doctor,
         }
         try:
-            for title, step in steps.items():
-                with self.report.step(title):
-                    step()
+            with _sigterm_as_ctrl_c():
+                for title, step in steps.items():
+                    with self.report.step(title):
+                        step()
         except (*ERRORS, KeyboardInterrupt):
             done = {step.title for step in self.report.steps}
             for title in steps:
@@ -231,10 +232,21 @@ def notification(event: Event) -> dict[str, Any]:
 
 
 @contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Ignore Ctrl-C."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _sigterm_as_ctrl_c() -> Iterator[None]:
+    """Treat SIGTERM as Ctrl-C: a cancelled CI job gets one after the other."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Ignore both signals."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
