@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import msgspec
+
 from chalicelib.domain.settings import Settings
 
 from .errors import SetupError
@@ -33,6 +35,7 @@ class Deployer:
     settings: Settings
     location: StageLocation
     buckets: tuple[str, ...]  # that the rules name; each may end in "*"
+    owner: bool = True  # an owner gets the alarms by a topic
 
     def statements(self) -> Iterator[Statement]:
         """The policy's statements."""
@@ -70,12 +73,13 @@ class Deployer:
         )
         if queues:
             yield _allow("QueuesOfBuckets", "sqs:GetQueueAttributes GetQueueUrl", *self.settings.queues)
-        yield _allow(
-            "AlarmTopic",
-            "sns:CreateTopic DeleteTopic GetDataProtectionPolicy GetTopicAttributes ListSubscriptionsByTopic ListTagsForResource "
-            "SetTopicAttributes Subscribe Unsubscribe",
-            arn("sns", f"{APP}-{stage}-alarms"),
-        )
+        if self.owner:
+            yield _allow(
+                "AlarmTopic",
+                "sns:CreateTopic DeleteTopic GetDataProtectionPolicy GetTopicAttributes ListSubscriptionsByTopic ListTagsForResource "
+                "SetTopicAttributes Subscribe Unsubscribe",
+                arn("sns", f"{APP}-{stage}-alarms"),
+            )
         yield _allow(
             "Alarms",
             "cloudwatch:DeleteAlarms DescribeAlarms ListTagsForResource PutMetricAlarm",
@@ -162,7 +166,7 @@ def deployer_policy(settings: Settings, location: StageLocation) -> dict[str, An
 def smoke_policy(settings: Settings, location: StageLocation) -> dict[str, Any]:
     """The policy of whoever runs the smoke test: to deploy a stage and a bucket of its own names, and to use them.
 
-    `settings` are those of a smoke test, `location.stage` is ignored.
+    `location.stage` is ignored.
     """
     there = replace(location, stage=f"{SMOKE_STAGE}*")
     bucket, stage = f"arn:{there.partition}:s3:::{SMOKE_BUCKET}-*", there.stage
@@ -175,7 +179,8 @@ def smoke_policy(settings: Settings, location: StageLocation) -> dict[str, Any]:
         _allow("SmokeLeftovers", "events:ListRules iam:ListRoles", "*"),
         _allow("SmokeLedger", "dynamodb:BatchGetItem GetItem Query", table, f"{table}/index/*"),
     ]
-    return _document([*Deployer(settings, there, (f"{SMOKE_BUCKET}-*",)).statements(), *use])
+    alone = msgspec.structs.replace(settings, rules=(), triggers={})  # only the senders are those of the settings
+    return _document([*Deployer(alone, there, (f"{SMOKE_BUCKET}-*",), owner=False).statements(), *use])
 
 
 def trust_policy(location: StageLocation, subject: str) -> dict[str, Any]:

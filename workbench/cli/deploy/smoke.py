@@ -19,9 +19,9 @@ from ...deployment.errors import SetupError
 from ...deployment.grants import StageLocation, secret_names
 from ...deployment.identities import find_identities, sender_address, ses_client, verified_identity
 from ...deployment.setup import Setup
-from ...local.local_account import LocalAccount
+from ...local.local_account import LocalAccount, PortOptionError
 from ...local.local_deploy import fast_waiters
-from ...local.ministack import REGION, remove_folder
+from ...local.ministack import REGION, MiniStackError, remove_folder
 from ...output import err, fail, print_json, say
 from ...paths import PROJECT, STATE
 from ...rehearsal.permissions import NOT_REHEARSED, denied, unused, uses

@@ -1,9 +1,7 @@
 """The steps of a smoke test: create a bucket, set up, deploy, upload, repeat, monitor. At the end, everything is removed."""
 
 import json
-import signal
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -24,6 +22,7 @@ from ...waiting import wait_until
 from ..runner import CommandFailed, Runner
 from .plan import FEED, KEY, MONITOR, RULE, SmokePlan
 from .report import Report, StepFailed
+from .signals import sigterm_as_ctrl_c, uninterrupted
 
 ERRORS = (CommandFailed, StepFailed, ClientError, BotoCoreError)
 _ENDED = (State.SENT, State.DELIVERED)
@@ -67,7 +66,7 @@ class Smoke:
             "doctor": self._doctor,
         }
         try:
-            with _sigterm_as_ctrl_c():
+            with sigterm_as_ctrl_c():
                 for title, step in steps.items():
                     with self.report.step(title):
                         step()
@@ -156,7 +155,7 @@ class Smoke:
     def clean_up(self) -> bool:
         """Remove everything. Ctrl-C has no effect until it is done. Return whether the whole report is good."""
         try:
-            with _uninterrupted(), self.report.step("remove"):
+            with uninterrupted(), self.report.step("remove"):
                 self._remove()
         except ERRORS:
             again = f".venv/bin/dropnote smoke --stage {self.plan.source} --clean {self.plan.stage}"
@@ -229,24 +228,3 @@ def notification(event: Event) -> dict[str, Any]:
         "s3": {"bucket": {"name": upload.bucket}, "object": {**object_, **version}},
     }
     return {"Records": [record]}
-
-
-@contextmanager
-def _sigterm_as_ctrl_c() -> Iterator[None]:
-    """Treat SIGTERM as Ctrl-C: a cancelled CI job gets one after the other."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Ignore both signals."""
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
