@@ -16,6 +16,7 @@ from ..paths import PROJECT
 from . import check, counts, deployment, log, monitors, resend, silences, tasks
 from .deploy.policy import policy
 from .deploy.smoke import smoke
+from .deploy.terraform import terraform
 from .doctor import doctor
 from .first_steps.init import init
 from .options import JSON_OPTION
@@ -183,6 +184,7 @@ main.add_command(rehearse)
 main.add_command(init)
 main.add_command(policy)
 main.add_command(smoke)
+main.add_command(terraform)
 
 
 if __name__ == "__main__":

@@ -76,8 +76,8 @@ class Deployer:
         if self.owner:
             yield _allow(
                 "AlarmTopic",
-                "sns:CreateTopic DeleteTopic GetDataProtectionPolicy GetTopicAttributes ListSubscriptionsByTopic ListTagsForResource "
-                "SetTopicAttributes Subscribe Unsubscribe",
+                "sns:CreateTopic DeleteTopic GetDataProtectionPolicy GetTopicAttributes ListSubscriptionsByTopic "
+                "ListTagsForResource SetTopicAttributes Subscribe Unsubscribe",
                 arn("sns", f"{APP}-{stage}-alarms"),
             )
         yield _allow(
