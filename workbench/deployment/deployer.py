@@ -22,8 +22,10 @@ from .identities import by_ses, identity_names, sender_address
 MAX_MANAGED_POLICY = 6_144  # characters; an inline policy of a role may have 10,240
 SMOKE_STAGE, SMOKE_BUCKET = "smoke", f"{APP}-smoke"  # begin the names that a smoke test gives its stage and its bucket
 _GITHUB = "token.actions.githubusercontent.com"
-_SUBJECT = re.compile(r"[\w.-]+/[\w.-]+:(environment|ref|pull_request)(:[\w./-]+)?", re.ASCII)
-_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
+# Repositories created since 15 July 2026 have numbers in their subjects: OWNER@ID/REPOSITORY@ID (GitHub changelog, "Immutable
+# subject claims for GitHub Actions OIDC tokens").
+_REPOSITORY = re.compile(r"[\w.-]+(@\d+)?/[\w.-]+(@\d+)?", re.ASCII)
+_SUBJECT = re.compile(rf"{_REPOSITORY.pattern}:(environment|ref):[\w./-]+", re.ASCII)
 
 Statement = dict[str, Any]
 

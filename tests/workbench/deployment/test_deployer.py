@@ -181,6 +181,7 @@ def test_mail_by_smtp_needs_nothing_of_ses() -> None:
     [
         ("acme/alerts", "repo:acme/alerts:environment:dev"),
         ("acme/alerts:ref:refs/heads/main", "repo:acme/alerts:ref:refs/heads/main"),
+        ("acme@12/alerts@345", "repo:acme@12/alerts@345:environment:dev"),
     ],
 )
 def test_one_repository_and_one_environment_or_branch_may_assume_the_role(subject: str, claim: str) -> None:
