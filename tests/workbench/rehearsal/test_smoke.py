@@ -11,14 +11,17 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from click.testing import CliRunner, Result
 
 from chalicelib.domain.event import Event, Kind, Upload
 from chalicelib.domain.people import Channel, Person
 from chalicelib.settings.reader import load
 from chalicelib.sources.s3 import from_notification
 from tests.support.builders import some_settings
+from workbench.cli.main import main
 from workbench.deployment.errors import SetupError
-from workbench.local.ministack import MiniStack
+from workbench.local.ministack import ACCOUNT, REGION, MiniStack
+from workbench.local.resources import verify_sender
 from workbench.rehearsal.runner import CommandFailed, Runner
 from workbench.rehearsal.smoke.plan import SmokePlan, make_plan, settings_text
 from workbench.rehearsal.smoke.report import Report, StepFailed, redact
@@ -191,3 +194,42 @@ def test_account_error_of_a_step_is_in_the_report(ministack: MiniStack) -> None:
     test.run()
     (failed,) = (step for step in test.report.steps if step.state == "failed")
     assert "Denied" in failed.lines[-1]
+
+
+@pytest.fixture
+def account(ministack: MiniStack, monkeypatch: pytest.MonkeyPatch) -> MiniStack:
+    """An account as a user's own, for the command."""
+    monkeypatch.setattr("workbench.cli.deploy.smoke.clients", ministack.client)
+    return ministack
+
+
+def run(tmp_path: Path, *options: str, typed: str = "") -> Result:
+    command = ["smoke", "--stage", "dev", "--report", str(tmp_path / "report.json"), *options]
+    return CliRunner().invoke(main, command, input=typed)
+
+
+def test_unverified_sender_stops_the_test_before_anything_is_created(account: MiniStack, tmp_path: Path) -> None:
+    result = run(tmp_path, "--yes")
+    assert (result.exit_code, "SES has not verified drops@example.com" in result.output) == (1, True)
+    assert account.client("s3").list_buckets()["Buckets"] == []
+    assert not (tmp_path / "report.json").exists()
+
+
+@pytest.mark.parametrize("typed", ["", "n\n"])
+def test_test_announces_itself_and_starts_only_after_a_yes(account: MiniStack, tmp_path: Path, typed: str) -> None:
+    verify_sender(account, "drops@example.com")
+    result = run(tmp_path, typed=typed)
+    assert result.exit_code == 1
+    for line in (f"account {ACCOUNT}, region {REGION}", "3 test messages each to asha@example.com", "less than one cent of AWS"):
+        assert line in result.output
+    assert account.client("s3").list_buckets()["Buckets"] == []
+
+
+def test_clean_removes_what_an_earlier_test_left(account: MiniStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Runner, "run", lambda *arguments, **options: "")
+    account.client("s3").create_bucket(Bucket=PLAN.bucket)
+    result = run(tmp_path, "--clean", STAGE, typed="y\n")
+    assert f"removes   bucket {PLAN.bucket} and stage {STAGE}" in result.output
+    assert result.exit_code == 0, result.output
+    assert account.client("s3").list_buckets()["Buckets"] == []
+    assert [step["title"] for step in json.loads((tmp_path / "report.json").read_text())["steps"]] == ["remove"]

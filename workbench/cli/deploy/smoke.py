@@ -72,7 +72,7 @@ def smoke(stage: str, to: str, texts: bool, yes: bool, file: Path, clean: str, j
     settings, _ = settings_of(stage)
     plan = make_plan(stage, settings, to, texts=texts or stage == LOCAL, stage=clean)
     try:
-        report = _run(plan, _print_nothing if json_ else say, file, yes=yes, only_clean=bool(clean))
+        report = _run(plan, _print_nothing if json_ else say, file, yes=yes)
     except _ERRORS as error:
         fail(str(error))
     if json_:
@@ -86,7 +86,7 @@ def _print_nothing(line: str, style: str) -> None:
     """For --json: only the report is printed."""
 
 
-def _run(plan: SmokePlan, print_line: Callable[[str, str], object], file: Path, *, yes: bool, only_clean: bool) -> Report:
+def _run(plan: SmokePlan, print_line: Callable[[str, str], object], file: Path, *, yes: bool) -> Report:
     """Run the test, or only its last step. The report is written whatever happens."""
     folder = Path(tempfile.mkdtemp(prefix="dropnote-smoke-"))
     with ExitStack() as stack:
@@ -99,7 +99,7 @@ def _run(plan: SmokePlan, print_line: Callable[[str, str], object], file: Path, 
         test = Smoke(
             plan, account.location.region, account.client, runner, report, account.secrets, account.patience, account.inbox
         )
-        if only_clean:
+        if plan.clean:
             test.clean_up()
         elif test.run():
             account.verify()
@@ -121,14 +121,13 @@ def _aws(plan: SmokePlan, folder: Path, yes: bool) -> Iterator[AccountUnderTest]
     location = setup.location(settings)
     if (expected := region(PROJECT, plan.source)) and expected != location.region:
         raise SetupError(f"stage {plan.source} belongs to {expected}, but the current region is {location.region}")
-    _check_mail(setup, plan, location)
+    if not plan.clean:
+        _check_mail(setup, plan, location)
     _announce(plan, location)
     if not yes:
         click.confirm("Start?", default=False, abort=True)
-    secrets = {
-        f"DROPNOTE_SECRET_{name.upper().replace('-', '_')}": secret_value(name, plan.stage, yes)
-        for name in secret_names(settings)
-    }
+    names = () if plan.clean else secret_names(settings)
+    secrets = {f"DROPNOTE_SECRET_{name.upper().replace('-', '_')}": secret_value(name, plan.stage, yes) for name in names}
     yield AccountUnderTest(location, clients, {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}, secrets, Patience())
 
 
@@ -152,6 +151,9 @@ def _announce(plan: SmokePlan, location: StageLocation) -> None:
     recipients = {"email": plan.person.email, "sms": plan.person.sms}
     to = " and ".join(recipients[channel.value] for channel in plan.channels)
     say(f"account {location.account}, region {location.region}, values of stage {plan.source}")
+    if plan.clean:
+        say(f"removes   bucket {plan.bucket} and stage {plan.stage}, if they exist")
+        return
     say(f"creates   bucket {plan.bucket}; stage {plan.stage}: a stack, functions with a role each, schedules and an API")
     say(f"sends     {MESSAGES} test messages each to {to}")
     say(f"costs     {plan.cost()}")

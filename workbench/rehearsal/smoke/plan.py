@@ -49,6 +49,7 @@ class SmokePlan:
     bucket: str
     person: Person
     channels: tuple[Channel, ...]
+    clean: bool = False  # only remove what an earlier test of this stage left
 
     @property
     def variables(self) -> dict[str, str]:
@@ -81,8 +82,8 @@ def make_plan(source: str, settings: Settings, to: str = "", *, texts: bool = Fa
         raise SetupError(f"{name} cannot get texts: --texts needs an [sms] table and a number in [people.{name}]")
     if not email + sms:
         raise SetupError(f"{name} cannot get e-mails; use --texts, which costs a few texts, or --to with another person")
-    stage = stage or SMOKE_STAGE + "".join(secrets.choice(_LETTERS) for _ in range(5))
-    return SmokePlan(source, stage, f"{SMOKE_BUCKET}-{stage.removeprefix(SMOKE_STAGE)}", person, tuple(email + sms))
+    clean, stage = bool(stage), stage or SMOKE_STAGE + "".join(secrets.choice(_LETTERS) for _ in range(5))
+    return SmokePlan(source, stage, f"{SMOKE_BUCKET}-{stage.removeprefix(SMOKE_STAGE)}", person, tuple(email + sms), clean)
 
 
 def write_checkout(plan: SmokePlan, project: Path, copy: Path, variables: Mapping[str, str]) -> None:
