@@ -16,10 +16,10 @@ from chalicelib.platform.function_names import function_name
 from chalicelib.store.ledger import Ledger
 
 from ...deployment.grants import APP
-from ...deployment.leftovers import Leftovers
 from ...deployment.setup import Client
 from ...waiting import wait_until
 from ..runner import CommandFailed, Runner
+from .leftovers import Leftovers
 from .plan import FEED, KEY, MONITOR, RULE, SmokePlan
 from .report import Report, StepFailed
 from .signals import sigterm_as_ctrl_c, uninterrupted

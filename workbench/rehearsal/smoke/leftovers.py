@@ -11,8 +11,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from .grants import APP
-from .sources import Client
+from ...deployment.grants import APP
+from ...deployment.sources import Client
 
 
 @dataclass(frozen=True, slots=True)
