@@ -3,7 +3,7 @@ PYTHON ?= $(shell sh workbench/bootstrap/choose_python)
 BIN = .venv/bin
 CHAOS ?= --seed 1 --seed 2 --seed 3
 
-.PHONY: run demo test check prove chaos bench bench-pace bench-storm bench-watch rehearse package deploy update setup setup-dev clean
+.PHONY: run demo test check prove chaos bench bench-pace bench-storm bench-watch rehearse smoke package deploy update setup setup-dev clean
 
 run: setup         ## start the local environment, until Ctrl-C
 	@exec $(BIN)/dropnote up
@@ -48,6 +48,10 @@ check: setup-dev   ## check format, lint, import layers, types, the stack's temp
 	@$(BIN)/mypy
 	@$(BIN)/cfn-lint resources.yaml
 	@$(BIN)/dropnote check
+
+smoke: setup       ## try a deployment in your account, five minutes: make smoke STAGE=dev; or on a fresh local account: STAGE=local
+	@$(if $(STAGE),,echo "missing STAGE; use for example: make smoke STAGE=dev, or STAGE=local" >&2; exit 2)
+	@$(BIN)/dropnote smoke --stage $(STAGE) $(SMOKE)
 
 package: setup     ## compile code into vendor/ for the Lambda zip: cold starts take half the time
 	@$(BIN)/dropnote package --stage $(or $(STAGE),local)

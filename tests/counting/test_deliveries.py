@@ -23,7 +23,6 @@ from tests.counting.counters import counter_of, set_budget
 from tests.support.builders import NOON
 from tests.support.stages import COUNTERS, Stage, plenty
 from tests.support.streams import (
-    Record,
     a_delivery,
     batch,
     failed,

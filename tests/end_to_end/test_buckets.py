@@ -19,7 +19,7 @@ from workbench.local.local_account import LocalAccount
 from workbench.local.local_deploy import deploy, fast_waiters
 from workbench.local.ministack import ACCOUNT, REGION
 from workbench.paths import PROJECT, STATE
-from workbench.rehearsal.rehearsal import COPIED
+from workbench.rehearsal.checkout import COPIED
 from workbench.rehearsal.runner import CommandFailed, Runner
 from workbench.waiting import wait_until
 

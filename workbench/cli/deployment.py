@@ -75,7 +75,7 @@ def setup(stage: str, values: Sequence[str], rotate: bool, yes: bool) -> None:
     bucket_plans = buckets.plans()
     prefix = variables["DROPNOTE_SECRETS"]
     names = secret_names(settings) if rotate else stage_setup.missing_secrets(settings, prefix)
-    secrets = {name: _secret(name, stage, yes) for name in names}
+    secrets = {name: secret_value(name, stage, yes) for name in names}
     plan = stage_setup.plan(settings)
     _show(plan, bucket_plans)
     to_switch_on = [bucket for bucket in bucket_plans if bucket.switch_on is not None]
@@ -226,7 +226,7 @@ def _confirm(stage_setup: Setup, plan: Plan) -> None:
         raise
 
 
-def _secret(name: str, stage: str, yes: bool) -> str:
+def secret_value(name: str, stage: str, yes: bool) -> str:
     """A secret from the environment (for scripts) or from a hidden prompt. It is stored only in Parameter Store."""
     variable = f"DROPNOTE_SECRET_{name.upper().replace('-', '_')}"
     value = os.environ.get(variable, "")

@@ -14,6 +14,9 @@ from ..local.running import RunningEnvironment, read_running
 from ..output import fail, print_json, progress, say
 from ..paths import PROJECT
 from . import check, counts, deployment, log, monitors, resend, silences, tasks
+from .deploy.policy import policy
+from .deploy.smoke import smoke
+from .deploy.terraform import terraform
 from .doctor import doctor
 from .first_steps.init import init
 from .options import JSON_OPTION
@@ -179,6 +182,9 @@ for group in (log, resend, check, silences, counts, monitors, tasks, deployment)
 main.add_command(doctor)
 main.add_command(rehearse)
 main.add_command(init)
+main.add_command(policy)
+main.add_command(smoke)
+main.add_command(terraform)
 
 
 if __name__ == "__main__":

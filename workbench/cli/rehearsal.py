@@ -14,7 +14,6 @@ from ..local.lambda_runtime import LambdaRuntimeError
 from ..local.local_account import LocalAccount, PortOptionError
 from ..local.local_deploy import DeployError
 from ..local.ministack import MiniStackError, remove_folder
-from ..local.proxy.proxy import Proxy
 from ..output import fail, print_json, print_table, say
 from ..paths import PROJECT
 from ..rehearsal.in_runtime import FunctionMeasurement
@@ -43,8 +42,7 @@ def rehearse(stage: str, json_: bool) -> None:
             account = stack.enter_context(LocalAccount())
             folder = Path(tempfile.mkdtemp(prefix="dropnote-rehearsal-"))
             stack.callback(remove_folder, folder)
-            proxy = stack.enter_context(Proxy(account.ministack.endpoint))
-            rehearsal = Rehearsal(stage, folder, account, proxy, (lambda line, style: None) if json_ else say)
+            rehearsal = Rehearsal(stage, folder, account, stack, (lambda line, style: None) if json_ else say)
             measurements = rehearsal.run()
             facts, failed = rehearsal.runner.facts, rehearsal.runner.failed
     except (CommandFailed, DeployError) as error:

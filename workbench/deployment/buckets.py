@@ -25,6 +25,7 @@ from .errors import SetupError
 from .grants import APP, StageLocation
 from .sources import Client, source_refusals
 
+MAX_NOTIFICATIONS = 100  # of a bucket (Amazon S3 user guide, "Amazon S3 Event Notifications": quotas)
 VISIBLE_S = 10.0  # S3 may return the configuration of before for a moment
 
 
@@ -130,6 +131,9 @@ class BucketSetup:
     def _direct(self, bucket: str, others: list[Notification], kept: tuple[str, ...]) -> BucketPlan:
         keys = common_filter(self.settings.rules, bucket)
         overlapping = [entry for entry in others if entry.overlaps(keys)]
+        if not overlapping and len(others) >= MAX_NOTIFICATIONS:
+            full = f"{bucket}: the bucket has {len(others)} notifications, and S3 allows {MAX_NOTIFICATIONS}"
+            return BucketPlan(bucket, refusal=self._advice(bucket, f"{full}. Nothing was changed. "))
         if not overlapping:
             function = self._function(bucket).rpartition(":")[2]
             return BucketPlan(bucket, (f"{bucket}: S3 will invoke {function} for {keys}", *kept))
@@ -138,18 +142,22 @@ class BucketSetup:
     def _refusal(self, bucket: str, overlapping: list[Notification]) -> str:
         """Why S3 would reject a direct notification, and the lines for dropnote.toml that work."""
         name = self.names.get(bucket, bucket)
-        place = "replace its [[buckets]] entry by" if bucket in self.settings.triggers else "add"
-        lines = [
+        why = (
             f"{bucket}: the bucket already notifies {_listed(overlapping)} of uploads. S3 accepts only one notification per kind "
             "of event and key, so it would reject the deploy. Nothing was changed. "
-            f"In chalicelib/dropnote.toml, {place} these lines, then run this command again:",
-            *_entry_lines(name, Trigger.EVENTBRIDGE),
-        ]
+        )
+        lines = [self._advice(bucket, why)]
         needed = needed_filters(self.settings.rules, bucket)
         topic = next((entry for entry in overlapping if entry.kind == "topic" and not uncovered([entry], needed)), None)
         if topic:
             lines += ["or, to subscribe to that topic:", *_entry_lines(name, Trigger.TOPIC, topic.arn)]
         return "\n".join(lines)
+
+    def _advice(self, bucket: str, why: str) -> str:
+        """Why a direct notification is not possible, and the entry for EventBridge, which always is."""
+        place = "replace its [[buckets]] entry by" if bucket in self.settings.triggers else "add"
+        entry = _entry_lines(self.names.get(bucket, bucket), Trigger.EVENTBRIDGE)
+        return "\n".join([f"{why}In chalicelib/dropnote.toml, {place} these lines, then run this command again:", *entry])
 
     def _problems(self, bucket: str, configuration: Mapping[str, Any] | None) -> list[Any]:
         return bucket_rules.bucket(self.settings, bucket, configuration, self._function(bucket), self.location.stage)

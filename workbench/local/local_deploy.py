@@ -48,6 +48,7 @@ class Target:
     wheels: Path = WHEELS
     packages: Path = PACKAGES
     environment: Mapping[str, str] = field(default_factory=dict)  # for the functions; overrides config.json's
+    credentials: Mapping[str, str] = field(default_factory=dict)  # of the deployer, instead of the root user's
 
     def variables(self, folder: Path) -> dict[str, str]:
         """The complete environment of `chalice deploy`."""
@@ -69,6 +70,7 @@ class Target:
             "PIP_FIND_LINKS": str(self.wheels),
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
             "PIP_CONFIG_FILE": os.devnull,
+            **self.credentials,
         }
 
 

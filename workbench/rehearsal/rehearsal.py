@@ -1,8 +1,8 @@
 """The steps of a rehearsal: set up, deploy, use, change, run in AWS's runtime, remove."""
 
 import json
-import shutil
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -13,27 +13,29 @@ from chalicelib.domain.delivery import Delivery, State
 from chalicelib.domain.people import Channel
 from chalicelib.domain.settings import Settings, Trigger
 from chalicelib.platform.clock import utc_now
-from chalicelib.platform.custom import CONFIG, settings_file
-from chalicelib.platform.custom import folder as own_folder
+from chalicelib.platform.custom import settings_file
 from chalicelib.store.control import TableStore
 from chalicelib.store.counters import Counters
 from chalicelib.store.ledger import Ledger
 
 from ..deployment.config import read_all, read_stage, stages
+from ..deployment.deployer import deployer_policy
+from ..deployment.grants import StageLocation
 from ..deployment.setup import Setup
 from ..local.local_account import LocalAccount
 from ..local.local_deploy import deploy, fast_waiters
-from ..local.proxy.proxy import Proxy
+from ..local.ministack import ACCESS_KEY, ACCOUNT, REGION, SECRET_KEY
 from ..local.strict.http_requests import check_requests
 from ..packaging.build import host_architecture
-from ..paths import PROJECT, STATE
+from ..paths import PROJECT
 from ..settings_lines import settings_name
 from ..waiting import wait_until
 from .account_facts import AccountFacts
+from .checkout import copy_checkout
 from .in_runtime import FunctionMeasurement, measure
+from .permissions import denied, uses
 from .runner import Runner
 
-COPIED = ("app.py", "chalicelib", "workbench", "resources.yaml", "requirements.txt", "pyproject.toml")
 RULE = """
 
 [[rules]]
@@ -45,6 +47,7 @@ notify = {notify}
 SCHEDULE_S = 75.0  # long enough for a schedule of one minute
 SENT_S = 30.0
 SERVICES = ("cloudformation", "dynamodb", "events", "iam", "lambda", "logs", "s3", "sqs", "ssm")  # with any settings
+OPERATOR = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}  # may do more than the deployer
 _SENT = (State.SENT, State.DELIVERED)
 
 
@@ -52,18 +55,27 @@ class Rehearsal:
     """One rehearsal of a stage. It works on a copy of the checkout and changes no tracked file."""
 
     def __init__(
-        self, stage: str, folder: Path, account: LocalAccount, proxy: Proxy, print_line: Callable[[str, str], object]
+        self, stage: str, folder: Path, account: LocalAccount, stack: ExitStack, print_line: Callable[[str, str], object]
     ) -> None:
-        """`proxy` records what the commands and the functions send to the account."""
-        self._stage, self._account, self._proxy = stage, account, proxy
-        self._target = replace(account.target(), endpoint=proxy.url)
+        """`stack` ends the proxies that record what the commands and the functions send to the account."""
+        self._stage, self._account = stage, account
+        self._target, self._proxy, self._api_proxy = account.recorded_target(stack)
         self._project = folder / "checkout"
-        self._copy()
+        copy_checkout(self._project)
         fast_waiters(folder / "botocore")
         self.runner = Runner(self._project, self._target.variables(folder), print_line)
         self._facts = AccountFacts(self.runner, account.client, self._project, stage)
         self._settings = self._prepare()
+        self._become_deployer()
         self._log = folder / "deploy.log"
+
+    def _become_deployer(self) -> None:
+        """Run the commands with the permissions that `dropnote policy` prints, and no other."""
+        self._location = StageLocation(self._stage, ACCOUNT, REGION)
+        self._policy = deployer_policy(self._settings, self._location)
+        credentials = self._account.credentials("deployer", self._policy)
+        self._target = replace(self._target, credentials=credentials)
+        self.runner.variables = {**self.runner.variables, **credentials}
 
     def run(self) -> list[FunctionMeasurement]:
         """Run all steps. Return the measurements of each function in AWS's runtime.
@@ -107,14 +119,14 @@ class Rehearsal:
         self._upload("rehearsal/first/report.pdf")
         if self._facts.variables["UPLOAD_BUCKET"] in self._settings.buckets_by(Trigger.DIRECT, Trigger.EVENTBRIDGE):
             self._upload_without_notification("rehearsal/first/by-the-bus.pdf")
-        result = json.loads(self.runner.run("dropnote", "test", person, "--stage", self._stage, "--json"))
+        result = json.loads(self.runner.run("dropnote", "test", person, "--stage", self._stage, "--json", variables=OPERATOR))
         fact("invocation: the test message is sent", {delivery["state"] for delivery in result["deliveries"]}, {"sent"})
         health = requests.get(f"{self._url}/health", timeout=30)
         fact("HTTP: the health check succeeds", (health.status_code, health.json().get("stage")), (200, self._stage))
         forged = requests.post(f"{self._url}/receipts/twilio/0", data={"MessageSid": "SM0"}, timeout=30)
         fact("HTTP: a receipt without Twilio's signature is rejected", forged.status_code, 403)
         fact("stream: each sent message is counted once", self._counts_match())
-        rows = json.loads(self.runner.run("dropnote", "budget", "--stage", self._stage, "--json"))
+        rows = json.loads(self.runner.run("dropnote", "budget", "--stage", self._stage, "--json", variables=OPERATOR))
         used = [row["used"] for row in rows if row["scope"] == f"person {person}"]
         fact("the recipient's budgets are used", any(used) or not used)
         store = TableStore(self._account.client("dynamodb"), self._facts.variables["DROPNOTE_LEDGER"])
@@ -146,6 +158,9 @@ class Rehearsal:
         checked, problems = check_requests(self._proxy.requests())
         unseen = set(SERVICES) - {operation.partition(" ")[0] for operation in checked}
         self.runner.fact("the proxy recorded requests to every service", unseen, set())
+        key = self._target.credentials["AWS_ACCESS_KEY_ID"]
+        used = uses((*self._proxy.requests(), *self._api_proxy.requests()), key, self._location)
+        self.runner.fact(f"the deployer's policy allows its {len(used)} requests", denied(used, self._policy), [])
         self.runner.fact(f"{checked.total()} requests of {len(checked)} operations keep AWS's documented limits", problems, [])
 
     def _upload(self, key: str, trigger: str = "upload") -> None:
@@ -213,18 +228,6 @@ class Rehearsal:
         person = self._settings.people[name]
         addresses = {Channel.EMAIL: person.email, Channel.SMS: person.sms}
         return [channel for channel, address in addresses.items() if address and self._settings.sender(channel)]
-
-    def _copy(self) -> None:
-        skipped = shutil.ignore_patterns("__pycache__")
-        self._project.mkdir(parents=True)
-        for name in COPIED:
-            if (PROJECT / name).is_dir():
-                shutil.copytree(PROJECT / name, self._project / name, ignore=skipped)
-            else:
-                shutil.copy2(PROJECT / name, self._project / name)
-        (own_folder(self._project / "chalicelib") / CONFIG).unlink(missing_ok=True)  # its values go into the copy's config.json
-        (self._project / ".chalice").mkdir()
-        (self._project / ".dropnote").symlink_to(STATE)
 
     def _prepare(self) -> Settings:
         """Add the stage and a rule for the rehearsal to the copy, and provision the account with what the settings expect."""

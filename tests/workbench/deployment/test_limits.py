@@ -1,6 +1,7 @@
 """AWS's limits are checked before anything is created, and each partition has its own ARNs, links and services."""
 
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +16,9 @@ from tests.support.builders import ENVIRON, some_settings
 from workbench.account import AccountError, readable_aws_errors
 from workbench.cli import deployment
 from workbench.cli.main import main
+from workbench.deployment.buckets import BucketSetup
 from workbench.deployment.config import read_stage, stage_names
+from workbench.deployment.errors import SetupError
 from workbench.deployment.grants import StageLocation, policies
 from workbench.deployment.limits import (
     MAX_ENVIRONMENT,
@@ -27,7 +30,7 @@ from workbench.deployment.limits import (
     policy_size,
 )
 from workbench.deployment.setup import Setup
-from workbench.local.ministack import MiniStack
+from workbench.local.ministack import ACCOUNT, REGION, MiniStack
 from workbench.paths import PROJECT
 from workbench.reports.check import check_all
 
@@ -37,6 +40,18 @@ ITEM = '[[rules]]\nname = "{0}"\non = "item"\ntable = "{0}"\nnotify = ["email:as
 FRESH = '[[monitors]]\nname = "{0}"\nkind = "freshness"\nbucket = "{1}"\nkey = "in/*"\nnewest = "2h"\nnotify = ["email:asha"]\n'
 HTTP = '[[monitors]]\nname = "{0}"\nkind = "http"\nurl = "https://{0}.example.com/"\nnotify = ["email:asha"]\n'
 PERSON = '[people.{0}]\nemail = "{0}.of.a.department@example.com"\n'
+
+
+SOURCES = """
+[[buckets]]
+name = "news"
+trigger = "topic"
+topic = "{}"
+[[buckets]]
+name = "jobs"
+trigger = "queue"
+queue = "{}"
+""" + "".join(RULE.format(name) for name in ("news", "jobs"))
 
 
 def problems(settings: Settings, stage: str = "prod", **variables: str) -> list[str]:
@@ -114,6 +129,23 @@ def test_environment_is_measured_as_lambda_does() -> None:
 
 
 PARTITIONS = [("aws-cn", "cn-north-1"), ("aws-us-gov", "us-gov-west-1"), ("aws", "eu-west-1")]
+
+
+@pytest.mark.parametrize(("partition", "region"), PARTITIONS)
+def test_topics_and_queues_of_the_partition_are_accepted(partition: str, region: str) -> None:
+    topic, queue = (f"arn:{partition}:{service}:{region}:123456789012:uploads" for service in ("sns", "sqs"))
+    settings = some_settings(SOURCES.format(topic, queue))
+    assert (settings.topics, settings.queues) == ((topic,), (queue,))
+
+
+def test_no_arn_and_no_host_is_written_for_one_partition() -> None:
+    """Everything that is deployed takes them from the account. Examples in help and errors are not f-strings."""
+    template = (PROJECT / "resources.yaml").read_text()
+    assert "arn:" not in template
+    assert "amazonaws" not in template
+    sources = [*(PROJECT / "chalicelib").rglob("*.py"), *(PROJECT / "workbench" / "deployment").rglob("*.py"), PROJECT / "app.py"]
+    built = re.compile(r"f\"arn:aws:(?!.*123456789012)")
+    assert [file.name for file in sources if built.search(file.read_text())] == []
 
 
 @pytest.mark.parametrize(("partition", "region"), PARTITIONS)
@@ -199,3 +231,33 @@ def test_region_that_is_not_enabled_has_a_hint() -> None:
 
     with pytest.raises(AccountError, match="aws account enable-region"), readable_aws_errors():
         call()
+
+
+@pytest.mark.parametrize(("count", "fits"), [(99, True), (100, False)])
+def test_bucket_whose_list_is_full_needs_eventbridge(ministack: MiniStack, count: int, fits: bool) -> None:
+    s3, here = ministack.client("s3"), StageLocation("dev", ACCOUNT, REGION)
+    s3.create_bucket(Bucket="acme-drops")
+    others = [
+        {"TopicArn": here.arn("sns", "news"), "Events": ["s3:ObjectRemoved:*"], "Filter": {"Key": {"FilterRules": [rule]}}}
+        for rule in ({"Name": "prefix", "Value": f"{number}/"} for number in range(count))
+    ]
+    s3.put_bucket_notification_configuration(
+        Bucket="acme-drops", NotificationConfiguration={"TopicConfigurations": others}, SkipDestinationValidation=True
+    )
+    buckets = BucketSetup(ministack.client, some_settings(), here, {})
+    if fits:
+        assert "S3 will invoke" in buckets.plans()[0].lines[0]
+        return
+    with pytest.raises(SetupError, match=r'has 100 notifications, and S3 allows 100(.|\n)*trigger = "eventbridge"'):
+        buckets.plans()
+
+
+def test_policy_that_is_too_long_for_a_managed_one_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "dropnote.toml"
+    text = '[bot]\nname = "a"\n[email]\nfrom = "a@example.com"\n[people.asha]\nemail = "a@example.com"\n'
+    file.write_text(text + "".join(RULE.format(longest_bucket(number)) for number in range(30)))
+    monkeypatch.setattr("workbench.deployment.setup.settings_file", lambda library: file)
+    result = CliRunner().invoke(main, ["policy", "--stage", "dev", "--account", "123456789012", "--region", "eu-west-1"])
+    assert result.exit_code == 0, result.output
+    assert "store it as an inline policy of a role" in result.stderr
+    assert len(json.loads(result.stdout)["Statement"]) > 15

@@ -1,6 +1,8 @@
 """Deploying with Terraform: Chalice's package of the app contains everything that a deploy would create."""
 
 import json
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -9,12 +11,17 @@ from typing import Any
 
 import pytest
 
+from workbench.deployment.finish import STREAM as STREAM_SETTINGS
+from workbench.deployment.finish import retries_for
 from workbench.deployment.grants import Grants, StageLocation, policies
 from workbench.deployment.setup import Setup
+from workbench.packaging.terraform import complete
 from workbench.paths import PROJECT, WHEELS
 
 STAGE = "dev"
 LOCATION = StageLocation(STAGE, "123456789012", "eu-west-1")
+QUEUE = LOCATION.arn("sqs", "dropnote-dev-dead-events")
+PLUGINS = "DROPNOTE_TERRAFORM_PLUGINS"  # a folder with the AWS provider, as `terraform providers mirror` writes it
 STREAM = LOCATION.arn("dynamodb", "table/dropnote-dev-ledger/stream/2026-11-23T10:00:00.000")
 
 
@@ -37,7 +44,7 @@ def packaged(tmp_path_factory: pytest.TempPathFactory) -> tuple[Setup, dict[str,
     assert result.returncode == 0, result.stderr
     assert (project / "out/deployment.zip").stat().st_size < 12_000_000
     written: dict[str, Any] = json.loads((project / "out/chalice.tf.json").read_text())
-    return setup, written
+    return setup, complete(written, STAGE, setup.settings(variables).rules, QUEUE)
 
 
 def function_names(setup: Setup) -> set[str]:
@@ -78,3 +85,65 @@ def test_every_schedule_bus_rule_and_mapping_is_included(packaged: tuple[Setup, 
     streams = [mapping["event_source_arn"] for mapping in mappings if mapping.get("starting_position") == "LATEST"]
     assert streams == [STREAM]
     assert written["resource"]["aws_api_gateway_rest_api"]
+
+
+def test_two_stages_have_different_rules(packaged: tuple[Setup, dict[str, Any]]) -> None:
+    """Chalice gives them the same names in every stage."""
+    _, written = packaged
+    names = {rule["name"] for rule in written["resource"]["aws_cloudwatch_event_rule"].values()}
+    assert all(name.startswith("dropnote-dev-") for name in names)
+
+
+def test_failed_events_are_retried_as_after_finish(packaged: tuple[Setup, dict[str, Any]]) -> None:
+    _, written = packaged
+    configs = written["resource"]["aws_lambda_function_event_invoke_config"]
+    assert set(configs) == {name for name in written["resource"]["aws_lambda_function"] if retries_for(name)}
+    upload, sweep = configs["upload_acme_drops_dev"], configs["sweep"]
+    assert upload["destination_config"] == {"on_failure": {"destination": QUEUE}}
+    assert (upload["maximum_retry_attempts"], sweep["maximum_retry_attempts"]) == (2, 0)
+    assert "destination_config" not in sweep
+
+
+def test_stream_has_the_filter_of_finish(packaged: tuple[Setup, dict[str, Any]]) -> None:
+    _, written = packaged
+    mappings = written["resource"]["aws_lambda_event_source_mapping"]
+    (pattern,) = mappings["count-dynamodb-event-source"]["filter_criteria"]["filter"]
+    assert pattern["pattern"] == STREAM_SETTINGS["FilterCriteria"]["Filters"][0]["Pattern"]
+    assert all(mapping["function_response_types"] == ["ReportBatchItemFailures"] for mapping in mappings.values())
+
+
+def test_bucket_notification_waits_for_the_permission(packaged: tuple[Setup, dict[str, Any]]) -> None:
+    """Otherwise S3 rejects it: it checks that it may invoke the function."""
+    _, written = packaged
+    (notification,) = written["resource"]["aws_s3_bucket_notification"].values()
+    assert notification["depends_on"] == ["aws_lambda_permission.upload_acme_drops_dev-s3event"]
+
+
+def test_every_reference_names_a_resource_of_the_module(packaged: tuple[Setup, dict[str, Any]]) -> None:
+    _, written = packaged
+    text = json.dumps({name: written[name] for name in ("resource", "output", "locals")})
+    references = set(re.findall(r"\$\{(?:\w+\()?((?:data\.)?\w+)\.([\w-]+)", text)) - {("path", "module")}
+    known = {(type_, name) for type_, named in written["resource"].items() for name in named}
+    known |= {(f"data.{type_}", name) for type_, named in written["data"].items() for name in named}
+    known |= {("local", name) for name in written["locals"]}
+    assert references - known == set()
+    assert set(written["terraform"]["required_providers"]) == {"aws"}
+
+
+@pytest.mark.skipif(not os.environ.get(PLUGINS), reason=f"{PLUGINS} names no folder with Terraform's AWS provider")
+def test_terraform_validates_the_module(packaged: tuple[Setup, dict[str, Any]], tmp_path: Path) -> None:
+    _, written = packaged
+    (tmp_path / "chalice.tf.json").write_text(json.dumps(written))
+    (tmp_path / "deployment.zip").write_bytes(b"")
+
+    def terraform(*arguments: str) -> dict[str, Any]:
+        environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "CHECKPOINT_DISABLE": "1"}
+        command = ["terraform", *arguments]
+        result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stdout + result.stderr
+        answer: dict[str, Any] = json.loads(result.stdout) if "-json" in arguments else {}
+        return answer
+
+    terraform("init", "-backend=false", f"-plugin-dir={os.environ[PLUGINS]}")
+    answer = terraform("validate", "-json")
+    assert (answer["valid"], answer["diagnostics"]) == (True, [])

@@ -1,0 +1,214 @@
+"""The policy of whoever deploys: what AWS's reference and CloudFormation's resource types ask for, for one stage only."""
+
+import json
+import re
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from tests.support.builders import some_settings
+from tests.workbench.deployment.authorization_reference import EVERY_LEVEL, problems
+from tests.workbench.deployment.test_policies import MONITORS, RULES, SMTP
+from workbench.cli.main import main
+from workbench.deployment.deployer import MAX_MANAGED_POLICY, deployer_policy, smoke_policy, trust_policy
+from workbench.deployment.errors import SetupError
+from workbench.deployment.grants import StageLocation
+from workbench.deployment.limits import policy_size
+from workbench.paths import PROJECT
+from workbench.rehearsal.permissions import NOT_REHEARSED, Use, denied
+
+TRIGGERS = """
+[[buckets]]
+name = "deliveries"
+trigger = "topic"
+topic = "arn:{0}:sns:{1}:123456789012:news"
+[[buckets]]
+name = "jobs"
+trigger = "queue"
+queue = "arn:{0}:sqs:{1}:123456789012:jobs"
+[[rules]]
+name = "jobs"
+bucket = "jobs"
+notify = ["email:asha"]
+"""
+LOCATIONS = [
+    StageLocation("dev", "123456789012", "eu-west-1"),
+    StageLocation("dev", "123456789012", "cn-north-1", "aws-cn"),
+    StageLocation("dev", "123456789012", "us-gov-west-1", "aws-us-gov"),
+]
+DEV = LOCATIONS[0]
+
+# What CloudFormation's resource types list for features that resources.yaml does not use
+NOT_USED = {
+    "replicas, imports, contributor insights, Kinesis and resource policies of a table": {
+        "dynamodb:AssociateTableReplica", "dynamodb:BatchWriteItem", "dynamodb:CreateTableReplica", "dynamodb:DeleteItem",
+        "dynamodb:DeleteResourcePolicy", "dynamodb:DeleteTableReplica", "dynamodb:DescribeImport",
+        "dynamodb:DescribeTableReplicaAutoScaling", "dynamodb:DisableKinesisStreamingDestination",
+        "dynamodb:EnableKinesisStreamingDestination", "dynamodb:GetItem", "dynamodb:ImportTable", "dynamodb:PutItem",
+        "dynamodb:PutResourcePolicy", "dynamodb:Query", "dynamodb:ReadDataForReplication", "dynamodb:ReplicateSettings",
+        "dynamodb:Scan", "dynamodb:UpdateContributorInsights", "dynamodb:UpdateItem",
+        "dynamodb:UpdateKinesisStreamingDestination", "dynamodb:UpdateTableReplicaAutoScaling",
+        "dynamodb:WriteDataForReplication", "iam:CreateServiceLinkedRole", "kinesis:DescribeStream",
+        "kinesis:PutRecords", "logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogGroups",
+        "logs:DescribeLogStreams", "logs:PutLogEvents", "logs:PutRetentionPolicy", "s3:GetObject", "s3:GetObjectMetadata",
+        "s3:ListBucket",
+    },
+    # Amazon DynamoDB developer guide, "DynamoDB encryption at rest": that key's policy lets whoever may use the table use it
+    "keys of your own: the tables have the AWS managed key": {
+        "kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:ListAliases", "kms:RevokeGrant",
+    },
+    "data protection and delivery logs of a topic": {"iam:GetRole", "iam:PassRole", "sns:PutDataProtectionPolicy"},
+    "tags": {
+        "cloudwatch:TagResource", "cloudwatch:UntagResource", "dynamodb:TagResource", "dynamodb:UntagResource", "sns:TagResource",
+        "sns:UntagResource", "sqs:TagQueue", "sqs:UntagQueue", "ssm:AddTagsToResource", "ssm:RemoveTagsFromResource",
+    },
+}  # fmt: skip
+
+
+def settings_at(location: StageLocation) -> Any:
+    rules = RULES.replace('complete = { marker = "_SUCCESS" }', "")
+    return some_settings(rules + MONITORS + TRIGGERS.format(location.partition, location.region))
+
+
+def granted(policy: dict[str, Any]) -> set[str]:
+    return {action for statement in policy["Statement"] for action in statement["Action"]}
+
+
+@cache
+def handlers() -> dict[str, set[str]]:
+    """The permissions that CloudFormation's resource types list for their handlers, from the schemas in cfn-lint."""
+    spec = find_spec("cfnlint")
+    folder = Path(str(spec and spec.origin)).parent / "data" / "schemas"
+    index = json.loads((folder / "providers" / "us-east-1.json").read_text())
+
+    types = set(re.findall(r"Type: (AWS::\w+::\w+)", (PROJECT / "resources.yaml").read_text()))
+    found = {}
+    for type_ in types:
+        schema = json.loads((folder / "resources" / f"{index[type_]}.json").read_text())
+        used = [schema["handlers"][name] for name in ("create", "read", "update", "delete")]
+        found[type_] = {permission for handler in used for permission in handler["permissions"]}
+    return found
+
+
+@pytest.mark.parametrize("location", LOCATIONS, ids=lambda location: location.partition)
+@pytest.mark.parametrize("make", [deployer_policy, smoke_policy])
+def test_every_action_and_resource_is_in_the_authorization_reference(make: Any, location: StageLocation) -> None:
+    policy = make(settings_at(location), location)
+    assert list(problems(policy, EVERY_LEVEL)) == []
+    resources = {resource for statement in policy["Statement"] for resource in statement["Resource"]}
+    assert {resource.split(":")[1] for resource in resources - {"*"}} == {location.partition}
+
+
+def test_cloudformation_may_do_everything_for_the_stack() -> None:
+    """CloudFormation works with the deployer's permissions, so these are needed although the deployer never calls them."""
+    not_used = {action for actions in NOT_USED.values() for action in actions}
+    needed = {action for actions in handlers().values() for action in actions}
+    assert len(handlers()) == 5
+    assert needed - not_used - granted(deployer_policy(some_settings(), DEV)) == set()
+
+
+def test_nothing_is_granted_for_cloudformation_that_it_does_not_list() -> None:
+    listed = {action for actions in handlers().values() for action in actions}
+    claimed = {action for action, reason in NOT_REHEARSED.items() if reason.startswith("CloudFormation")}
+    assert claimed - listed == set()
+    assert {*NOT_REHEARSED} <= granted(deployer_policy(settings_at(DEV), DEV))
+
+
+def test_policy_fits_a_managed_policy() -> None:
+    assert policy_size(deployer_policy(settings_at(DEV), DEV)) <= MAX_MANAGED_POLICY
+    assert policy_size(smoke_policy(settings_at(DEV), DEV)) <= MAX_MANAGED_POLICY
+
+
+def test_only_what_has_no_narrower_resource_has_a_wildcard() -> None:
+    policy = deployer_policy(settings_at(DEV), DEV)
+    wildcards = {action for statement in policy["Statement"] if "*" in statement["Resource"] for action in statement["Action"]}
+    assert wildcards == {
+        "cloudwatch:GetMetricStatistics", "lambda:CreateEventSourceMapping", "lambda:ListEventSourceMappings",
+        "lambda:ListFunctions", "logs:DescribeLogGroups", "ses:GetAccount", "ses:ListEmailIdentities",
+    }  # fmt: skip
+    assert not any("*" in action for action in granted(policy))
+
+
+GROUP = "arn:aws:logs:eu-west-1:123456789012:log-group:/aws/lambda/{}:log-stream:"
+FUNCTION, ROLE = "arn:aws:lambda:eu-west-1:123456789012:function:{}", "arn:aws:iam::123456789012:role/{}"
+LAMBDA = {"iam:PassedToService": "lambda.amazonaws.com"}
+
+
+@pytest.mark.parametrize(
+    ("use", "allowed"),
+    [
+        (Use("lambda:CreateFunction", FUNCTION.format("dropnote-dev-sweep")), True),
+        (Use("lambda:CreateFunction", FUNCTION.format("dropnote-dev")), True),
+        (Use("lambda:DeleteFunction", FUNCTION.format("dropnote-dev2-sweep")), False),
+        (Use("lambda:DeleteFunction", FUNCTION.format("payroll")), False),
+        (Use("iam:PassRole", ROLE.format("dropnote-dev-sweep"), LAMBDA), True),
+        (Use("iam:PassRole", ROLE.format("dropnote-dev-sweep"), {"iam:PassedToService": "ec2.amazonaws.com"}), False),
+        (Use("iam:PassRole", ROLE.format("admin"), LAMBDA), False),
+        (Use("iam:PutRolePolicy", ROLE.format("dropnote-prod-sweep")), False),
+        (Use("lambda:CreateEventSourceMapping", "*", {"lambda:FunctionArn": FUNCTION.format("payroll")}), False),
+        (Use("s3:PutBucketNotification", "arn:aws:s3:::acme-drops"), True),
+        (Use("s3:PutBucketNotification", "arn:aws:s3:::payroll"), False),
+        (Use("ssm:GetParameters", "arn:aws:ssm:eu-west-1:123456789012:parameter/dropnote/prod/twilio-auth-token"), False),
+        (Use("logs:DeleteLogGroup", GROUP.format("dropnote-dev2")), False),
+        (Use("logs:DeleteLogGroup", GROUP.format("dropnote-dev")), True),
+    ],
+)
+def test_policy_is_for_one_stage_only(use: Use, allowed: bool) -> None:
+    assert (denied([use], deployer_policy(some_settings(), DEV)) == []) is allowed
+
+
+def test_smoke_policy_reaches_no_stage_and_no_bucket_but_its_own() -> None:
+    policy = smoke_policy(some_settings(), DEV)
+    own = [Use("lambda:CreateFunction", FUNCTION.format("dropnote-smokea1b2c-sweep"))]
+    own += [Use("s3:CreateBucket", "arn:aws:s3:::dropnote-smoke-a1b2c")]
+    assert denied(own, policy) == []
+    foreign = [Use("lambda:DeleteFunction", FUNCTION.format("dropnote-dev-sweep"))]
+    foreign += [Use("s3:DeleteBucket", "arn:aws:s3:::acme-drops")]
+    assert len(denied(foreign, policy)) == 2
+
+
+def test_mail_by_smtp_needs_nothing_of_ses() -> None:
+    settings = some_settings(**{'from = "Acme drops <drops@example.com>"': SMTP})
+    assert not {action for action in granted(deployer_policy(settings, DEV)) if action.startswith("ses:")}
+
+
+@pytest.mark.parametrize(
+    ("subject", "claim"),
+    [
+        ("acme/alerts", "repo:acme/alerts:environment:dev"),
+        ("acme/alerts:ref:refs/heads/main", "repo:acme/alerts:ref:refs/heads/main"),
+        ("acme@12/alerts@345", "repo:acme@12/alerts@345:environment:dev"),
+    ],
+)
+def test_one_repository_and_one_environment_or_branch_may_assume_the_role(subject: str, claim: str) -> None:
+    (statement,) = trust_policy(DEV, subject)["Statement"]
+    provider = "token.actions.githubusercontent.com"
+    assert statement["Principal"] == {"Federated": f"arn:aws:iam::123456789012:oidc-provider/{provider}"}
+    assert statement["Condition"] == {"StringEquals": {f"{provider}:aud": "sts.amazonaws.com", f"{provider}:sub": claim}}
+
+
+@pytest.mark.parametrize("subject", ["acme", "acme/*", "*/*:ref:refs/heads/main", "acme/alerts:*", "acme/alerts:ref:*"])
+def test_subject_that_many_could_have_is_refused(subject: str) -> None:
+    with pytest.raises(SetupError, match="use OWNER/REPOSITORY"):
+        trust_policy(DEV, subject)
+
+
+def policy(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["policy", "--stage", "dev", *arguments])
+
+
+def test_command_prints_the_policy_without_an_account() -> None:
+    result = policy("--account", "123456789012", "--region", "cn-north-1")
+    assert result.exit_code == 0, result.output
+    assert "arn:aws-cn:iam::123456789012:role/dropnote-dev-*" in str(json.loads(result.stdout))
+    trusted = policy("--account", "123456789012", "--region", "eu-west-1", "--trust", "acme/alerts")
+    assert "repo:acme/alerts:environment:dev" in str(json.loads(trusted.stdout))
+
+
+def test_account_number_that_is_none_is_reported() -> None:
+    result = policy("--account", "12", "--region", "eu-west-1")
+    assert (result.exit_code, "use its 12 digits" in result.output) == (1, True)
