@@ -4,7 +4,7 @@ Source: AWS Service Authorization Reference, "Actions, resources, and condition 
 Manager, S3 and CloudWatch Logs. tests/end_to_end/test_grants.py fails for an action that the function does not use.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from email.utils import parseaddr
 from typing import Any
@@ -15,6 +15,7 @@ from chalicelib.domain.settings import Settings, Trigger
 from chalicelib.platform.function_names import STREAM, function_name, queue_function, stream_variable, topic_function
 
 from .identities import identity_names
+from .object_grants import object_grants
 
 APP = "dropnote"
 
@@ -59,17 +60,19 @@ class Grants:
         rows = self.ledger("GetItem", "PutItem", "UpdateItem")
         deliver = [rows, *self.mail(), *self.secrets()]
         take = [*deliver, self.start_sweep()]
+        take_uploads = [*take, *self.object_facts(self.settings.buckets)]
         dead = Grant("DeadEvents", ("sqs:SendMessage",), (self.queue("DROPNOTE_DEAD_EVENTS"),), by="lambda")
         buckets = self.settings.buckets
-        functions = {function_name("upload", bucket): [*take, dead] for bucket in self.settings.buckets_by(Trigger.DIRECT)}
+        direct = self.settings.buckets_by(Trigger.DIRECT)
+        functions = {function_name("upload", bucket): [*take, *self.object_facts([bucket]), dead] for bucket in direct}
         if self.settings.buckets_by(Trigger.DIRECT, Trigger.EVENTBRIDGE):
-            functions["upload_events"] = [*take, dead]
-        functions |= {topic_function(topic): [*take, dead] for topic in self.settings.topics}
-        functions |= {queue_function(queue): [*take, self.receive(queue)] for queue in self.settings.queues}
+            functions["upload_events"] = [*take_uploads, dead]
+        functions |= {topic_function(topic): [*take_uploads, dead] for topic in self.settings.topics}
+        functions |= {queue_function(queue): [*take_uploads, self.receive(queue)] for queue in self.settings.queues}
         if any(rule.bus for rule in self.settings.rules):
             functions["bus"] = [*take, dead]
         if "UPLOAD_QUEUE" in self.variables:
-            functions["upload_queue"] = [*take, self.receive(self.queue("UPLOAD_QUEUE"))]
+            functions["upload_queue"] = [*take_uploads, self.receive(self.queue("UPLOAD_QUEUE"))]
         if "DROPNOTE_STREAM" in self.variables:
             functions["count"] = [rows, *self.mail(), *self.owner_secrets(), *self.ledger_counts()]
         for table in self.settings.tables:
@@ -85,6 +88,7 @@ class Grants:
                 *self.mail(),
                 *self.secrets(),
                 *self.manifests(),
+                *self.object_facts(buckets),
                 Grant("DeadEvents", drain, (self.queue("DROPNOTE_DEAD_EVENTS"),)),
             ],
             "watch": self.watch(buckets),
@@ -93,7 +97,11 @@ class Grants:
             "digest_now": [self.ledger("BatchGetItem", "UpdateItem"), self.indexes("due")],
             "test": deliver,
             "resend": [self.ledger("GetItem", "UpdateItem")],
-            "redrive": [self.ledger("BatchGetItem", "GetItem", "PutItem", "UpdateItem"), self.indexes("day")],
+            "redrive": [
+                self.ledger("BatchGetItem", "GetItem", "PutItem", "UpdateItem"),
+                self.indexes("day"),
+                *self.object_facts(buckets),
+            ],
             "api_handler": deliver,
         }
         return functions
@@ -127,8 +135,7 @@ class Grants:
 
     def ledger(self, *operations: str) -> Grant:
         """Operations on the ledger table."""
-        actions = tuple(f"dynamodb:{operation}" for operation in operations)
-        return Grant("Ledger", actions, (self._table,))
+        return Grant("Ledger", tuple(f"dynamodb:{operation}" for operation in operations), (self._table,))
 
     def indexes(self, *names: str) -> Grant:
         """To query indexes of the ledger table."""
@@ -204,6 +211,10 @@ class Grants:
         buckets = dict.fromkeys(rule.bucket for rule in self.settings.rules if rule.complete and rule.complete.marker)
         arns = tuple(f"arn:{self.location.partition}:s3:::{bucket}/*" for bucket in buckets)
         return [Grant("Manifests", ("s3:GetObject",), arns)] if arns else []
+
+    def object_facts(self, buckets: Sequence[str]) -> list[Grant]:
+        """To read what rules ask about an object."""
+        return [Grant(*parts) for parts in object_grants(self.settings, buckets, self.location.partition)]
 
     @property
     def _counters(self) -> str:
