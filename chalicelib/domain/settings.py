@@ -119,6 +119,10 @@ class Settings(Struct, frozen=True):
         """The buckets of the rules on uploads with any of these triggers."""
         return tuple(name for name in self.buckets if self.bucket(name).trigger in triggers)
 
+    def buckets_of(self, arn: str) -> tuple[str, ...]:
+        """The buckets of the rules on uploads whose uploads a topic or queue reports."""
+        return tuple(name for name in self.buckets if arn in (self.bucket(name).topic, self.bucket(name).queue))
+
     @property
     def topics(self) -> tuple[str, ...]:
         """The ARNs of the topics that report uploads, each once."""

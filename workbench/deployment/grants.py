@@ -15,36 +15,11 @@ from chalicelib.domain.settings import Settings, Trigger
 from chalicelib.platform.function_names import STREAM, function_name, queue_function, stream_variable, topic_function
 
 from .identities import identity_names
-from .object_grants import object_grants
+from .permissions import Grant as Grant
+from .permissions import StageLocation as StageLocation
+from .permissions import object_grants
 
 APP = "dropnote"
-
-
-@dataclass(frozen=True, slots=True)
-class StageLocation:
-    """The account and region of a stage."""
-
-    stage: str
-    account: str
-    region: str
-    partition: str = "aws"
-    sandbox: bool = False  # in the sandbox, SES also requires permission for the recipient's identity
-    configuration_sets: tuple[str, ...] = ()  # the defaults of the sender's identities; SendEmail needs permission for them
-    sender: str = ""  # what SES has for the sender, in one line
-
-    def arn(self, service: str, resource: str) -> str:
-        """The ARN of a resource in this account and region."""
-        return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """Permission for actions on resources. `by` is the caller: "function", our code, or "lambda", Lambda for the function."""
-
-    sid: str
-    actions: tuple[str, ...]
-    resources: tuple[str, ...]
-    by: str = "function"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +35,13 @@ class Grants:
         rows = self.ledger("GetItem", "PutItem", "UpdateItem")
         deliver = [rows, *self.mail(), *self.secrets()]
         take = [*deliver, self.start_sweep()]
-        take_uploads = [*take, *self.object_facts(self.settings.buckets)]
         dead = Grant("DeadEvents", ("sqs:SendMessage",), (self.queue("DROPNOTE_DEAD_EVENTS"),), by="lambda")
         buckets = self.settings.buckets
-        direct = self.settings.buckets_by(Trigger.DIRECT)
-        functions = {function_name("upload", bucket): [*take, *self.object_facts([bucket]), dead] for bucket in direct}
-        if self.settings.buckets_by(Trigger.DIRECT, Trigger.EVENTBRIDGE):
-            functions["upload_events"] = [*take_uploads, dead]
-        functions |= {topic_function(topic): [*take_uploads, dead] for topic in self.settings.topics}
-        functions |= {queue_function(queue): [*take_uploads, self.receive(queue)] for queue in self.settings.queues}
+        functions = self._upload_functions(take, dead)
         if any(rule.bus for rule in self.settings.rules):
             functions["bus"] = [*take, dead]
         if "UPLOAD_QUEUE" in self.variables:
-            functions["upload_queue"] = [*take_uploads, self.receive(self.queue("UPLOAD_QUEUE"))]
+            functions["upload_queue"] = [*take, *self.object_facts(buckets), self.receive(self.queue("UPLOAD_QUEUE"))]
         if "DROPNOTE_STREAM" in self.variables:
             functions["count"] = [rows, *self.mail(), *self.owner_secrets(), *self.ledger_counts()]
         for table in self.settings.tables:
@@ -104,6 +73,20 @@ class Grants:
             ],
             "api_handler": deliver,
         }
+        return functions
+
+    def _upload_functions(self, take: Sequence[Grant], dead: Grant) -> dict[str, list[Grant]]:
+        """The permissions of the functions that uploads to certain buckets invoke."""
+        settings, facts = self.settings, self.object_facts
+        functions = {
+            function_name("upload", bucket): [*take, *facts([bucket]), dead] for bucket in settings.buckets_by(Trigger.DIRECT)
+        }
+        if reported := settings.buckets_by(Trigger.DIRECT, Trigger.EVENTBRIDGE):
+            functions["upload_events"] = [*take, *facts(reported), dead]
+        for topic in settings.topics:
+            functions[topic_function(topic)] = [*take, *facts(settings.buckets_of(topic)), dead]
+        for queue in settings.queues:
+            functions[queue_function(queue)] = [*take, *facts(settings.buckets_of(queue)), self.receive(queue)]
         return functions
 
     def watch(self, buckets: Iterable[str]) -> list[Grant]:
@@ -214,7 +197,7 @@ class Grants:
 
     def object_facts(self, buckets: Sequence[str]) -> list[Grant]:
         """To read what rules ask about an object."""
-        return [Grant(*parts) for parts in object_grants(self.settings, buckets, self.location.partition)]
+        return list(object_grants(self.settings, buckets, self.location.partition))
 
     @property
     def _counters(self) -> str:
