@@ -64,6 +64,7 @@ update:            ## get the newest version; needs settings in your own folder 
 	@git checkout --quiet -- .chalice/config.json
 	@git pull --ff-only
 	@$(MAKE) --no-print-directory setup
+	@$(BIN)/dropnote schema --write
 	@$(BIN)/dropnote check
 
 setup:

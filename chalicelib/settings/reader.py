@@ -63,7 +63,12 @@ def read(text: str, *, environ: Mapping[str, str], templates: Collection[str], m
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SettingsError((Finding("", "", f"invalid TOML: {error}"),)) from error
-    return _Reader(Document(raw, environ), templates, with_monitors=monitors).settings()
+    return read_document(Document(raw, environ), templates, monitors=monitors)
+
+
+def read_document(document: Document, templates: Collection[str], *, monitors: bool = True) -> Settings:
+    """Read a parsed settings file; see read."""
+    return _Reader(document, templates, with_monitors=monitors).settings()
 
 
 class _Reader:

@@ -22,6 +22,7 @@ from ..reports import explain as reports
 from ..reports.explain_monitors import explain_name
 from ..reports.filters.facts import given_facts, read_object
 from ..reports.ledger_log import parse_time
+from ..settings_lines import display_path
 from .options import JSON_OPTION
 
 _STAGE_OPTION = click.option("--stage", default="local", show_default=True, help="Stage whose variables replace ${NAME}")
@@ -158,4 +159,18 @@ def _explain_name(name: str, stage: str, json_: bool) -> None:
         say("current state and silences unknown: start the local environment (make run) or pass --stage", "dim")
 
 
-COMMANDS = (check, preview, explain)
+@click.command()
+@click.option("--write", is_flag=True, help="Update docs/dropnote.schema.json, and the copy in your own folder")
+def schema(write: bool) -> None:
+    """Print the JSON Schema of dropnote.toml, for editors"""
+    from ..schema.build import text
+    from ..schema.files import write_schema
+
+    if not write:
+        say(text().rstrip("\n"))
+        return
+    for file in write_schema(text()):
+        say(f"Wrote {display_path(file)}")
+
+
+COMMANDS = (check, preview, explain, schema)

@@ -74,7 +74,7 @@ def test_several_people_are_notified(project: Path, mine: Path) -> None:
 def test_json_names_folder_files_and_next_commands(project: Path, mine: Path) -> None:
     report = json.loads(init(mine, "--json").output)
     assert report["folder"] == str(mine)
-    assert report["created"] == ["dropnote.toml", "config.json", "README.md", "templates/README.md"]
+    assert report["created"] == ["dropnote.toml", "config.json", "README.md", "templates/README.md", "dropnote.schema.json"]
     assert report["next"] == ["make run", "make deploy STAGE=dev"]
 
 
