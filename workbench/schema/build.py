@@ -6,7 +6,6 @@ A schema cannot say everything that the readers check: it knows names, types, ch
 """
 
 import json
-import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -22,13 +21,13 @@ from chalicelib.settings.document import TABLES
 from chalicelib.settings.reader import read_document
 
 from ..paths import PROJECT
+from .descriptions import descriptions
 from .probes import PROBES
 from .recorder import TABLE, Field, Place, PlaceId, Recorder, Schema, recording
 
 FILE_NAME = "dropnote.schema.json"
 FILE = PROJECT / "docs" / FILE_NAME
 DRAFT = "http://json-schema.org/draft-07/schema#"
-DOCS = PROJECT / "docs" / "settings.md"
 
 # Lists whose tables allow different fields: the field that decides, and its default
 DISCRIMINATORS: Mapping[str, tuple[str, str]] = {"rules": ("on", "upload"), "monitors": ("kind", "")}
@@ -93,7 +92,7 @@ def _is_known(place: Place, name: str) -> bool:
 def build() -> Schema:
     """The schema."""
     recorder = record()
-    return _Builder(recorder, _descriptions(DOCS.read_text(encoding="utf-8"))).schema()
+    return _Builder(recorder, descriptions()).schema()
 
 
 def text() -> str:
@@ -238,15 +237,3 @@ def _patterned(value: Any, pattern: str) -> Any:
     if isinstance(value, list):
         return [_with_pattern(part, pattern) if isinstance(part, dict) else part for part in value]
     return _with_pattern(value, pattern) if isinstance(value, dict) else value
-
-
-def _descriptions(markdown: str) -> dict[tuple[str, str], str]:
-    """The description of each field in the tables of the docs, by top-level name and field."""
-    found = {}
-    for section in markdown.split("\n## ")[1:]:
-        heading = re.match(r"\[+(\w+)", section)
-        for names, _, words in re.findall(r"^\| (`.+?) \| (.*?) \| (.*) \|$", section, re.MULTILINE) if heading else ():
-            plain = re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", words).replace("`", "")
-            for name in re.findall(r"`(\w+)`", names):
-                found[heading[1] if heading else "", name] = plain[:1].upper() + plain[1:]
-    return {key: words for key, words in found.items() if words}

@@ -23,6 +23,7 @@ h = ["12-25"]
 [analytics]
 [[buckets]]
 name = "aaa"
+[[buckets]]
 """
 _RULES = """
 [[rules]]

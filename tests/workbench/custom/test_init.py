@@ -242,7 +242,8 @@ def test_changed_settings_templates_and_values_are_copied(project: Path, mine: P
     (project / ".chalice/config.json").write_text(json.dumps(config))
     result = init(mine, "--from-current", person="")
     assert result.exit_code == 0, result.output
-    assert (mine / "dropnote.toml").read_text() == file.read_text()
+    assert (mine / "dropnote.toml").read_text() == file.read_text().replace("#:schema ../docs/", "#:schema ./")
+    assert (mine / "dropnote.schema.json").exists()
     templates = {str(path.relative_to(mine)) for path in (mine / "templates").rglob("*.*") if path.suffix != ".md"}
     assert templates == {
         "templates/upload/sms.txt",
