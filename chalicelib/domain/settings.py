@@ -73,6 +73,7 @@ class SmsSettings(Struct, frozen=True):
     max_segments: int = 2
     unknown: Literal["resend", "give-up"] = "resend"  # if a text had no response and Twilio's list does not have it
     rate: float = 0.0  # messages per second; 0: DEFAULT_RATE
+    countries: tuple[str, ...] = ()  # ISO codes of the countries that texts may go to; none: all
 
 
 class Trigger(StrEnum):

@@ -55,7 +55,8 @@ name = "by-queue"
 trigger = "queue"
 queue = "arn:aws:sqs:{REGION}:{ACCOUNT}:jobs"
 """ + "".join(
-    f'[[rules]]\nname = "{bucket}"\nbucket = "{bucket}"\nnotify = "email:asha"\n' for bucket in ("by-topic", "by-queue")
+    f'[[rules]]\nname = "{bucket}"\nbucket = "{bucket}"\nkey = "!asked/**"\nnotify = "email:asha"\n'
+    for bucket in ("by-topic", "by-queue")
 )
 ASKING = """
 [[rules]]

@@ -14,6 +14,7 @@ from chalicelib.domain.event import Creation
 from chalicelib.domain.people import Channel
 from chalicelib.domain.settings import DIMENSIONS, SettingsError
 from chalicelib.platform.fields import values
+from chalicelib.platform.fields.countries import COUNTRIES
 from chalicelib.rendering.templates import template_names
 from chalicelib.rules.item_conditions import CHANGE_TYPES
 from chalicelib.settings.bus_rules import EVENTS
@@ -55,6 +56,7 @@ ENUMS: Mapping[tuple[str, str], Iterable[str]] = {
     ("rules", "did"): CHANGE_TYPES,
     ("rules", "event"): EVENTS,
     ("analytics", "by"): DIMENSIONS,
+    ("sms", "countries"): COUNTRIES,
 }
 # Parsers whose format is a regular expression
 PATTERNS: Mapping[Callable[[str], Any], str] = {

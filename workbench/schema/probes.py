@@ -12,6 +12,7 @@ from = "a@example.com"
 [sms]
 account = "AC"
 from = "+15005550006"
+countries = ["US"]
 [people.a]
 email = "a@example.com"
 sms = "+15005550006"
