@@ -61,6 +61,7 @@ def check(path: Path | None, stage: str, json_: bool) -> None:
 def preview(template: str, file: Path | None, stage: str, open_: bool, json_: bool) -> None:
     """Render every part of a template"""
     from ..reports.check import CheckError, preview_parts
+    from ..reports.texts.prices import preview_line
 
     try:
         parts = preview_parts(template, file, stage)
@@ -71,6 +72,8 @@ def preview(template: str, file: Path | None, stage: str, open_: bool, json_: bo
     for name, text in {} if json_ else parts.items():
         say(f"── {name}", "bold")
         say(text)
+        if name == "sms.txt":
+            say(preview_line(text, settings_of(stage)[0]), "dim")
     if open_:
         with NamedTemporaryFile("w", suffix=".html", prefix="dropnote-", delete=False, encoding="utf-8") as page:
             page.write(parts["email.html"])

@@ -40,6 +40,14 @@ class SesPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     per_thousand_mails: float
 
 
+class SmsPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Prices of a text's segment in US dollars, by the E.164 prefix of the recipient's country without "+"."""
+
+    dated: str  # year and month
+    source: str
+    per_segment: dict[str, float]
+
+
 class Prices(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"lambda_": "lambda"}):
     """The prices in one region at one date."""
 
@@ -48,6 +56,7 @@ class Prices(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"l
     lambda_: LambdaPrices
     dynamodb: DynamoDbPrices
     ses: SesPrices
+    sms: SmsPrices = SmsPrices("", "", {})
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,18 +22,21 @@ from chalicelib.rules.index import RuleIndex, conditions, mismatch_reason
 from chalicelib.rules.recipients import notices_for_rule
 from chalicelib.rules.upload_filter import decide
 
+from .cost import read_prices
 from .filters.facts import describe_conditions
+from .texts.prices import TextPrice, rule_price, source_of, text_price
 from .timeline import timeline, timeline_lines
 
 MAX_TIMELINE_LINES = 12
 
 
-class ExpectedMessage(msgspec.Struct, frozen=True):
+class ExpectedMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     """A message that would be sent: to whom, by which channel, and a text's segments or a mail's subject."""
 
     person: str
     channel: str
     summary: str = field(name="takes")
+    price: str = ""  # of a text
 
 
 class ConditionResult(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -46,7 +49,7 @@ class ConditionResult(msgspec.Struct, frozen=True, omit_defaults=True):
     unknown: str = ""  # why it is not known whether they match
 
 
-class RuleResult(msgspec.Struct, frozen=True):
+class RuleResult(msgspec.Struct, frozen=True, omit_defaults=True):
     """What one rule does with the upload. The names are those of `--json`."""
 
     rule: str
@@ -54,6 +57,7 @@ class RuleResult(msgspec.Struct, frozen=True):
     conditions: list[ConditionResult]
     messages: list[ExpectedMessage] = field(name="told")
     timeline: list[str]
+    cost: str = ""  # of its texts
 
 
 def explain(
@@ -107,7 +111,9 @@ def result_lines(result: RuleResult) -> Iterator[str]:
             sign = "!!" if condition.mismatch else "??" if condition.unknown else "ok"
             yield f"{sign}  {condition.condition:8} {sanitize(condition.mismatch or facts)}"
     for message in result.messages:
-        yield f"→   {message.person} by {message.channel}: {message.summary}"
+        yield f"→   {message.person} by {message.channel}: {message.summary}{message.price and f', {message.price}'}"
+    if result.cost:
+        yield f"    SMS cost {result.cost}"
     yield from (f"    {line}" for line in result.timeline)
 
 
@@ -151,7 +157,11 @@ def _apply(
         further = describe_conditions(rule.filter, uploads[0], facts)
         results += [ConditionResult(name, required, "", mismatch, unknown) for name, required, mismatch, unknown in further]
     messages = list(_messages(rule, events[0], renderer)) if matches else []
-    return RuleResult(rule.name, matches, results, messages, _timeline(settings, rule, events) if matches else [])
+    cost = ""
+    if texts := [price for _, price in messages if price]:
+        cost = f"{rule_price(texts)}, if each is sent on its own ({source_of(read_prices())})"
+    expected = [message for message, _ in messages]
+    return RuleResult(rule.name, matches, results, expected, _timeline(settings, rule, events) if matches else [], cost)
 
 
 def _required(rule: Rule) -> dict[str, str]:
@@ -173,16 +183,17 @@ def _actual(upload: Upload) -> dict[str, str]:
     return {"bucket": upload.bucket, "key": upload.key, "created": upload.creation.value, "size": size, "empty": size}
 
 
-def _messages(rule: Rule, event: Event, renderer: Renderer) -> Iterator[ExpectedMessage]:
+def _messages(rule: Rule, event: Event, renderer: Renderer) -> Iterator[tuple[ExpectedMessage, TextPrice | None]]:
     for notice in notices_for_rule(event, rule):
         channel, person = notice.recipient.channel, notice.recipient.person
         rendered = renderer.render(notice.template, channel=channel, event=event, rule=rule.name, person=person)
-        summary = rendered.message.subject
+        summary, price = rendered.message.subject, None
         if channel is Channel.SMS:
             cost = count_segments(rendered.message.text)
             summary = f"{cost.segments} segment{'s' * (cost.segments > 1)}, {cost.encoding}"
+            price = text_price(person.sms, cost.segments, read_prices())
         fallback = f" (template plain, because {rendered.problem})" if rendered.problem else ""
-        yield ExpectedMessage(person.name, channel.value, summary + fallback)
+        yield ExpectedMessage(person.name, channel.value, summary + fallback, str(price) if price else ""), price
 
 
 def _timeline(settings: Settings, rule: Rule, events: Sequence[Event]) -> list[str]:
