@@ -42,7 +42,7 @@ def text_price(number: str, segments: int, prices: Prices) -> TextPrice:
 
 
 def rule_price(prices: Iterable[TextPrice]) -> str:
-    """What an upload and 1,000 uploads cost by these texts: "$0.0832 per upload, $83.20 per 1,000 uploads". Unknown ones are named."""
+    """What an upload and 1,000 uploads cost by these texts; countries whose price is unknown are named."""
     listed = list(prices)
     dollars = sum(price.dollars for price in listed if price.dollars is not None)
     unknown = sorted({price.country for price in listed if price.dollars is None})
