@@ -15,6 +15,7 @@ from ..output import fail, print_json, progress, say
 from ..paths import PROJECT
 from . import check, counts, deployment, log, monitors, resend, silences, tasks
 from .doctor import doctor
+from .first_steps.confirm import confirm
 from .first_steps.init import init
 from .options import JSON_OPTION
 from .rehearsal import rehearse
@@ -179,6 +180,7 @@ for group in (log, resend, check, silences, counts, monitors, tasks, deployment)
 main.add_command(doctor)
 main.add_command(rehearse)
 main.add_command(init)
+main.add_command(confirm)
 
 
 if __name__ == "__main__":
