@@ -19,6 +19,7 @@ from tests.support.stages import memory_stage, plenty
 from workbench.cli.main import main
 from workbench.local.ministack import MiniStack
 from workbench.reports.explain import RuleResult, burst_of, explain
+from workbench.reports.explain_monitors import rule_lines
 from workbench.reports.timeline import timeline
 
 A_MINUTE = timedelta(minutes=1)
@@ -200,7 +201,7 @@ def test_conditions_on_facts_that_are_not_given_are_unknown(monkeypatch: pytest.
     assert lines[0] == "asking: match, if the conditions marked ?? are met"
     assert "  ??  content_type application/pdf (content_type not read)" in lines
     assert "  ??  previous none: a new key or > 7 days old (previous not read)" in lines
-    assert "  ??  not      none of 1 (uploader unknown)" in lines
+    assert "  ??  not      (uploader *:backup) (uploader unknown)" in lines
 
 
 def test_given_facts_decide(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -212,6 +213,14 @@ def test_given_facts_decide(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lines[0] == "asking: no match"
     assert "  !!  tags     tag class is 'public', not != public" in lines
     assert any(line.startswith("  !!  previous replaces a version of ") and line.endswith("2 days older") for line in lines)
+
+
+def test_conditions_of_a_rule_are_described_as_they_combine() -> None:
+    text = 'any = [{ key = "a/**", size = "> 1 KB" }, { tags = { b = ["c", "d"] } }]\nnot = { all = [{ created = "copy" }] }'
+    rule = some_settings(ASKING.partition("content_type")[0] + text).rules[1]
+    lines = dict(rule_lines(rule))
+    assert lines["any"] == "(key a/**; size >= 1,025 bytes) or (tags b: c or d)"
+    assert lines["not"] == "(all (created copy))"
 
 
 @pytest.mark.parametrize(

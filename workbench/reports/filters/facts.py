@@ -60,19 +60,37 @@ def read_object(client: Callable[..., Any], upload: Upload) -> tuple[Upload, Rea
 
 def describe_conditions(filter_: UploadFilter, event: Event, facts: Facts) -> Iterator[tuple[str, str, str, str]]:
     """Each further condition of a rule: its name, what it requires, why it fails, and why its outcome is unknown."""
+    required = describe_filter(filter_)
+    for name, verdict in conditions(filter_, event, facts):
+        mismatch, unknown = (verdict.why if verdict.value is value else "" for value in (False, None))
+        yield name, required[name], mismatch, unknown
+
+
+def describe_filter(filter_: UploadFilter) -> dict[str, str]:
+    """What each condition of a filter requires, by its name in the settings; those in a table of any, all or not in brackets."""
+    size = filter_.size
+    bounds = (
+        f">= {size.min_bytes:,}" if size and size.min_bytes else "",
+        f"<= {size.max_bytes:,}" if size and size.max_bytes else "",
+    )
     required = {
+        "key": ", ".join(filter_.key),
+        "size": " and ".join(f"{bound} bytes" for bound in bounds if bound),
+        "created": ", ".join(filter_.created),
         "uploader": ", ".join(filter_.uploader),
         "content_type": ", ".join(filter_.content_type),
         "metadata": _describe_values(filter_.metadata),
         "tags": _describe_values(filter_.tags),
         "previous": " or ".join(map(_describe_previous, filter_.previous)),
-        "any": f"one of {len(filter_.any)} alternatives",
-        "all": f"all of {len(filter_.all)}",
-        "not": f"none of {len(filter_.none)}",
+        "any": " or ".join(map(_in_brackets, filter_.any)),
+        "all": " and ".join(map(_in_brackets, filter_.all)),
+        "not": " or ".join(map(_in_brackets, filter_.none)),
     }
-    for name, verdict in conditions(filter_, event, facts):
-        mismatch, unknown = (verdict.why if verdict.value is value else "" for value in (False, None))
-        yield name, required[name], mismatch, unknown
+    return {name: text for name, text in required.items() if text}
+
+
+def _in_brackets(filter_: UploadFilter) -> str:
+    return f"({'; '.join(f'{name} {text}' for name, text in describe_filter(filter_).items())})"
 
 
 def _describe_values(tested: Sequence[Condition]) -> str:
