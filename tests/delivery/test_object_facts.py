@@ -1,5 +1,7 @@
 """Rules that ask about the object: what is sent when S3 answers, refuses or fails, and how many requests an upload makes."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -123,3 +125,21 @@ def test_requests_of_an_upload(ministack: MiniStack, rule: str, asked: list[str]
 
 def test_rule_that_does_not_match_by_its_key_asks_nothing(ministack: MiniStack) -> None:
     assert operations_of_an_upload(ministack, 'key = "out/**"\ncontent_type = "application/pdf"') == []
+
+
+def test_settings_without_such_conditions_load_none_of_their_code() -> None:
+    """A cold start pays only for what the settings use."""
+    program = (
+        "import sys\n"
+        "from tests.support.builders import ENVIRON, SETTINGS\n"
+        "from chalicelib.settings.reader import read\n"
+        "from chalicelib.rules.index import RuleIndex\n"
+        "from chalicelib.bot import assembly\n"
+        "from tests.support.builders import an_upload\n"
+        "settings = read(SETTINGS, environ=ENVIRON, templates=['upload'])\n"
+        "assert RuleIndex(settings.rules).match(an_upload())\n"
+        "names = ('filters', 'upload_filter', 'store.objects', 'countries')\n"
+        "print([name for name in sys.modules if name.startswith('chalicelib') and name.endswith(names)])\n"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=PROJECT, check=True)
+    assert result.stdout == "[]\n"

@@ -122,7 +122,8 @@ def name_mismatches(settings: Settings, key: str) -> list[str]:
     lines = []
     for rule in settings.rules:
         reason = mismatch_reason(rule, _upload_event(Upload(rule.bucket, key)))
-        lines.append(f"rule {rule.name}: {reason or 'the key matches; no event arrived, or the size does not match'}")
+        other = "the size or a further condition" if rule.filter else "the size"
+        lines.append(f"rule {rule.name}: {reason or f'the key matches; no event arrived, or {other} does not match'}")
     return lines
 
 

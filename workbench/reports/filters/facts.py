@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from chalicelib.domain.conditions import Condition, ValueTest
 from chalicelib.domain.event import Event, Upload
 from chalicelib.domain.filters.upload import Fact, Facts, FactValue, Head, Previous, ReadFact, Tags, Unread, UploadFilter
+from chalicelib.domain.rule import SizeRange
 from chalicelib.platform.fields.values import parse_duration
 from chalicelib.platform.phrases import duration
 from chalicelib.rules.upload_filter import conditions, describe_test
@@ -68,14 +69,9 @@ def describe_conditions(filter_: UploadFilter, event: Event, facts: Facts) -> It
 
 def describe_filter(filter_: UploadFilter) -> dict[str, str]:
     """What each condition of a filter requires, by its name in the settings; those in a table of any, all or not in brackets."""
-    size = filter_.size
-    bounds = (
-        f">= {size.min_bytes:,}" if size and size.min_bytes else "",
-        f"<= {size.max_bytes:,}" if size and size.max_bytes else "",
-    )
     required = {
         "key": ", ".join(filter_.key),
-        "size": " and ".join(f"{bound} bytes" for bound in bounds if bound),
+        "size": _describe_size(filter_.size) if filter_.size else "",
         "created": ", ".join(filter_.created),
         "uploader": ", ".join(filter_.uploader),
         "content_type": ", ".join(filter_.content_type),
@@ -87,6 +83,11 @@ def describe_filter(filter_: UploadFilter) -> dict[str, str]:
         "not": " or ".join(map(_in_brackets, filter_.none)),
     }
     return {name: text for name, text in required.items() if text}
+
+
+def _describe_size(size: SizeRange) -> str:
+    bounds = ((">=", size.min_bytes), ("<=", size.max_bytes))
+    return " and ".join(f"{sign} {bound:,} bytes" for sign, bound in bounds if bound is not None)
 
 
 def _in_brackets(filter_: UploadFilter) -> str:
