@@ -138,7 +138,7 @@ def test_settings_without_such_conditions_load_none_of_their_code() -> None:
         "from tests.support.builders import an_upload\n"
         "settings = read(SETTINGS, environ=ENVIRON, templates=['upload'])\n"
         "assert RuleIndex(settings.rules).match(an_upload())\n"
-        "names = ('filters', 'upload_filter', 'store.objects', 'countries')\n"
+        "names = ('domain.filters', 'upload_filter', 'store.objects', 'countries')\n"
         "print([name for name in sys.modules if name.startswith('chalicelib') and name.endswith(names)])\n"
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=PROJECT, check=True)
