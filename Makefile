@@ -66,6 +66,7 @@ deploy: setup      ## set up, package, deploy and finish a stage: make deploy ST
 update:            ## get the newest version; needs settings in your own folder (dropnote init), which is not touched
 	@$(PYTHON) -m workbench.versions.update
 	@$(MAKE) --no-print-directory setup
+	@$(BIN)/dropnote schema --write
 	@$(BIN)/dropnote check
 
 setup:

@@ -14,6 +14,8 @@ from chalicelib.monitors.registry import KINDS, fields
 from chalicelib.rendering.filters import FILTERS
 from chalicelib.settings.bus_rules import EVENTS
 from chalicelib.settings.monitors import COMMON
+from chalicelib.settings.upload_rules import FIELDS
+from chalicelib.settings.upload_rules import FILTERS as FILTERS_OF_UPLOADS
 from workbench.paths import PROJECT
 
 MONITORS = (PROJECT / "docs" / "monitors.md").read_text()
@@ -38,10 +40,15 @@ def documented(heading: str) -> set[str]:
     ],
 )
 def test_every_field_of_the_settings_is_documented(heading: str, model: type[Struct]) -> None:
-    computed = {"recipients", "bus", "item"}  # read from other fields
+    computed = {"recipients", "bus", "item", "filter"}  # read from other fields
     names = {name.rstrip("_") for name in model.__struct_fields__} - computed | ({"notify"} if model is Rule else set())
     in_header = {"name"} if model is Person else set()
     assert names - in_header <= documented(heading)
+
+
+def test_every_condition_on_uploads_is_documented() -> None:
+    assert set(FIELDS) <= documented("[[rules]]")
+    assert set(FILTERS_OF_UPLOADS) <= documented("Filters of uploads")
 
 
 def test_every_name_and_filter_of_the_templates_is_documented() -> None:

@@ -35,7 +35,9 @@ from ..store.ledger import LEDGER_CONFIG, Ledger
 from .bot import Bot
 
 if TYPE_CHECKING:
+    from ..domain.filters.upload import Fact, FactValue, ReadFact
     from ..monitors.runner import Watch
+    from ..store.objects import ObjectReader
 
 SETTINGS_FILE = custom.settings_file()
 
@@ -130,7 +132,32 @@ def make_bot(settings: Settings, environ: Mapping[str, str], clients: ClientFact
         return Watch(deliverer, Incidents(dynamodb, table), clients)
 
     inputs = FlushInputs(failures, content)
-    return Bot(deliverer, environ, clients, dead_letters, secrets, flush_inputs=inputs, make_watch=watch, start_sweep=start_sweep)
+    return Bot(
+        deliverer,
+        environ,
+        clients,
+        dead_letters,
+        secrets,
+        flush_inputs=inputs,
+        make_watch=watch,
+        start_sweep=start_sweep,
+        read_fact=_fact_reader(clients),
+    )
+
+
+def _fact_reader(clients: ClientFactory) -> "ReadFact":
+    """Reads facts about objects. Its client is created with the first fact that a rule needs."""
+    lock, readers = Lock(), list["ObjectReader"]()
+
+    def read(upload: Upload, fact: "Fact") -> "FactValue":
+        from ..store.objects import ObjectReader  # imported late: few rules need it
+
+        with lock:
+            if not readers:
+                readers.append(ObjectReader(clients))
+        return readers[0].read(upload, fact)
+
+    return read
 
 
 def time_left(context: Any) -> Callable[[], timedelta]:

@@ -26,6 +26,7 @@ from ..store.dead_letters import DeadLetterQueue
 if TYPE_CHECKING:
     from ..counting.deliveries import DeliveryCounter
     from ..counting.item_changes import ItemChangeHandler
+    from ..domain.filters.upload import ReadFact
     from ..monitors.runner import Watch
 
 
@@ -45,9 +46,10 @@ class Bot:
         beat: Callable[[str], None] = heartbeat.beat,
         pause: Callable[[float], None] = sleep,
         start_sweep: StartSweep = start_nothing,
+        read_fact: "ReadFact | None" = None,
     ) -> None:
         self.deliverer = deliverer
-        self.intake = Intake(deliverer.settings.rules, deliverer, self._on_alarm, concurrency)
+        self.intake = Intake(deliverer.settings.rules, deliverer, self._on_alarm, concurrency, read_fact)
         self.flusher = Flusher(deliverer, deliverer.deferrer.bundles, flush_inputs)
         self.secrets = secrets
         self._environ = environ or {}

@@ -75,6 +75,7 @@ class Twilio:
         import requests
         from twilio.base.exceptions import TwilioException
 
+        self._check_country(to)
         sender: dict[str, Any] = (
             {"messaging_service_sid": self._sms.messaging_service} if self._sms.messaging_service else {"from_": self._sms.from_}
         )
@@ -110,6 +111,17 @@ class Twilio:
         if len(candidates) == _MAX_LISTED:  # the text may be among those left out, and must not count as never sent
             raise DeliveryError(Reason.UNREACHABLE, f"Twilio's list has {_MAX_LISTED} or more texts since the event")
         return candidates
+
+    def _check_country(self, number: str) -> None:
+        """Refuse a number outside the allowed countries. The settings have none; this is the last line of defence."""
+        if not self._sms.countries:
+            return
+        from ..platform.fields.countries import country_of
+
+        if country_of(number) not in self._sms.countries:
+            raise DeliveryError(
+                Reason.BLOCKED, f"[sms] countries does not allow {country_of(number) or number[:3]}", permanent=True
+            )
 
     @contextmanager
     def _client(self) -> Iterator[tuple["Client", "Connection"]]:

@@ -34,9 +34,11 @@ class SesPrices(Struct, frozen=True, forbid_unknown_fields=True):
     per_thousand_mails: float
 
 
-class TwilioPrices(Struct, frozen=True, forbid_unknown_fields=True):
+class SmsPrices(Struct, frozen=True, forbid_unknown_fields=True):
     """Prices in US dollars, of a text's segment, by the recipient's country calling code ("1", "91")."""
 
+    dated: str  # year and month
+    source: str
     per_segment: Mapping[str, float]
 
 
@@ -48,7 +50,7 @@ class Prices(Struct, frozen=True, forbid_unknown_fields=True, rename={"lambda_":
     lambda_: LambdaPrices
     dynamodb: DynamoDbPrices
     ses: SesPrices
-    twilio: TwilioPrices = TwilioPrices({})
+    sms: SmsPrices = SmsPrices("", "", {})
 
 
 class Spent(Struct, frozen=True):
@@ -79,7 +81,7 @@ def read_prices(file: Path = PRICES) -> Prices:
 def spent(row: HourlyRow, prices: Prices, *, by_ses: bool = True) -> Spent:
     """What the messages of an hour or month cost. `by_ses`: whether SES sends the mails; an SMTP server's price is unknown."""
     mails = sum(n for outcome, n in row.deliveries.items() if (outcome.channel, outcome.state) == ("email", "sent"))
-    per_segment = prices.twilio.per_segment
+    per_segment = prices.sms.per_segment
     return Spent(
         mails=mails,
         mails_usd=mails * prices.ses.per_thousand_mails / 1000 if by_ses else 0.0,

@@ -2,7 +2,7 @@
 
 import re
 from datetime import timedelta
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -14,6 +14,9 @@ from .conditions import BusFilter, ItemFilter
 from .event import Creation, Event, Kind, Severity
 from .people import Recipient
 from .schedule import QuietHours, Schedule
+
+if TYPE_CHECKING:
+    from .filters.upload import UploadFilter
 
 # Temporary files that sync clients and editors write before the real one. A rule may set `ignore = []`.
 DEFAULT_IGNORE = (
@@ -88,6 +91,7 @@ class Rule(Struct, frozen=True):
     key: tuple[str, ...] = ("**",)
     size: SizeRange = SizeRange()
     created: tuple[Creation, ...] = tuple(Creation)
+    filter: "UploadFilter | None" = None  # further conditions; few rules have them
     empty: Literal["ignore", "notify", "warn"] = "ignore"
     ignore: tuple[str, ...] = DEFAULT_IGNORE
     recipients: tuple[Recipient, ...] = ()

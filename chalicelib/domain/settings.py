@@ -84,6 +84,7 @@ class SmsSettings(Struct, frozen=True):
     max_segments: int = 2
     unknown: Literal["resend", "give-up"] = "resend"  # if a text had no response and Twilio's list does not have it
     rate: float = 0.0  # messages per second; 0: DEFAULT_RATE
+    countries: tuple[str, ...] = ()  # ISO codes of the countries that texts may go to; none: all
 
 
 class Trigger(StrEnum):
@@ -131,6 +132,10 @@ class Settings(Struct, frozen=True):
     def buckets_by(self, *triggers: Trigger) -> tuple[str, ...]:
         """The buckets of the rules on uploads with any of these triggers."""
         return tuple(name for name in self.buckets if self.bucket(name).trigger in triggers)
+
+    def buckets_of(self, arn: str) -> tuple[str, ...]:
+        """The buckets of the rules on uploads whose uploads a topic or queue reports."""
+        return tuple(name for name in self.buckets if arn in (self.bucket(name).topic, self.bucket(name).queue))
 
     @property
     def topics(self) -> tuple[str, ...]:

@@ -1,9 +1,10 @@
-"""Counts the segments of a text as phone networks do, and cuts a text to fit.
+"""Counts the segments of a text as phone networks do, spares segments that only typography would cost, and cuts a text to fit.
 
 Source: 3GPP TS 23.038 (GSM 7-bit default alphabet and its extension table), TS 23.040 (a segment of a long text holds 153
 septets or 67 UCS-2 units); Twilio docs, "What is GSM-7 character encoding".
 """
 
+import unicodedata
 from collections.abc import Iterable
 from typing import Literal
 
@@ -17,7 +18,7 @@ _BASIC = frozenset(
 )
 _EXTENDED = frozenset("\f^{}\\[~]|€")  # two septets each
 
-# Punctuation that would turn the text into UCS-2 and more than double its price; letters are never replaced.
+# Punctuation that would turn the text into UCS-2 and more than double its price
 _GSM_PUNCTUATION = str.maketrans(
     {
         **dict.fromkeys("‘’‚‛′", "'"),
@@ -30,6 +31,17 @@ _GSM_PUNCTUATION = str.maketrans(
     }
 )
 
+# Letters whose closest equivalent is not the letter without its accent (Unicode has no decomposition, or GSM-7 has a closer one)
+_CLOSE_LETTERS = {
+    **dict(zip("őŐűŰǿǾǽǼ", "öÖüÜøØæÆ", strict=True)),
+    **dict(zip("łŁđĐðÐħĦŧŦı", "lLdDdDhHtTi", strict=True)),
+    "œ": "oe",
+    "Œ": "OE",
+    "þ": "th",
+    "Þ": "Th",
+    "ẞ": "SS",
+}
+
 
 class Segments(Struct, frozen=True):
     """The length of a text: `segments` are billed; `units` are septets in GSM-7, 16-bit units in UCS-2."""
@@ -39,9 +51,30 @@ class Segments(Struct, frozen=True):
     units: int
 
 
-def simplify_punctuation(text: str) -> str:
-    """Replace punctuation that GSM-7 lacks by its closest equivalent."""
-    return text.translate(_GSM_PUNCTUATION)
+def simplify(text: str) -> str:
+    """Replace what would turn a text into UCS-2 by its closest equivalent in GSM-7, if that makes all of it GSM-7.
+
+    Punctuation always; accents only if they cost a segment. A text with a letter that GSM-7 cannot come close to, such as a name
+    in Greek or Hindi, stays exactly as it is: it would lose letters, and typographic quotes do not change its price.
+    """
+    if is_gsm(text):
+        return text
+    plain = text.translate(_GSM_PUNCTUATION)
+    if is_gsm(plain):
+        return plain
+    close = "".join(map(_close_letter, unicodedata.normalize("NFC", plain)))
+    return close if is_gsm(close) and count_segments(close).segments < count_segments(text).segments else text
+
+
+def _close_letter(character: str) -> str:
+    """The letter itself if GSM-7 has it, otherwise a close Latin one; any other character is returned as it is."""
+    if character in _BASIC or character in _EXTENDED:
+        return character
+    decomposed = unicodedata.normalize("NFD", character)
+    base, marks = decomposed[0], decomposed[1:]
+    if marks and base.isascii() and all(unicodedata.combining(mark) for mark in marks):
+        return _CLOSE_LETTERS.get(character, base)
+    return _CLOSE_LETTERS.get(character, character)
 
 
 def is_gsm(text: str) -> bool:

@@ -16,7 +16,7 @@ from ..domain.settings import Settings
 from ..platform.custom import template_folders
 from ..platform.phrases import pluralize
 from ..platform.sanitize import sanitize, shorten
-from ..platform.sms_text import fit, simplify_punctuation
+from ..platform.sms_text import fit, simplify
 from . import phrases
 from .context import sanitize_for_sms, stage_marks, template_context
 from .templates import FALLBACK, PARTS, TEMPLATE_ERRORS, TEMPLATES, TemplateFailed, environment, fill
@@ -97,7 +97,7 @@ class Renderer:
         marks = self._marks(event)
         if part == "sms.txt":
             max_segments = self._settings.sms.max_segments if self._settings.sms else 1
-            return fit(simplify_punctuation(marks + text), max_segments)
+            return fit(simplify(marks + text), max_segments)
         if part == "subject.txt":
             subject = shorten(sanitize(marks + " ".join(text.split())), MAX_SUBJECT - len(REPLY))
             return subject if len(subject) <= MAX_SUBJECT_CODE_POINTS else f"{subject[: MAX_SUBJECT_CODE_POINTS - 1]}…"

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -9,6 +10,9 @@ from msgspec.structs import replace
 from ..domain.event import Event, Kind, Upload
 from ..domain.rule import Rule
 from . import globs
+
+if TYPE_CHECKING:
+    from ..domain.filters.upload import Fact, FactValue, ReadFact
 
 MAX_ITEM_LENGTH = 4_000  # characters of JSON that a delivery stores of an item, before and after together
 
@@ -18,6 +22,7 @@ class Match(Struct, frozen=True):
 
     rule: Rule
     event: Event
+    denied: str = ""  # a condition could not be checked because a permission is missing
 
 
 class RuleIndex:
@@ -41,8 +46,8 @@ class RuleIndex:
             for place in {(rule.bucket, globs.literal_folder(glob), globs.literal_ending(glob)) for glob in included}:
                 self._candidates[place].append((position, rule))
 
-    def match(self, event: Event) -> list[Match]:
-        """The matches of an event, in file order."""
+    def match(self, event: Event, read: "ReadFact | None" = None) -> list[Match]:
+        """The matches of an event, in file order. `read` reads a fact about the object: each at most once, and only if needed."""
         if event.kind is Kind.BUS:
             return _bus_matches(self._on_bus, event)
         if event.item:
@@ -50,9 +55,11 @@ class RuleIndex:
         if event.upload is None:
             return []
         candidates = {position: rule for place in _places(event.upload) for position, rule in self._candidates.get(place, ())}
-        return [
-            Match(rule, rule.with_severity(event)) for _, rule in sorted(candidates.items()) if not mismatch_reason(rule, event)
-        ]
+        facts: dict[Fact, FactValue] = {}  # shared by all rules
+        matches = (
+            _upload_match(rule, event, facts, read) for _, rule in sorted(candidates.items()) if not mismatch_reason(rule, event)
+        )
+        return [match for match in matches if match]
 
 
 def mismatch_reason(rule: Rule, event: Event) -> str:
@@ -68,6 +75,21 @@ def mismatch_reason(rule: Rule, event: Event) -> str:
     if event.upload is None:
         return f"not an upload to the bucket {rule.bucket}"
     return next((why for _, why in conditions(rule, event.upload) if why), "")
+
+
+def _upload_match(rule: Rule, event: Event, facts: "dict[Fact, FactValue]", read: "ReadFact | None") -> Match | None:
+    """The match of a rule whose cheap conditions are met. If a further one stays unknown, it matches, and the message says so."""
+    if rule.filter is None or (rule.complete and event.upload and rule.complete.is_marker(event.upload)):
+        return Match(rule, rule.with_severity(event))
+    from .upload_filter import decide  # most rules do not need it
+
+    verdict = decide(rule.filter, event, facts, read)
+    if verdict.value is False:
+        return None
+    if verdict.value is None:
+        note = f"Not all conditions of the rule could be checked ({verdict.why})."
+        event = replace(event, detail=f"{event.detail} {note}".strip())
+    return Match(rule, rule.with_severity(event), verdict.why if verdict.denied else "")
 
 
 def conditions(rule: Rule, upload: Upload) -> Iterator[tuple[str, str]]:

@@ -32,6 +32,8 @@ _EXAMPLES = {  # of tables with free names
 class Document:
     """A settings file after TOML parsing. `environ` fills ${NAME}."""
 
+    table_type: type[Table] = Table  # what reads a table; the generator of the JSON Schema records what is read
+
     def __init__(self, raw: dict[str, Any], environ: Mapping[str, str]) -> None:
         self._raw = raw
         self._environ = environ
@@ -58,7 +60,7 @@ class Document:
 
     def sub_table(self, raw: object, where: str, path: KeyPath, known: tuple[str, ...]) -> Table:
         """Any table of the file. `known` are its allowed fields; empty allows all."""
-        return Table(raw, where, self.findings, self._environ, known, path)
+        return self.table_type(raw, where, self.findings, self._environ, known, path)
 
     def values(self, name: str) -> dict[str, Any]:
         """The values of a top-level table with free names, such as [people]."""

@@ -27,10 +27,10 @@ def read(table: Table) -> Mapping[str, Any]:
     changed = table.texts("changed")
     if changed and "updated" not in did:
         table.add_error("changed", "works only with updated items", 'add "updated" to did, or remove changed')
-    old = _conditions(table, "old")
+    old = conditions(table, "old")
     if old and not {"updated", "deleted", "expired"} & set(did):
         table.add_error("old", "a created item has no old values", 'add "updated" or "deleted" to did, or remove old')
-    new = _conditions(table, "new")
+    new = conditions(table, "new")
     if new and not {"created", "updated"} & set(did):
         table.add_error("new", "a deleted item has no new values", 'add "created" or "updated" to did, or use old = {…}')
     item_filter = ItemFilter(
@@ -58,17 +58,18 @@ def _flatten(raw: Mapping[str, Any], keys: tuple[str, ...] = ()) -> Iterator[tup
             yield (*keys, name), value
 
 
-def _conditions(table: Table, field: str) -> tuple[Condition, ...]:
+def conditions(table: Table, field: str) -> tuple[Condition, ...]:
+    """A table of names and the tests of their values."""
     raw = table.raw(field)
     if raw is None:
         return ()
     if not isinstance(raw, dict):
         table.add_error(field, "must be a table", f'use for example {field} = {{ status = "paid" }}')
         return ()
-    conditions = []
+    found = []
     for keys, value in _flatten(raw):
         try:
-            conditions.append(Condition(".".join(keys), parse_tests(value)))
+            found.append(Condition(".".join(keys), parse_tests(value)))
         except ValueError as error:
             table.add_error(field, str(error), _TESTS, keys)
-    return tuple(conditions)
+    return tuple(found)

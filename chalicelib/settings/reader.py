@@ -21,7 +21,7 @@ from ..domain.settings import (
     SmsSettings,
 )
 from ..platform.fields import values
-from ..platform.fields.table import FieldError, Finding
+from ..platform.fields.table import FieldError, Finding, Table
 from ..platform.phrases import did_you_mean
 from . import policy_fields
 from .document import Document
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _BOT = ("name", "timezone", "owner", "budget", "ping", "sweepers")
 _EMAIL = ("from", "transport", "host", "port", "security", "username", "unknown", "rate", "region")
-_SMS = ("account", "from", "messaging_service", "max_segments", "unknown", "rate")
+_SMS = ("account", "from", "messaging_service", "max_segments", "unknown", "rate", "countries")
 _PERSON = ("email", "sms", "timezone", *policy_fields.PERSON)
 _CONSOLE: tuple[str, ...] = ()
 
@@ -61,7 +61,12 @@ def read(text: str, *, environ: Mapping[str, str], templates: Collection[str], m
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SettingsError((Finding("", "", f"invalid TOML: {error}"),)) from error
-    return _Reader(Document(raw, environ), templates, with_monitors=monitors).settings()
+    return read_document(Document(raw, environ), templates, monitors=monitors)
+
+
+def read_document(document: Document, templates: Collection[str], *, monitors: bool = True) -> Settings:
+    """Read a parsed settings file; see read."""
+    return _Reader(document, templates, with_monitors=monitors).settings()
 
 
 class _Reader:
@@ -81,7 +86,7 @@ class _Reader:
         rule_reader = RuleReader(document, recipients, self._templates, self._zone)
         bot = self._bot(people)
         email = self._email() if "email" in document else None
-        sms = self._sms() if "sms" in document else None
+        sms = self._sms(people) if "sms" in document else None
         rules = rule_reader.read_all()
         if not document.has_entries("rules") and not document.has_entries("monitors"):
             document.findings.append(Finding("[[rules]]", "", "missing", "add a rule or a monitor: without one, nothing is sent"))
@@ -127,7 +132,7 @@ class _Reader:
             table.add_error("host", "missing", 'set it to the name of your SMTP server, or use transport = "ses"')
         return email
 
-    def _sms(self) -> SmsSettings:
+    def _sms(self, people: Mapping[str, Person]) -> SmsSettings:
         table = self._document.table("sms", _SMS)
         if table.has("from") and table.has("messaging_service"):
             table.add_error("from", "'from' and 'messaging_service' cannot be combined", "remove one")
@@ -140,7 +145,13 @@ class _Reader:
             max_segments=table.number("max_segments", 2, 1, 10),
             unknown=table.choice("unknown", "resend", ("resend", "give-up")),
             rate=table.parsed("rate", 0.0, values.parse_rate),
+            countries=self._countries(table, people) if table.has("countries") else (),
         )
+
+    def _countries(self, table: Table, people: Mapping[str, Person]) -> tuple[str, ...]:
+        from . import countries  # imported late: most settings have none
+
+        return countries.read(table, self._document, people)
 
     def _person(self, name: str, raw: object) -> Person:
         table = self._document.sub_table(raw, f"[people.{name}]", ("people", name), _PERSON)

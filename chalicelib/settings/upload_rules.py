@@ -1,7 +1,7 @@
 """Reads the fields of a rule on uploads: which uploads match, and how they are bundled."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..domain.bundle import FOLDER, Grouping
 from ..domain.event import Creation
@@ -12,7 +12,11 @@ from ..platform.phrases import did_you_mean
 from ..rules import globs
 from . import policy_fields
 
-FIELDS = ("bucket", "key", "size", "created", "empty", "ignore")
+if TYPE_CHECKING:
+    from ..domain.filters.upload import UploadFilter
+
+FILTERS = ("content_type", "metadata", "tags", "uploader", "previous", "any", "all", "not")
+FIELDS = ("bucket", "key", "size", "created", *FILTERS, "empty", "ignore")
 
 
 def read(table: Table) -> Mapping[str, Any]:
@@ -34,7 +38,8 @@ def read(table: Table) -> Mapping[str, Any]:
         "bucket": table.text("bucket", "", values.bucket, required='"${UPLOAD_BUCKET}"'),
         "key": key,
         "size": size,
-        "created": _created(table),
+        "created": created(table),
+        "filter": _filter(table),
         "empty": empty,
         "ignore": ignore,
         **policy_fields.bundling(table),
@@ -43,7 +48,16 @@ def read(table: Table) -> Mapping[str, Any]:
     }
 
 
-def _created(table: Table) -> tuple[Creation, ...]:
+def _filter(table: Table) -> "UploadFilter | None":
+    if not any(map(table.has, FILTERS)):
+        return None
+    from .upload_filter import read as read_filter  # imported late: few rules have these conditions
+
+    return read_filter(table)
+
+
+def created(table: Table) -> tuple[Creation, ...]:
+    """How the uploads may be created. Errors are added to the table."""
     known = tuple(kind.value for kind in Creation)
     names = table.texts("created", known)
     for position, name in enumerate(names):

@@ -42,6 +42,15 @@ def test_twilio_sends_through_a_messaging_service(twilio: Twilio, double: Twilio
     assert double.messages()[0].messaging_service_sid == "MG" + "0" * 32
 
 
+def test_text_to_a_country_that_is_not_allowed_never_leaves(twilio: Twilio, double: TwilioDouble) -> None:
+    twilio._sms = replace(twilio._sms, countries=("DE",))
+    error = send(twilio)
+    assert (error.reason, error.permanent, str(error)) == (Reason.BLOCKED, True, "[sms] countries does not allow IN")
+    assert double.requests() == []
+    twilio._sms = replace(twilio._sms, countries=("DE", "IN"))
+    assert twilio.send(TEXT, to="+919812345678", delivery_id=ID).id
+
+
 @pytest.mark.parametrize(
     ("code", "meaning"),
     [

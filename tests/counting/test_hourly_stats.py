@@ -9,7 +9,7 @@ from hypothesis import strategies as some
 
 from chalicelib.counting.hourly_stats import HourStats, summarize
 from chalicelib.counting.latency import LAST_CLASS, latency_class, lower_bound_s, percentile
-from chalicelib.counting.money import DynamoDbPrices, LambdaPrices, Prices, SesPrices, TwilioPrices, read_prices, spent
+from chalicelib.counting.money import DynamoDbPrices, LambdaPrices, Prices, SesPrices, SmsPrices, read_prices, spent
 from chalicelib.store.hourly import OTHER_FOLDERS, HourlyRow, Outcome
 from tests.support.builders import NOON
 
@@ -19,7 +19,7 @@ SENT, LOST, TEXT = (
     Outcome("email", "failed", "bad-address"),
     Outcome("sms", "sent", "found"),
 )
-ROUND = Prices("2026-11", "", LambdaPrices(1, 1, 1), DynamoDbPrices(1, 1), SesPrices(0.1), TwilioPrices({"1": 0.01, "91": 0.05}))
+ROUND = Prices("2026-11", "", LambdaPrices(1, 1, 1), DynamoDbPrices(1, 1), SesPrices(0.1), SmsPrices("2026-11", "", {"1": 0.01, "91": 0.05}))
 
 
 def test_every_hour_of_the_period_is_in_the_series() -> None:
@@ -94,4 +94,4 @@ def test_money_is_that_of_sent_mails_and_of_segments_by_country() -> None:
 def test_price_table_has_its_date() -> None:
     prices = read_prices()
     assert prices.dated >= "2026-11"
-    assert prices.twilio.per_segment["1"] > 0
+    assert prices.sms.per_segment["1"] > 0

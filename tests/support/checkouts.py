@@ -8,7 +8,7 @@ from pathlib import Path
 
 from workbench.paths import PROJECT, STATE
 
-_COPIED = ("app.py", "chalicelib", "workbench", "requirements.txt", "resources.yaml", "pyproject.toml")
+_COPIED = ("app.py", "chalicelib", "workbench", "docs", "requirements.txt", "resources.yaml", "pyproject.toml")
 _SKIPPED = shutil.ignore_patterns("__pycache__", "custom", "deploy*")
 
 

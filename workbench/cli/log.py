@@ -108,12 +108,12 @@ def show(account: Account, id_: str, json_: bool) -> None:
 @JSON_OPTION
 @on_account
 def people(account: Account, json_: bool) -> None:
-    """Show suppressed and opted-out addresses and how to fix them"""
+    """Show suppressed, opted-out and unconfirmed addresses"""
     rows = addresses(account)
     if json_:
         print_json(rows)
     else:
-        print_table(("person", "channel", "address", "state", "next step"), [list(row.values()) for row in rows])
+        print_table(("person", "channel", "address", "state", "next step", "confirmed"), [list(row.values()) for row in rows])
 
 
 COMMANDS = (log, show, people)

@@ -18,6 +18,7 @@ from .deploy.policy import policy
 from .deploy.smoke import smoke
 from .deploy.terraform import terraform
 from .doctor import doctor
+from .first_steps.confirm import confirm
 from .first_steps.init import init
 from .options import JSON_OPTION
 from .rehearsal import rehearse
@@ -185,6 +186,7 @@ main.add_command(init)
 main.add_command(policy)
 main.add_command(smoke)
 main.add_command(terraform)
+main.add_command(confirm)
 
 
 if __name__ == "__main__":

@@ -36,7 +36,8 @@ def current_files(project: Path) -> dict[str, bytes]:
         if _digest(content) not in shipped.get(name, ())
     }
     own_config = (json.dumps(own_values(config), indent=2) + "\n").encode()
-    return {SETTINGS: (library / SETTINGS).read_bytes(), CONFIG: own_config, **templates}
+    settings = (library / SETTINGS).read_bytes().replace(b"#:schema ../docs/", b"#:schema ./", 1)  # the copy beside it
+    return {SETTINGS: settings, CONFIG: own_config, **templates}
 
 
 def own_values(config: dict[str, Any]) -> dict[str, Any]:

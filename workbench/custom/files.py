@@ -4,7 +4,10 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ..paths import PROJECT
 from .answers import Answers, NewPerson
+
+SCHEMA = "dropnote.schema.json"
 
 _README = """\
 # {name}: settings of Dropnote
@@ -12,6 +15,7 @@ _README = """\
 - `dropnote.toml`: people, rules, monitors
 - `config.json`: the values of `${{NAME}}` for each stage, and the stage's region
 - `templates/`: your message templates
+- `dropnote.schema.json`: lets your editor complete and check `dropnote.toml`; `make update` keeps it current
 - `deployed/`: what `chalice deploy` created; it needs these files to change or remove it
 
 No file contains a secret: secrets are in SSM Parameter Store. Keep the folder in your own git repository:
@@ -46,6 +50,7 @@ def notes(name: str, folder: str) -> dict[str, str]:
     return {
         "README.md": _README.format(name=name, folder=folder),
         "templates/README.md": _TEMPLATES_NOTE.format(folder=folder),
+        SCHEMA: (PROJECT / "docs" / SCHEMA).read_text(encoding="utf-8"),
     }
 
 
@@ -71,6 +76,7 @@ def config(answers: Answers) -> str:
 
 def _sections(answers: Answers) -> Iterator[str]:
     yield (
+        f"#:schema ./{SCHEMA}\n"
         "# Settings of Dropnote; docs/settings.md and docs/monitors.md list all of them. After a change:\n"
         "# `.venv/bin/dropnote check` reports every error with its line, `make run` tries the settings on this machine,\n"
         f"# `make deploy STAGE={answers.stage}` deploys them. ${{NAME}} differs between stages: config.json has its values.\n"

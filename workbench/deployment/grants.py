@@ -4,7 +4,7 @@ Source: AWS Service Authorization Reference, "Actions, resources, and condition 
 Manager, S3 and CloudWatch Logs. tests/end_to_end/test_grants.py fails for an action that the function does not use.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from email.utils import parseaddr
 from typing import Any
@@ -15,35 +15,11 @@ from chalicelib.domain.settings import Settings, Trigger
 from chalicelib.platform.function_names import STREAM, function_name, queue_function, stream_variable, topic_function
 
 from .identities import identity_names
+from .permissions import Grant as Grant
+from .permissions import StageLocation as StageLocation
+from .permissions import object_grants
 
 APP = "dropnote"
-
-
-@dataclass(frozen=True, slots=True)
-class StageLocation:
-    """The account and region of a stage."""
-
-    stage: str
-    account: str
-    region: str
-    partition: str = "aws"
-    sandbox: bool = False  # in the sandbox, SES also requires permission for the recipient's identity
-    configuration_sets: tuple[str, ...] = ()  # the defaults of the sender's identities; SendEmail needs permission for them
-    sender: str = ""  # what SES has for the sender, in one line
-
-    def arn(self, service: str, resource: str) -> str:
-        """The ARN of a resource in this account and region."""
-        return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """Permission for actions on resources. `by` is the caller: "function", our code, or "lambda", Lambda for the function."""
-
-    sid: str
-    actions: tuple[str, ...]
-    resources: tuple[str, ...]
-    by: str = "function"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +37,11 @@ class Grants:
         take = [*deliver, self.start_sweep()]
         dead = Grant("DeadEvents", ("sqs:SendMessage",), (self.queue("DROPNOTE_DEAD_EVENTS"),), by="lambda")
         buckets = self.settings.buckets
-        functions = {function_name("upload", bucket): [*take, dead] for bucket in self.settings.buckets_by(Trigger.DIRECT)}
-        if self.settings.buckets_by(Trigger.DIRECT, Trigger.EVENTBRIDGE):
-            functions["upload_events"] = [*take, dead]
-        functions |= {topic_function(topic): [*take, dead] for topic in self.settings.topics}
-        functions |= {queue_function(queue): [*take, self.receive(queue)] for queue in self.settings.queues}
+        functions = self._upload_functions(take, dead)
         if any(rule.bus for rule in self.settings.rules):
             functions["bus"] = [*take, dead]
         if "UPLOAD_QUEUE" in self.variables:
-            functions["upload_queue"] = [*take, self.receive(self.queue("UPLOAD_QUEUE"))]
+            functions["upload_queue"] = [*take, *self.object_facts(buckets), self.receive(self.queue("UPLOAD_QUEUE"))]
         if "DROPNOTE_STREAM" in self.variables:
             functions["count"] = [rows, *self.mail(), *self.owner_secrets(), *self.ledger_counts()]
         for table in self.settings.tables:
@@ -85,6 +57,7 @@ class Grants:
                 *self.mail(),
                 *self.secrets(),
                 *self.manifests(),
+                *self.object_facts(buckets),
                 Grant("DeadEvents", drain, (self.queue("DROPNOTE_DEAD_EVENTS"),)),
             ],
             "watch": self.watch(buckets),
@@ -93,9 +66,27 @@ class Grants:
             "digest_now": [self.ledger("BatchGetItem", "UpdateItem"), self.indexes("due")],
             "test": deliver,
             "resend": [self.ledger("GetItem", "UpdateItem")],
-            "redrive": [self.ledger("BatchGetItem", "GetItem", "PutItem", "UpdateItem"), self.indexes("day")],
+            "redrive": [
+                self.ledger("BatchGetItem", "GetItem", "PutItem", "UpdateItem"),
+                self.indexes("day"),
+                *self.object_facts(buckets),
+            ],
             "api_handler": deliver,
         }
+        return functions
+
+    def _upload_functions(self, take: Sequence[Grant], dead: Grant) -> dict[str, list[Grant]]:
+        """The permissions of the functions that uploads to certain buckets invoke."""
+        settings, facts = self.settings, self.object_facts
+        functions = {
+            function_name("upload", bucket): [*take, *facts([bucket]), dead] for bucket in settings.buckets_by(Trigger.DIRECT)
+        }
+        if reported := settings.buckets_by(Trigger.DIRECT, Trigger.EVENTBRIDGE):
+            functions["upload_events"] = [*take, *facts(reported), dead]
+        for topic in settings.topics:
+            functions[topic_function(topic)] = [*take, *facts(settings.buckets_of(topic)), dead]
+        for queue in settings.queues:
+            functions[queue_function(queue)] = [*take, *facts(settings.buckets_of(queue)), self.receive(queue)]
         return functions
 
     def watch(self, buckets: Iterable[str]) -> list[Grant]:
@@ -127,8 +118,7 @@ class Grants:
 
     def ledger(self, *operations: str) -> Grant:
         """Operations on the ledger table."""
-        actions = tuple(f"dynamodb:{operation}" for operation in operations)
-        return Grant("Ledger", actions, (self._table,))
+        return Grant("Ledger", tuple(f"dynamodb:{operation}" for operation in operations), (self._table,))
 
     def indexes(self, *names: str) -> Grant:
         """To query indexes of the ledger table."""
@@ -204,6 +194,10 @@ class Grants:
         buckets = dict.fromkeys(rule.bucket for rule in self.settings.rules if rule.complete and rule.complete.marker)
         arns = tuple(f"arn:{self.location.partition}:s3:::{bucket}/*" for bucket in buckets)
         return [Grant("Manifests", ("s3:GetObject",), arns)] if arns else []
+
+    def object_facts(self, buckets: Sequence[str]) -> list[Grant]:
+        """To read what rules ask about an object."""
+        return list(object_grants(self.settings, buckets, self.location.partition))
 
     @property
     def _counters(self) -> str:

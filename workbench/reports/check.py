@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from chalicelib.bot.assembly import SETTINGS_FILE
+from chalicelib.counting.money import read_prices
 from chalicelib.domain.event import Event, Kind
 from chalicelib.domain.people import Channel, Person
 from chalicelib.domain.settings import Settings, SettingsError
@@ -27,6 +28,7 @@ from ..samples.incidents import sample_incidents
 from ..samples.items import sample_items
 from ..samples.uploads import sample_events
 from ..settings_lines import LocatedFinding, describe, display_path, locate
+from .texts.prices import rule_lines, source_of
 
 _BUNDLES, _DIGESTS = ("bundle", "bundle-hostile", "whole", "incomplete"), ("digest", "all-quiet")
 _BUILT_IN = {
@@ -56,6 +58,7 @@ class Report:
     settings: str
     findings: list[LocatedFinding] = field(default_factory=list)
     segments: dict[str, str] = field(default_factory=dict)
+    prices: list[str] = field(default_factory=list)  # of the texts of each rule
 
     def as_dict(self) -> dict[str, Any]:
         """The report for --json."""
@@ -64,6 +67,7 @@ class Report:
             "ok": not self.findings,
             "findings": [finding.as_dict() for finding in self.findings],
             "segments": self.segments,
+            "prices": self.prices,
         }
 
     def print(self, say: Callable[..., None]) -> None:
@@ -72,6 +76,8 @@ class Report:
             say(str(finding), "red")
         for template, segments in self.segments.items():
             say(f"template {template}: sample SMS takes {segments}", "dim")
+        for line in self.prices:
+            say(line, "dim")
         say(pluralize(len(self.findings), "error") if self.findings else f"{self.settings}: OK")
 
 
@@ -98,11 +104,13 @@ def check_all(path: Path | None, stage: str, folder: Path | None = None) -> Repo
         report.findings.append(LocatedFinding(Finding("", "", str(error)), config_name(PROJECT)))
     if settings:
         report.findings += _limits(settings, stage, report.settings)
-    settings = settings or _placeholder_settings()
+    checked, settings = settings, settings or _placeholder_settings()
     renderer = Renderer(settings, stage=stage, folder=folder)
     person = next(iter(settings.people.values()), _PLACEHOLDER_PERSON)
     for template in template_names(*folders):
         _check_template(report, renderer, folders, template, samples_of(template, settings), person)
+    if checked and (lines := list(rule_lines(checked, renderer, sample_events()["upload"]))):
+        report.prices = [*lines, source_of(read_prices())]
     return report
 
 

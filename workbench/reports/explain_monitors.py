@@ -21,6 +21,7 @@ from chalicelib.policy.controls import Silence, active_silence
 from chalicelib.rendering.filters import in_zone
 
 from ..account import AccountError, find_account, readable_aws_errors, settings_of
+from .filters.facts import describe_filter
 from .monitor_status import MAX_UPCOMING, Lines, incident_store, monitor_row, state_lines
 
 _RULE_KEYS = {"notifies": "tells", "complete": "whole", "expires": "gives up", "silenced": "silent"}  # of --json, by label
@@ -169,7 +170,8 @@ def _describe_completion(completion: CompletionRule) -> str:
 
 def _match_lines(rule: Rule) -> Lines:
     if rule.on is Kind.UPLOAD:
-        return [("bucket", rule.bucket), ("key", ", ".join(rule.key))]
+        further = describe_filter(rule.filter).items() if rule.filter else ()
+        return [("bucket", rule.bucket), ("key", ", ".join(rule.key)), *further]
     if rule.bus:
         return [("event", rule.bus.named or "an EventBridge pattern")]
     if rule.item:

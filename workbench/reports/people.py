@@ -6,11 +6,15 @@ from chalicelib.platform.sanitize import mask_email, mask_number
 from chalicelib.policy.controls import SuppressedAddress, address_key
 
 from ..account import Account
+from ..confirm.send import unconfirmed
+from ..confirm.store import Confirmations
 
 
 def addresses(account: Account) -> list[dict[str, str]]:
-    """List every address in the settings, masked: person, channel, address, state, next step."""
+    """List every address in the settings, masked: person, channel, address, state, next step, and when it was confirmed."""
     settings, suppressed = account.settings, account.bot().deliverer.control.now().suppressed
+    confirmations = Confirmations(account.client("dynamodb"), account.variables["DROPNOTE_LEDGER"])
+    open_ = {(recipient.channel, recipient.address) for recipient in unconfirmed(settings, confirmations)}
     recipients = (Recipient(channel, person) for person in settings.people.values() for channel in Channel)
     rows = []
     for recipient in recipients:
@@ -26,6 +30,7 @@ def addresses(account: Account) -> list[dict[str, str]]:
                 "address": mask(recipient.address),
                 "stands": f"{suppression.reason} since {suppression.since:%Y-%m-%d %H:%M} UTC" if suppression else "OK",
                 "next": _next_step(recipient, sender, suppression) if suppression else "",
+                "confirmed": "no" if (channel, recipient.address) in open_ else "yes",
             }
         )
     return rows

@@ -103,7 +103,19 @@ class Table:
     def inner(self, field: str, known: tuple[str, ...]) -> "Table":
         """The table that is the value of a field."""
         name = f"{self._field}.{field}".lstrip(".")
-        return Table(self._raw.get(field), self._where, self._findings, self._environ, known, (*self._path, field), name)
+        return type(self)(self._raw.get(field), self._where, self._findings, self._environ, known, (*self._path, field), name)
+
+    def inner_tables(self, field: str, known: tuple[str, ...]) -> "tuple[Table, ...]":
+        """The list of tables that is the value of a field; a single one needs no brackets."""
+        raw = self._raw.get(field)
+        if isinstance(raw, dict):
+            return (self.inner(field, known),)
+        if not isinstance(raw, list):
+            self.add_error(field, f"must be a table or a list of tables, not {_kind(raw)}")
+            return ()
+        name, path = f"{self._field}.{field}".lstrip("."), (*self._path, field)
+        shared = (self._where, self._findings, self._environ, known)
+        return tuple(type(self)(entry, *shared, (*path, position), name) for position, entry in enumerate(raw))
 
     def raw(self, field: str) -> Any:
         """The field's value as it is in the file, of any type."""

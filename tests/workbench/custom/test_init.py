@@ -74,7 +74,7 @@ def test_several_people_are_notified(project: Path, mine: Path) -> None:
 def test_json_names_folder_files_and_next_commands(project: Path, mine: Path) -> None:
     report = json.loads(init(mine, "--json").output)
     assert report["folder"] == str(mine)
-    assert report["created"] == ["dropnote.toml", "config.json", "README.md", "templates/README.md"]
+    assert report["created"] == ["dropnote.toml", "config.json", "README.md", "templates/README.md", "dropnote.schema.json"]
     assert report["next"] == ["make run", "make deploy STAGE=dev"]
 
 
@@ -242,7 +242,8 @@ def test_changed_settings_templates_and_values_are_copied(project: Path, mine: P
     (project / ".chalice/config.json").write_text(json.dumps(config))
     result = init(mine, "--from-current", person="")
     assert result.exit_code == 0, result.output
-    assert (mine / "dropnote.toml").read_text() == file.read_text()
+    assert (mine / "dropnote.toml").read_text() == file.read_text().replace("#:schema ../docs/", "#:schema ./")
+    assert (mine / "dropnote.schema.json").exists()
     templates = {str(path.relative_to(mine)) for path in (mine / "templates").rglob("*.*") if path.suffix != ".md"}
     assert templates == {
         "templates/upload/sms.txt",

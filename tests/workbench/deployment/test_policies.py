@@ -66,9 +66,19 @@ cpu = "above 80 % for 15 min"
 notify = ["email:asha"]
 """
 SMTP = 'from = "drops@example.com"\ntransport = "smtp"\nhost = "mail.example.com"\nsecurity = "tls"\nusername = "me"'
+ASKING = """
+[[rules]]
+name = "asking"
+bucket = "deliveries"
+key = ["in/**/*.pdf", "a${NAME}/**", "!in/old/**"]
+notify = ["email:asha"]
+content_type = "application/pdf"
+any = [{ tags = { class = "secret" } }, { previous = "none" }]
+"""
 SETTINGS = {
     "a single rule": some_settings(),
     "every kind of rule": some_settings(RULES),
+    "a rule that asks about the object": some_settings(ASKING.replace("${NAME}", "$$")),
     "every kind of monitor": some_settings(MONITORS),
     "rules and monitors": some_settings(RULES + MONITORS),
     "mail by SMTP": some_settings(RULES, **{'from = "Acme drops <drops@example.com>"': SMTP}),
@@ -102,7 +112,8 @@ def test_every_action_and_resource_is_in_the_authorization_reference(settings: s
 
 
 def test_every_action_that_the_code_can_grant_was_checked() -> None:
-    sources = [PROJECT / "workbench" / "deployment" / "grants.py", *(PROJECT / "chalicelib" / "monitors").rglob("*.py")]
+    deployment = PROJECT / "workbench" / "deployment"
+    sources = [deployment / "grants.py", deployment / "permissions.py", *(PROJECT / "chalicelib" / "monitors").rglob("*.py")]
     named = {action for file in sources for action in re.findall(r'"([a-z0-9]+:[A-Z]\w+)"', file.read_text())}
     policies_ = [policy for settings in SETTINGS.values() for policy in documents(settings, LOCATIONS["aws"]).values()]
     granted = {action for policy in policies_ for statement in policy["Statement"] for action in statement["Action"]}

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner, Result
@@ -16,7 +17,9 @@ from tests.support.builders import NOON, some_settings
 from tests.support.bundles import bundled, files_of
 from tests.support.stages import memory_stage, plenty
 from workbench.cli.main import main
+from workbench.local.ministack import MiniStack
 from workbench.reports.explain import RuleResult, burst_of, explain
+from workbench.reports.explain_monitors import rule_lines
 from workbench.reports.timeline import timeline
 
 A_MINUTE = timedelta(minutes=1)
@@ -170,3 +173,79 @@ def test_names_in_json_do_not_change() -> None:
 def test_invalid_input_is_one_sentence(arguments: list[str], error: str) -> None:
     result = run(*arguments)
     assert (result.exit_code, error in result.output, "Traceback" in result.output) == (1, True, False)
+
+
+ASKING = """
+[[rules]]
+name = "asking"
+bucket = "dropnote-uploads"
+notify = "email:ben"
+content_type = "application/pdf"
+metadata = { team = ["blue", "red"] }
+tags = { class = "!= public" }
+previous = ["none", "> 7d"]
+not = { uploader = "*:backup" }
+"""
+
+
+def asked(monkeypatch: pytest.MonkeyPatch, *options: str) -> list[str]:
+    """The lines about the rule above."""
+    monkeypatch.setattr("workbench.cli.check.settings_of", lambda stage: (some_settings(ASKING), {}))
+    result = run("s3://dropnote-uploads/in/a.pdf", *options)
+    assert result.exit_code == 0, result.output
+    return result.output[result.output.index("asking:") :].splitlines()
+
+
+def test_conditions_on_facts_that_are_not_given_are_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = asked(monkeypatch)
+    assert lines[0] == "asking: match, if the conditions marked ?? are met"
+    assert "  ??  content_type application/pdf (content_type not read)" in lines
+    assert "  ??  previous none: a new key or > 7 days old (previous not read)" in lines
+    assert "  ??  not      (uploader *:backup) (uploader unknown)" in lines
+
+
+def test_given_facts_decide(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = ("--content-type", "application/pdf", "--metadata", "Team=red", "--tag", "class=secret", "--uploader", "AWS:a:me")
+    lines = asked(monkeypatch, *given, "--previous", "8d")
+    assert lines[0] == "asking: match"
+    assert "  ok  metadata team: blue or red" in lines
+    lines = asked(monkeypatch, *given, "--previous", "2d", "--tag", "class=public")
+    assert lines[0] == "asking: no match"
+    assert "  !!  tags     tag class is 'public', not != public" in lines
+    assert any(line.startswith("  !!  previous replaces a version of ") and line.endswith("2 days older") for line in lines)
+
+
+def test_conditions_of_a_rule_are_described_as_they_combine() -> None:
+    text = 'any = [{ key = "a/**", size = "> 1 KB" }, { tags = { b = ["c", "d"] } }]\nnot = { all = [{ created = "copy" }] }'
+    rule = some_settings(ASKING.partition("content_type")[0] + text).rules[1]
+    lines = dict(rule_lines(rule))
+    assert lines["any"] == "(key a/**; size >= 1,025 bytes) or (tags b: c or d)"
+    assert lines["not"] == "(all (created copy))"
+
+
+@pytest.mark.parametrize(
+    ("option", "error"),
+    [
+        (["--tag", "secret"], "'secret' is not NAME=VALUE"),
+        (["--previous", "soon"], "invalid duration 'soon'; use for example"),
+    ],
+)
+def test_invalid_fact_is_an_error_with_the_next_step(option: list[str], error: str) -> None:
+    result = run("s3://dropnote-uploads/a", *option)
+    assert result.exit_code == 1
+    assert error in result.output
+
+
+def test_real_object_is_read(ministack: MiniStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    s3 = ministack.client("s3")
+    s3.create_bucket(Bucket="dropnote-uploads")
+    s3.put_bucket_versioning(Bucket="dropnote-uploads", VersioningConfiguration={"Status": "Enabled"})
+    s3.put_object(Bucket="dropnote-uploads", Key="in/a.pdf", Body=b"12345", ContentType="application/pdf",
+        Metadata={"team": "blue"}, Tagging="class=secret")  # fmt: skip
+    account = SimpleNamespace(settings=some_settings(ASKING), client=lambda service, **_: ministack.client(service))
+    monkeypatch.setattr("workbench.cli.check.find_account", lambda stage: account)
+    lines = run("s3://dropnote-uploads/in/a.pdf", "--read", "--uploader", "AWS:a:me").output.splitlines()
+    assert "asking: match" in lines
+    assert "  ok  size     any (5 bytes)" in lines
+    missing = run("s3://dropnote-uploads/in/b.pdf", "--read")
+    assert (missing.exit_code, "cannot be read: the object was deleted since" in missing.output) == (1, True)

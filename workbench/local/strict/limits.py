@@ -58,6 +58,7 @@ _PAGES = {
     "sqs": 'Amazon SQS Developer Guide, "Amazon SQS message quotas" and "standard queue quotas"',
     "receive": 'Amazon SQS API Reference, "ReceiveMessage"',
     "s3 keys": 'Amazon S3 User Guide, "Naming Amazon S3 objects"',
+    "s3 lists": 'Amazon S3 API Reference, "ListObjectVersions" and "ListObjectsV2"',
     "s3 buckets": 'Amazon S3 User Guide, "General purpose bucket naming rules"',
     "s3 notifications": 'Amazon S3 User Guide, "Configuring event notifications using object key name filtering"',
     "ssm": 'AWS Systems Manager API Reference, "PutParameter"',
@@ -183,6 +184,7 @@ LIMITS = tuple(
         ("s3", "", "Bucket", all_of(
             matches(r"arn:.*|(?=.{3,63}$)[a-z0-9][a-z0-9.-]*[a-z0-9]", "3 to 63 lower-case letters, digits, dots and hyphens"),
             matches(r"(?!.*\.\.|xn--|([0-9]+\.){3}[0-9]+$).*", "without two dots in a row, and no IP address")), "s3 buckets"),
+        ("s3", "ListObjectVersions ListObjectsV2", "MaxKeys", between(0, 1000), "s3 lists"),
         ("s3", "PutBucketNotificationConfiguration", "NotificationConfiguration", no_overlap, "s3 notifications"),
         ("s3", "PutBucketNotificationConfiguration", "NotificationConfiguration.*.*.Filter.Key.FilterRules",
             unique(lambda rules: (rule["Name"].lower() for rule in rules), "two prefixes or suffixes"), "s3 notifications"),

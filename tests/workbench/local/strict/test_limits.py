@@ -143,6 +143,7 @@ EXAMPLES: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [
     ("0 to 43,200", "sqs CreateQueue", {"QueueName": "q", "Attributes": {"VisibilityTimeout": "360"}},
         {"QueueName": "q", "Attributes": {"VisibilityTimeout": "43201"}}),
     ("at most 1,024", "s3 PutObject", {"Bucket": "bucket", "Key": "é" * 512}, {"Bucket": "bucket", "Key": "é" * 512 + "x"}),
+    ("allowed: 0 to 1,000", "s3 ListObjectVersions", {"Bucket": "b-1", "MaxKeys": 1000}, {"Bucket": "b-1", "MaxKeys": 1001}),
     ("lower-case", "s3 CreateBucket", {"Bucket": "my.bucket-1"}, {"Bucket": "MyBucket"}),
     ("two dots in a row", "s3 CreateBucket", {"Bucket": "x" * 63}, {"Bucket": "my..bucket"}),
     ("no IP address", "s3 HeadBucket", {"Bucket": "192.168.x.4"}, {"Bucket": "192.168.0.4"}),

@@ -1,0 +1,19 @@
+"""Taplo, a TOML language server: an independent validator of settings against the schema that their first line names."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+PROGRAM = Path(sys.executable).with_name("taplo")
+
+
+def invalid_files(*files: Path) -> set[str]:
+    """The names of the files that do not follow their schema."""
+    command = [str(PROGRAM), "lint", "--no-auto-config", *map(str, files)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=files[0].parent)
+    assert "schema was not found" not in result.stderr, result.stderr
+    # From the diagnostics: the last lines of the log are missing now and then.
+    invalid = {Path(path).name for path in re.findall(r"┌─ (.+?):\d+:\d+", result.stderr)}
+    assert bool(invalid) == (result.returncode != 0), result.stderr
+    return invalid

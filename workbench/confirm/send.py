@@ -1,0 +1,107 @@
+"""Sends codes and checks them. A code goes straight to the provider, from this machine: in the ledger it would be readable."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from html import escape
+from uuid import uuid4
+
+from msgspec import Struct
+
+from chalicelib.channels.transport import Transport
+from chalicelib.delivery.tasks import resolve_recipients
+from chalicelib.domain.message import Message
+from chalicelib.domain.people import Channel, Recipient
+from chalicelib.domain.settings import Settings
+from chalicelib.platform.sanitize import mask_email, mask_number, sanitize
+from chalicelib.platform.sms_text import fit, simplify
+
+from .codes import DIGITS, LIFETIME, PAUSE, Answer, Confirmation, check, issue, may_send, new_code
+from .store import Confirmations
+
+CHANNELS = (Channel.EMAIL, Channel.SMS)  # a code proves that a person reads what arrives there
+
+
+class ConfirmError(ValueError):
+    """A code cannot be sent or checked: what is wrong and what to do, in one sentence."""
+
+
+class Confirmer(Struct, frozen=True):
+    """Confirms the addresses of one stage. `transport` opens a channel's transport."""
+
+    settings: Settings
+    rows: Confirmations
+    transport: Callable[[Channel], Transport]
+    clock: Callable[[], datetime]
+    make_code: Callable[[], str] = new_code
+
+    def recipients(self, target: str, *, only_one: bool = False) -> list[Recipient]:
+        """The addresses that "asha" or "sms:asha" means.
+
+        Raises:
+            TaskError: the settings have no such person, or no address for them.
+            ConfirmError: the channel has no addresses of people, or there are several.
+        """
+        found = [recipient for recipient in resolve_recipients(self.settings, target) if recipient.channel in CHANNELS]
+        if not found:
+            raise ConfirmError(f"{target!r} has no e-mail address or phone number")
+        if only_one and len(found) > 1:
+            name = f"{found[-1].channel}:{found[-1].person.name}"
+            raise ConfirmError(f"{target!r} has several addresses; name one, for example {name}")
+        return found
+
+    def known(self, recipient: Recipient) -> Confirmation:
+        """What is known of an address."""
+        return self.rows.get(recipient.channel, recipient.address)
+
+    def send(self, recipient: Recipient) -> None:
+        """Send a new code. The row is written first: a code that was not stored could never be confirmed.
+
+        Raises:
+            ConfirmError: a code was sent a moment ago.
+            DeliveryError: the provider refused the message, or could not be reached.
+        """
+        now, known = self.clock(), self.known(recipient)
+        code = self.make_code()
+        if not may_send(known, now) or not self.rows.put(recipient.channel, recipient.address, issue(code, now, known), known):
+            name = f"{recipient.channel}:{recipient.person.name}"
+            wait = f"{PAUSE.seconds} seconds"
+            raise ConfirmError(f"a code was sent to {name} less than {wait} ago; type it in with --code, or wait a minute")
+        self.transport(recipient.channel).send(
+            code_message(self.settings, recipient.channel, code), to=recipient.address, delivery_id=uuid4().hex
+        )
+
+    def answer(self, recipient: Recipient, code: str) -> tuple[Answer, Confirmation]:
+        """Check a typed code, and remember the address if it is right; returns the row as it was checked."""
+        row = self.rows.count_attempt(recipient.channel, recipient.address)
+        answer = check(row, code, self.clock())
+        if answer is Answer.CONFIRMED and not self.rows.confirm(recipient.channel, recipient.address, row, self.clock()):
+            return Answer.EXPIRED, row
+        return answer, row
+
+
+def code_message(settings: Settings, channel: Channel, code: str) -> Message:
+    """The message with a code. It names the sender, so that nobody takes it for another service's."""
+    name, minutes = sanitize(settings.bot.name), int(LIFETIME.total_seconds() // 60)
+    text = f"{code} is your code to receive alerts of {name}. It is valid for {minutes} minutes."
+    if channel is Channel.SMS:
+        return Message(channel, fit(simplify(text), 1))
+    why = "Somebody added this address to the alerts. If that is not you, ignore this message: nothing needs to be undone."
+    html = f"<p><strong>{code}</strong>{escape(text[DIGITS:])}</p><p>{why}</p>"
+    return Message(channel, f"{text}\n\n{why}\n", f"{code} is your code for {name}", html)
+
+
+def masked(recipient: Recipient) -> str:
+    """An address as output shows it."""
+    return (mask_number if recipient.channel is Channel.SMS else mask_email)(recipient.address)
+
+
+def unconfirmed(settings: Settings, rows: Confirmations) -> Iterator[Recipient]:
+    """The addresses of people that nobody has confirmed."""
+    recipients = [
+        recipient
+        for person in settings.people.values()
+        for channel in CHANNELS
+        if (recipient := Recipient(channel, person)).address and settings.sender(channel)
+    ]
+    found = rows.all((recipient.channel, recipient.address) for recipient in recipients)
+    return (recipient for recipient in recipients if not found[recipient.channel, recipient.address].confirmed_at)
