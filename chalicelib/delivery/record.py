@@ -94,6 +94,7 @@ def _log_state(delivery: Delivery) -> None:
     write = log.info if delivery.state in _EXPECTED_STATES else log.warning
     write(
         delivery.state.value,
+        event=delivery.event.identity,
         delivery=delivery.id,
         rule=delivery.rule,
         person=delivery.person,

@@ -1,34 +1,22 @@
-"""Commands that work on the settings alone and send nothing: check, preview, explain."""
+"""Commands that work on the settings alone and send nothing: check, preview."""
 
 import webbrowser
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 import click
-import msgspec
 
-from chalicelib.domain.event import Creation
-from chalicelib.platform.clock import utc_now
 from chalicelib.platform.custom import SETTINGS_NAME
-from chalicelib.platform.fields.table import FieldError
-from chalicelib.platform.fields.values import parse_duration
 
-from ..account import AccountError, settings_of
 from ..output import fail, print_json, say
-from ..reports import explain as reports
-from ..reports.explain_monitors import explain_name
-from ..reports.ledger_log import parse_time
-from .options import JSON_OPTION
-
-_STAGE_OPTION = click.option("--stage", default="local", show_default=True, help="Stage whose variables replace ${NAME}")
-CREATIONS = [creation.value for creation in Creation]
+from .options import JSON_OPTION, VARIABLES_OPTION
 
 
 @click.command()
 @click.option(
     "--settings", "path", type=click.Path(path_type=Path), default=None, help=f"Settings file; default: {SETTINGS_NAME}"
 )
-@_STAGE_OPTION
+@VARIABLES_OPTION
 @JSON_OPTION
 def check(path: Path | None, stage: str, json_: bool) -> None:
     """Validate settings and templates; report every error"""
@@ -50,7 +38,7 @@ def check(path: Path | None, stage: str, json_: bool) -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="S3 event as JSON; default: a sample event",
 )
-@_STAGE_OPTION
+@VARIABLES_OPTION
 @click.option("--open", "open_", is_flag=True, help="Open the HTML part in the browser")
 @JSON_OPTION
 def preview(template: str, file: Path | None, stage: str, open_: bool, json_: bool) -> None:
@@ -72,59 +60,4 @@ def preview(template: str, file: Path | None, stage: str, open_: bool, json_: bo
         webbrowser.open(Path(page.name).as_uri())
 
 
-@click.command()
-@click.argument("target", metavar="s3://BUCKET/KEY|MONITOR|RULE")
-@click.option("--size", default="", help="Size of the upload, such as 12KB or 5GB; default: unknown")
-@click.option("--created", default="put", show_default=True, type=click.Choice(CREATIONS), help="How the object was created")
-@click.option("--at", default="", help="Time of the upload in this machine's time zone, such as 2026-11-23T10:00; default: now")
-@click.option("--burst", default=1, show_default=True, type=click.IntRange(1, 100_000), help="Number of such uploads")
-@click.option("--over", default="1m", show_default=True, help="Time in which the burst arrives")
-@_STAGE_OPTION
-@JSON_OPTION
-def explain(target: str, size: str, created: str, at: str, burst: int, over: str, stage: str, json_: bool) -> None:
-    """Explain what an upload, rule or monitor does; send nothing
-
-    For an upload: which rules match and why, who is notified, by which channel and when. For a monitor or a rule: what it
-    checks, who is notified, and its current state.
-    """
-    if "://" not in target:
-        _explain_name(target, stage, json_)
-        return
-    try:
-        upload = reports.parse_upload(target, size, created)
-        start = parse_time(at, utc_now()) if at else utc_now()
-        results = reports.explain(settings_of(stage)[0], stage, reports.burst_of(upload, start, burst, parse_duration(over)))
-    except FieldError as error:
-        fail(f"{error.problem}; {error.hint}")
-    except (AccountError, ValueError) as error:
-        fail(str(error))
-    if json_:
-        print_json([msgspec.to_builtins(result) for result in results])
-        return
-    for result in results:
-        say(f"{result.rule}: {'match' if result.matches else 'no match'}", "green" if result.matches else "bold")
-        for line in reports.result_lines(result):
-            say(f"  {line}")
-    if not any(result.matches for result in results):
-        say("No rule matches: nobody would be notified.")
-    say("Not checked: silences, budgets and suppressed addresses (see dropnote silences, budget, people)", "dim")
-
-
-def _explain_name(name: str, stage: str, json_: bool) -> None:
-    """Explain a monitor or a rule."""
-    try:
-        explanation = explain_name(name, stage)
-    except AccountError as error:
-        fail(str(error))
-    if json_:
-        print_json(explanation.document)
-        return
-    for title, lines in explanation.sections:
-        say(title, "bold")
-        for label, text in lines:
-            say(f"  {label:10} {text}")
-    if not explanation.state_known:
-        say("current state and silences unknown: start the local environment (make run) or pass --stage", "dim")
-
-
-COMMANDS = (check, preview, explain)
+COMMANDS = (check, preview)
