@@ -14,7 +14,7 @@ from ..local.running import RunningEnvironment, read_running
 from ..output import fail, print_json, progress, say
 from ..paths import PROJECT
 from . import check, counts, deployment, log, monitors, resend, silences, tasks
-from .answers import explain
+from .answers import explain, simulate
 from .doctor import doctor
 from .first_steps.init import init
 from .options import JSON_OPTION
@@ -174,7 +174,7 @@ def put(file: Path, key: str | None) -> None:
     say(f"inbox: {running.server}/", "dim")
 
 
-for group in (log, resend, check, explain, silences, counts, monitors, tasks, deployment):
+for group in (log, resend, check, explain, simulate, silences, counts, monitors, tasks, deployment):
     for command in group.COMMANDS:
         main.add_command(command)
 main.add_command(doctor)

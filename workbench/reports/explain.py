@@ -124,7 +124,7 @@ def _apply(settings: Settings, rule: Rule, uploads: Sequence[Event], renderer: R
         ConditionResult(name, required.get(name, ""), actual.get(name, ""), mismatch)
         for name, mismatch in conditions(rule, upload)
     ]
-    messages = list(_messages(rule, events[0], renderer)) if matches else []
+    messages = list(expected_messages(rule, events[0], renderer)) if matches else []
     return RuleResult(rule.name, matches, results, messages, _timeline(settings, rule, events) if matches else [])
 
 
@@ -147,7 +147,8 @@ def _actual(upload: Upload) -> dict[str, str]:
     return {"bucket": upload.bucket, "key": upload.key, "created": upload.creation.value, "size": size, "empty": size}
 
 
-def _messages(rule: Rule, event: Event, renderer: Renderer) -> Iterator[ExpectedMessage]:
+def expected_messages(rule: Rule, event: Event, renderer: Renderer) -> Iterator[ExpectedMessage]:
+    """Render what a rule sends about an event to each recipient."""
     for notice in notices_for_rule(event, rule):
         channel, person = notice.recipient.channel, notice.recipient.person
         rendered = renderer.render(notice.template, channel=channel, event=event, rule=rule.name, person=person)

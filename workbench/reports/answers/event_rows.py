@@ -59,7 +59,7 @@ def find_event(bot: Bot, prefix: str, since: datetime, now: datetime) -> EventRo
     if exact:
         start, until = exact.created_at - _CLOCK_SKEW, min(now, exact.created_at + PREFIX_SEARCH)
         rows = [*ledger.newest(start, until), exact]
-        return _collect(bot, exact.event, exact.created_at, rows)
+        return rows_of(bot, exact.event, exact.created_at, rows)
     rows_in_period = list(ledger.newest(since, now + _CLOCK_SKEW))
     deliveries = [row for row in rows_in_period if isinstance(row, Delivery)]
     found = {row.event.identity: row for row in deliveries if row.event.identity.startswith(prefix) or row.id.startswith(prefix)}
@@ -67,7 +67,7 @@ def find_event(bot: Bot, prefix: str, since: datetime, now: datetime) -> EventRo
         raise ValueError(f"{len(found)} events have IDs that start with {prefix!r}; use more characters")
     if found:
         (row,) = found.values()
-        return _collect(bot, row.event, row.created_at, rows_in_period)
+        return rows_of(bot, row.event, row.created_at, rows_in_period)
     return _find_member(bot, prefix, rows_in_period)
 
 
@@ -81,12 +81,15 @@ def _find_member(bot: Bot, prefix: str, rows: Sequence[object]) -> EventRows | N
     if len(members) > 1:
         raise ValueError(f"{len(members)} events have IDs that start with {prefix!r}; use more characters")
     for member in members.values():
-        return _collect(bot, member.event, member.received_at or member.event.at, rows)
+        return rows_of(bot, member.event, member.received_at or member.event.at, rows)
     return None
 
 
-def _collect(bot: Bot, event: Event, received_at: datetime, rows: Sequence[object]) -> EventRows:
-    """Return everything about a known event: from rows of its period, and by the keys of rows that the settings explain."""
+def rows_of(bot: Bot, event: Event, received_at: datetime, rows: Sequence[object]) -> EventRows:
+    """Return everything about a known event: from rows of its period, and by the keys of rows that the settings explain.
+
+    `received_at`: when it was received at the latest.
+    """
     rules = bot.deliverer.settings.rules
     deliveries = {row.id: row for row in rows if isinstance(row, Delivery) and row.event.identity == event.identity}
     for rule in (rule for rule in rules if rule.on is event.kind):
