@@ -74,6 +74,7 @@ class _Session:
             return
         how = "complete deploy" if result.complete else "settings and templates only"
         say(f"  deployed in {time.monotonic() - started:.1f} s: {result.functions} functions, {how}", "green")
+        self._redeployer.warm_up()
 
 
 def _is_valid_in_new_process() -> bool:

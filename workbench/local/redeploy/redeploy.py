@@ -8,14 +8,18 @@
 Whatever fails, the running version stays.
 """
 
+import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib.domain.settings import Settings
 
 from ...deployment.setup import SetupError
 from ...deployment.stack import StackError
@@ -50,7 +54,7 @@ class Redeployed:
 
 
 class Redeployer:
-    """Redeploys one running environment. It deploys the project's files as they are when `apply` is called."""
+    """Redeploys one running environment: the project's files as they are when `apply` is called."""
 
     def __init__(self, environment: LocalEnvironment) -> None:
         self._environment = environment
@@ -94,17 +98,17 @@ class Redeployer:
         contents = {file: _content(environment.project / file) for file in files}
         before = {file: _content(folder / file) for file in files}
         _write(folder, contents)
-        settings = environment.setup.settings(environment.variables)
-        if Part.SETTINGS in parts:
-            location = environment.setup.location(settings)
-            if fingerprint(settings, environment.variables, location) != self._fingerprint:
-                _write(folder, before)
+        try:
+            settings = environment.setup.settings(environment.variables)
+            if Part.SETTINGS in parts and self._fingerprint_of(settings) != self._fingerprint:
                 return False
-        self._update({**self._replaced, **contents})
+            self._update({**self._replaced, **contents})
+        except BaseException:
+            _write(folder, before)  # so that the files still differ from what is deployed
+            raise
         self._replaced |= contents
         environment.settings = settings
         environment.account.provide(settings, environment.variables)  # people whom the inbox names
-        environment.warm_up()
         return True
 
     def _update(self, contents: Mapping[str, bytes | None]) -> None:
@@ -117,13 +121,11 @@ class Redeployer:
         s3.put_object(Bucket=CODE_BUCKET, Key=key, Body=package.read_bytes())
         client = environment.account.client("lambda")
 
-        def update(arn: str) -> None:
-            client.update_function_code(FunctionName=arn, S3Bucket=CODE_BUCKET, S3Key=key)
-            if not wait_until(lambda: _is_updated(client, arn), UPDATE_S, pause_s=0.05):
-                raise RedeployError(f"{arn.rpartition(':')[2]} was not updated within {UPDATE_S:g} s")
-
+        functions = environment.functions.values()
         with ThreadPoolExecutor(_PARALLEL) as pool:
-            list(pool.map(update, environment.functions.values()))
+            list(pool.map(lambda arn: client.update_function_code(FunctionName=arn, S3Bucket=CODE_BUCKET, S3Key=key), functions))
+        if not wait_until(lambda: all(_is_updated(client, arn) for arn in functions), UPDATE_S, pause_s=0.05):
+            raise RedeployError(f"the functions were not updated within {UPDATE_S:g} s")
         s3.delete_object(Bucket=CODE_BUCKET, Key=key)
 
     def _deploy(self, on_step: Callable[[str], object]) -> None:
@@ -135,8 +137,16 @@ class Redeployer:
         environment.account.provide(environment.settings, environment.variables)
         environment.deploy(on_step)
         self._note_deployed()
-        environment.warm_up()
         self._pending = False
+
+    def warm_up(self) -> None:
+        """Start the new workers of the functions of uploads in the background, so that the next upload need not wait for them."""
+
+        def run() -> None:
+            with suppress(BotoCoreError, ClientError):  # the next redeploy stops them
+                self._environment.warm_up()
+
+        threading.Thread(target=run, daemon=True).start()
 
     def _note_deployed(self) -> None:
         """Remember what Chalice deployed: its zip, and everything besides code."""
@@ -146,8 +156,11 @@ class Redeployer:
         packages = (environment.setup.project / ".chalice" / "deployments").glob("*.zip")
         self._package = next(package for package in packages if code_sha256(package) == deployed)
         self._replaced = {}
-        location = environment.setup.location(environment.settings)
-        self._fingerprint = fingerprint(environment.settings, environment.variables, location)
+        self._fingerprint = self._fingerprint_of(environment.settings)
+
+    def _fingerprint_of(self, settings: Settings) -> str:
+        environment = self._environment
+        return fingerprint(settings, environment.variables, environment.setup.location(settings))
 
 
 def _is_updated(client: Any, arn: str) -> bool:
