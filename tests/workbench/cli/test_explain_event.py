@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from chalicelib.platform.clock import utc_now
+from chalicelib.store.rows.versions import UnreadableRow
 from tests.support.builders import an_upload, some_settings
 from tests.support.stages import Stage, memory_stage
 from tests.workbench.cli.conftest import Account, Run
@@ -129,10 +130,24 @@ def test_event_is_found_by_its_rows_after_a_rule_is_removed(run: Run, monkeypatc
     assert "nothing was recorded" in rules["renamed"]["notes"][0]
 
 
-def test_old_event_is_found_by_a_full_delivery_id(stage: Stage, run: Run) -> None:
+def test_old_event_is_found_by_a_full_id(stage: Stage, run: Run) -> None:
     delivery = stage.rows()["sms"].id
-    assert run("explain", EVENT.identity, "--since", "1m").exit_code == 1
-    assert story(run, delivery, "--since", "1m")["event_id"] == EVENT.identity
+    assert run("explain", EVENT.identity[:12], "--since", "1m").exit_code == 1
+    for id_ in (EVENT.identity, delivery):
+        (rule,) = story(run, id_, "--since", "1m")["rules"]
+        assert outcomes(rule) == [("asha", "email", "sent"), ("asha", "sms", "failed")]
+
+
+def test_row_of_a_later_version_does_not_hide_the_others(stage: Stage, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    text, get = stage.rows()["sms"].id, stage.ledger.get
+
+    def refuse(id_: str) -> Any:
+        if id_ == text:
+            raise UnreadableRow("version 2")
+        return get(id_)
+
+    monkeypatch.setattr(stage.ledger, "get", refuse)
+    assert ("asha", "email", "sent") in outcomes(story(run, EVENT.identity)["rules"][0])
 
 
 def test_ambiguous_id_and_invalid_input_are_one_sentence(stage: Stage, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

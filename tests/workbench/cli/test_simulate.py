@@ -120,12 +120,13 @@ def test_resolved_alarm_sends_nothing_by_itself() -> None:
 def test_several_payloads_in_a_file_in_every_form() -> None:
     first, second = local(bus_event("in/a.pdf")), bus_payloads.instance("stopped")
     logged = {"events": [{"message": json.dumps(payload), "timestamp": 1} for payload in (first, second)]}
+    alone = local(s3_notification(s3_record("in/a.pdf")))["Records"][0]
     failed = {"requestContext": {"requestId": "1", "functionArn": "arn"}, "requestPayload": first}
     for text in (json.dumps([first, second]), json.dumps(first) + json.dumps(second), json.dumps(logged)):
         answers = json.loads(simulate("-", "--json", text=text).stdout)["payloads"]
         assert [answer["source"] for answer in answers] == ["eventbridge", "bus"]
         assert answers[0]["payload"] == "<stdin>, payload 1"
-    assert [answer["source"] for answer in simulated(failed)] == ["eventbridge"]
+    assert [answer["source"] for answer in simulated(failed, alone)] == ["eventbridge", "s3"]
 
 
 def test_ledger_stream_and_schedules_name_their_function() -> None:
@@ -147,6 +148,7 @@ def test_ledger_stream_and_schedules_name_their_function() -> None:
         ('{"Records": [{"eventSource": "aws:s3"}]}', "lacks 's3'"),
         ('{"Records": [{"EventSource": "aws:sns", "Sns": []}]}', "looks like a payload of the bot"),
         ('{"httpMethod": "GET"}', "unknown payload ('httpMethod')"),
+        ("[" * 900 + "]" * 900, "unknown payload (list)"),
         ("[" * 100_000, "<stdin>: not a payload"),
         ('{"Event": "s3:TestEvent", "Bucket": "other"}', "no rule with a direct trigger is for the bucket 'other'"),
         ((SAMPLES / "sqs.json").read_text(), "no function reads the queue"),

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Collection
 from datetime import datetime
+from itertools import chain
 from typing import NoReturn
 
 from chalicelib.platform.custom import edited_file, folder
@@ -27,7 +28,8 @@ def watch_project(environment: LocalEnvironment) -> NoReturn:
     """Deploy each change, until Ctrl-C."""
     session = _Session(environment)
     say("  watch   settings, templates and code: each change is checked and deployed")
-    for files in changed_files(lambda: snapshot(PROJECT), lambda: time.sleep(POLL_S)):
+    changes = changed_files(lambda: snapshot(PROJECT), lambda: time.sleep(POLL_S))
+    for files in chain(session.changed_at_start(), changes):
         session.handle(files)
     raise AssertionError("changes never end")
 
@@ -39,6 +41,11 @@ class _Session:
         self._redeployer = Redeployer(environment)
         self._has_own_folder = folder().is_dir()
         self._code_is_current = True
+
+    def changed_at_start(self) -> list[list[str]]:
+        """One change: the files that were edited while the environment started, if any."""
+        files = self._redeployer.undeployed(snapshot(PROJECT))
+        return [files] if files else []
 
     def handle(self, files: Collection[str]) -> None:
         """Check and deploy one change, and say how it went."""

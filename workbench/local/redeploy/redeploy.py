@@ -82,6 +82,10 @@ class Redeployer:
             raise RedeployError(str(error)) from error
         return Redeployed(len(self._environment.functions), complete, time.monotonic() - started)
 
+    def undeployed(self, files: Collection[str]) -> list[str]:
+        """Which of these files differ from what is deployed: they changed while the environment started."""
+        return [file for file in files if part_of(file) is not Part.VARIABLES and self._differs(file)]
+
     def _differs(self, file: str) -> bool:
         """Whether a file is other than deployed. The deployed copy of variables has values of this environment, too."""
         environment = self._environment

@@ -5,6 +5,7 @@ created is read by its key, so it is found at any age.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
@@ -17,6 +18,7 @@ from chalicelib.domain.people import Channel, Person, Recipient
 from chalicelib.domain.rule import Rule
 from chalicelib.policy.bundle_window import series_of
 from chalicelib.store.members import Member, hour_of
+from chalicelib.store.rows.versions import UnreadableRow
 
 from ..ledger_log import FULL_ID, PREFIX_SEARCH
 
@@ -49,17 +51,16 @@ class EventRows(Struct, frozen=True):
 
 
 def find_event(bot: Bot, prefix: str, since: datetime, now: datetime) -> EventRows | None:
-    """Find an event by its ID or that of one of its deliveries. A full delivery ID is found at any age.
+    """Find an event by its ID or that of one of its deliveries. A full ID is found at any age, unless only rows that the current
+    settings do not explain, or a summary, have the event.
 
     Raises:
         ValueError: several events have such an ID.
     """
     ledger = bot.deliverer.ledger
-    exact = ledger.get(prefix) if len(prefix) == FULL_ID else None
-    if exact:
+    if exact := _exact(bot, prefix) if len(prefix) == FULL_ID else None:
         start, until = exact.created_at - _CLOCK_SKEW, min(now, exact.created_at + PREFIX_SEARCH)
-        rows = [*ledger.newest(start, until), exact]
-        return rows_of(bot, exact.event, exact.created_at, rows)
+        return rows_of(bot, exact.event, exact.created_at, [*ledger.newest(start, until), exact])
     rows_in_period = list(ledger.newest(since, now + _CLOCK_SKEW))
     deliveries = [row for row in rows_in_period if isinstance(row, Delivery)]
     found = {row.event.identity: row for row in deliveries if row.event.identity.startswith(prefix) or row.id.startswith(prefix)}
@@ -69,6 +70,12 @@ def find_event(bot: Bot, prefix: str, since: datetime, now: datetime) -> EventRo
         (row,) = found.values()
         return rows_of(bot, row.event, row.created_at, rows_in_period)
     return _find_member(bot, prefix, rows_in_period)
+
+
+def _exact(bot: Bot, id_: str) -> Delivery | None:
+    """The delivery of a full ID, or one that the current settings create for the event of a full ID."""
+    expected = (row for rule in bot.deliverer.settings.rules for row in _expected(bot, id_, rule.name, _people(rule)))
+    return bot.deliverer.ledger.get(id_) or next(expected, None)
 
 
 def _find_member(bot: Bot, prefix: str, rows: Sequence[object]) -> EventRows | None:
@@ -150,9 +157,10 @@ def _expected(bot: Bot, identity: str, rule: str, people: Iterable[Person]) -> I
     event = Event(Kind.UPLOAD, identity, _LONG_AGO)  # only its identity is part of a delivery's
     for person in people:
         for recipient in (Recipient(channel, person) for channel in Channel):
-            row = bot.deliverer.ledger.get(delivery_id(event, rule, recipient.address, recipient.channel))
-            if row and recipient.address:
-                yield row
+            with suppress(UnreadableRow):  # a later version wrote it
+                row = bot.deliverer.ledger.get(delivery_id(event, rule, recipient.address, recipient.channel))
+                if row and recipient.address:
+                    yield row
 
 
 def _people(rule: Rule) -> list[Person]:

@@ -5,7 +5,7 @@ Shapes as in chalicelib/sources; `sam local generate-event` writes the same. A s
 """
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -13,6 +13,7 @@ from msgspec import Struct
 from chalicelib.platform.function_names import function_name, queue_function, topic_function
 
 KNOWN = "S3, EventBridge (uploads, alarms, other events, schedules), SNS, SQS and DynamoDB streams"
+_MAX_DEPTH = 3  # of lists and envelopes
 
 
 class PayloadError(ValueError):
@@ -107,17 +108,21 @@ def _skip_blanks(text: str, position: int) -> int:
     return position + len(rest) - len(rest.lstrip()) if rest.strip() else -1
 
 
-def _flatten(name: str, documents: Iterator[Any]) -> Iterator[Any]:
-    """Unpack lists, log events, and Lambda's records of failed invocations."""
+def _flatten(name: str, documents: Iterable[Any], depth: int = 0) -> Iterator[Any]:
+    """Unpack lists, log events, Lambda's records of failed invocations, and records that were parked alone."""
     for document in documents:
         match document:
+            case _ if depth > _MAX_DEPTH:
+                yield document
             case list():
-                yield from _flatten(name, iter(document))
+                yield from _flatten(name, document, depth + 1)
             case {"events": [{"message": str()}, *_] as events}:
                 for event in events:
-                    yield from _flatten(name, _documents(f"{name}, log event", str(event.get("message", ""))))
+                    yield from _flatten(name, _documents(f"{name}, log event", str(event.get("message", ""))), depth + 1)
             case {"requestContext": {"requestId": _}, "requestPayload": inner}:
-                yield from _flatten(name, iter([inner]))
+                yield from _flatten(name, [inner], depth + 1)
+            case {"eventSource": _} | {"EventSource": _}:
+                yield {"Records": [document]}
             case _:
                 yield document
 
