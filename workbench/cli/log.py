@@ -13,7 +13,7 @@ from chalicelib.domain.people import Channel
 from chalicelib.platform.clock import utc_now
 
 from ..account import Account
-from ..output import print_json, print_table, say
+from ..output import out, print_json, print_table, say
 from ..reports import ledger_log
 from ..reports.explain import name_mismatches
 from ..reports.people import addresses
@@ -55,11 +55,21 @@ def log(account: Account, count: int, since: str, follow: bool, csv_: bool, json
     elif csv_:
         _print_csv(rows)
     elif rows:
-        print_table(_LISTED, [_cells(row) for row in rows])
+        _print_table(rows)
     elif any(filters.values()):
         _print_no_match(account, accepted.key)
     else:
         say("No deliveries yet. To upload a file: .venv/bin/dropnote put FILE")
+
+
+def _print_table(rows: list[dict[str, str]]) -> None:
+    """Print the list; on a terminal, a time zone that all times have is in the header instead, so that lines are shorter."""
+    zones = {row["when"].rpartition(" ")[2] for row in rows}
+    columns, cells = list(_LISTED), [_cells(row) for row in rows]
+    if out.is_terminal and len(zones) == 1:
+        columns[0] += f" ({zones.pop()})"
+        cells = [[when.rpartition(" ")[0], *others] for when, *others in cells]
+    print_table(columns, cells)
 
 
 def _cells(row: dict[str, str]) -> list[str]:

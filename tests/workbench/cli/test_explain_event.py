@@ -80,6 +80,12 @@ def test_rule_that_did_not_match_says_why(run: Run, monkeypatch: pytest.MonkeyPa
     assert "settings are now" in run("explain", an_upload("in/a.pdf").identity).output
 
 
+def test_rules_on_other_events_are_left_out(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    bus = '[[rules]]\nname = "cloud"\non = "bus"\nevent = ["alarm"]\nnotify = ["email:asha"]\n'
+    use(monkeypatch, memory_stage(some_settings(bus))).take(EVENT)
+    assert [rule["rule"] for rule in story(run, EVENT.identity)["rules"]] == ["uploads"]
+
+
 def test_event_of_a_summary_leads_to_the_message_of_the_summary(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = some_settings(
         **{'then = "off"': 'then = "10m"\nfirst = 1', 'notify = ["email:asha", "sms:asha"]': 'notify = ["email:asha"]'}

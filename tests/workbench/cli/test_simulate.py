@@ -96,6 +96,12 @@ def test_burst_of_payloads_says_when_the_summary_is_sent() -> None:
     assert "one message for 3 files" in result.output
 
 
+def test_event_reported_by_two_sources_is_sent_once() -> None:
+    direct, eventbridge = simulated(local(s3_notification(s3_record("in/a.pdf"))), local(bus_event("in/a.pdf")))
+    assert len(messages(direct)) == 2
+    assert (messages(eventbridge), eventbridge["events"][0]["repeated"]) == (set(), True)
+
+
 def test_payload_for_another_bucket_matches_no_rule() -> None:
     (answer,) = simulated(local(bus_event()) | {"detail": bus_event("in/a.pdf")["detail"]})
     assert messages(answer) == set()

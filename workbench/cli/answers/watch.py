@@ -28,8 +28,9 @@ def watch_project(environment: LocalEnvironment) -> NoReturn:
     """Deploy each change, until Ctrl-C."""
     session = _Session(environment)
     say("  watch   settings, templates and code: each change is checked and deployed")
-    changes = changed_files(lambda: snapshot(PROJECT), lambda: time.sleep(POLL_S))
-    for files in chain(session.changed_at_start(), changes):
+    known = snapshot(PROJECT)
+    changes = changed_files(known, lambda: snapshot(PROJECT), lambda: time.sleep(POLL_S))
+    for files in chain(session.changed_before(known), changes):
         session.handle(files)
     raise AssertionError("changes never end")
 
@@ -42,9 +43,9 @@ class _Session:
         self._has_own_folder = folder().is_dir()
         self._code_is_current = True
 
-    def changed_at_start(self) -> list[list[str]]:
+    def changed_before(self, known: Collection[str]) -> list[list[str]]:
         """One change: the files that were edited while the environment started, if any."""
-        files = self._redeployer.undeployed(snapshot(PROJECT))
+        files = self._redeployer.undeployed(known)
         return [files] if files else []
 
     def handle(self, files: Collection[str]) -> None:

@@ -52,12 +52,10 @@ def snapshot(project: Path) -> dict[str, Stamp]:
     return stamps
 
 
-def changed_files(read: Callable[[], Files], wait: Callable[[], object]) -> Iterator[Collection[str]]:
-    """Yield the files that changed, sorted, each time they have been still for one `wait`: an editor writes several, or in steps.
-
-    What changes while the caller handles a result is in the next one.
+def changed_files(known: Files, read: Callable[[], Files], wait: Callable[[], object]) -> Iterator[Collection[str]]:
+    """Yield the files that differ from `known`, and then from the last result, each time they have been still for one `wait`: an
+    editor writes several, or in steps. What changes while the caller handles a result is in the next one. Sorted.
     """
-    known = read()
     while True:
         wait()
         current = read()

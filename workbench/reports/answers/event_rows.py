@@ -39,8 +39,8 @@ class EventRows(Struct, frozen=True):
     """Everything that the ledger has about one event. `event` is as stored: of items and bus events, the part a rule needs."""
 
     event: Event
-    received_at: datetime
-    deliveries: tuple[Delivery, ...] = ()  # of the event itself, oldest first
+    received_at: datetime | None = None  # None: nothing was recorded
+    deliveries: tuple[Delivery, ...] = ()  # of the event itself, by rule, person and channel
     summaries: tuple[Included, ...] = ()  # of rules
     sent_alone: frozenset[str] = frozenset()  # rules that bundle, and sent this event before a summary
     digests: tuple[Included, ...] = ()  # of recipients: by deliveries in state bundled
@@ -60,7 +60,7 @@ def find_event(bot: Bot, prefix: str, since: datetime, now: datetime) -> EventRo
     ledger = bot.deliverer.ledger
     if exact := _exact(bot, prefix) if len(prefix) == FULL_ID else None:
         start, until = exact.created_at - _CLOCK_SKEW, min(now, exact.created_at + PREFIX_SEARCH)
-        return rows_of(bot, exact.event, exact.created_at, [*ledger.newest(start, until), exact])
+        return rows_of(bot, exact.event, [*ledger.newest(start, until), exact])
     rows_in_period = list(ledger.newest(since, now + _CLOCK_SKEW))
     deliveries = [row for row in rows_in_period if isinstance(row, Delivery)]
     found = {row.event.identity: row for row in deliveries if row.event.identity.startswith(prefix) or row.id.startswith(prefix)}
@@ -68,7 +68,7 @@ def find_event(bot: Bot, prefix: str, since: datetime, now: datetime) -> EventRo
         raise ValueError(f"{len(found)} events have IDs that start with {prefix!r}; use more characters")
     if found:
         (row,) = found.values()
-        return rows_of(bot, row.event, row.created_at, rows_in_period)
+        return rows_of(bot, row.event, rows_in_period)
     return _find_member(bot, prefix, rows_in_period)
 
 
@@ -88,15 +88,12 @@ def _find_member(bot: Bot, prefix: str, rows: Sequence[object]) -> EventRows | N
     if len(members) > 1:
         raise ValueError(f"{len(members)} events have IDs that start with {prefix!r}; use more characters")
     for member in members.values():
-        return rows_of(bot, member.event, member.received_at or member.event.at, rows)
+        return rows_of(bot, member.event, rows)
     return None
 
 
-def rows_of(bot: Bot, event: Event, received_at: datetime, rows: Sequence[object]) -> EventRows:
-    """Return everything about a known event: from rows of its period, and by the keys of rows that the settings explain.
-
-    `received_at`: when it was received at the latest.
-    """
+def rows_of(bot: Bot, event: Event, rows: Sequence[object]) -> EventRows:
+    """Return everything about a known event: from rows of its period, and by the keys of rows that the settings explain."""
     rules = bot.deliverer.settings.rules
     deliveries = {row.id: row for row in rows if isinstance(row, Delivery) and row.event.identity == event.identity}
     for rule in (rule for rule in rules if rule.on is event.kind):
@@ -104,12 +101,12 @@ def rows_of(bot: Bot, event: Event, received_at: datetime, rows: Sequence[object
     members = _members(bot, event, rows)
     bundles = [bot.deliverer.deferrer.bundles.get(member.bundle) for _, member in members if not member.sent_immediately]
     summaries = [Included(bundle, _deliveries_of(bot, bundle)) for bundle in bundles if bundle]
-    ordered = sorted(deliveries.values(), key=lambda row: row.created_at)
+    ordered = sorted(deliveries.values(), key=lambda row: (row.rule, row.person, row.channel))
     all_deliveries = [*ordered, *(delivery for included in summaries for delivery in included.deliveries)]
     times = [*(row.created_at for row in ordered), *(member.received_at for _, member in members if member.received_at)]
     return EventRows(
         event=event,
-        received_at=min([received_at, *times]),
+        received_at=min(times, default=None),
         deliveries=tuple(ordered),
         summaries=tuple(summaries),
         sent_alone=frozenset(rule for rule, member in members if member.sent_immediately),

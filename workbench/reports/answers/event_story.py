@@ -67,18 +67,19 @@ class EventStory(Struct, frozen=True):
 def tell(bot: Bot, rows: EventRows) -> EventStory:
     """Tell what happened to an event."""
     event, settings = rows.event, bot.deliverer.settings
-    names = [rule.name for rule in settings.rules] if event.kind in _WITH_RULES else []
+    names = [rule.name for rule in settings.rules if rule.on is event.kind]
     names += [delivery.rule for delivery in rows.deliveries]
     names += [included.bundle.rule for included in rows.summaries]
     rules = [_rule_story(name, settings.rule(name), rows) for name in dict.fromkeys(names)]
     rules.sort(key=lambda story: not story.matched)
-    missed = event.kind in _WITH_RULES and not all(story.matched for story in rules)
+    missed = not all(story.matched for story in rules)
     notes = [_AS_NOW] if missed else []
     if missed and event.kind in (Kind.ITEM, Kind.BUS):
         notes.append(_PARTIAL)
-    return EventStory(
-        event.identity, event.kind.value, describe(event), local_time(event.at), local_time(rows.received_at), rules, notes
-    )
+    if event.kind in _WITH_RULES and not names:
+        notes.append(f'no rule is on = "{event.kind}"')
+    received = local_time(rows.received_at) if rows.received_at else ""
+    return EventStory(event.identity, event.kind.value, describe(event), local_time(event.at), received, rules, notes)
 
 
 def describe(event: Event) -> str:
@@ -148,18 +149,18 @@ def _delivery_story(delivery: Delivery, rows: EventRows) -> DeliveryStory:
     )
 
 
-def story_lines(story: EventStory) -> Iterator[tuple[str, str]]:
-    """Format an answer for people: lines, each with its style."""
+def story_lines(story: EventStory, *, notes: bool = True) -> Iterator[tuple[str, str]]:
+    """Format an answer for people: lines, each with its style. `notes` says what the answer cannot know."""
     yield f"event {story.event_id}", "bold"
     yield f"  {story.kind:9} {story.what}", ""
     yield f"  happened  {story.happened}", ""
-    yield f"  received  {story.received}", ""
+    yield f"  received  {story.received or 'not recorded under this ID'}", ""
     for rule in story.rules:
         yield f"{rule.rule}: {'match' if rule.matched else 'no match'}", "green" if rule.matched else "bold"
         yield from ((f"  !!  {why}", "") for why in rule.why_not)
         yield from ((f"  {note}", "") for note in rule.notes)
         yield from _delivery_lines(rule.deliveries, "  ")
-    yield from ((note, "dim") for note in story.notes)
+    yield from ((note, "dim") for note in story.notes if notes)
 
 
 def _delivery_lines(deliveries: Iterable[DeliveryStory], indent: str) -> Iterator[tuple[str, str]]:
@@ -167,5 +168,5 @@ def _delivery_lines(deliveries: Iterable[DeliveryStory], indent: str) -> Iterato
         id_ = delivery.id[:_SHORT_ID]
         yield f"{indent}→   {delivery.person} by {delivery.channel}: {delivery.state}, {delivery.why} (delivery {id_})", ""
         for step in delivery.steps:
-            yield f"{indent}      {step['when']}  {step['state']:9} {step['why']}", "dim"
+            yield f"{indent}      {step['when']}  {step['state']:11} {step['why']}", "dim"
         yield from _delivery_lines(delivery.deferred_to, f"{indent}  ")

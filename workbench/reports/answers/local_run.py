@@ -24,6 +24,7 @@ from .event_story import EventStory, story_lines, tell
 from .payloads import Recorded, function_of
 
 _CLOCK_SKEW = timedelta(minutes=1)
+_WITHOUT_EVENTS = ("sweep", "watch", "count")  # functions whose payloads are no events of rules
 
 
 class Sent(Struct, frozen=True):
@@ -65,12 +66,12 @@ def send(account: Account, bot: Bot, recorded: Recorded, functions: Collection[s
     )
     result = json.loads(response["Payload"].read() or b"null")
     error = _error(result) if response.get("FunctionError") else ""
-    now = utc_now() + _CLOCK_SKEW
-    recent = list(bot.deliverer.ledger.newest(started, now))
-    events = {event.identity: event for event in unwrap(recorded.payload).events}
-    found = [rows_of(bot, event, now, recent) for event in events.values()]
+    recent = list(bot.deliverer.ledger.newest(started, utc_now() + _CLOCK_SKEW))
+    unwrapped = () if function in _WITHOUT_EVENTS else unwrap(recorded.payload).events
+    events = {event.identity: event for event in unwrapped}
+    found = [rows_of(bot, event, recent) for event in events.values()]
     stories = [tell(bot, rows) for rows in found]
-    repeated = [rows.event.identity for rows in found if rows.received_at < started]
+    repeated = [rows.event.identity for rows in found if rows.received_at and rows.received_at < started]
     shown = {delivery.id for rows in found for delivery in rows.deliveries}
     shown |= {included.bundle.id for rows in found for included in (*rows.summaries, *rows.digests)}
     also = [as_columns(row) for row in recent if row.id not in shown]
@@ -94,7 +95,7 @@ def sent_lines(sent: Sent) -> Iterator[tuple[str, str]]:
     for story in sent.events:
         if story.event_id in sent.repeated:
             yield "  the ledger had this event before: nothing was sent again", "yellow"
-        for line, style in story_lines(story):
+        for line, style in story_lines(story, notes=False):
             yield f"  {line}", style
     if sent.also:
         yield "  also created meanwhile:", ""

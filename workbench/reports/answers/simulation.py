@@ -51,6 +51,7 @@ class EventOutcome(Struct, frozen=True):
     kind: str
     what: str
     rules: list[RuleOutcome]
+    repeated: bool = False  # the same event as an earlier one: it sends nothing
 
 
 class Simulated(Struct, frozen=True):
@@ -85,17 +86,21 @@ def simulate(
     Raises:
         PayloadError: no function of the stage gets one of them.
     """
-    simulated = []
+    simulated, seen = [], set[str]()
     renderer, index = Renderer(settings, stage=stage), RuleIndex(settings.rules)
     matched: dict[str, list[tuple[Rule, Event]]] = defaultdict(list)
     with loaded_app(settings, variables) as app:
         for each in recorded:
             function = function_of(each, app.functions, variables)
-            batch = app.run(function, each.payload)
+            batch, events = app.run(function, each.payload), []
             for event in batch.events:
+                if event.identity in seen:
+                    events.append(EventOutcome(event.identity, event.kind.value, describe(event), [], repeated=True))
+                    continue
+                seen.add(event.identity)
+                events.append(_outcome(event, settings, index, renderer))
                 for match in index.match(event):
                     matched[match.rule.name].append((match.rule, match.event))
-            events = [_outcome(event, settings, index, renderer) for event in batch.events]
             simulated.append(_simulated(each, function, batch, events))
     return Simulation(simulated, {name: _when(settings, pairs, now) for name, pairs in matched.items()})
 
@@ -171,7 +176,9 @@ def simulation_lines(simulation: Simulation) -> Iterator[tuple[str, str]]:
 
 def _event_lines(event: EventOutcome) -> Iterator[tuple[str, str]]:
     yield f"  {event.kind} {event.what} (event {event.event_id[:12]})", ""
-    if not event.rules:
+    if event.repeated:
+        yield "    the same event as above: it sends nothing", ""
+    elif not event.rules:
         yield f'    no rule is on = "{event.kind}"', ""
     for rule in event.rules:
         yield f"    {rule.rule}: {'match' if rule.matches else 'no match'}", "green" if rule.matches else ""

@@ -63,13 +63,13 @@ def test_change_in_the_users_own_folder_is_noticed_through_its_links(tmp_path: P
 
 def test_changes_are_reported_once_they_are_still() -> None:
     first, saving, saved = {"a": (1, 1, 1), "b": (1, 1, 1)}, {"a": (2, 0, 1), "b": (1, 1, 1)}, {"a": (3, 9, 1), "c": (3, 1, 2)}
-    reads = iter([first, first, saving, saved, saved, saved, first, first])
-    changes: Iterator[object] = changed_files(lambda: next(reads), lambda: None)
+    reads = iter([first, saving, saved, saved, saved, first, first])
+    changes: Iterator[object] = changed_files(first, lambda: next(reads), lambda: None)
     assert next(changes) == ["a", "b", "c"]
     assert next(changes) == ["a", "b", "c"]
 
 
 def test_change_during_a_redeploy_is_in_the_next_result() -> None:
-    reads = iter([{"a": (1, 1, 1)}, {"a": (2, 1, 1)}, {"a": (2, 1, 1)}, {"a": (3, 1, 1)}, {"a": (3, 1, 1)}])
-    changes = changed_files(lambda: next(reads), lambda: None)
+    reads = iter([{"a": (2, 1, 1)}, {"a": (2, 1, 1)}, {"a": (3, 1, 1)}, {"a": (3, 1, 1)}])
+    changes = changed_files({"a": (1, 1, 1)}, lambda: next(reads), lambda: None)
     assert [next(changes), next(changes)] == [["a"], ["a"]]
