@@ -64,7 +64,9 @@ class Account:
         return make_bot(self.settings, self.variables, self.client)
 
 
-def settings_of(stage: str, overrides: Mapping[str, str] | None = None) -> tuple[Settings, dict[str, str]]:
+def settings_of(
+    stage: str, overrides: Mapping[str, str] | None = None, file: Path = SETTINGS_FILE
+) -> tuple[Settings, dict[str, str]]:
     """Return a stage's settings and the environment variables they use; `overrides` replace variables.
 
     Raises:
@@ -72,13 +74,13 @@ def settings_of(stage: str, overrides: Mapping[str, str] | None = None) -> tuple
     """
     try:
         variables = {**os.environ, **read_stage(PROJECT, stage)["environment_variables"], **(overrides or {})}
-        return load_settings(variables), variables
+        return load_settings(variables, file), variables
     except KeyError as error:
         raise AccountError(f"unknown stage {stage!r}: not in {config_name(PROJECT)}") from error
     except ConfigError as error:
         raise AccountError(str(error)) from error
     except SettingsError as error:
-        raise AccountError(f"{display_path(SETTINGS_FILE)} has errors:\n{describe(error, SETTINGS_FILE)}") from error
+        raise AccountError(f"{display_path(file)} has errors:\n{describe(error, file)}") from error
 
 
 def find_account(stage: str) -> Account:

@@ -19,7 +19,9 @@ SENT, LOST, TEXT = (
     Outcome("email", "failed", "bad-address"),
     Outcome("sms", "sent", "found"),
 )
-ROUND = Prices("2026-11", "", LambdaPrices(1, 1, 1), DynamoDbPrices(1, 1), SesPrices(0.1), SmsPrices("2026-11", "", {"1": 0.01, "91": 0.05}))
+ROUND = Prices(
+    "2026-11", "", LambdaPrices(1, 1, 1), DynamoDbPrices(1, 1), SesPrices(0.1), SmsPrices("", "", {"1": 0.01, "91": 0.05})
+)
 
 
 def test_every_hour_of_the_period_is_in_the_series() -> None:

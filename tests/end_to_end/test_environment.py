@@ -183,6 +183,30 @@ def test_everyday_commands(environment: LocalEnvironment, tmp_path: Path, monkey
     assert (unknown.exit_code, "did you mean 'asha'?" in unknown.output) == (1, True)
 
 
+def test_recorded_payload_is_sent_once_through_the_deployed_function(
+    environment: LocalEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workbench.account.read_running", lambda: environment.running)
+    sample = str(PROJECT / "workbench" / "samples" / "payloads" / "s3.json")
+
+    def simulate() -> dict[str, Any]:
+        result = CliRunner().invoke(main, ["simulate", sample, "--json"])
+        assert result.exit_code == 0, result.output
+        (answer,) = json.loads(result.stdout)
+        assert isinstance(answer, dict)
+        return answer
+
+    first, second = simulate(), simulate()
+    (event,) = first["events"]
+    deliveries = {rule["rule"]: rule["deliveries"] for rule in event["rules"]}
+    assert [delivery["channel"] for delivery in deliveries["uploads"]] == ["email", "sms"]
+    assert (deliveries["invoices"], first["repeated"]) == ([], [])
+    assert second["repeated"] == [event["event_id"]]
+    explained = CliRunner().invoke(main, ["explain", event["event_id"][:12]])
+    assert "asha by email: sent" in explained.output
+    assert message_counts(environment, "March offer") == (1, 1)
+
+
 def test_second_environment_in_the_same_folder_is_rejected(environment: LocalEnvironment, state: Path) -> None:
     with pytest.raises(LocalEnvironmentError, match=f"already running here .process {os.getpid()}"):
         LocalEnvironment(port=0, server_port=0, state=state).__enter__()

@@ -13,13 +13,15 @@ from chalicelib.domain.people import Channel
 from chalicelib.platform.clock import utc_now
 
 from ..account import Account
-from ..output import print_json, print_table, say
+from ..output import out, print_json, print_table, say
 from ..reports import ledger_log
 from ..reports.explain import name_mismatches
 from ..reports.people import addresses
 from .options import JSON_OPTION, SINCE_HELP, on_account
 
 STATES = [*(state.value for state in State), "parked", "waits", "told"]
+_LISTED = (*ledger_log.COLUMNS, "event")
+_ID_SHOWN = 8
 
 
 @click.command()
@@ -53,17 +55,32 @@ def log(account: Account, count: int, since: str, follow: bool, csv_: bool, json
     elif csv_:
         _print_csv(rows)
     elif rows:
-        print_table(ledger_log.COLUMNS, [[row[column] for column in ledger_log.COLUMNS] for row in rows])
+        _print_table(rows)
     elif any(filters.values()):
         _print_no_match(account, accepted.key)
     else:
         say("No deliveries yet. To upload a file: .venv/bin/dropnote put FILE")
 
 
+def _print_table(rows: list[dict[str, str]]) -> None:
+    """Print the list; on a terminal, a time zone that all times have is in the header instead, so that lines are shorter."""
+    zones = {row["when"].rpartition(" ")[2] for row in rows}
+    columns, cells = list(_LISTED), [_cells(row) for row in rows]
+    if out.is_terminal and len(zones) == 1:
+        columns[0] += f" ({zones.pop()})"
+        cells = [[when.rpartition(" ")[0], *others] for when, *others in cells]
+    print_table(columns, cells)
+
+
+def _cells(row: dict[str, str]) -> list[str]:
+    """A row as listed: the beginning of the event's ID is enough for `dropnote explain`."""
+    return [*(row[column] for column in ledger_log.COLUMNS), row["event_id"][:_ID_SHOWN]]
+
+
 def _follow(read: Callable[[], list[ledger_log.Row]]) -> None:
     with suppress(KeyboardInterrupt):
         for row in ledger_log.changed_rows(read, lambda: time.sleep(1)):
-            say("  ".join(ledger_log.as_columns(row)[column] for column in ledger_log.COLUMNS))
+            say("  ".join(_cells(ledger_log.as_columns(row))))
 
 
 def _print_no_match(account: Account, key: str) -> None:
@@ -76,7 +93,7 @@ def _print_no_match(account: Account, key: str) -> None:
 
 def _print_csv(rows: list[dict[str, str]]) -> None:
     """Print CSV; a cell that begins like a formula is quoted (OWASP, "CSV Injection"): object keys are untrusted."""
-    writer = csv.DictWriter(sys.stdout, [*ledger_log.COLUMNS, "id"], lineterminator="\n")
+    writer = csv.DictWriter(sys.stdout, [*ledger_log.COLUMNS, "id", "event_id"], lineterminator="\n")
     writer.writeheader()
     for row in rows:
         writer.writerow({name: f"'{cell}" if cell[:1] in ("=", "+", "-", "@") else cell for name, cell in row.items()})

@@ -14,6 +14,7 @@ from ..local.running import RunningEnvironment, read_running
 from ..output import fail, print_json, progress, say
 from ..paths import PROJECT
 from . import check, counts, deployment, log, monitors, resend, silences, tasks
+from .answers import explain, simulate
 from .deploy.policy import policy
 from .deploy.smoke import smoke
 from .deploy.terraform import terraform
@@ -43,10 +44,12 @@ def main() -> None:
     "--inbox-port", "--desk-port", "server_port", default=4580, show_default=True, type=PORT, help="Port of the inbox page"
 )
 @click.option("--story/--no-story", default=True, show_default=True, help="Play sample incidents, so that the inbox is not empty")
-def up(port: int, server_port: int, story: bool) -> None:
+@click.option("--watch", is_flag=True, help="Deploy each change of settings, templates and code")
+def up(port: int, server_port: int, story: bool, watch: bool) -> None:
     """Start the local environment and keep it running until Ctrl-C"""
     from ..local.environment import LocalEnvironment, LocalEnvironmentError
     from ..reports.check import check_all
+    from .answers.watch import watch_project
 
     if port == server_port != 0:
         fail(f"--port and --inbox-port are both {port}; use different ports")
@@ -62,6 +65,8 @@ def up(port: int, server_port: int, story: bool) -> None:
                 _play(environment.running)
             elif story:
                 _upload_first(environment.running)
+            if watch:
+                watch_project(environment)
             signal.pause()
     except LocalEnvironmentError as error:
         fail(str(error), error.tail)
@@ -177,7 +182,7 @@ def put(file: Path, key: str | None) -> None:
     say(f"inbox: {running.server}/", "dim")
 
 
-for group in (log, resend, check, silences, counts, monitors, tasks, deployment):
+for group in (log, resend, check, explain, simulate, silences, counts, monitors, tasks, deployment):
     for command in group.COMMANDS:
         main.add_command(command)
 main.add_command(doctor)

@@ -70,6 +70,8 @@ class LocalEnvironment:
     ministack: MiniStack
     twilio: TwilioDouble
     settings: Settings
+    setup: Setup  # of the folder that is deployed
+    functions: dict[str, str]  # ARNs by name
 
     def __init__(
         self,
@@ -87,7 +89,7 @@ class LocalEnvironment:
         """
         self._environment, self._ministack_settings = environment or {}, ministack or {}
         self._port, self._server_port = port, server_port
-        self._project, self._state, self._on_step = project, state, on_step
+        self.project, self._state, self._on_step = project, state, on_step
         self.variables: dict[str, str] = {}  # the environment of the stage's functions
         self._cleanup = ExitStack()
 
@@ -118,30 +120,40 @@ class LocalEnvironment:
     def _start(self, stack: ExitStack) -> None:
         stack.enter_context(_stopping_on_sigterm())
         self._on_step("Starting the local AWS emulator")
-        account = stack.enter_context(
+        self.account = account = stack.enter_context(
             LocalAccount(port=self._port, server_port=self._server_port, ministack=self._ministack_settings)
         )
         self.ministack = account.ministack
         self.shop = stack.enter_context(FaultyServer())
-        target = account.target({"SHOP_URL": self.shop.url, **self._environment})
-        folder = make_folder(self._project, account.folder / "stage", STAGE, target)
-        setup = Setup(folder, STAGE, account.client, pause_s=0.05)
+        self.target = account.target({"SHOP_URL": self.shop.url, **self._environment})
+        folder = make_folder(self.project, account.folder / "stage", STAGE, self.target)
+        self.setup = setup = Setup(folder, STAGE, account.client, pause_s=0.05)
         self.variables = setup.variables()
         self._on_step("Creating tables, bucket and addresses")
         self.settings = settings = setup.settings(self.variables)
         account.provision(settings, self.variables)
         put_feed(account.client("s3"), self._bucket)  # before the deploy: every monitor starts OK, and no rule fires
         self.twilio = account.twilio
-        self._set_up(setup, settings, {"twilio-auth-token": account.token})
-        self._on_step("Deploying the app with Chalice")
-        deploy(folder, STAGE, target, self._state / "logs" / "deploy.log")
-        resources = deployed(folder, STAGE)
-        self.running = self._describe(account.server, resources, folder / ".chalice" / "deployed" / f"{STAGE}.json")
-        finish_stage(folder, STAGE, account.client, self.running.api or "")
+        self.deploy(self._on_step)
         self._on_step("Warming up the functions")
-        self._warm_up([item["lambda_arn"] for item in resources if "upload" in item["name"] and "lambda_arn" in item])
+        self.warm_up()
         stack.callback(remove_running, self._state)
         write_running(self.running, self._state)
+
+    def deploy(self, on_step: Callable[[str], object]) -> None:
+        """Set up, deploy and finish the stage from its folder: the first time, or after changes there.
+
+        Raises:
+            SetupError, StackError, DeployError, BotoCoreError, ClientError: a step failed.
+        """
+        folder, account = self.setup.project, self.account
+        self._set_up(self.setup, self.settings, {"twilio-auth-token": account.token})
+        on_step("Deploying the app with Chalice")
+        deploy(folder, STAGE, self.target, self._state / "logs" / "deploy.log")
+        resources = deployed(folder, STAGE)
+        self.functions = {item["name"]: item["lambda_arn"] for item in resources if "lambda_arn" in item}
+        self.running = self._describe(account.server, resources, folder / ".chalice" / "deployed" / f"{STAGE}.json")
+        finish_stage(folder, STAGE, account.client, self.running.api or "")
 
     def _set_up(self, setup: Setup, settings: Settings, known_secrets: Mapping[str, str]) -> None:
         """Do what `dropnote setup` does, without questions. Unknown secrets get random values."""
@@ -158,8 +170,9 @@ class LocalEnvironment:
     def _bucket(self) -> str:
         return self.variables.get("UPLOAD_BUCKET", BUCKET)
 
-    def _warm_up(self, functions: list[str]) -> None:
-        """Start the functions' workers with an event that no rule matches, so that the first upload is fast."""
+    def warm_up(self) -> None:
+        """Start the workers of the functions of uploads with an event that no rule matches, so that the next upload is fast."""
+        functions = [arn for name, arn in self.functions.items() if "upload" in name]
         client, payload = self.ministack.client("lambda"), json.dumps(_WARM_UP_EVENT)
         with ThreadPoolExecutor(max_workers=2) as pool:
             list(pool.map(lambda arn: client.invoke(FunctionName=arn, Payload=payload), functions))

@@ -107,7 +107,7 @@ def create_inbox(
          "trouble": ""}                        or one sentence if MiniStack does not respond
     Times are ISO 8601 in UTC. The ETag identifies an unchanged inbox (304). `DELETE /inbox.json` clears it (204).
     """
-    inbox = _Inbox(twilio, Mailbox(ministack_endpoint), people or {})
+    inbox = _Inbox(twilio, Mailbox(ministack_endpoint), people if people is not None else {})
     commands = (uploads or UploadTarget(ministack_endpoint)).commands()
     blueprint = Blueprint(
         "inbox",

@@ -102,24 +102,32 @@ class LocalAccount:
     def provision(self, settings: Settings, variables: Mapping[str, str]) -> None:
         """Create the resources that the settings expect to exist, and start the local server."""
         sms = settings.sms
-        numbers = [sms.from_] if sms and sms.from_ else []
-        self.twilio = TwilioDouble(sms.account if sms else ACCOUNT_SID, self.token, numbers=numbers)
+        self.twilio = TwilioDouble(sms.account if sms else ACCOUNT_SID, self.token)
+        self._people: dict[str, str] = {}
+        self.provide(settings, variables)
         bucket = variables.get("UPLOAD_BUCKET", BUCKET)
-        for name in dict.fromkeys((bucket, *settings.buckets)):
-            make_bucket(self.ministack, name)
-            notify_source(self.ministack, settings.bucket(name))
+        uploads = UploadTarget(self.ministack.endpoint, bucket, ACCESS_KEY, SECRET_KEY, REGION)
+        app = create_app(self.twilio, self.ministack.endpoint, uploads=uploads, people=self._people)
+        self._stack.enter_context(serving(app, self._listener))
+
+    def provide(self, settings: Settings, variables: Mapping[str, str]) -> None:
+        """Create what the settings expect and is missing; tell the inbox and the Twilio double about their people and numbers."""
+        buckets = {bucket["Name"] for bucket in self.client("s3").list_buckets()["Buckets"]}
+        for name in dict.fromkeys((variables.get("UPLOAD_BUCKET", BUCKET), *settings.buckets)):
+            if name not in buckets:
+                make_bucket(self.ministack, name)
+                notify_source(self.ministack, settings.bucket(name))
         for table in settings.tables:
             make_table(self.ministack, table)
         if queue := variables.get("UPLOAD_QUEUE"):
             self.client("sqs").create_queue(QueueName=queue, Attributes={"VisibilityTimeout": "360"})
         if settings.email:
             verify_sender(self.ministack, parseaddr(settings.email.from_)[1], settings.email.region or REGION)
-        people = {
-            address: person.name for person in settings.people.values() for address in (person.email, person.sms) if address
-        }
-        uploads = UploadTarget(self.ministack.endpoint, bucket, ACCESS_KEY, SECRET_KEY, REGION)
-        app = create_app(self.twilio, self.ministack.endpoint, uploads=uploads, people=people)
-        self._stack.enter_context(serving(app, self._listener))
+        if settings.sms:
+            self.twilio.account = settings.sms.account
+            self.twilio.numbers |= {settings.sms.from_} - {""}
+        for person in settings.people.values():
+            self._people |= {address: person.name for address in (person.email, person.sms) if address}
 
 
 @contextmanager

@@ -78,6 +78,15 @@ def make_folder(project: Path, folder: Path, stage: str, target: Target) -> Path
     """Create the project folder to deploy, `<folder>/project`."""
     copy = folder / "project"
     (copy / ".chalice").mkdir(parents=True)
+    copy_project(project, copy, stage, target)
+    fast_waiters(folder / "botocore")
+    return copy
+
+
+def copy_project(project: Path, copy: Path, stage: str, target: Target) -> None:
+    """Copy what set-up and deploy read, over an earlier copy if there is one; Chalice's list of what it deployed stays."""
+    for name in ("chalicelib", "vendor"):
+        shutil.rmtree(copy / name, ignore_errors=True)
     for name in ("app.py", "requirements.txt", "resources.yaml"):
         shutil.copy2(project / name, copy / name)
     shutil.copytree(project / "chalicelib", copy / "chalicelib", ignore=_SKIPPED)
@@ -89,8 +98,6 @@ def make_folder(project: Path, folder: Path, stage: str, target: Target) -> Path
     settings["environment_variables"] |= target.environment
     settings["lambda_architecture"] = host_architecture()  # the functions run on this machine
     (copy / ".chalice" / "config.json").write_text(json.dumps({**top, "stages": {stage: settings}}, indent=2))
-    fast_waiters(folder / "botocore")
-    return copy
 
 
 def deploy(project: Path, stage: str, target: Target, log: Path, timeout_s: float = DEPLOY_S) -> None:

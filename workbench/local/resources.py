@@ -55,9 +55,11 @@ def put_secrets(ministack: MiniStack, prefix: str, secrets: Mapping[str, str]) -
 
 
 def verify_sender(ministack: MiniStack, address: str, region: str = REGION) -> None:
-    """Verify an address in SES, which rejects unverified senders."""
-    if address:
-        ministack.client("sesv2", region).create_email_identity(EmailIdentity=address)
+    """Verify an address in SES, which rejects unverified senders, unless it is verified."""
+    client = ministack.client("sesv2", region)
+    with suppress(client.exceptions.AlreadyExistsException):
+        if address:
+            client.create_email_identity(EmailIdentity=address)
 
 
 def make_table(ministack: MiniStack, name: str) -> None:

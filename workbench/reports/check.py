@@ -1,7 +1,7 @@
 """`dropnote check` and `dropnote preview`: read the settings and render templates with sample events."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -90,8 +90,8 @@ def samples_of(template: str, settings: Settings) -> tuple[str, ...]:
     return tuple(name for kind in _BY_KIND if kind in (kinds or {Kind.UPLOAD}) for name in _BY_KIND[kind])
 
 
-def check_all(path: Path | None, stage: str, folder: Path | None = None) -> Report:
-    """Read a settings file and render every template in a folder; by default those of the project."""
+def check_all(path: Path | None, stage: str, folder: Path | None = None, templates: Collection[str] | None = None) -> Report:
+    """Read a settings file and render every template in a folder; by default those of the project. `templates` renders fewer."""
     folders = (folder,) if folder else template_folders()
     path = path or SETTINGS_FILE
     report = Report(display_path(path))
@@ -107,7 +107,7 @@ def check_all(path: Path | None, stage: str, folder: Path | None = None) -> Repo
     checked, settings = settings, settings or _placeholder_settings()
     renderer = Renderer(settings, stage=stage, folder=folder)
     person = next(iter(settings.people.values()), _PLACEHOLDER_PERSON)
-    for template in template_names(*folders):
+    for template in template_names(*folders) if templates is None else templates:
         _check_template(report, renderer, folders, template, samples_of(template, settings), person)
     if checked and (lines := list(rule_lines(checked, renderer, sample_events()["upload"]))):
         report.prices = [*lines, source_of(read_prices())]

@@ -157,7 +157,7 @@ def _apply(
     if rule.filter:
         further = describe_conditions(rule.filter, uploads[0], facts)
         results += [ConditionResult(name, required, "", mismatch, unknown) for name, required, mismatch, unknown in further]
-    messages = list(_messages(rule, events[0], renderer)) if matches else []
+    messages = list(expected_messages(rule, events[0], renderer)) if matches else []
     cost = ""
     if texts := [price for _, price in messages if price]:
         cost = f"{rule_price(texts)}, if each is sent on its own ({source_of(read_prices())})"
@@ -184,7 +184,8 @@ def _actual(upload: Upload) -> dict[str, str]:
     return {"bucket": upload.bucket, "key": upload.key, "created": upload.creation.value, "size": size, "empty": size}
 
 
-def _messages(rule: Rule, event: Event, renderer: Renderer) -> Iterator[tuple[ExpectedMessage, TextPrice | None]]:
+def expected_messages(rule: Rule, event: Event, renderer: Renderer) -> Iterator[tuple[ExpectedMessage, TextPrice | None]]:
+    """Render what a rule sends about an event to each recipient, with the price of each text."""
     for notice in notices_for_rule(event, rule):
         channel, person = notice.recipient.channel, notice.recipient.person
         rendered = renderer.render(notice.template, channel=channel, event=event, rule=rule.name, person=person)

@@ -109,7 +109,7 @@ def unknown_names(settings: Settings, who: str, rule: str) -> list[str]:
 
 
 def as_columns(row: Row) -> dict[str, str]:
-    """Return one row of the list: COLUMNS, and the ID."""
+    """Return one row of the list: COLUMNS, the row's ID, and that of its event; a summary is an event, too."""
     when = local_time(row.created_at)
     if isinstance(row, Parked):
         state = "redriven" if row.redriven_at else "parked"
@@ -120,9 +120,10 @@ def as_columns(row: Row) -> dict[str, str]:
         what = f"bundle {sanitize(row.by)}" if row.by else "bundle"
         cells = (when, what, row.rule, row.person, row.channel, _bundle_state(row), why)
     else:
-        why = _reason(row.reason.value, row.detail)
+        why = reason_of(row.reason.value, row.detail)
         cells = (when, subject_of(row.event), row.rule, row.person, row.channel.value, row.state.value, why)
-    return {**dict(zip(COLUMNS, cells, strict=True)), "id": row.id}
+    event = row.event.identity if isinstance(row, Delivery) else row.id if isinstance(row, Bundle) else ""
+    return {**dict(zip(COLUMNS, cells, strict=True)), "id": row.id, "event_id": event}
 
 
 def _bundle_state(bundle: Bundle) -> str:
@@ -162,9 +163,9 @@ def history(delivery: Delivery) -> list[dict[str, str]]:
     first = delivery.steps[0].state.value if delivery.steps else ""
     start = {"when": local_time(delivery.created_at), "state": "claimed" if first != "claimed" else "held", "why": "first seen"}
     if not delivery.steps and delivery.state.value != "claimed":
-        start |= {"state": delivery.state.value, "why": _reason(delivery.reason.value, delivery.detail)}
+        start |= {"state": delivery.state.value, "why": reason_of(delivery.reason.value, delivery.detail)}
     steps = (
-        {"when": local_time(step.at), "state": step.state.value, "why": _reason(step.reason.value, step.detail)}
+        {"when": local_time(step.at), "state": step.state.value, "why": reason_of(step.reason.value, step.detail)}
         for step in delivery.steps
     )
     return [start, *steps]
@@ -193,5 +194,6 @@ def details(row: Row, members: Members) -> dict[str, Any]:
     }
 
 
-def _reason(reason: str, detail: str) -> str:
+def reason_of(reason: str, detail: str) -> str:
+    """Say why a delivery is in its state: "refused: the number is not valid"."""
     return f"{reason}: {detail}" if detail else reason

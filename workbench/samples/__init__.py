@@ -1,1 +1,1 @@
-"""Sample events for previewing and checking templates. May import chalicelib."""
+"""Sample events for previewing and checking templates, and recorded payloads of each source. May import chalicelib."""

@@ -1,0 +1,1 @@
+"""The commands that answer what happened or would happen: explain, simulate. May import reports, not the other commands."""

@@ -1,0 +1,1 @@
+"""Brings changes of the project into the running local environment (`dropnote up --watch`). May import the rest of local."""
