@@ -190,7 +190,7 @@ not = { uploader = "*:backup" }
 
 def asked(monkeypatch: pytest.MonkeyPatch, *options: str) -> list[str]:
     """The lines about the rule above."""
-    monkeypatch.setattr("workbench.cli.check.settings_of", lambda stage: (some_settings(ASKING), {}))
+    monkeypatch.setattr("workbench.cli.answers.explain.settings_of", lambda stage: (some_settings(ASKING), {}))
     result = run("s3://dropnote-uploads/in/a.pdf", *options)
     assert result.exit_code == 0, result.output
     return result.output[result.output.index("asking:") :].splitlines()
@@ -243,7 +243,7 @@ def test_real_object_is_read(ministack: MiniStack, monkeypatch: pytest.MonkeyPat
     s3.put_object(Bucket="dropnote-uploads", Key="in/a.pdf", Body=b"12345", ContentType="application/pdf",
         Metadata={"team": "blue"}, Tagging="class=secret")  # fmt: skip
     account = SimpleNamespace(settings=some_settings(ASKING), client=lambda service, **_: ministack.client(service))
-    monkeypatch.setattr("workbench.cli.check.find_account", lambda stage: account)
+    monkeypatch.setattr("workbench.cli.options.find_account", lambda stage: account)
     lines = run("s3://dropnote-uploads/in/a.pdf", "--read", "--uploader", "AWS:a:me").output.splitlines()
     assert "asking: match" in lines
     assert "  ok  size     any (5 bytes)" in lines
