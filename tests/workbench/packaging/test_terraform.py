@@ -18,6 +18,7 @@ from workbench.deployment.finish import STREAM as STREAM_SETTINGS
 from workbench.deployment.finish import retries_for
 from workbench.deployment.grants import Grants, StageLocation, policies
 from workbench.deployment.setup import Setup
+from workbench.deployment.stack import Stack
 from workbench.local.ministack import MiniStack
 from workbench.packaging.terraform import complete
 from workbench.paths import PROJECT, WHEELS
@@ -163,7 +164,7 @@ def test_command_writes_the_completed_module(
     setup, written = packaged
     monkeypatch.setattr(terraform, "PROJECT", setup.project)
     monkeypatch.setattr(terraform, "clients", lambda service: None)
-    monkeypatch.setattr(terraform.Stack, "outputs", lambda self: {"DeadEventsArn": QUEUE})
+    monkeypatch.setattr(Stack, "outputs", lambda self: {"DeadEventsArn": QUEUE})
     for name, value in {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(WHEELS), "AWS_DEFAULT_REGION": LOCATION.region}.items():
         monkeypatch.setenv(name, value)
     result = run(tmp_path / "out")
