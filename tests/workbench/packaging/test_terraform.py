@@ -10,11 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 
+from workbench.cli.deploy import terraform
+from workbench.cli.main import main
 from workbench.deployment.finish import STREAM as STREAM_SETTINGS
 from workbench.deployment.finish import retries_for
 from workbench.deployment.grants import Grants, StageLocation, policies
 from workbench.deployment.setup import Setup
+from workbench.deployment.stack import Stack
+from workbench.local.ministack import MiniStack
 from workbench.packaging.terraform import complete
 from workbench.paths import PROJECT, WHEELS
 
@@ -136,7 +141,7 @@ def test_terraform_validates_the_module(packaged: tuple[Setup, dict[str, Any]], 
     (tmp_path / "chalice.tf.json").write_text(json.dumps(written))
     (tmp_path / "deployment.zip").write_bytes(b"")
 
-    def terraform(*arguments: str) -> dict[str, Any]:
+    def run_terraform(*arguments: str) -> dict[str, Any]:
         environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "CHECKPOINT_DISABLE": "1"}
         command = ["terraform", *arguments]
         result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
@@ -144,6 +149,35 @@ def test_terraform_validates_the_module(packaged: tuple[Setup, dict[str, Any]], 
         answer: dict[str, Any] = json.loads(result.stdout) if "-json" in arguments else {}
         return answer
 
-    terraform("init", "-backend=false", f"-plugin-dir={os.environ[PLUGINS]}")
-    answer = terraform("validate", "-json")
+    run_terraform("init", "-backend=false", f"-plugin-dir={os.environ[PLUGINS]}")
+    answer = run_terraform("validate", "-json")
     assert (answer["valid"], answer["diagnostics"]) == (True, [])
+
+
+def run(out: Path) -> Result:
+    return CliRunner().invoke(main, ["terraform", "--stage", STAGE, str(out)])
+
+
+def test_command_writes_the_completed_module(
+    packaged: tuple[Setup, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setup, written = packaged
+    monkeypatch.setattr(terraform, "PROJECT", setup.project)
+    monkeypatch.setattr(terraform, "clients", lambda service: None)
+    monkeypatch.setattr(Stack, "outputs", lambda self: {"DeadEventsArn": QUEUE})
+    for name, value in {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(WHEELS), "AWS_DEFAULT_REGION": LOCATION.region}.items():
+        monkeypatch.setenv(name, value)
+    result = run(tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    module = json.loads((tmp_path / "out" / "chalice.tf.json").read_text())
+    assert module["resource"].keys() == written["resource"].keys()
+    assert module["terraform"] == written["terraform"]
+    assert (tmp_path / "out" / "deployment.zip").exists()
+
+
+def test_command_without_a_stack_names_the_missing_step(
+    ministack: MiniStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(terraform, "clients", ministack.client)
+    result = run(tmp_path / "out")
+    assert (result.exit_code, "dropnote setup --stage dev" in result.output) == (1, True)
