@@ -24,6 +24,7 @@ LONG = " Rechnung für März, bitte bis Freitag prüfen und freigeben, danke seh
         ("re\u0301sume\u0301 e\u0301" + LONG, "résumé é" + LONG),  # as macOS writes file names
         ("“отчёт”.pdf" + LONG, "“отчёт”.pdf" + LONG),
         ("Łódź ✓" + LONG, "Łódź ✓" + LONG),
+        ("a\u0301" * 40 + "✓", "a\u0301" * 40 + "✓"),
         ("हिन्दी – Łódź" + LONG, "हिन्दी – Łódź" + LONG),
     ],
 )

@@ -1,7 +1,7 @@
 """All checks of the doctor, in the order in which they run. To add a check, add an entry here."""
 
 from ..deployment.identities import by_ses
-from . import addresses, aws, deployed, mail, streams, texts
+from . import addresses, aws, deployed, mail, streams, texts, versions
 from .model import Check
 
 CHECKS = (
@@ -36,6 +36,7 @@ CHECKS = (
         needs="functions",
     ),
     Check("buckets", "the bucket notifications", "the uploads to each bucket of a rule reach the bot", aws.buckets),
+    Check("versions", "versions in buckets", "buckets keep the versions that rules ask about", versions.kept, versions.asked_for),
     Check("addresses", "confirmed addresses", "addresses of people", addresses.none, detail=addresses.count),
     Check("sweep", "the last sweep", "the sweep runs", aws.sweep),
     Check("dead-events", "the dead-letter queue", "the dead-letter queue is empty", aws.dead_events),
