@@ -139,7 +139,7 @@ if not function:  # the API function, or a laptop: no other function imports the
     from chalicelib.bot.assembly import make_console
     from chalicelib.console.routes import register
 
-    register(app, settings, os.environ.get("DROPNOTE_STAGE", ""), lambda: make_console(bot(), os.environ))
+    register(app, settings, lambda: make_console(bot(), os.environ))
 
 
 @app.route("/health")

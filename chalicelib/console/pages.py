@@ -53,6 +53,11 @@ def notice(request: "WebRequest", title: str, *sentences: str, status: int = 200
     return html(request, "confirmation.html", status, title=title, sentences=sentences, button="", fields={})
 
 
+def sign_in(request: "WebRequest", status: int = 200) -> Response:
+    """What a stranger sees: how to sign in, and nothing else."""
+    return html(request, "sign_in.html", status)
+
+
 def problem(request: "WebRequest", status: int, title: str, *sentences: str) -> Response:
     """A page that says what went wrong and what to do, also if the key for tokens cannot be read."""
     text = _environment().get_template("problem.html").render(root=request.root, title=title, sentences=sentences)

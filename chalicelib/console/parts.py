@@ -11,7 +11,9 @@ from ..domain.settings import ConsoleSettings, Settings
 from ..platform.secrets import Secrets
 from ..platform.signing.keys import make_signer
 from ..platform.signing.tokens import Signer
-from ..store.ledger import Ledger
+from ..store.console.audit import Action, Audit, Entry
+from ..store.console.sign_ins import SignIns
+from ..store.ledger import LEDGER_CONFIG, Ledger
 
 
 @dataclass(frozen=True)
@@ -41,20 +43,37 @@ class Console:
     @property
     def access(self) -> ConsoleSettings | None:
         """Who may sign in; None if the console is off."""
-        return console_settings(self.settings, self.stage)
+        return self.settings.console
 
     def now(self) -> datetime:
         """The current time."""
         return self.deliverer.clock()
 
     @cached_property
+    def dynamodb(self) -> Any:
+        """A DynamoDB client."""
+        return self.clients("dynamodb", config=LEDGER_CONFIG)
+
+    @property
+    def table(self) -> str:
+        """The name of the ledger's table."""
+        return self.environ["DROPNOTE_LEDGER"]
+
+    @cached_property
+    def sign_ins(self) -> SignIns:
+        """The sign-in links."""
+        return SignIns(self.dynamodb, self.table)
+
+    @cached_property
+    def audit(self) -> Audit:
+        """The audit log."""
+        return Audit(self.dynamodb, self.table)
+
+    def record(self, who: str, did: Action, what: str = "", detail: str = "") -> None:
+        """Add a line to the audit log."""
+        self.audit.record(Entry(self.now(), who, did, what, detail))
+
+    @cached_property
     def signer(self) -> Signer:
         """Issues and reads tokens."""
         return make_signer(self.secrets, self.deliverer.clock)
-
-
-def console_settings(settings: Settings, stage: str) -> ConsoleSettings | None:
-    """Who may sign in: as the settings say; without [console], everybody locally, and nobody on other stages (None)."""
-    if settings.console is None and stage == "local":
-        return ConsoleSettings(operators=tuple(settings.people))
-    return settings.console

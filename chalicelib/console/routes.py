@@ -3,15 +3,14 @@
 from chalice.app import Chalice
 
 from ..domain.settings import Settings
-from . import assets
-from .parts import console_settings
+from . import assets, sign_in
 from .web import Area, Provide
 
 ALWAYS: tuple[Area, ...] = (assets.area,)  # pages for links in messages: they work without [console]
-SIGNED_IN: tuple[Area, ...] = ()
+SIGNED_IN: tuple[Area, ...] = (sign_in.area,)
 
 
-def register(app: Chalice, settings: Settings, stage: str, provide: Provide) -> None:
+def register(app: Chalice, settings: Settings, provide: Provide) -> None:
     """Add the console's routes to the app. `provide` returns the console; it is called for each request."""
-    for area in ALWAYS + (SIGNED_IN if console_settings(settings, stage) else ()):
+    for area in ALWAYS + (SIGNED_IN if settings.console else ()):
         area.register(app, provide)

@@ -165,11 +165,9 @@ def _respond(view: View, request: WebRequest, run: Callable[[View, WebRequest], 
 
 
 def _signed_in(view: View, request: WebRequest, role: Role) -> Response:
-    from .sign_in import sign_in_page  # imported late: it declares routes itself
-
     session = session_of(request)
     if session is None:
-        return sign_in_page(request, status=401)
+        return pages.sign_in(request, 401)
     if role is Role.OPERATOR and session.role is not Role.OPERATOR:
         return pages.problem(_with(request, session), 403, "Not allowed", "Only operators can do this.")
     return view(_with(request, session))

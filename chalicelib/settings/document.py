@@ -8,7 +8,7 @@ from msgspec import Struct
 from ..platform.fields.table import Finding, KeyPath, Table
 from ..platform.phrases import did_you_mean
 
-TABLES = ("bot", "email", "sms", "people", "groups", "buckets", "rules", "monitors", "holidays", "analytics")
+TABLES = ("bot", "email", "sms", "people", "groups", "buckets", "rules", "monitors", "holidays", "analytics", "console")
 _EXAMPLES = {  # of tables with free names
     "people": '[people.asha] with email = "asha@example.com"',
     "groups": '[groups] with finance = ["asha", "ben"]',
@@ -27,6 +27,11 @@ class Document:
             if name not in TABLES:
                 where = f"[{name}]" if isinstance(value, dict) else name
                 self.findings.append(Finding(where, "", "unknown table", did_you_mean(name, TABLES), (name,)))
+
+    @property
+    def stage(self) -> str:
+        """The stage that the settings are read for."""
+        return self._environ.get("DROPNOTE_STAGE", "")
 
     def __contains__(self, name: str) -> bool:
         return name in self._raw

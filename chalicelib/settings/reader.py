@@ -16,6 +16,7 @@ from ..domain.settings import (
     Analytics,
     BotSettings,
     BucketSettings,
+    ConsoleSettings,
     EmailSettings,
     Settings,
     SettingsError,
@@ -90,9 +91,10 @@ class _Reader:
         triggers = self._triggers(rules)
         monitors = self._monitors(rules, recipients, rule_reader)
         analytics = self._analytics() if "analytics" in document else None
+        console = self._console(people, groups)
         if document.findings:
             raise SettingsError(tuple(dict.fromkeys(document.findings)))
-        return Settings(bot, email, sms, people, groups, rules, monitors, analytics, triggers)
+        return Settings(bot, email, sms, people, groups, rules, monitors, analytics, triggers, console)
 
     def _bot(self, people: Mapping[str, Person]) -> BotSettings:
         table = self._document.table("bot", _BOT)
@@ -191,6 +193,14 @@ class _Reader:
         if not dimensions:
             table.add_error("by", "empty", "remove it to count by every dimension, or remove [analytics]")
         return Analytics(table.parsed("keep", COUNTER_RETENTION, _retention), tuple(dict.fromkeys(dimensions)))
+
+    def _console(self, people: Mapping[str, Person], groups: Mapping[str, tuple[str, ...]]) -> ConsoleSettings | None:
+        """Without [console], everybody may sign in locally, and nobody on other stages."""
+        if "console" not in self._document:
+            return ConsoleSettings(operators=tuple(people)) if self._document.stage == "local" else None
+        from . import console  # imported late: only settings with [console] need it
+
+        return console.read_console(self._document.table("console", console.FIELDS), people, groups)
 
     def _monitors(self, rules: Iterable[Rule], recipients: RecipientReader, reader: RuleReader) -> "tuple[Monitor, ...]":
         """The monitors. Rules and monitors need different names: messages, silences and the log identify them by name."""

@@ -13,7 +13,7 @@ from chalicelib.platform.custom import refresh_links, settings_file
 from ..local.running import RunningEnvironment, read_running
 from ..output import fail, print_json, progress, say
 from ..paths import PROJECT
-from . import check, counts, deployment, log, monitors, resend, silences, tasks
+from . import check, counts, deployment, log, login, monitors, resend, silences, tasks
 from .doctor import doctor
 from .first_steps.init import init
 from .options import JSON_OPTION
@@ -173,7 +173,7 @@ def put(file: Path, key: str | None) -> None:
     say(f"inbox: {running.server}/", "dim")
 
 
-for group in (log, resend, check, silences, counts, monitors, tasks, deployment):
+for group in (log, login, resend, check, silences, counts, monitors, tasks, deployment):
     for command in group.COMMANDS:
         main.add_command(command)
 main.add_command(doctor)
