@@ -8,10 +8,11 @@ from pathlib import Path
 
 from bench.cold.measure import Sample, Used
 from bench.report import COLUMNS, IMMEDIATE_COLUMNS, TARGET_COLUMNS, Results, cold_ms, immediate_rows, rows, target_rows, targets
+from chalicelib.counting.money import Prices, read_prices
 from chalicelib.platform.clock import utc_now
 from workbench.bootstrap.setup import SAM
 from workbench.paths import BENCH, PROJECT, RUNTIME
-from workbench.reports.cost import SIZES_MB, Prices, Work, cost_per_million, modelled_ms, read_prices, recommended_mb
+from workbench.reports.cost import SIZES_MB, Work, cost_per_million, modelled_ms, recommended_mb
 
 RESULTS = PROJECT / "bench" / "RESULTS.md"
 COST = PROJECT / "docs" / "cost.md"

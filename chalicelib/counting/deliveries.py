@@ -2,13 +2,15 @@
 
 store/counters.py counts each record once, even if it is delivered again, late or out of order. Cost in write units of the
 counters' table: an e-mail 4 when counted alone and about 2 in a batch (a mark, and the person's hour); an SMS 6 and 2; with
-[analytics] and every dimension, an e-mail about one upload 38 and 5. A sent message without a budget and without [analytics]
-is not counted and costs nothing.
+[analytics] and every dimension, an e-mail about one upload 38 and 5. With [console], each file and each outcome also counts in
+the hourly rows: 6 more alone (the file's mark, the hour and the month), 2 in a batch. A sent message without a budget, without
+[analytics] and without [console] is not counted and costs nothing.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -23,7 +25,9 @@ from ..policy.budget import Verdict, describe, evaluate, limits_by_scope, period
 from ..policy.counts import Count, CountRecord, counts_for_budget, counts_for_failure, counts_of_delivery, counts_of_files
 from ..store.counters import Counters, Hour
 from ..store.ledger import LEDGER_CONFIG
+from .hourly_counts import counts_of_outcome, counts_of_uploads
 from .ledger_stream import Transition, from_stream
+from .metrics import metric_lines
 
 if TYPE_CHECKING:
     from ..domain.settings import Analytics
@@ -39,6 +43,7 @@ class DeliveryCounter:
         self._analytics: Analytics | None = deliverer.settings.analytics
         keep = self._analytics.keep if self._analytics else COUNTER_RETENTION
         self.counters = Counters(clients("dynamodb", config=LEDGER_CONFIG), environ["DROPNOTE_COUNTERS"], keep)
+        self._stage = environ.get("DROPNOTE_STAGE", "")
         self._notified: set[tuple[Verdict, ExhaustedBudget]] = set()
 
     def take(self, payload: object, time_left: TimeLeft) -> dict[str, list[dict[str, str]]]:
@@ -54,22 +59,33 @@ class DeliveryCounter:
         failed = {record for record, counts in count_records if counts.mark in failed_marks}
         for scope, of_scope in self._transitions_by_scope(transitions).items():
             failed |= self._check_budgets(scope, of_scope, time_left)
+        if self._deliverer.settings.metrics:
+            # Lambda delivers again from the first failed record on: those before it are complete
+            settled = takewhile(lambda transition: transition.record not in failed, transitions)
+            for line in metric_lines(settled, self._deliverer.settings.metrics, self._stage):
+                log.info("metrics", **line)
         if transitions:
             log.info("counted", records=len(transitions), missed=len(failed) or None)
         numbers = dict.fromkeys(transition.record for transition in transitions if transition.record in failed)
         return {"batchItemFailures": [{"itemIdentifier": number} for number in numbers]}
 
     def _count_records(self, transition: Transition) -> list[CountRecord]:
-        """What a transition counts: the message, for every scope with a budget and for [analytics], and the files it reports."""
-        delivery, analytics = transition.delivery, self._analytics
+        """What a transition counts for budgets, [analytics] and the console: the message, and the files it reports."""
+        delivery, analytics, settings = transition.delivery, self._analytics, self._deliverer.settings
         counts: list[Count] = [*counts_for_failure(delivery)]
         for scope in filter(self._limits.get, scopes(delivery.person, delivery.rule)):
             counts += counts_for_budget(delivery, scope)
-        if analytics is None:
-            return [CountRecord(transition.mark, transition.counts_at, tuple(counts))]
-        counts += counts_of_delivery(delivery, analytics.by)
-        files = counts_of_files(delivery, self._deliverer.settings.rule(delivery.rule), analytics.by)
-        return [CountRecord(transition.mark, transition.counts_at, tuple(counts)), *([files] if files else [])]
+        rule, files, uploads = settings.rule(delivery.rule), None, None
+        if analytics is not None:
+            counts += counts_of_delivery(delivery, analytics.by)
+            files = counts_of_files(delivery, rule, analytics.by)
+        hourly: Mapping[str, int] = {}
+        if settings.console is not None:
+            person = settings.people.get(delivery.person)
+            hourly = counts_of_outcome(delivery, transition.at, person.sms if person else "")
+            uploads = counts_of_uploads(delivery, rule, transition.at)
+        message = CountRecord(transition.mark, transition.counts_at, tuple(counts), hourly)
+        return [record for record in (message, files, uploads) if record]
 
     def _transitions_by_scope(self, transitions: Iterable[Transition]) -> dict[str, list[Transition]]:
         """The messages that were sent or did not fit into a budget, by the scopes they count for."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .monitor import Monitor
 
 DIMENSIONS = ("bucket", "folder", "rule", "channel", "outcome", "uploader", "person")
+METRIC_DIMENSIONS = ("rule", "channel", "reason")
 # Messages per second, where neither the provider nor the settings give a rate.
 # Twilio: what a number sends outside the US and Canada (there 1 from a local number, 3 from a toll-free one). Twilio accepts more
 # than a number may send and queues up to ten hours of it (Twilio docs, "Understanding Twilio Rate Limits and Message Queues").
@@ -37,6 +38,12 @@ class Analytics(Struct, frozen=True):
 
     keep: timedelta = COUNTER_RETENTION
     by: tuple[str, ...] = DIMENSIONS
+
+
+class MetricsSettings(Struct, frozen=True):
+    """Metrics for CloudWatch, which bills each of them."""
+
+    by: tuple[str, ...] = METRIC_DIMENSIONS
 
 
 class BotSettings(Struct, frozen=True):
@@ -126,7 +133,8 @@ class Settings(Struct, frozen=True):
     monitors: "tuple[Monitor, ...]" = ()
     analytics: "Analytics | None" = None  # None: only what budgets and digests need is counted
     triggers: Mapping[str, BucketSettings] = field(default_factory=dict)  # by bucket; the others are direct
-    console: "ConsoleSettings | None" = None  # None: off, except locally
+    console: "ConsoleSettings | None" = None  # None: no pages, and nothing is counted for them
+    metrics: "MetricsSettings | None" = None  # None: no metrics of the bot's own in CloudWatch, and no dashboard there
 
     @property
     def buckets(self) -> tuple[str, ...]:

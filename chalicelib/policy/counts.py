@@ -59,6 +59,7 @@ class CountRecord(Struct, frozen=True):
     mark: str
     at: datetime  # aware; counts for the hour and day (UTC) of this moment
     counts: tuple[Count, ...]
+    hourly: Mapping[str, int] = {}  # for the console: amounts by attribute of the rows in store/hourly.py
 
 
 def parse_count(text: str) -> CountBy:
@@ -130,10 +131,10 @@ def counts_of_files(delivery: "Delivery", rule: "Rule | None", by: Iterable[str]
     files_by = {name: values for name, values in _files_by(delivery, rule).items() if name in by}
     counts = (Count(f"files by {name}", value, files) for name, values in files_by.items() for value, files in values.items())
     nonzero = tuple(count for count in counts if count.amount)
-    return CountRecord(identity_of("files", delivery.rule, *_facts(event)), event.at, nonzero) if nonzero else None
+    return CountRecord(identity_of("files", delivery.rule, *file_facts(event)), event.at, nonzero) if nonzero else None
 
 
-def _facts(event: Event) -> tuple[str, ...]:
+def file_facts(event: Event) -> tuple[str, ...]:
     """The facts that identify an event's files. Its identity is not enough: an event deferred alone is sent under another."""
     upload = event.upload
     if upload is None:
@@ -145,7 +146,7 @@ def _files_by(delivery: "Delivery", rule: "Rule | None") -> dict[str, dict[str, 
     event, summary = delivery.event, delivery.event.summary
     upload = event.upload or event.lead
     if summary is None:
-        files, folders = 1 if event.upload else 0, {_folder(event.upload.key.rpartition("/")[0]): 1} if event.upload else {}
+        files, folders = 1 if event.upload else 0, {folder_name(event.upload.key.rpartition("/")[0]): 1} if event.upload else {}
         uploader = event.upload.by if event.upload else ""
     else:
         files, folders = summary.files, _folders_of(summary)
@@ -158,13 +159,13 @@ def _files_by(delivery: "Delivery", rule: "Rule | None") -> dict[str, dict[str, 
 def _folders_of(summary: Summary) -> dict[str, int]:
     folders: Counter[str] = Counter()
     for folder in summary.folders:
-        folders[_folder(folder.name)] += folder.files
+        folders[folder_name(folder.name)] += folder.files
     if more := summary.files - folders.total():
         folders[OTHER] += more
     return folders
 
 
-def _folder(path: str) -> str:
+def folder_name(path: str) -> str:
     """The first levels of a path; "/" is the bucket's top level."""
     return bounded("/".join(path.split("/")[:FOLDER_LEVELS])) or "/"
 

@@ -8,7 +8,20 @@ from msgspec import Struct
 from ..platform.fields.table import Finding, KeyPath, Table
 from ..platform.phrases import did_you_mean
 
-TABLES = ("bot", "email", "sms", "people", "groups", "buckets", "rules", "monitors", "holidays", "analytics", "console")
+TABLES = (
+    "bot",
+    "email",
+    "sms",
+    "people",
+    "groups",
+    "buckets",
+    "rules",
+    "monitors",
+    "holidays",
+    "analytics",
+    "console",
+    "metrics",
+)
 _EXAMPLES = {  # of tables with free names
     "people": '[people.asha] with email = "asha@example.com"',
     "groups": '[groups] with finance = ["asha", "ben"]',

@@ -2,22 +2,20 @@
 
 import tomllib
 from collections.abc import Collection, Iterable, Mapping
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..domain.people import Person
 from ..domain.rule import Rule
 from ..domain.settings import (
-    COUNTER_RETENTION,
     DEFAULT_SWEEPERS,
-    DIMENSIONS,
     MAX_SWEEPERS,
     Analytics,
     BotSettings,
     BucketSettings,
     ConsoleSettings,
     EmailSettings,
+    MetricsSettings,
     Settings,
     SettingsError,
     SmsSettings,
@@ -36,8 +34,6 @@ _BOT = ("name", "timezone", "owner", "budget", "ping", "sweepers")
 _EMAIL = ("from", "transport", "host", "port", "security", "username", "unknown", "rate", "region")
 _SMS = ("account", "from", "messaging_service", "max_segments", "unknown", "rate")
 _PERSON = ("email", "sms", "timezone", *policy_fields.PERSON)
-_ANALYTICS = ("keep", "by")
-_MIN_KEEP = timedelta(days=2)  # as long as the marks that prevent counting a record twice
 
 
 def load(path: Path, *, environ: Mapping[str, str], templates: Collection[str], monitors: bool = True) -> Settings:
@@ -90,11 +86,11 @@ class _Reader:
             document.findings.append(Finding("[[rules]]", "", "missing", "add a rule or a monitor: without one, nothing is sent"))
         triggers = self._triggers(rules)
         monitors = self._monitors(rules, recipients, rule_reader)
-        analytics = self._analytics() if "analytics" in document else None
+        analytics, metrics = self._counting()
         console = self._console(people, groups)
         if document.findings:
             raise SettingsError(tuple(dict.fromkeys(document.findings)))
-        return Settings(bot, email, sms, people, groups, rules, monitors, analytics, triggers, console)
+        return Settings(bot, email, sms, people, groups, rules, monitors, analytics, triggers, console, metrics)
 
     def _bot(self, people: Mapping[str, Person]) -> BotSettings:
         table = self._document.table("bot", _BOT)
@@ -184,15 +180,14 @@ class _Reader:
 
         return buckets.read_all(self._document, rules)
 
-    def _analytics(self) -> Analytics:
-        table = self._document.table("analytics", _ANALYTICS)
-        dimensions = table.texts("by", DIMENSIONS)
-        for position, dimension in enumerate(dimensions):
-            if dimension not in DIMENSIONS:
-                table.add_error("by", f"unknown dimension {dimension!r}", did_you_mean(dimension, DIMENSIONS), (position,))
-        if not dimensions:
-            table.add_error("by", "empty", "remove it to count by every dimension, or remove [analytics]")
-        return Analytics(table.parsed("keep", COUNTER_RETENTION, _retention), tuple(dict.fromkeys(dimensions)))
+    def _counting(self) -> "tuple[Analytics | None, MetricsSettings | None]":
+        document = self._document
+        if "analytics" not in document and "metrics" not in document:
+            return None, None
+        from . import counting  # imported late: most settings have neither
+
+        analytics = counting.analytics(document) if "analytics" in document else None
+        return analytics, counting.metrics(document) if "metrics" in document else None
 
     def _console(self, people: Mapping[str, Person], groups: Mapping[str, tuple[str, ...]]) -> ConsoleSettings | None:
         """Without [console], everybody may sign in locally, and nobody on other stages."""
@@ -235,10 +230,3 @@ def _bot_zone(document: Document) -> str:
         return values.time_zone(zone)
     except (FieldError, TypeError):
         return "UTC"
-
-
-def _retention(text: str) -> timedelta:
-    keep = values.parse_duration(text)
-    if keep < _MIN_KEEP:
-        raise FieldError(f"{text!r} is too short", 'use "2d" or more, for example "400d"')
-    return keep

@@ -4,8 +4,9 @@ A transaction that meets a stored mark is repeated without that record. So a rec
 while it is being counted elsewhere) counts once while its mark is stored: two days, and a stream keeps a record for one.
 
 Cost: 2 write units per mark and per item that a transaction changes. 80 records of one hour and one counter cost 2.1 each, a
-single record costs 6 (mark, hour and day). A transaction that meets marks is paid again. Limit: an item accepts 1,000 write units
-per second, which is 500 transactions of up to 98 records.
+single record costs 6 (mark, hour and day). A transaction that meets marks is paid again. An item above 1 KB costs 2 per KB; only
+those of hourly.py have several counts. Limit: an item accepts 1,000 write units per second, which is 500 transactions of up to 98
+records.
 Source: Amazon DynamoDB developer guide, "Amazon DynamoDB Transactions: How it works"; API reference, "TransactWriteItems" (100
 actions, no two on one item; CancellationReasons in the order of the actions; botocore gives each call a ClientRequestToken).
 """
@@ -13,7 +14,7 @@ actions, no two on one item; CancellationReasons in the order of the actions; bo
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 from msgspec import Struct
@@ -29,7 +30,17 @@ _PAUSE_S = 0.05  # doubled after each attempt
 _MARK_EXISTS, _REJECTED = "ConditionalCheckFailed", "ValidationError"
 
 Number = int | Decimal
-CounterKey = tuple[str, str, int]  # pk, sk and ttl of a counter's item
+
+
+class CounterKey(NamedTuple):
+    """An attribute of a counter's item. An update sets the item's ttl."""
+
+    pk: str
+    sk: str
+    ttl: int
+    attribute: str = "n"
+
+
 Amounts = dict[CounterKey, Number]
 
 
@@ -44,9 +55,9 @@ class Chunk(Struct, frozen=True):
 def group_chunks(chunks: Sequence[Chunk]) -> Iterator[list[Chunk]]:
     """Group chunks in order, as many together as a transaction accepts."""
     group: list[Chunk] = []
-    group_keys: set[CounterKey] = set()
+    group_keys: set[tuple[str, str]] = set()
     for chunk in chunks:
-        keys = {key for key, _ in chunk.amounts}
+        keys = {(key.pk, key.sk) for key, _ in chunk.amounts}
         if group and len(group) + 1 + len(group_keys | keys) > _MAX_ACTIONS:
             yield group
             group, group_keys = [], set()
@@ -106,28 +117,31 @@ class CounterWriter:
 
     def _actions(self, chunks: Iterable[Chunk], now: datetime) -> list[dict[str, Any]]:
         """The marks first, in the order of the chunks: the reasons of a cancelled transaction have the order of its actions."""
-        sums: Amounts = {}
+        sums: dict[tuple[str, str, int], dict[str, Number]] = {}  # by item and attribute
         for chunk in chunks:
-            for key, amount in chunk.amounts:
-                sums[key] = sums.get(key, 0) + amount
+            for (pk, sk, ttl, attribute), amount in chunk.amounts:
+                item = sums.setdefault((pk, sk, ttl), {})
+                item[attribute] = item.get(attribute, 0) + amount
         mark_ttl = str(to_ms(now + MARK_RETENTION) // 1000)
         return [
             *(self._put_mark(chunk.mark, mark_ttl) for chunk in chunks),
-            *(self._add(key, amount) for key, amount in sums.items()),
+            *(self._add(*key, amounts) for key, amounts in sums.items()),
         ]
 
     def _put_mark(self, mark: str, ttl: str) -> dict[str, Any]:
         item = {"pk": {"S": f"mark#{mark}"}, "sk": {"S": "mark"}, "ttl": {"N": ttl}}
         return {"Put": {"TableName": self._table, "Item": item, "ConditionExpression": "attribute_not_exists(pk)"}}
 
-    def _add(self, key: CounterKey, amount: Number) -> dict[str, Any]:
-        pk, sk, ttl = key
+    def _add(self, pk: str, sk: str, ttl: int, amounts: dict[str, Number]) -> dict[str, Any]:
+        names = {f"#{number}": attribute for number, attribute in enumerate(amounts)}
+        values = {f":{number}": {"N": str(amount)} for number, amount in enumerate(amounts.values())}
+        additions = ", ".join(f"#{number} :{number}" for number in range(len(amounts)))
         return {
             "Update": {
                 "TableName": self._table,
                 "Key": {"pk": {"S": pk}, "sk": {"S": sk}},
-                "UpdateExpression": "SET #ttl = :ttl, v = :v ADD n :n",
-                "ExpressionAttributeNames": {"#ttl": "ttl"},
-                "ExpressionAttributeValues": {":ttl": {"N": str(ttl)}, ":n": {"N": str(amount)}, ":v": VERSION["v"]},
+                "UpdateExpression": f"SET #ttl = :ttl, v = :v ADD {additions}",
+                "ExpressionAttributeNames": {"#ttl": "ttl", **names},
+                "ExpressionAttributeValues": {":ttl": {"N": str(ttl)}, ":v": VERSION["v"], **values},
             }
         }

@@ -5,7 +5,8 @@
     mark#<mark>              mark                      ttl        this record was counted
 
 counter_writes.py adds the counts of each record exactly once. Values may be text from strangers, so a counter has at most 200
-values per day; all others count as "other". If several containers find new values at the same time, it may be a few more.
+values per day; all others count as "other". If several containers find new values at the same time, it may be a few more. The
+rows of the console's dashboard (hourly.py) are in the same table.
 """
 
 import random
@@ -25,7 +26,8 @@ from ..domain.settings import COUNTER_RETENTION
 from ..platform import log
 from ..platform.clock import to_ms
 from ..policy.counts import OTHER, CountRecord, count_of_item
-from .counter_writes import Amounts, Chunk, CounterWriter, Number, group_chunks
+from .counter_writes import Amounts, Chunk, CounterKey, CounterWriter, Number, group_chunks
+from .hourly import HourlyRows
 
 HOUR_RETENTION = timedelta(days=100)
 MAX_VALUES = 200  # per counter and day
@@ -66,6 +68,7 @@ class Counters:
         self._table = table
         self._retention: dict[Period, timedelta] = {"hour": min(keep, HOUR_RETENTION), "day": keep}
         self._writer = CounterWriter(client, table, pause, chance)
+        self._hourly = HourlyRows(client, table)
         self._known_values: dict[tuple[str, str], set[str]] = {}  # by counter and day: the values counted separately
         self._queried_days: set[tuple[str, str]] = set()
 
@@ -75,9 +78,11 @@ class Counters:
         Records without counts are ignored. What DynamoDB would always reject is logged and never counted. Errors of AWS are not
         raised: if AWS does not respond, the remaining records are not tried.
         """
-        unique = [record for record in {record.mark: record for record in records}.values() if record.counts]
+        by_mark = {record.mark: record for record in records}
+        unique = [record for record in by_mark.values() if record.counts or record.hourly]
         missed: set[str] = set()
         self._queried_days.clear()
+        self._hourly.forget_queries()
         if len(self._known_values) > _MAX_CACHED_DAYS:
             self._known_values.clear()
         remaining = [Chunk(record.mark, record.mark, ()) for record in unique]
@@ -129,13 +134,16 @@ class Counters:
         Split before values are limited, so that a redelivered record is split the same way.
         """
         at = record.at.astimezone(UTC)
-        for number, start in enumerate(range(0, len(record.counts), _CHUNK_SIZE)):
+        for number, start in enumerate(range(0, len(record.counts) or 1, _CHUNK_SIZE)):
             amounts: Amounts = {}
+            for hourly_key, amount in self._hourly.amounts(at, record.hourly if number == 0 else {}):
+                amounts[hourly_key] = amounts.get(hourly_key, 0) + amount
             for count in record.counts[start : start + _CHUNK_SIZE]:
                 value = self._value_or_other(count.name, count.value, at) if "day" in count.per else count.value
                 for per in count.per:
                     begin = _begin(per, at)
-                    key = (f"count#{count.name}", _sort_key(per, begin, value), to_ms(begin + self._retention[per]) // 1000)
+                    ttl = to_ms(begin + self._retention[per]) // 1000
+                    key = CounterKey(f"count#{count.name}", _sort_key(per, begin, value), ttl)
                     amounts[key] = amounts.get(key, 0) + count.amount
             yield Chunk(f"{record.mark}/{number}" if number else record.mark, record.mark, tuple(amounts.items()))
 

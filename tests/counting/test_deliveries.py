@@ -1,7 +1,7 @@
 """Counting: each record of the ledger's stream is counted once, in whatever order it arrives; exhausted budgets are recorded."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
@@ -27,7 +27,18 @@ from chalicelib.store.ledger import Ledger
 from chalicelib.store.rows import delivery_to_item
 from tests.support.builders import NOON
 from tests.support.stages import COUNTERS, TABLE, Stage, counters_client, memory_stage, plenty
-from tests.support.streams import Record, a_delivery, batch, failed, record, sent, sent_records, story, unique_name
+from tests.support.streams import (
+    Record,
+    a_delivery,
+    batch,
+    failed,
+    record,
+    sent,
+    sent_records,
+    shuffled_batches,
+    story,
+    unique_name,
+)
 from workbench.cli.main import main
 from workbench.local.ministack import MiniStack, local_client
 from workbench.reports.counts import sparkline
@@ -132,18 +143,6 @@ stories = some.lists(
     ),
     max_size=12,
 )
-
-
-def shuffled_batches(records: list[Record], dice: Random) -> Iterator[list[Record]]:
-    """The records in any order, in batches of any size; some batches are repeated, split or merged with others."""
-    records = [*records, *dice.sample(records, dice.randint(0, len(records)))]
-    dice.shuffle(records)
-    while records:
-        size = dice.randint(1, len(records))
-        chunk, records = records[:size], records[size:]
-        yield chunk
-        if dice.random() < 0.3:
-            yield dice.sample(chunk, dice.randint(1, len(chunk)))
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -2,14 +2,12 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 from random import Random
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -20,6 +18,7 @@ from chalicelib.policy.budget import parse_limit
 from chalicelib.policy.counts import Count, CountRecord
 from chalicelib.store.counters import Counters
 from tests.support.builders import NOON
+from tests.support.failing_table import FailingTable
 from tests.support.stages import COUNTERS, counters_client, memory_stage, plenty
 from tests.support.streams import Record, a_delivery, batch, failed, record, sent
 from workbench.local.ministack import MiniStack, local_client
@@ -39,60 +38,6 @@ def counters(client: Any) -> Counters:
 
 
 # --- a failing table in memory
-
-
-FAILURES = ("", "", "", "before", "after", "conflict")
-
-
-class FailingTable:
-    """A DynamoDB client for the counters' table in memory, which fails at random."""
-
-    def __init__(self, randomness: Random) -> None:
-        self.items: dict[tuple[str, str], dict[str, Any]] = {}
-        self.randomness = randomness
-        self.works = False
-
-    def transact_write_items(self, TransactItems: list[dict[str, Any]]) -> None:  # noqa: N803  boto3's parameter name
-        failure = "" if self.works else self.randomness.choice(FAILURES)
-        codes = [self._code(action, failure) for action in TransactItems]
-        keys = [self._key(action) for action in TransactItems]
-        assert len(set(keys)) == len(keys) <= 100
-        if failure == "before":
-            raise EndpointConnectionError(endpoint_url="http://x")
-        if any(code != "None" for code in codes):
-            response = {
-                "Error": {"Code": "TransactionCanceledException"},
-                "CancellationReasons": [{"Code": code} for code in codes],
-            }
-            raise ClientError(response, "TransactWriteItems")  # type: ignore[arg-type]
-        for action, key in zip(TransactItems, keys, strict=True):
-            if put := action.get("Put"):
-                self.items[key] = put["Item"]
-            else:
-                values = action["Update"]["ExpressionAttributeValues"]
-                before = self.items.get(key, {}).get("n", {"N": "0"})["N"]
-                self.items[key] = {"n": {"N": str(Decimal(before) + Decimal(values[":n"]["N"]))}, "ttl": values[":ttl"]}
-        if failure == "after":
-            raise EndpointConnectionError(endpoint_url="http://x")
-
-    def get_paginator(self, _: str) -> "FailingTable":
-        return self
-
-    def paginate(self, ExpressionAttributeValues: dict[str, Any], **_: Any) -> Iterator[dict[str, Any]]:  # noqa: N803
-        pk, first, end = (ExpressionAttributeValues[name]["S"] for name in (":pk", ":first", ":end"))
-        keys = sorted(key for key in self.items if key[0] == pk and first <= key[1] <= end)
-        yield {"Items": [{"sk": {"S": key[1]}, **self.items[key]} for key in keys]}
-
-    def _key(self, action: dict[str, Any]) -> tuple[str, str]:
-        (operation,) = action.values()
-        key = operation.get("Key") or operation["Item"]
-        return key["pk"]["S"], key["sk"]["S"]
-
-    def _code(self, action: dict[str, Any], failure: str) -> str:
-        """Why an action fails: its mark exists, or another writer is changing the same item."""
-        if "Put" in action and self._key(action) in self.items:
-            return "ConditionalCheckFailed"
-        return "TransactionConflict" if failure == "conflict" and self.randomness.random() < 0.5 else "None"
 
 
 amounts = st.one_of(st.integers(-5, 500), st.decimals(-99, 999, places=2))

@@ -1,7 +1,9 @@
 """Records of the ledger's stream, as Lambda passes them to a function."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import count, pairwise
+from random import Random
 from typing import Any
 
 from chalicelib.domain.delivery import Delivery, Receipt
@@ -69,3 +71,15 @@ def sent_records(number: int, at: datetime = NOON, **changes: Any) -> list[Recor
     """Records of messages that were sent, each with a unique name."""
     deliveries = [a_delivery(unique_name(), at, **changes) for _ in range(number)]
     return [record(delivery, sent(delivery)) for delivery in deliveries]
+
+
+def shuffled_batches(records: list[Record], dice: Random) -> Iterator[list[Record]]:
+    """The records in any order, in batches of any size; some batches are repeated, split or merged with others."""
+    records = [*records, *dice.sample(records, dice.randint(0, len(records)))]
+    dice.shuffle(records)
+    while records:
+        size = dice.randint(1, len(records))
+        chunk, records = records[:size], records[size:]
+        yield chunk
+        if dice.random() < 0.3:
+            yield dice.sample(chunk, dice.randint(1, len(chunk)))

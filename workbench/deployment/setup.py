@@ -142,7 +142,12 @@ class Setup:
         """The changes that the stack's template would make in the account."""
         owner = settings.people.get(settings.bot.owner)
         tables = self.stack.parameters().get("Tables") or ("keep" if self.existing_tables() else "make")
-        parameters = {"Stage": self.stage, "Tables": tables, "OwnerEmail": owner.email if owner else ""}
+        parameters = {
+            "Stage": self.stage,
+            "Tables": tables,
+            "OwnerEmail": owner.email if owner else "",
+            "Dashboard": "make" if settings.metrics else "none",
+        }
         return self.stack.plan(self.project / "resources.yaml", parameters)
 
     def existing_tables(self) -> list[str]:

@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from chalicelib.counting.money import read_prices
 from chalicelib.domain.delivery import Delivery, Receipt
 from chalicelib.domain.event import Event, Kind
 from chalicelib.domain.people import Channel
@@ -21,7 +22,7 @@ from chalicelib.store.rows import Item, delivery_to_item
 
 from ..local.lambda_runtime import Call, LambdaRuntime
 from ..local.local_account import LocalAccount
-from ..reports.cost import Work, billed_ms, cost_per_million, read_prices
+from ..reports.cost import Work, billed_ms, cost_per_million
 from .runner import Runner
 
 WARM_CALLS = 5  # after the first

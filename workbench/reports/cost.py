@@ -9,45 +9,12 @@ INIT phase" (2025).
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import ceil
-from pathlib import Path
 
-import msgspec
+from chalicelib.counting.money import Prices
 
 FULL_CPU_MB = 1769
 SIZES_MB = (128, 256, 512, 1024)
-PRICES = Path(__file__).with_name("prices.toml")
 _MILLION = 1_000_000
-
-
-class LambdaPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Prices in US dollars."""
-
-    per_million_requests: float
-    x86_64_per_gb_second: float
-    arm64_per_gb_second: float
-
-
-class DynamoDbPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Prices in US dollars, on demand."""
-
-    per_million_writes: float
-    per_million_reads: float
-
-
-class SesPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Prices in US dollars."""
-
-    per_thousand_mails: float
-
-
-class Prices(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"lambda_": "lambda"}):
-    """The prices in one region at one date."""
-
-    dated: str  # year and month
-    region: str
-    lambda_: LambdaPrices
-    dynamodb: DynamoDbPrices
-    ses: SesPrices
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +40,6 @@ class Cost:
     def total(self) -> float:
         """The sum of all services."""
         return self.lambda_ + self.dynamodb + self.ses
-
-
-def read_prices(file: Path = PRICES) -> Prices:
-    """Read the price file.
-
-    Raises:
-        msgspec.ValidationError: a price is missing or unknown.
-    """
-    return msgspec.toml.decode(file.read_bytes(), type=Prices)
 
 
 def modelled_ms(wall_ms: float, cpu_ms: float, memory_mb: int) -> float:

@@ -7,19 +7,8 @@ import msgspec
 import pytest
 
 from bench.results_file import BEGIN, COST, END, put_between
-from workbench.reports.cost import (
-    PRICES,
-    DynamoDbPrices,
-    LambdaPrices,
-    Prices,
-    SesPrices,
-    Work,
-    billed_ms,
-    cost_per_million,
-    modelled_ms,
-    read_prices,
-    recommended_mb,
-)
+from chalicelib.counting.money import PRICES, DynamoDbPrices, LambdaPrices, Prices, SesPrices, read_prices
+from workbench.reports.cost import Work, billed_ms, cost_per_million, modelled_ms, recommended_mb
 
 ROUND = Prices("2026-11", "us-east-1", LambdaPrices(1.0, 0.00002, 0.00001), DynamoDbPrices(2.0, 0.5), SesPrices(0.1))
 
