@@ -144,7 +144,7 @@ def make_console(bot: Bot, environ: Mapping[str, str], clients: ClientFactory | 
 
     if bot.secrets is None:
         raise LookupError("this bot has no secrets")
-    return Console(bot.deliverer, bot.secrets, clients or aws.client_factory(), environ)
+    return Console(bot.intake, bot.secrets, clients or aws.client_factory(), environ)
 
 
 def time_left(context: Any) -> Callable[[], timedelta]:

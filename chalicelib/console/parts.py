@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from ..delivery.deliver import Deliverer
+from ..delivery.intake import Intake
 from ..domain.settings import ConsoleSettings, Settings
 from ..platform.secrets import Secrets
 from ..platform.signing.keys import make_signer
@@ -20,10 +21,15 @@ from ..store.ledger import LEDGER_CONFIG, Ledger
 class Console:
     """The parts of one container. `clients` creates AWS clients."""
 
-    deliverer: Deliverer
+    intake: Intake
     secrets: Secrets
     clients: Callable[..., Any]
     environ: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def deliverer(self) -> Deliverer:
+        """The bot's deliverer."""
+        return self.intake.deliverer
 
     @property
     def settings(self) -> Settings:

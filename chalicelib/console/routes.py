@@ -3,11 +3,13 @@
 from chalice.app import Chalice
 
 from ..domain.settings import Settings
-from . import assets, sign_in
+from . import actions, assets, audit_log, sign_in
+from .dashboard import views as dashboard
+from .log import views as log
 from .web import Area, Provide
 
 ALWAYS: tuple[Area, ...] = (assets.area,)  # pages for links in messages: they work without [console]
-SIGNED_IN: tuple[Area, ...] = (sign_in.area,)
+SIGNED_IN: tuple[Area, ...] = (sign_in.area, dashboard.area, log.area, actions.area, audit_log.area)
 
 
 def register(app: Chalice, settings: Settings, provide: Provide) -> None:

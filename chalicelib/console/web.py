@@ -80,6 +80,11 @@ class WebRequest:
         except CookieError:
             return {}
 
+    @property
+    def person(self) -> str:
+        """Who is signed in; "" if nobody is."""
+        return self.session.person if self.session else ""
+
     def is_cross_site(self) -> bool:
         """Whether the browser says that another site's page sent this request.
 
@@ -94,17 +99,27 @@ class WebRequest:
 View = Callable[[WebRequest], Response]
 
 
+@dataclass(frozen=True)
+class _Route:
+    path: str
+    methods: tuple[str, ...]
+    view: View
+    run: Callable[[View, WebRequest], Response]
+
+
 class Area:
-    """Routes that belong together: a Chalice blueprint whose views get a WebRequest."""
+    """Routes that belong together: a Chalice blueprint for each app, whose views get a WebRequest."""
 
     def __init__(self, import_name: str) -> None:
-        self.blueprint = Blueprint(import_name)
-        self._provide: Provide | None = None
+        self._import_name = import_name
+        self._routes: list[_Route] = []
 
     def register(self, app: Chalice, provide: Provide) -> None:
         """Add the routes to the app. `provide` returns the console when the first request comes."""
-        self._provide = provide
-        app.register_blueprint(self.blueprint)
+        blueprint = Blueprint(self._import_name)  # one for each app: Chalice empties it
+        for route in self._routes:
+            _bind(blueprint, route, provide)
+        app.register_blueprint(blueprint)
 
     def page(self, path: str, role: Role = Role.READER) -> Callable[[View], View]:
         """A page for people who are signed in. It changes nothing."""
@@ -120,34 +135,36 @@ class Area:
 
     def _route(self, path: str, methods: tuple[str, ...], run: Callable[[View, WebRequest], Response]) -> Callable[[View], View]:
         def add(view: View) -> View:
-            def handle(**params: str) -> Response:
-                return _respond(view, self._request(path, params), run)
-
-            handle.__name__ = view.__name__
-            handle.__doc__ = view.__doc__
-            content_types = [FORM] if "POST" in methods else ["application/json"]
-            self.blueprint.route(path, methods=list(methods), content_types=content_types)(handle)
+            self._routes.append(_Route(path, methods, view, run))
             return view
 
         return add
 
-    def _request(self, route: str, params: Mapping[str, str]) -> WebRequest:
-        if self._provide is None:
-            raise LookupError("this area is not registered")
-        request: Any = self.blueprint.current_request
-        console = self._provide()
-        context: Any = self.blueprint.lambda_context
-        return WebRequest(
-            console=console,
-            method=request.method,
-            route=route,
-            params=params,
-            query=dict(request.query_params or {}),
-            body=bytes(request.raw_body or b""),
-            headers=request.headers,
-            client=str(request.context.get("identity", {}).get("sourceIp") or ""),
-            time_left=(lambda: timedelta(milliseconds=context.get_remaining_time_in_millis())) if context else _a_minute,
-        )
+
+def _bind(blueprint: Blueprint, route: _Route, provide: Provide) -> None:
+    def handle(**params: str) -> Response:
+        request = _request(blueprint, route.path, params, provide())
+        return _respond(route.view, request, route.run)
+
+    handle.__name__ = route.view.__name__
+    content_types = [FORM] if "POST" in route.methods else ["application/json"]
+    blueprint.route(route.path, methods=list(route.methods), content_types=content_types)(handle)
+
+
+def _request(blueprint: Blueprint, route: str, params: Mapping[str, str], console: Console) -> WebRequest:
+    request: Any = blueprint.current_request
+    context: Any = blueprint.lambda_context
+    return WebRequest(
+        console=console,
+        method=request.method,
+        route=route,
+        params=params,
+        query=dict(request.query_params or {}),
+        body=bytes(request.raw_body or b""),
+        headers=request.headers,
+        client=str(request.context.get("identity", {}).get("sourceIp") or ""),
+        time_left=(lambda: timedelta(milliseconds=context.get_remaining_time_in_millis())) if context else _a_minute,
+    )
 
 
 def _respond(view: View, request: WebRequest, run: Callable[[View, WebRequest], Response]) -> Response:

@@ -94,6 +94,7 @@ def test_sign_in_is_recorded_without_the_link(site: ConsoleApp) -> None:
 
 
 def test_missing_key_is_a_page_not_a_traceback(site: ConsoleApp) -> None:
+    token = token_of(site.link())
     site.stage.bot.secrets._environ = {"DROPNOTE_SECRET_CONSOLE_KEY": "short"}  # type: ignore[union-attr]
-    response = site.visitor().post("/sign-in", {"token": "1" * 60})
+    response = site.visitor().post("/sign-in", {"token": token})
     assert (response.status_code, "dropnote doctor" in response.body.decode()) == (503, True)

@@ -24,6 +24,20 @@ from tests.support.stages import COUNTERS, Stage, real_stage
 from workbench.local.ministack import MiniStack
 
 KEY = "k" * 64
+MONITORS = """
+[[monitors]]
+name = "shop"
+kind = "http"
+url = "https://shop.example.com/health"
+notify = ["email:asha"]
+[[monitors]]
+name = "feed"
+kind = "freshness"
+bucket = "${UPLOAD_BUCKET}"
+key = "feed/*.csv"
+newest = "26h"
+notify = ["email:asha"]
+"""
 CONSOLE = '[console]\noperators = ["asha"]\nreaders = ["ben"]\n'
 
 
@@ -118,4 +132,4 @@ class Visitor:
 
 def console_app(ministack: MiniStack, settings: Settings | None = None) -> ConsoleApp:
     """The console of a stage on a real table: asha is an operator, ben a reader."""
-    return ConsoleApp(real_stage(ministack, settings or some_settings(CONSOLE)), ministack)
+    return ConsoleApp(real_stage(ministack, settings or some_settings(CONSOLE + MONITORS)), ministack)

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 import click
 
+from chalicelib.console.log.rows import Filter, Row
 from chalicelib.domain.delivery import State
 from chalicelib.domain.people import Channel
 from chalicelib.platform.clock import utc_now
@@ -36,12 +37,12 @@ STATES = [*(state.value for state in State), "parked", "waits", "told"]
 @on_account
 def log(account: Account, count: int, since: str, follow: bool, csv_: bool, json_: bool, **filters: str | None) -> None:
     """Show recent deliveries and why each was or was not sent"""
-    accepted = ledger_log.Filter(**{name: value or "" for name, value in filters.items()})
+    accepted = Filter(**{name: value or "" for name, value in filters.items()})
     for hint in ledger_log.unknown_names(account.settings, accepted.who, accepted.rule):
         say(hint, "yellow")
     bot, start = account.bot(), ledger_log.parse_time(since, utc_now())
 
-    def read() -> list[ledger_log.Row]:
+    def read() -> list[Row]:
         return ledger_log.newest_rows(bot, accepted, start, count)
 
     if follow:
@@ -60,7 +61,7 @@ def log(account: Account, count: int, since: str, follow: bool, csv_: bool, json
         say("No deliveries yet. To upload a file: .venv/bin/dropnote put FILE")
 
 
-def _follow(read: Callable[[], list[ledger_log.Row]]) -> None:
+def _follow(read: Callable[[], list[Row]]) -> None:
     with suppress(KeyboardInterrupt):
         for row in ledger_log.changed_rows(read, lambda: time.sleep(1)):
             say("  ".join(ledger_log.as_columns(row)[column] for column in ledger_log.COLUMNS))
