@@ -113,7 +113,7 @@ class Visitor:
         response = self.post("/sign-in", {"token": self.site.link(person).partition("token=")[2]})
         assert response.status_code == 303, response.body
 
-    def request(self, method: str, path: str, form: Mapping[str, str] | None, headers: Mapping[str, str]) -> HTTPResponse:
+    def request(self, method: str, path: str, form: Mapping[str, str] | bytes | None, headers: Mapping[str, str]) -> HTTPResponse:
         all_headers = {
             "Host": "127.0.0.1",
             "Cookie": self.cookie,
@@ -121,7 +121,7 @@ class Visitor:
         }
         if form is not None:
             all_headers["Content-Type"] = "application/x-www-form-urlencoded"
-        body = urlencode(form).encode() if form is not None else b""
+        body = form if isinstance(form, bytes) else urlencode(form or {}).encode()
         with Client(self.site.app) as client:
             response = client.http.request(method, path, headers=all_headers, body=body)
         cookies: Any = response.headers.get("Set-Cookie")

@@ -20,9 +20,11 @@ from tests.support.stages import COUNTERS
 
 FOLDERS = {"invoices": 9, "partner-a/orders": 6, "camera/north-gate": 14, "exports": 3, "returns": 2, "scans": 2, "misc": 1}
 OUTCOMES = {
-    ("email", "sent", "accepted"): 40, ("sms", "sent", "accepted"): 12, ("sms", "delivered", "arrived"): 11, ("email", "bundled", "digest"): 9,
+    ("email", "sent", "accepted"): 40, ("sms", "sent", "accepted"): 12, ("sms", "delivered", "arrived"): 11,
+    ("email", "bundled", "digest"): 9,
     ("sms", "undelivered", "not-arrived"): 1, ("email", "dropped", "silenced"): 2, ("email", "failed", "bad-address"): 1,
 }  # fmt: skip
+LATENCIES_S = (0.8, 1.4, 2.5, 6, 31)
 NAMES = ("invoices/2026-03/4711.pdf", "partner-a/orders/monday.csv", "camera/north-gate/0815.jpg", "exports/ledger-q1.xlsx")
 
 
@@ -47,9 +49,7 @@ def counts_of_hour(at: datetime, dice: random.Random) -> dict[str, int]:
     busy = 0.15 + max(0.0, math.sin((at.hour - 5) / 24 * 2 * math.pi)) + dice.random() * 0.3
     folders = {folder_count(f"acme-drops/{name}"): round(weight * busy * 8) for name, weight in FOLDERS.items()}
     outcomes = {outcome_count(Outcome(*words)): round(weight * busy) for words, weight in OUTCOMES.items()}
-    latencies = {
-        latency_count(latency_class(seconds)): round(20 * busy / (n + 1)) for n, seconds in enumerate((0.8, 1.4, 2.5, 6, 31))
-    }
+    latencies = {latency_count(latency_class(seconds)): round(20 * busy / (n + 1)) for n, seconds in enumerate(LATENCIES_S)}
     counts = {FILES: sum(folders.values()), **folders, **outcomes, **latencies, segments_count("91"): round(14 * busy)}
     return {name: amount for name, amount in counts.items() if amount}
 

@@ -21,22 +21,21 @@ class Filter:
     channel: str = ""
     state: str = ""
     key: str = ""  # a glob
-    text: str = ""  # a part of the subject, in any case
+    text: str = ""  # a part of the subject or of the id, in any case
 
     def accepts(self, row: Row) -> bool:
         """Whether a row passes. A bundle's key is not checked here: its members have the keys."""
+        if self.text.lower() not in f"{subject_of_row(row)} {row.id}".lower():
+            return False
         if isinstance(row, Parked):
-            return self.state in ("", "parked") and not (self.who or self.rule or self.channel or self.key or self.text)
+            return self.state in ("", "parked") and not (self.who or self.rule or self.channel or self.key)
         pairs = ((self.who, row.person), (self.rule, row.rule), (self.channel, str(row.channel)), (self.state, state_of(row)))
         matches = all(expected in ("", actual) for expected, actual in pairs)
-        return matches and (isinstance(row, Bundle) or (self.accepts_key(row.event) and self._accepts_text(row)))
+        return matches and (isinstance(row, Bundle) or self.accepts_key(row.event))
 
     def accepts_key(self, event: Event) -> bool:
         """Whether an event is about an object with a matching key."""
         return not self.key or (event.upload is not None and bool(globs.to_regex(self.key).fullmatch(event.upload.key)))
-
-    def _accepts_text(self, row: Delivery) -> bool:
-        return self.text.lower() in f"{subject_of(row.event)} {row.id}".lower()
 
 
 def subject_of(event: Event) -> str:
