@@ -74,7 +74,7 @@ def test_incident_is_acknowledged_with_the_keyboard(site: ConsoleApp, page: Page
 def test_rule_is_silenced_and_the_silence_ended(site: ConsoleApp, page: Page, base: str) -> None:
     sign_in(page, site, base)
     page.get_by_role("combobox", name="Rule or monitor").select_option("uploads")
-    page.get_by_label("Reason").fill("migration")
+    page.get_by_role("textbox", name="Reason").fill("migration")
     page.get_by_role("button", name="Silence", exact=True).click()
     expect(page.locator("#silences")).to_contain_text("by asha: migration")
     page.get_by_role("button", name="End the silence of uploads").click()

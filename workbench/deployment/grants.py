@@ -95,9 +95,16 @@ class Grants:
             "test": deliver,
             "resend": [self.ledger("GetItem", "UpdateItem")],
             "redrive": [self.ledger("BatchGetItem", "GetItem", "PutItem", "UpdateItem"), self.indexes("day")],
-            "api_handler": [rows, *self.mail(), *self.secrets(KEY_NAME)],
+            "api_handler": [*self.console(), *self.mail(), *self.secrets(KEY_NAME)],
         }
         return functions
+
+    def console(self) -> list[Grant]:
+        """To take receipts and, if people may sign in, to show the console's pages and change what their buttons change."""
+        if self.settings.console is None:
+            return [self.ledger("GetItem", "PutItem", "UpdateItem")]
+        counters = Grant("Counters", ("dynamodb:Query",), (self._counters,))
+        return [self.ledger("BatchGetItem", "GetItem", "PutItem", "Query", "UpdateItem"), self.indexes("day"), counters]
 
     def watch(self, buckets: Iterable[str]) -> list[Grant]:
         """To run the monitors and check the bot itself."""
