@@ -17,7 +17,7 @@ from chalicelib.bot.assembly import make_console
 from chalicelib.console.parts import Console
 from chalicelib.console.routes import register
 from chalicelib.console.sign_in import sign_in_link
-from chalicelib.domain.settings import Settings
+from chalicelib.platform.aws import ClientFactory
 from chalicelib.platform.secrets import Secrets
 from tests.support.builders import ENVIRON, some_settings
 from tests.support.stages import COUNTERS, Stage, real_stage
@@ -47,6 +47,7 @@ class ConsoleApp:
 
     stage: Stage
     ministack: MiniStack
+    clients: ClientFactory
     key: str = KEY
     app: Chalice = field(init=False)
     console: Console = field(init=False)
@@ -55,7 +56,7 @@ class ConsoleApp:
         environ = {**ENVIRON, "DROPNOTE_COUNTERS": COUNTERS, "DROPNOTE_SECRET_CONSOLE_KEY": self.key}
         self.stage.bot.secrets = Secrets(lambda: None, "/dropnote/prod/", environ, self.stage.clock)
         self.app = Chalice("dropnote")
-        self.console = make_console(self.stage.bot, environ, lambda service, **_: self.ministack.client(service))
+        self.console = make_console(self.stage.bot, environ, self.clients)
         register(self.app, self.stage.settings, lambda: self.console)
 
     def link(self, person: str = "asha", base: str = "http://127.0.0.1") -> str:
@@ -130,6 +131,8 @@ class Visitor:
         return response
 
 
-def console_app(ministack: MiniStack, settings: Settings | None = None) -> ConsoleApp:
-    """The console of a stage on a real table: asha is an operator, ben a reader."""
-    return ConsoleApp(real_stage(ministack, settings or some_settings(CONSOLE + MONITORS)), ministack)
+def console_app(ministack: MiniStack, clients: ClientFactory | None = None) -> ConsoleApp:
+    """The console of a stage on a real table: asha is an operator, ben a reader. `clients` may observe the requests to AWS."""
+    clients = clients or (lambda service, **_: ministack.client(service))
+    stage = real_stage(ministack, some_settings(CONSOLE + MONITORS), clients("dynamodb"))
+    return ConsoleApp(stage, ministack, clients)

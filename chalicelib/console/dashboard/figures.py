@@ -19,7 +19,7 @@ from ..log.rows import Filter
 from ..parts import Console
 
 RANGES = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30)}
-RECENT = 8  # deliveries shown
+RECENT, RECENT_WINDOW = 8, timedelta(hours=24)  # deliveries shown
 MAX_SCOPES = 100  # budgets read, in one BatchGetItem
 
 
@@ -62,7 +62,7 @@ def read_figures(console: Console, lasts: timedelta) -> Figures:
         states=Incidents(console.dynamodb, console.table).all(),
         controls=console.deliverer.control.now(timedelta(seconds=5)),
         budgets=tuple(_budgets(console, now)),
-        recent=read_page(console.ledger.newest, Filter(), now, size=RECENT),
+        recent=read_page(console.ledger.newest, Filter(), now, size=RECENT, window=RECENT_WINDOW),
         counted=rows is not None,
     )
 

@@ -42,11 +42,13 @@ class Page(Struct, frozen=True):
     next: Cursor | None = None
 
 
-def read_page(newest: Newest, accepted: Filter, now: datetime, cursor: Cursor | None = None, size: int = PAGE) -> Page:
-    """Read the next rows that pass the filter, from `cursor` or the newest on."""
+def read_page(
+    newest: Newest, accepted: Filter, now: datetime, cursor: Cursor | None = None, *, size: int = PAGE, window: timedelta = WINDOW
+) -> Page:
+    """Read the next rows that pass the filter, from `cursor` or the newest on. At most `size` rows of the time `window`."""
     cursor = cursor or Cursor(to_ms(now + timedelta(minutes=1)))  # clocks differ
     until = from_ms(cursor.at_ms)
-    since, rows, place, count = max(until - WINDOW, now - RETENTION), list[Row](), cursor, 0
+    since, rows, place, count = max(until - window, now - RETENTION), list[Row](), cursor, 0
     skip = cursor.skip
     for row in newest(since, until):
         at_ms = to_ms(row.created_at)
