@@ -25,7 +25,7 @@ OUTCOMES = {
     ("sms", "undelivered", "not-arrived"): 1, ("email", "dropped", "silenced"): 2, ("email", "failed", "bad-address"): 1,
 }  # fmt: skip
 LATENCIES_S = (0.8, 1.4, 2.5, 6, 31)
-NAMES = ("invoices/2026-03/4711.pdf", "partner-a/orders/monday.csv", "camera/north-gate/0815.jpg", "exports/ledger-q1.xlsx")
+NAMES = ("invoices/2026-03/471N.pdf", "partner-a/orders/batch-N.csv", "camera/north-gate/081N.jpg", "exports/ledger-qN.xlsx")
 
 
 def put_counts(client: Any, at: datetime, counts: dict[str, int]) -> None:
@@ -50,7 +50,7 @@ def counts_of_hour(at: datetime, dice: random.Random) -> dict[str, int]:
     folders = {folder_count(f"acme-drops/{name}"): round(weight * busy * 8) for name, weight in FOLDERS.items()}
     outcomes = {outcome_count(Outcome(*words)): round(weight * busy) for words, weight in OUTCOMES.items()}
     latencies = {latency_count(latency_class(seconds)): round(20 * busy / (n + 1)) for n, seconds in enumerate(LATENCIES_S)}
-    counts = {FILES: sum(folders.values()), **folders, **outcomes, **latencies, segments_count("91"): round(14 * busy)}
+    counts = {FILES: sum(folders.values()), **folders, **outcomes, **latencies, segments_count("1"): round(14 * busy)}
     return {name: amount for name, amount in counts.items() if amount}
 
 
@@ -72,7 +72,7 @@ def sample_deliveries(site: ConsoleApp) -> None:
             stage.text.answers.append(Answer.REJECT)
         if number == 5:
             stage.mail.answers.append(Answer.THROTTLE)
-        stage.take(an_upload(f"{number}-{name}".replace("/", f"/{number}-", 1), sequencer=f"00{number}"))
+        stage.take(an_upload(name.replace("N", str(number)), sequencer=f"00{number}"))
 
 
 def sample_incident(site: ConsoleApp, name: str = "shop", id_: str = "4f2a9c") -> None:

@@ -17,9 +17,9 @@ from chalicelib.platform.signing.keys import KEY_NAME
 
 from ..account import AccountError, readable_aws_errors
 from ..deployment.buckets import BucketPlan
-from ..deployment.config import config_name, read_stage, region, stages
+from ..deployment.config import config_name, read_stage, region, stage_secrets, stages
 from ..deployment.finish import finish_stage
-from ..deployment.grants import StageLocation, stage_secrets
+from ..deployment.grants import StageLocation
 from ..deployment.remove import Removal
 from ..deployment.setup import Setup, SetupError
 from ..deployment.stack import Plan, StackError

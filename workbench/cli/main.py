@@ -15,7 +15,8 @@ from ..account import AccountError, find_account
 from ..local.running import RunningEnvironment, read_running
 from ..output import fail, print_json, progress, say
 from ..paths import PROJECT
-from . import check, counts, deployment, log, login, monitors, resend, silences, tasks
+from . import check, counts, deployment, log, monitors, resend, silences, tasks
+from .console import login
 from .doctor import doctor
 from .first_steps.init import init
 from .options import JSON_OPTION

@@ -228,11 +228,6 @@ def policies(settings: Settings, variables: Mapping[str, str], location: StageLo
     return {name: _document([_logs(name, location), *grants]) for name, grants in functions.items()}
 
 
-def stage_secrets(settings: Settings) -> list[str]:
-    """The secrets of a stage: those that the settings need, and the key that set-up generates."""
-    return [*secret_names(settings), KEY_NAME]
-
-
 def log_group(function: str, stage: str) -> str:
     """The log group of a function."""
     return f"/aws/lambda/{APP}-{stage}" + ("" if function == "api_handler" else f"-{function}")

@@ -21,9 +21,9 @@ from chalicelib.settings.reader import load
 
 from ..settings_lines import describe, settings_name
 from .buckets import BucketSetup
-from .config import read_stage, stage_names, stages, write_stage
+from .config import read_stage, stage_names, stage_secrets, stages, write_stage
 from .errors import SetupError as SetupError
-from .grants import StageLocation, log_group, policies, stage_secrets
+from .grants import StageLocation, log_group, policies
 from .identities import by_ses, configuration_sets, describe_sender, find_identities, sender_address, ses_client
 from .limits import has_ses, limit_problems
 from .sources import Client as Client

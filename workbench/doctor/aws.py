@@ -18,7 +18,7 @@ from chalicelib.health.rules import Problem, on_stage, redeploy_hint
 from chalicelib.platform.function_names import function_name, queue_function, topic_function
 
 from ..account import Account
-from ..deployment.grants import stage_secrets
+from ..deployment.config import stage_secrets
 from .deployed import functions, name_of
 from .streams import READING
 

@@ -15,10 +15,10 @@ from chalicelib.platform.phrases import did_you_mean
 from chalicelib.platform.secrets import MissingSecret
 from chalicelib.store.console.sign_ins import LINK_LIFE
 
-from ..account import Account, AccountError
-from ..local.running import read_running
-from ..output import print_json, say
-from .options import JSON_OPTION, on_account
+from ...account import Account, AccountError
+from ...local.running import read_running
+from ...output import print_json, say
+from ..options import JSON_OPTION, on_account
 
 MINUTES = LINK_LIFE.seconds // 60
 
