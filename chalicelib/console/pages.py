@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from chalice.app import Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from ..rendering.templates import TemplateCache
 from .sessions import csrf_token
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def html(
         "bot": request.console.settings.bot.name,
         "stage": request.console.stage,
     }
-    text = _environment().get_template(template).render(variables | values)
+    text = _pages().get_template(template).render(variables | values)
     return respond(request, text, "text/html; charset=utf-8", status, headers=headers or {})
 
 
@@ -60,7 +61,7 @@ def sign_in(request: "WebRequest", status: int = 200) -> Response:
 
 def problem(request: "WebRequest", status: int, title: str, *sentences: str) -> Response:
     """A page that says what went wrong and what to do, also if the key for tokens cannot be read."""
-    text = _environment().get_template("problem.html").render(root=request.root, title=title, sentences=sentences)
+    text = _pages().get_template("problem.html").render(root=request.root, title=title, sentences=sentences)
     return respond(request, text, "text/html; charset=utf-8", status)
 
 
@@ -96,8 +97,14 @@ def respond(
 
 
 @cache
-def _environment() -> Environment:
+def _pages() -> Environment:
+    return environment()
+
+
+def environment(compiled: TemplateCache | None = None) -> Environment:
+    """Create the Jinja environment of the pages. `compiled`: where set-up stores them compiled, as the messages' templates."""
     return Environment(
+        bytecode_cache=compiled or TemplateCache(),
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,

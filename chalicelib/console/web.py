@@ -177,8 +177,16 @@ def _respond(view: View, request: WebRequest, run: Callable[[View, WebRequest], 
         log.warning("console-without-key", why=str(error))
         return pages.problem(request, 503, "Not available", "The console cannot read its key. Run dropnote doctor.")
     except Exception as error:  # noqa: BLE001  a page must not end in a traceback
-        log.warning("console-failed", route=request.route, why=type(error).__name__, exc=repr(error)[:300])
+        log.warning("console-failed", route=request.route, why=type(error).__name__, at=_place(error))
         return pages.problem(request, 500, "Something went wrong", "The log of the API function has the reason.")
+
+
+def _place(error: Exception) -> str:
+    """Where an error was raised: "reading.py:52". Its text is not logged: it may have what somebody sent."""
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}" if trace else ""
 
 
 def _signed_in(view: View, request: WebRequest, role: Role) -> Response:

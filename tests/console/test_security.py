@@ -160,3 +160,17 @@ def test_get_changes_no_row(site: ConsoleApp, routes: list[str]) -> None:
 def test_broken_form_is_a_page(site: ConsoleApp, body: bytes) -> None:
     visitor = site.visitor("asha")
     assert visitor.request("POST", "/console/silence", body, {}).status_code == 403
+
+
+def test_error_is_a_page_and_its_text_is_not_logged(
+    site: ConsoleApp, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("+919812345678")
+
+    visitor = site.visitor("asha")
+    monkeypatch.setattr("chalicelib.console.dashboard.views.read_figures", fail)
+    response = visitor.get("/console")
+    assert (response.status_code, "Traceback" in response.body.decode()) == (500, False)
+    assert "ValueError" in caplog.text
+    assert "9812345678" not in caplog.text + response.body.decode()

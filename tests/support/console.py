@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from chalice.app import Chalice
 from chalice.config import Config
-from chalice.local import LocalDevServer
+from chalice.local import ChaliceRequestHandler, LocalChalice, LocalDevServer, ThreadedHTTPServer
 from chalice.test import Client, HTTPResponse
 
 from chalicelib.bot.assembly import make_console
@@ -41,6 +41,16 @@ notify = ["email:asha"]
 CONSOLE = '[console]\noperators = ["asha"]\nreaders = ["ben"]\n'
 
 
+class _Handler(ChaliceRequestHandler):
+    def log_message(self, *_: Any) -> None:
+        """Do not print requests."""
+
+
+class _Server(ThreadedHTTPServer):
+    def handle_error(self, *_: Any) -> None:
+        """Do not print that a browser went away."""
+
+
 @dataclass
 class ConsoleApp:
     """A Chalice app with the console's routes, and the stage that it shows."""
@@ -55,7 +65,7 @@ class ConsoleApp:
     def __post_init__(self) -> None:
         environ = {**ENVIRON, "DROPNOTE_COUNTERS": COUNTERS, "DROPNOTE_SECRET_CONSOLE_KEY": self.key}
         self.stage.bot.secrets = Secrets(lambda: None, "/dropnote/prod/", environ, self.stage.clock)
-        self.app = Chalice("dropnote")
+        self.app = LocalChalice("dropnote")  # as `chalice local`: one request per thread
         self.console = make_console(self.stage.bot, environ, self.clients)
         register(self.app, self.stage.settings, lambda: self.console)
 
@@ -73,7 +83,7 @@ class ConsoleApp:
     @contextmanager
     def serve(self) -> Iterator[str]:
         """Serve the routes as `chalice local` does; yields the base URL."""
-        server = LocalDevServer(self.app, Config(), "127.0.0.1", 0)
+        server = LocalDevServer(self.app, Config(), "127.0.0.1", 0, _Handler, _Server)
         thread = threading.Thread(target=server.server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         try:
