@@ -3,7 +3,7 @@ PYTHON ?= $(shell sh workbench/bootstrap/choose_python)
 BIN = .venv/bin
 CHAOS ?= --seed 1 --seed 2 --seed 3
 
-.PHONY: run demo test check prove chaos bench bench-pace bench-storm bench-watch rehearse smoke package deploy update setup setup-dev clean
+.PHONY: run demo test check prove chaos bench bench-pace bench-storm bench-watch bench-console screenshots rehearse smoke package deploy update setup setup-dev clean
 
 run: setup         ## start the local environment, until Ctrl-C
 	@exec $(BIN)/dropnote up
@@ -33,6 +33,12 @@ bench-pace: setup-dev  ## measure how fast a backlog is sent to a provider that 
 
 bench-storm: setup-dev  ## measure up to 100,000 uploads in a minute, sent as one summary: ten minutes; faster: STORM="--uploads 1000"
 	@$(BIN)/python -m bench.storm $(STORM)
+
+bench-console: setup-dev  ## measure the console over 100,000 deliveries: two minutes; faster: CONSOLE="--deliveries 1000"
+	@$(BIN)/python -m bench.console $(CONSOLE)
+
+screenshots: setup-dev  ## draw the pictures of the console for the README, from invented data
+	@$(BIN)/python -m tests.support.screenshots
 
 bench-watch: setup-dev  ## measure time and memory of 500 monitors in one run at 512 MB: half a minute
 	@$(BIN)/python -m bench.watch $(WATCH)

@@ -19,6 +19,7 @@ COST = PROJECT / "docs" / "cost.md"
 BEGIN, END = "<!-- figures: made by make bench BENCH=--write -->", "<!-- end of figures -->"
 STORM_BEGIN, STORM_END = "<!-- storm: made by make bench-storm STORM=--write -->", "<!-- end of the storm -->"
 WATCH_BEGIN, WATCH_END = "<!-- watch: made by make bench-watch WATCH=--write -->", "<!-- end of the watch -->"
+CONSOLE_BEGIN, CONSOLE_END = "<!-- console: made by make bench-console CONSOLE=--write -->", "<!-- end of the console -->"
 TITLES = {
     "burst": "An upload in a burst, sent in a summary (the default)",
     "mail": "One e-mail per upload",
@@ -28,9 +29,9 @@ MAX_WARM_MS = 300  # of a warm upload at the recommended memory
 
 
 def write(results: Results, rounds: int, warm: int, immediate_uploads: int) -> None:
-    """Write both files. The sections of the storm and the watch in RESULTS.md are kept."""
+    """Write both files. The sections of the storm, the watch and the console in RESULTS.md are kept."""
     old, text = RESULTS.read_text(), _results(results, rounds, warm, immediate_uploads)
-    for begin, end in ((STORM_BEGIN, STORM_END), (WATCH_BEGIN, WATCH_END)):
+    for begin, end in ((STORM_BEGIN, STORM_END), (WATCH_BEGIN, WATCH_END), (CONSOLE_BEGIN, CONSOLE_END)):
         text = put_between(text, between(old, begin, end), begin, end)
     RESULTS.write_text(text)
     COST.write_text(put_between(COST.read_text(), figures(results, read_prices())))

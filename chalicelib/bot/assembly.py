@@ -35,6 +35,7 @@ from ..store.ledger import LEDGER_CONFIG, Ledger
 from .bot import Bot
 
 if TYPE_CHECKING:
+    from ..console.parts import Console
     from ..domain.filters.upload import Fact, FactValue, ReadFact
     from ..monitors.runner import Watch
     from ..store.objects import ObjectReader
@@ -158,6 +159,19 @@ def _fact_reader(clients: ClientFactory) -> "ReadFact":
         return readers[0].read(upload, fact)
 
     return read
+
+
+def make_console(bot: Bot, environ: Mapping[str, str], clients: ClientFactory | None = None) -> "Console":
+    """Build the console of a bot.
+
+    Raises:
+        LookupError: the bot was created without secrets.
+    """
+    from ..console.parts import Console  # imported late: only the API function needs it
+
+    if bot.secrets is None:
+        raise LookupError("this bot has no secrets")
+    return Console(bot.intake, bot.secrets, clients or aws.client_factory(), environ)
 
 
 def time_left(context: Any) -> Callable[[], timedelta]:

@@ -68,6 +68,7 @@ class MonitorState(Struct, frozen=True, omit_defaults=True):
     notices: int = 0  # events created so far; numbers their identities
     pending: Event | None = field(default=None, name="untold")  # to deliver; delivering it twice sends it once
     version: int = 0
+    history: tuple[tuple[datetime, Level], ...] = ()  # the latest levels, each with its start
 
     @property
     def memory(self) -> Mapping[str, Any]:

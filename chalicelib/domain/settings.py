@@ -46,10 +46,6 @@ class MetricsSettings(Struct, frozen=True):
     by: tuple[str, ...] = METRIC_DIMENSIONS
 
 
-class ConsoleSettings(Struct, frozen=True):
-    """The console: pages to look at."""
-
-
 class BotSettings(Struct, frozen=True):
     """The bot itself: its name in messages, its time zone, and whom to notify of its own problems."""
 
@@ -85,6 +81,27 @@ class SmsSettings(Struct, frozen=True):
     unknown: Literal["resend", "give-up"] = "resend"  # if a text had no response and Twilio's list does not have it
     rate: float = 0.0  # messages per second; 0: DEFAULT_RATE
     countries: tuple[str, ...] = ()  # ISO codes of the countries that texts may go to; none: all
+
+
+class Role(StrEnum):
+    """What somebody may do in the console: an operator also resends, acknowledges and silences."""
+
+    READER = "reader"
+    OPERATOR = "operator"
+
+
+class ConsoleSettings(Struct, frozen=True):
+    """Who may sign in to the console, by name in [people], and for how long."""
+
+    operators: tuple[str, ...] = ()
+    readers: tuple[str, ...] = ()
+    session: timedelta = timedelta(hours=12)
+
+    def role_of(self, person: str) -> Role | None:
+        """Return a person's role, or None if they may not sign in."""
+        if person in self.operators:
+            return Role.OPERATOR
+        return Role.READER if person in self.readers else None
 
 
 class Trigger(StrEnum):

@@ -19,6 +19,7 @@ from ..domain.payloads import IncidentChange, IncidentUpdate, Level
 FLAPPING_CHANGES = 4  # this many changes within FLAPPING_WINDOW, or within FLAPPING_CHECKS checks if that takes longer
 FLAPPING_WINDOW = timedelta(hours=1)
 FLAPPING_CHECKS = 8
+MAX_HISTORY = 50  # levels; a flapping monitor's row stays small
 
 
 def step(
@@ -41,7 +42,7 @@ def step(
         next_check_at=result.next_check_at or now + alert_policy.every,
         version=state.version + 1,
     )
-    after = _update_flapping(after, alert_policy, now)
+    after = _record_level(_update_flapping(after, alert_policy, now), now)
     change = None if silenced or after.pending else _change_to_send(after, alert_policy, now)  # one at a time
     if change and after.incident:
         after = _add_event(after, change, alert_policy, now, description)
@@ -87,6 +88,13 @@ def _change_level(state: MonitorState, level: Level, since: datetime, result: Ch
     elif level.rank > state.level.rank:
         incident = replace(incident, acked_by="", acked_at=None, worst=max(incident.worst, level, key=_rank))
     return replace(state, level=level, since=since, changes=(*state.changes, now), incident=incident)
+
+
+def _record_level(state: MonitorState, now: datetime) -> MonitorState:
+    """Keep the latest levels, for people who look at the console."""
+    if state.history and state.history[-1][1] is state.level:
+        return state
+    return replace(state, history=(*state.history, (state.since or now, state.level))[-MAX_HISTORY:])
 
 
 def _update_flapping(state: MonitorState, alert_policy: AlertPolicy, now: datetime) -> MonitorState:

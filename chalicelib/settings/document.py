@@ -43,6 +43,11 @@ class Document:
                 where = f"[{name}]" if isinstance(value, dict) else name
                 self.findings.append(Finding(where, "", "unknown table", did_you_mean(name, TABLES), (name,)))
 
+    @property
+    def stage(self) -> str:
+        """The stage that the settings are read for."""
+        return self._environ.get("DROPNOTE_STAGE", "")
+
     def __contains__(self, name: str) -> bool:
         return name in self._raw
 

@@ -34,7 +34,6 @@ _BOT = ("name", "timezone", "owner", "budget", "ping", "sweepers")
 _EMAIL = ("from", "transport", "host", "port", "security", "username", "unknown", "rate", "region")
 _SMS = ("account", "from", "messaging_service", "max_segments", "unknown", "rate", "countries")
 _PERSON = ("email", "sms", "timezone", *policy_fields.PERSON)
-_CONSOLE: tuple[str, ...] = ()
 
 
 def load(path: Path, *, environ: Mapping[str, str], templates: Collection[str], monitors: bool = True) -> Settings:
@@ -93,7 +92,7 @@ class _Reader:
         triggers = self._triggers(rules)
         monitors = self._monitors(rules, recipients, rule_reader)
         analytics, metrics = self._counting()
-        console = self._console() if "console" in document else None
+        console = self._console(people, groups)
         if document.findings:
             raise SettingsError(tuple(dict.fromkeys(document.findings)))
         return Settings(bot, email, sms, people, groups, rules, monitors, analytics, triggers, console, metrics)
@@ -201,9 +200,13 @@ class _Reader:
         analytics = counting.analytics(document) if "analytics" in document else None
         return analytics, counting.metrics(document) if "metrics" in document else None
 
-    def _console(self) -> ConsoleSettings:
-        self._document.table("console", _CONSOLE)
-        return ConsoleSettings()
+    def _console(self, people: Mapping[str, Person], groups: Mapping[str, tuple[str, ...]]) -> ConsoleSettings | None:
+        """Without [console], everybody may sign in locally, and nobody on other stages."""
+        if "console" not in self._document:
+            return ConsoleSettings(operators=tuple(people)) if self._document.stage == "local" else None
+        from . import console  # imported late: only settings with [console] need it
+
+        return console.read_console(self._document.table("console", console.FIELDS), people, groups)
 
     def _monitors(self, rules: Iterable[Rule], recipients: RecipientReader, reader: RuleReader) -> "tuple[Monitor, ...]":
         """The monitors. Rules and monitors need different names: messages, silences and the log identify them by name."""

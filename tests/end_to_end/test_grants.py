@@ -14,7 +14,8 @@ import pytest
 import requests
 
 from bench.harness import copy_project
-from chalicelib.bot.assembly import SETTINGS_FILE, load_settings, make_bot
+from chalicelib.bot.assembly import SETTINGS_FILE, load_settings, make_bot, make_console
+from chalicelib.console.sign_in import sign_in_link
 from chalicelib.domain.delivery import Delivery, Reason, State
 from chalicelib.domain.event import Event, Kind, UnknownPayload, Upload, identity_of
 from chalicelib.domain.people import Channel
@@ -325,6 +326,17 @@ def counts(env: ObservedEnvironment) -> None:
     assert "person asha: segments per day" in control.now().exhausted
 
 
+def console(env: ObservedEnvironment) -> None:
+    """Somebody signs in to the console and looks at its pages."""
+    client, api = env.local.ministack.client, env.local.running.api
+    site = make_console(env.bot, env.variables, lambda service, **_: client(service))
+    with requests.Session() as session:
+        link = sign_in_link(site, "asha", str(api), "tester")
+        session.post(f"{api}/sign-in", data={"token": link.partition("token=")[2]}, timeout=30)
+        for page in ("console", "console/log", "console/audit"):
+            assert session.get(f"{api}/{page}", timeout=30).status_code == 200, page
+
+
 @pytest.fixture(scope="module")
 def used_env(env: ObservedEnvironment) -> ObservedEnvironment:
     """After everything that the functions do."""
@@ -335,6 +347,7 @@ def used_env(env: ObservedEnvironment) -> ObservedEnvironment:
     backlogs(env)
     schedules(env)
     counts(env)
+    console(env)
     return env
 
 

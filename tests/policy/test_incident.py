@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from chalicelib.domain.event import Severity
 from chalicelib.domain.monitor import AlertPolicy, CheckResult, MonitorState
 from chalicelib.domain.payloads import IncidentChange, Level
-from chalicelib.policy.incident import acknowledge, mark_delivered, step
+from chalicelib.policy.incident import MAX_HISTORY, acknowledge, mark_delivered, step
 from tests.support.builders import NOON
 
 OK, UNKNOWN, WARNING, ERROR = Level.OK, Level.UNKNOWN, Level.WARNING, Level.ERROR
@@ -218,3 +218,16 @@ def test_changes_are_named_as_in_the_docs() -> None:
     assert [change.value for change in IncidentChange] == [
         "opened", "worsened", "eased", "reminder", "flapping", "settled", "resolved",
     ]  # fmt: skip
+
+
+def test_latest_levels_are_kept_with_their_start() -> None:
+    story = Story(failures=1, recoveries=1)
+    for word in ("ok", "ok", "fail", "fail", "ok"):
+        story.check(word)
+    minutes = [(at - NOON) / MINUTE for at, _ in story.state.history]
+    assert [level for _, level in story.state.history] == [OK, ERROR, OK]
+    assert minutes == [1, 3, 5]
+    for _ in range(MAX_HISTORY):
+        story.check("fail")
+        story.check("ok")
+    assert len(story.state.history) == MAX_HISTORY

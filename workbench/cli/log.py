@@ -8,6 +8,7 @@ from contextlib import suppress
 
 import click
 
+from chalicelib.console.log.rows import Filter, Row
 from chalicelib.domain.delivery import State
 from chalicelib.domain.people import Channel
 from chalicelib.platform.clock import utc_now
@@ -19,7 +20,7 @@ from ..reports.explain import name_mismatches
 from ..reports.people import addresses
 from .options import JSON_OPTION, SINCE_HELP, on_account
 
-STATES = [*(state.value for state in State), "parked", "waits", "told"]
+STATES = [*(state.value for state in State), "parked", "waiting"]
 _LISTED = (*ledger_log.COLUMNS, "event")
 _ID_SHOWN = 8
 
@@ -38,12 +39,12 @@ _ID_SHOWN = 8
 @on_account
 def log(account: Account, count: int, since: str, follow: bool, csv_: bool, json_: bool, **filters: str | None) -> None:
     """Show recent deliveries and why each was or was not sent"""
-    accepted = ledger_log.Filter(**{name: value or "" for name, value in filters.items()})
+    accepted = Filter(**{name: value or "" for name, value in filters.items()})
     for hint in ledger_log.unknown_names(account.settings, accepted.who, accepted.rule):
         say(hint, "yellow")
     bot, start = account.bot(), ledger_log.parse_time(since, utc_now())
 
-    def read() -> list[ledger_log.Row]:
+    def read() -> list[Row]:
         return ledger_log.newest_rows(bot, accepted, start, count)
 
     if follow:
@@ -77,7 +78,7 @@ def _cells(row: dict[str, str]) -> list[str]:
     return [*(row[column] for column in ledger_log.COLUMNS), row["event_id"][:_ID_SHOWN]]
 
 
-def _follow(read: Callable[[], list[ledger_log.Row]]) -> None:
+def _follow(read: Callable[[], list[Row]]) -> None:
     with suppress(KeyboardInterrupt):
         for row in ledger_log.changed_rows(read, lambda: time.sleep(1)):
             say("  ".join(_cells(ledger_log.as_columns(row))))

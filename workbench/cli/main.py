@@ -7,14 +7,17 @@ from pathlib import Path
 import click
 
 from chalicelib import __version__
+from chalicelib.bot.assembly import make_console
 from chalicelib.domain.event import Upload
 from chalicelib.platform.custom import refresh_links, settings_file
 
+from ..account import AccountError, find_account
 from ..local.running import RunningEnvironment, read_running
 from ..output import fail, print_json, progress, say
 from ..paths import PROJECT
 from . import check, counts, deployment, log, monitors, resend, silences, tasks
 from .answers import explain, simulate
+from .console import login
 from .deploy.policy import policy
 from .deploy.smoke import smoke
 from .deploy.terraform import terraform
@@ -78,11 +81,24 @@ def _welcome(running: RunningEnvironment) -> None:
     credentials = f"AWS_ACCESS_KEY_ID={running.access_key} AWS_SECRET_ACCESS_KEY={running.secret_key}"
     say("Ready", "green")
     say(f"  inbox   {running.server}/")
+    if link := _console_link():
+        say(f"  console {link}")
     say("  upload  .venv/bin/dropnote put FILE")
     say(f"  or      {credentials} AWS_DEFAULT_REGION={running.region} \\")
     say(f"          aws --endpoint-url {running.endpoint} s3 cp FILE s3://{running.bucket}/")
     say(f"  break   curl -X POST '{running.shop}/mode?be=failing'     (be=well fixes it)")
     say("  stop    Ctrl-C")
+
+
+def _console_link() -> str:
+    """A link that signs the owner in to the console; "" if the settings let nobody in."""
+    account = find_account("local")
+    console = make_console(account.bot(), account.variables, account.client)
+    access = account.settings.console
+    person = account.settings.bot.owner or next(iter(access.operators if access else ()), "")
+    if access is None or access.role_of(person) is None:
+        return ""
+    return login.new_link(console, person, login.base_url(account, console))
 
 
 def _play(running: RunningEnvironment) -> None:
@@ -121,7 +137,6 @@ def _upload_first(running: RunningEnvironment) -> None:
 
 def _mismatches(upload: Upload) -> list[str]:
     """Why no rule of the current settings matches an upload; [] if one does."""
-    from ..account import AccountError, find_account
     from ..reports.explain import upload_mismatches
 
     with suppress(AccountError):  # settings that are being edited: the environment has those it was started with
@@ -182,7 +197,7 @@ def put(file: Path, key: str | None) -> None:
     say(f"inbox: {running.server}/", "dim")
 
 
-for group in (log, resend, check, explain, simulate, silences, counts, monitors, tasks, deployment):
+for group in (log, login, resend, check, explain, simulate, silences, counts, monitors, tasks, deployment):
     for command in group.COMMANDS:
         main.add_command(command)
 main.add_command(doctor)

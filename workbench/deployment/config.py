@@ -9,7 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from chalicelib.channels.registry import secret_names
+from chalicelib.domain.settings import Settings
 from chalicelib.platform.custom import SHIPPED_CONFIG, config_file, edited_file, read_config
+from chalicelib.platform.signing.keys import KEY_NAME
 
 POLICIES = "policies"  # below .chalice; Chalice looks for `iam_policy_file` from there
 LOCAL = "local"  # the stage of the local environment, which every project has
@@ -161,3 +164,8 @@ def _write(file: Path, content: Mapping[str, Any]) -> bool:
     fresh.write_text(text)
     fresh.replace(file)
     return True
+
+
+def stage_secrets(settings: Settings) -> list[str]:
+    """The secrets of a stage: those that the settings need, and the key that set-up generates."""
+    return [*secret_names(settings), KEY_NAME]

@@ -13,6 +13,7 @@ from chalicelib.channels.registry import parameter_names
 from chalicelib.channels.registry import secret_names as secret_names
 from chalicelib.domain.settings import Settings, Trigger
 from chalicelib.platform.function_names import STREAM, function_name, queue_function, stream_variable, topic_function
+from chalicelib.platform.signing.keys import KEY_NAME
 
 from .identities import identity_names
 from .permissions import Grant as Grant
@@ -71,7 +72,7 @@ class Grants:
                 self.indexes("day"),
                 *self.object_facts(buckets),
             ],
-            "api_handler": deliver,
+            "api_handler": [*self.console(), *self.mail(), *self.secrets(KEY_NAME)],
         }
         return functions
 
@@ -88,6 +89,13 @@ class Grants:
         for queue in settings.queues:
             functions[queue_function(queue)] = [*take, *facts(settings.buckets_of(queue)), self.receive(queue)]
         return functions
+
+    def console(self) -> list[Grant]:
+        """To take receipts and, if people may sign in, to show the console's pages and change what their buttons change."""
+        if self.settings.console is None:
+            return [self.ledger("GetItem", "PutItem", "UpdateItem")]
+        counters = Grant("Counters", ("dynamodb:Query",), (self._counters,))
+        return [self.ledger("BatchGetItem", "GetItem", "PutItem", "Query", "UpdateItem"), self.indexes("day"), counters]
 
     def watch(self, buckets: Iterable[str]) -> list[Grant]:
         """To run the monitors and check the bot itself."""
@@ -142,10 +150,10 @@ class Grants:
         there = replace(self.location, region=email.region or self.location.region)
         return [Grant("Mail", ("ses:SendEmail",), tuple(there.arn("ses", resource) for resource in (*identities, *sets)))]
 
-    def secrets(self) -> list[Grant]:
-        """To read the parameters that the settings need."""
-        prefix = self.variables["DROPNOTE_SECRETS"]
-        arns = tuple(self.location.arn("ssm", f"parameter{prefix}{name}") for name in parameter_names(self.settings))
+    def secrets(self, *more: str) -> list[Grant]:
+        """To read the parameters that the settings need, and `more`."""
+        names, prefix = (*parameter_names(self.settings), *more), self.variables["DROPNOTE_SECRETS"]
+        arns = tuple(self.location.arn("ssm", f"parameter{prefix}{name}") for name in names)
         return [Grant("Secrets", ("ssm:GetParameters",), arns)] if arns else []
 
     def owner_secrets(self) -> list[Grant]:

@@ -22,6 +22,7 @@ from platform import machine
 
 from jinja2 import TemplateError
 
+from chalicelib.console.pages import environment as console_pages
 from chalicelib.platform import aws
 from chalicelib.platform.custom import template_folders
 from chalicelib.rendering.templates import CACHE_FOLDER, TemplateCache, environment
@@ -151,6 +152,9 @@ def _compile_templates(folders: Sequence[Path], into: Path) -> None:
     try:
         for name in jinja.list_templates(extensions=["txt", "html"]):
             jinja.get_template(name)
+        pages = console_pages(TemplateCache(into, fill=True))
+        for name in pages.list_templates(extensions=["html"]):
+            pages.get_template(name)
     except (TemplateError, UnicodeDecodeError) as error:
         raise PackagingError(f"a template cannot be compiled: {error}; run .venv/bin/dropnote check to see which") from error
 

@@ -1,22 +1,20 @@
 """Shows the ledger to people: a list of its rows, or everything about one of them."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
 from chalicelib.bot.bot import Bot
+from chalicelib.console.log.rows import Filter, Row, state_of, steps_of, subject_of, subject_of_row, why_of, why_of_row
 from chalicelib.domain.bundle import Bundle
-from chalicelib.domain.delivery import Delivery, delivery_summary
-from chalicelib.domain.event import Event
+from chalicelib.domain.delivery import Delivery, State, delivery_summary
 from chalicelib.domain.settings import Settings
 from chalicelib.platform.clock import utc_now
 from chalicelib.platform.fields.table import FieldError
 from chalicelib.platform.fields.values import parse_duration
 from chalicelib.platform.phrases import did_you_mean
 from chalicelib.platform.sanitize import sanitize
-from chalicelib.rules import globs
 from chalicelib.store.members import Member
 from chalicelib.store.rows import Parked
 
@@ -25,32 +23,7 @@ FULL_ID = 32  # hex digits
 PREFIX_SEARCH = timedelta(days=7)  # how far back the beginning of an ID is looked up
 COLUMNS = ("when", "what", "rule", "who", "channel", "state", "why")
 
-Row = Delivery | Bundle | Parked
 Members = Callable[[Bundle], Iterable[Member]]
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Which rows to list; an empty field accepts every row."""
-
-    who: str = ""
-    rule: str = ""
-    channel: str = ""
-    state: str = ""
-    key: str = ""  # a glob
-
-    def accepts(self, row: Row) -> bool:
-        """Whether a row passes. A bundle's key is not checked here: its members have the keys."""
-        if isinstance(row, Parked):
-            return self.state in ("", "parked") and not (self.who or self.rule or self.channel or self.key)
-        state = _bundle_state(row) if isinstance(row, Bundle) else row.state.value
-        pairs = ((self.who, row.person), (self.rule, row.rule), (self.channel, str(row.channel)), (self.state, state))
-        matches = all(expected in ("", actual) for expected, actual in pairs)
-        return matches and (isinstance(row, Bundle) or self.accepts_key(row.event))
-
-    def accepts_key(self, event: Event) -> bool:
-        """Whether an event is about an object with a matching key."""
-        return not self.key or (event.upload is not None and bool(globs.to_regex(self.key).fullmatch(event.upload.key)))
 
 
 def parse_time(text: str, now: datetime) -> datetime:
@@ -112,31 +85,14 @@ def as_columns(row: Row) -> dict[str, str]:
     """Return one row of the list: COLUMNS, the row's ID, and that of its event; a summary is an event, too."""
     when = local_time(row.created_at)
     if isinstance(row, Parked):
-        state = "redriven" if row.redriven_at else "parked"
-        cells = (when, f"payload from {row.source}", "", "", "", state, row.why)
+        cells = (when, subject_of_row(row), "", "", "", state_of(row), row.why)
     elif isinstance(row, Bundle):
-        due = f"{row.why or 'bundle'}, due {local_time(row.due_at)}" if row.due_at else ""
-        why = due or f"{row.files} in one message" + (f", {row.why}" if row.why else "")
-        what = f"bundle {sanitize(row.by)}" if row.by else "bundle"
-        cells = (when, what, row.rule, row.person, row.channel, _bundle_state(row), why)
+        why = f"{row.why or 'bundle'}, due {local_time(row.due_at)}" if row.due_at else why_of_row(row)
+        cells = (when, subject_of_row(row), row.rule, row.person, row.channel, state_of(row), why)
     else:
-        why = reason_of(row.reason.value, row.detail)
-        cells = (when, subject_of(row.event), row.rule, row.person, row.channel.value, row.state.value, why)
+        cells = (when, subject_of(row.event), row.rule, row.person, row.channel.value, state_of(row), why_of_row(row))
     event = row.event.identity if isinstance(row, Delivery) else row.id if isinstance(row, Bundle) else ""
     return {**dict(zip(COLUMNS, cells, strict=True)), "id": row.id, "event_id": event}
-
-
-def _bundle_state(bundle: Bundle) -> str:
-    return "waits" if bundle.due_at else "told"
-
-
-def subject_of(event: Event) -> str:
-    """Say what an event is about: the object's key, the number of files or events, or its detail."""
-    if event.summary:
-        return f"{event.summary.files} files"
-    if event.digest:
-        return f"digest of {sum(part.summary.files + part.summary.others for part in event.digest.parts)} events"
-    return sanitize(event.upload.key if event.upload else event.detail or event.kind.value)
 
 
 def find_row(bot: Bot, prefix: str) -> Row:
@@ -160,15 +116,13 @@ def find_row(bot: Bot, prefix: str) -> Row:
 
 def history(delivery: Delivery) -> list[dict[str, str]]:
     """List every state that a delivery has had, in order: when, which, why."""
-    first = delivery.steps[0].state.value if delivery.steps else ""
-    start = {"when": local_time(delivery.created_at), "state": "claimed" if first != "claimed" else "held", "why": "first seen"}
-    if not delivery.steps and delivery.state.value != "claimed":
-        start |= {"state": delivery.state.value, "why": reason_of(delivery.reason.value, delivery.detail)}
-    steps = (
-        {"when": local_time(step.at), "state": step.state.value, "why": reason_of(step.reason.value, step.detail)}
-        for step in delivery.steps
-    )
-    return [start, *steps]
+    steps = [
+        {"when": local_time(step.at), "state": step.state.value, "why": why_of(step.reason, step.detail)}
+        for step in steps_of(delivery)
+    ]
+    if delivery.steps or delivery.state is State.CLAIMED:
+        steps[0]["why"] = "first seen"
+    return steps
 
 
 def details(row: Row, members: Members) -> dict[str, Any]:
@@ -192,8 +146,3 @@ def details(row: Row, members: Members) -> dict[str, Any]:
         "expires": local_time(row.expires_at),
         "story": history(row),
     }
-
-
-def reason_of(reason: str, detail: str) -> str:
-    """Say why a delivery is in its state: "refused: the number is not valid"."""
-    return f"{reason}: {detail}" if detail else reason

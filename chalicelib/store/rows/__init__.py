@@ -3,6 +3,7 @@
 from .deliveries import changed_attributes as changed_attributes
 from .deliveries import delivery_from_item as delivery_from_item
 from .deliveries import delivery_to_item as delivery_to_item
+from .keys import RETENTION as RETENTION
 from .keys import SHARDS as SHARDS
 from .keys import day_keys as day_keys
 from .keys import due_partition as due_partition

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from chalicelib.bot.bot import Bot
+from chalicelib.console.log.rows import why_of
 from chalicelib.domain.bundle import Bundle
 from chalicelib.domain.delivery import Delivery, State
 from chalicelib.domain.event import Event, Kind, one_line
@@ -16,7 +17,7 @@ from chalicelib.platform.sanitize import sanitize
 from chalicelib.rendering.filters import filesize
 from chalicelib.rules.index import conditions, mismatch_reason
 
-from ..ledger_log import history, local_time, reason_of
+from ..ledger_log import history, local_time
 from .event_rows import EventRows, Included
 
 _SHORT_ID = 12
@@ -138,7 +139,7 @@ def _progress(bundle: Bundle) -> str:
 
 def _delivery_story(delivery: Delivery, rows: EventRows) -> DeliveryStory:
     included = rows.digest_of(delivery) if delivery.state is State.BUNDLED else None
-    why = reason_of(delivery.reason.value, delivery.detail)
+    why = why_of(delivery.reason, delivery.detail)
     if delivery.instead_of:
         why += f"; instead of {delivery.instead_of}"
     if included:

@@ -1,0 +1,87 @@
+"""What a list of the ledger's rows shows: filters, subjects, states, the steps of a delivery. Pure; the commands use it too."""
+
+from dataclasses import dataclass
+
+from ...domain.bundle import Bundle
+from ...domain.delivery import Delivery, Reason, State, Step
+from ...domain.event import Event
+from ...platform.sanitize import sanitize
+from ...rules import globs
+from ...store.rows import Parked
+
+Row = Delivery | Bundle | Parked
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which rows to list; an empty field accepts every row."""
+
+    who: str = ""
+    rule: str = ""
+    channel: str = ""
+    state: str = ""
+    key: str = ""  # a glob
+    text: str = ""  # a part of the subject or of the id, in any case
+
+    def accepts(self, row: Row) -> bool:
+        """Whether a row passes. A bundle's key is not checked here: its members have the keys."""
+        if self.text.lower() not in f"{subject_of_row(row)} {row.id}".lower():
+            return False
+        if isinstance(row, Parked):
+            return self.state in ("", "parked") and not (self.who or self.rule or self.channel or self.key)
+        pairs = ((self.who, row.person), (self.rule, row.rule), (self.channel, str(row.channel)), (self.state, state_of(row)))
+        matches = all(expected in ("", actual) for expected, actual in pairs)
+        return matches and (isinstance(row, Bundle) or self.accepts_key(row.event))
+
+    def accepts_key(self, event: Event) -> bool:
+        """Whether an event is about an object with a matching key."""
+        return not self.key or (event.upload is not None and bool(globs.to_regex(self.key).fullmatch(event.upload.key)))
+
+
+def subject_of(event: Event) -> str:
+    """Say what an event is about: the object's key, the number of files or events, or its detail."""
+    if event.summary:
+        return f"{event.summary.files} files"
+    if event.digest:
+        return f"digest of {sum(part.summary.files + part.summary.others for part in event.digest.parts)} events"
+    return sanitize(event.upload.key if event.upload else event.detail or event.kind.value)
+
+
+def subject_of_row(row: Row) -> str:
+    """Say what a row is about."""
+    if isinstance(row, Parked):
+        return f"payload from {row.source}"
+    if isinstance(row, Bundle):
+        return f"bundle {sanitize(row.by)}" if row.by else "bundle"
+    return subject_of(row.event)
+
+
+def state_of(row: Row) -> str:
+    """The state of a row in a word."""
+    if isinstance(row, Parked):
+        return "redriven" if row.redriven_at else "parked"
+    if isinstance(row, Bundle):
+        return "waiting" if row.due_at else "sent"
+    return row.state.value
+
+
+def why_of(reason: Reason, detail: str) -> str:
+    """A reason with its detail."""
+    return f"{reason.value}: {detail}" if detail else reason.value
+
+
+def why_of_row(row: Row) -> str:
+    """Why a row is in its state; of a bundle, what it holds."""
+    if isinstance(row, Parked):
+        return row.why
+    if isinstance(row, Bundle):
+        return f"{row.files} in one message" + (f", {row.why}" if row.why else "")
+    return why_of(row.reason, row.detail)
+
+
+def steps_of(delivery: Delivery) -> list[Step]:
+    """Every state that a delivery has had, in order. The row does not store the first one: it follows from the next."""
+    if not delivery.steps:
+        return [Step(delivery.created_at, delivery.state, delivery.reason, delivery.detail)]
+    first = State.CLAIMED if delivery.steps[0].state is not State.CLAIMED else State.HELD
+    return [Step(delivery.created_at, first, Reason.FIRST), *delivery.steps]

@@ -1,0 +1,18 @@
+"""Registers the console's areas with the app: those for people who sign in only if the settings let anybody in."""
+
+from chalice.app import Chalice
+
+from ..domain.settings import Settings
+from . import actions, assets, audit_log, sign_in
+from .dashboard import views as dashboard
+from .log import views as log
+from .web import Area, Provide
+
+ALWAYS: tuple[Area, ...] = (assets.area,)  # pages for links in messages: they work without [console]
+SIGNED_IN: tuple[Area, ...] = (sign_in.area, dashboard.area, log.area, actions.area, audit_log.area)
+
+
+def register(app: Chalice, settings: Settings, provide: Provide) -> None:
+    """Add the console's routes to the app. `provide` returns the console; it is called for each request."""
+    for area in ALWAYS + (SIGNED_IN if settings.console else ()):
+        area.register(app, provide)

@@ -1,0 +1,87 @@
+"""Signing in with a link that is valid once, and signing out.
+
+`dropnote login` makes the link. Opening it shows a page with a button: mail scanners follow links. The button's POST uses it up.
+"""
+
+import secrets
+from urllib.parse import quote
+
+from chalice.app import Response
+
+from ..domain.settings import Role
+from ..platform import log
+from ..platform.signing.tokens import ExpiredToken, InvalidToken, Purpose
+from ..store.console.audit import Action
+from ..store.console.sign_ins import LINK_LIFE
+from . import pages
+from .parts import Console
+from .sessions import end_session, start_session
+from .web import Area, WebRequest
+
+MAX_ATTEMPTS = 10  # of one client in ten minutes
+_AGAIN = "Ask for another one: dropnote login NAME."
+
+area = Area(__name__)
+
+
+def sign_in_link(console: Console, person: str, base: str, by: str) -> str:
+    """Make a link for a person; `base` is the URL of the routes. Recorded in the audit log as made by `by`.
+
+    Raises:
+        LookupError: the settings do not let this person sign in.
+    """
+    if console.access is None or console.access.role_of(person) is None:
+        raise LookupError(f"{person!r} may not sign in: add the name to operators or readers in [console]")
+    id_ = secrets.token_hex(16)
+    token = console.signer.issue(Purpose.SIGN_IN, id_, person, lasts=LINK_LIFE)
+    console.sign_ins.add(id_, person, console.now())
+    console.record(by, Action.LINK, person)
+    return f"{base.rstrip('/')}/sign-in?token={quote(token)}"
+
+
+@area.open("/sign-in")
+def sign_in(request: WebRequest) -> Response:
+    """Without a token, how to get a link; with one, the button that uses it."""
+    token = request.query.get("token", "")
+    if not token:
+        return pages.sign_in(request)
+    try:
+        _, person = request.console.signer.read(Purpose.SIGN_IN, token)
+    except ValueError as error:
+        return _invalid(request, error)
+    return pages.confirmation(request, "Sign in", [f"You sign in as {person}."], "Sign in", {"token": token})
+
+
+@area.open("/sign-in", "POST")
+def use_link(request: WebRequest) -> Response:
+    """Use up a link and start a session."""
+    console = request.console
+    if console.sign_ins.count_attempt(request.client, console.now()) > MAX_ATTEMPTS:
+        log.warning("sign-in-limited")
+        return pages.problem(request, 429, "Too many attempts", "Wait ten minutes, then try again.")
+    try:
+        id_, person = console.signer.read(Purpose.SIGN_IN, request.form.get("token", ""))
+    except ValueError as error:
+        return _invalid(request, error)
+    if not console.sign_ins.use(id_, person, console.now()):
+        return pages.problem(request, 403, "Link already used", f"Each link signs in once. {_AGAIN}")
+    if console.access is None or console.access.role_of(person) is None:
+        return pages.problem(request, 403, "Not allowed", "The settings no longer let you sign in.")
+    console.record(person, Action.SIGN_IN)
+    cookie = start_session(request, secrets.token_hex(16), person)
+    return pages.redirect(request, "console", {"Set-Cookie": cookie})
+
+
+@area.action("/sign-out", Role.READER)
+def sign_out(request: WebRequest) -> Response:
+    """End the session in this browser."""
+    if request.session:
+        request.console.record(request.session.person, Action.SIGN_OUT)
+    return pages.redirect(request, "sign-in", {"Set-Cookie": end_session(request)})
+
+
+def _invalid(request: WebRequest, error: ValueError) -> Response:
+    if isinstance(error, ExpiredToken):
+        return pages.problem(request, 403, "Link expired", f"A link is valid for 15 minutes. {_AGAIN}")
+    reason = "It is incomplete, or from another stage." if isinstance(error, InvalidToken) else "It is not a sign-in link."
+    return pages.problem(request, 403, "Invalid link", f"{reason} {_AGAIN}")

@@ -1,0 +1,102 @@
+"""Operators resend, acknowledge and silence; each change is in the audit log."""
+
+from datetime import timedelta
+
+import pytest
+
+from chalicelib.console.actions import _MAX_TRIES
+from tests.support.builders import an_upload
+from tests.support.console import ConsoleApp
+from tests.support.console_samples import sample_incident
+from tests.support.providers import Answer
+
+
+def audit(site: ConsoleApp) -> list[str]:
+    """What asha did, newest first."""
+    entries = site.console.audit.newest(site.stage.now + timedelta(minutes=1), 10)
+    return [f"{entry.did.value} {entry.what}" for entry in entries if entry.who == "asha" and entry.did.value != "signed in"]
+
+
+def test_failed_delivery_is_sent_again(site: ConsoleApp) -> None:
+    site.stage.text.answers.append(Answer.REJECT)
+    site.stage.take(an_upload())
+    failed = site.stage.rows()["sms"]
+    visitor, page = site.visitor("asha"), f"/console/deliveries/{failed.id}"
+    assert "refused: message rejected" in visitor.text(page)
+    assert visitor.press(f"{page}/resend", page=page).headers["Location"] == f"../../../console/deliveries/{failed.id}"
+    site.stage.later(minutes=1)
+    site.stage.sweep()
+    assert site.stage.rows()["sms"].state == "sent"
+    assert "operator: requested by asha" in visitor.text(page)
+    assert audit(site) == [f"resent {failed.id}"]
+
+
+def test_sent_delivery_has_no_button_and_is_not_sent_again(site: ConsoleApp) -> None:
+    site.stage.take(an_upload())
+    sent = site.stage.rows()["email"]
+    visitor, page = site.visitor("asha"), f"/console/deliveries/{sent.id}"
+    assert "Send again" not in visitor.text(page)
+    assert visitor.press(f"{page}/resend").status_code == 409
+    assert audit(site) == []
+
+
+def test_incident_is_acknowledged(site: ConsoleApp) -> None:
+    sample_incident(site)
+    visitor = site.visitor("asha")
+    assert visitor.press("/console/acknowledge", {"incident": "4f2a9c"}).status_code == 303
+    incident = site.stage.incidents.get("shop").incident
+    assert (incident.acked_by, incident.acked_at) == ("asha", site.stage.now)
+    assert "acknowledged by asha" in visitor.text("/console")
+    assert visitor.press("/console/acknowledge", {"incident": "000000"}).status_code == 404
+    assert audit(site) == ["acknowledged shop"]
+
+
+def test_incident_whose_row_keeps_changing_is_reported(site: ConsoleApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    sample_incident(site)
+    visitor, tries = site.visitor("asha"), list[str]()
+
+    def save(*_: object) -> bool:
+        tries.append("save")
+        return False
+
+    monkeypatch.setattr("chalicelib.store.incidents.Incidents.save", save)
+    assert visitor.press("/console/acknowledge", {"incident": "4f2a9c"}).status_code == 409
+    assert len(tries) == _MAX_TRIES
+
+
+def test_rule_is_silenced_until_the_silence_ends(site: ConsoleApp) -> None:
+    visitor = site.visitor("asha")
+    form = {"rule": "uploads", "duration": "2h", "reason": "migration"}
+    assert visitor.press("/console/silence", form).status_code == 303
+    site.stage.take(an_upload())
+    assert site.stage.states() == {"email": "dropped", "sms": "dropped"}
+    assert "until 2026-03-02 19:30 by asha: migration" in visitor.text("/console")  # her zone is Asia/Kolkata
+    assert visitor.press("/console/unsilence", {"rule": "uploads"}).status_code == 303
+    assert site.stage.deliverer.control.fresh().silences == {}
+    assert visitor.press("/console/unsilence", {"rule": "uploads"}).status_code == 404
+    assert audit(site) == ["ended the silence of uploads", "silenced uploads"] or sorted(audit(site)) == sorted(
+        ["ended the silence of uploads", "silenced uploads"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("form", "says"),
+    [
+        ({"rule": "uploads", "duration": "soon", "reason": "x"}, "Duration"),
+        ({"rule": "uploads", "duration": "90d", "reason": "x"}, "at most 30 days"),
+        ({"rule": "uploads", "duration": "2h", "reason": " "}, "needs a reason"),
+        ({"rule": "uplaods", "duration": "2h", "reason": "x"}, "no such rule"),
+        ({}, "no such rule"),
+    ],
+)
+def test_invalid_silence_says_what_is_wrong(site: ConsoleApp, form: dict[str, str], says: str) -> None:
+    response = site.visitor("asha").press("/console/silence", form)
+    assert (response.status_code, says in response.body.decode()) == (400, True)
+
+
+def test_audit_page_shows_who_did_what(site: ConsoleApp) -> None:
+    visitor = site.visitor("asha")
+    visitor.press("/console/silence", {"rule": "uploads", "duration": "2h", "reason": "<b>migration</b>"})
+    page = site.visitor("ben").text("/console/audit")
+    assert "&lt;b&gt;migration&lt;/b&gt;" in page
+    assert "silenced" in page

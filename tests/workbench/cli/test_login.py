@@ -1,0 +1,86 @@
+"""`dropnote login`: a link for a person of the settings, printed or mailed, and never in the ledger."""
+
+import json
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import pytest
+from click.testing import CliRunner, Result
+
+from chalicelib.store.rows import Parked
+from tests.support.builders import ENVIRON, NOON
+from tests.support.console import KEY, ConsoleApp, console_app
+from tests.support.providers import Answer
+from workbench.cli.main import main
+from workbench.local.ministack import MiniStack
+
+URL = "https://abc.execute-api.eu-west-1.amazonaws.com/api"
+Login = Callable[..., Result]
+
+
+@pytest.fixture
+def site(ministack: MiniStack) -> ConsoleApp:
+    return console_app(ministack)
+
+
+@pytest.fixture
+def login(site: ConsoleApp, monkeypatch: pytest.MonkeyPatch) -> Login:
+    """Runs the command on a deployed stage."""
+    secrets = site.console.secrets
+    secrets._environ = {"DROPNOTE_SECRET_CONSOLE_KEY": KEY, "DROPNOTE_SECRET_PUBLIC_URL": URL}
+    account = SimpleNamespace(
+        stage="prod", settings=site.stage.settings, variables=ENVIRON, client=site.clients, bot=lambda: site.stage.bot
+    )
+    monkeypatch.setattr("workbench.cli.options.find_account", lambda name: account)
+    return lambda *arguments: CliRunner().invoke(main, ["login", "--stage", "prod", *arguments])
+
+
+def test_printed_link_signs_in(site: ConsoleApp, login: Login) -> None:
+    result = login("asha")
+    link, sentence = result.output.splitlines()
+    assert link.startswith(f"{URL}/sign-in?token=1")
+    assert "asha, once, within 15 minutes" in sentence
+    assert site.visitor().post("/sign-in", {"token": link.partition("token=")[2]}).status_code == 303
+
+
+def test_mailed_link_is_in_the_mail_only(site: ConsoleApp, login: Login) -> None:
+    result = login("asha", "--mail")
+    assert (result.exit_code, result.output) == (0, "Mailed a link to asha: valid once, for 15 minutes.\n")
+    ((channel, to, message),) = site.stage.sent
+    assert (channel, to) == ("email", "asha@example.com")
+    link = message.text.splitlines()[0]
+    assert link in message.html
+    assert site.stage.all_rows() == []
+    rows = str(site.ministack.client("dynamodb").scan(TableName="dropnote-prod-ledger")["Items"])
+    token = link.partition("token=")[2]
+    assert token not in rows
+    assert token not in result.output
+    assert site.visitor().post("/sign-in", {"token": token}).status_code == 303
+
+
+def test_json_names_the_person(login: Login) -> None:
+    printed = json.loads(login("ben", "--json").output)
+    assert (printed["person"], printed["mailed"], printed["minutes"]) == ("ben", False, 15)
+    assert json.loads(login("ben", "--json", "--mail").output)["link"] == ""
+
+
+def test_owner_is_the_default(login: Login) -> None:
+    assert "Signs in ben" in login().output
+
+
+def test_misspelled_person_gets_a_suggestion(login: Login) -> None:
+    result = login("ahsa")
+    assert (result.exit_code, "did you mean 'asha'?" in result.output) == (1, True)
+
+
+def test_mail_that_is_not_accepted_is_an_error(site: ConsoleApp, login: Login) -> None:
+    site.stage.mail.answers.append(Answer.REJECT)
+    result = login("asha", "--mail")
+    assert (result.exit_code, "rejected" in result.output, "Traceback" in result.output) == (1, True, False)
+
+
+def test_unknown_address_of_the_stage_names_the_next_step(site: ConsoleApp, login: Login) -> None:
+    site.console.secrets._environ = {"DROPNOTE_SECRET_CONSOLE_KEY": KEY, "DROPNOTE_SECRET_PUBLIC_URL": "unset"}
+    result = login("asha")
+    assert (result.exit_code, "dropnote finish --stage prod" in result.output) == (1, True)
+    assert [row for row in site.stage.ledger.newest(NOON, site.stage.now) if isinstance(row, Parked)] == []
