@@ -9,6 +9,7 @@ AUTO_GENERATED = {"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress"
 
 # Our own id: SES replaces Message-ID.
 DELIVERY_HEADER = "X-Dropnote-Delivery"
+DELIVERY_TAG = "dropnote-delivery"  # the same as a tag of SES, which its events repeat
 
 
 def build_headers(message: Message, delivery_id: str, sender: str) -> dict[str, str]:

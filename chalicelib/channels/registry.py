@@ -47,5 +47,6 @@ def make_transport(
         from .ses import CLIENT_CONFIG, Ses
 
         region = {"region_name": settings.email.region} if settings.email.region else {}
-        return Ses(clients("sesv2", config=CLIENT_CONFIG, **region), settings.email.from_)
+        own_set = environ.get("DROPNOTE_CONFIGURATION_SET", "")
+        return Ses(clients("sesv2", config=CLIENT_CONFIG, **region), settings.email.from_, configuration_set=own_set)
     raise LookupError(f"the settings have no [{channel}] table")

@@ -231,10 +231,11 @@ class Deliverer(DeliveryRecorder, eq=False, kw_only=True):
 
     def _suppress(self, notice: Notice, delivery: Delivery) -> None:
         log.warning("dead-address", person=delivery.person, channel=delivery.channel, reason=delivery.reason)
-        address = SuppressedAddress(delivery.person, delivery.channel, delivery.reason, self.clock())
+        address = SuppressedAddress(delivery.person, delivery.channel, delivery.reason, self.clock(), delivery.detail)
         self.control.suppress(suppression_key(notice, self.settings), address)
 
 
 def suppression_note(address: SuppressedAddress) -> str:
     """Return the ledger's detail for a message that was not sent to a suppressed address."""
-    return f"since {address.since:%Y-%m-%d %H:%M} UTC; to try again: `dropnote test {address.person}`"
+    how = f"{address.detail}, " if address.detail else ""
+    return f"{how}since {address.since:%Y-%m-%d %H:%M} UTC; to try again: `dropnote test {address.person}`"

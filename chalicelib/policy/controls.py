@@ -15,6 +15,8 @@ from ..domain.event import identity_of
 from ..domain.people import Channel
 
 MAX_SILENCE = timedelta(days=30)
+MAX_SOFT_BOUNCES = 5  # in a row: then an address is suppressed
+SOFT_BOUNCES_FORGOTTEN = timedelta(days=30)
 
 
 class Silence(Struct, frozen=True):
@@ -50,12 +52,27 @@ def active_silence(silences: Mapping[str, Silence], rule: str, now: datetime) ->
 
 
 class SuppressedAddress(Struct, frozen=True):
-    """An address that a provider rejects permanently."""
+    """An address that a provider rejects permanently, or whose owner wants no more messages."""
 
     person: str
     channel: Channel
     reason: Reason
     since: datetime
+    detail: str = ""  # how it is known, in a few words: "texted STOP"
+
+
+class SoftBounces(Struct, frozen=True):
+    """The soft bounces of an address in a row."""
+
+    count: int
+    latest: datetime
+
+
+def add_soft_bounce(bounces: SoftBounces | None, now: datetime) -> SoftBounces:
+    """Count one more soft bounce; after SOFT_BOUNCES_FORGOTTEN without one, start again."""
+    if bounces is None or now - bounces.latest >= SOFT_BOUNCES_FORGOTTEN:
+        return SoftBounces(1, now)
+    return SoftBounces(bounces.count + 1, now)
 
 
 class ChannelPace(Struct, frozen=True):
@@ -83,6 +100,7 @@ class Controls(Struct, frozen=True):
     silences: Mapping[str, Silence] = field(default_factory=dict)  # by rule; including expired ones
     exhausted: Mapping[str, ExhaustedBudget] = field(default_factory=dict)  # by key; including those of past periods
     paces: Mapping[Channel, ChannelPace] = field(default_factory=dict)
+    soft_bounces: Mapping[str, SoftBounces] = field(default_factory=dict)  # by address key
     first_bundle: str = ""  # the id of the first bundle that was sent; "" before it
 
 

@@ -17,7 +17,7 @@ from ..domain.people import Channel
 from ..platform import log
 from ..platform.clock import Clock
 from ..policy.budget import expired_budgets
-from ..policy.controls import ChannelPace, Controls, Silence, SuppressedAddress
+from ..policy.controls import ChannelPace, Controls, Silence, SoftBounces, SuppressedAddress
 from .rows.versions import VERSION
 
 CACHE_TIME = timedelta(seconds=30)
@@ -69,6 +69,14 @@ class Control:
     def unsuppress(self, key: str) -> None:
         """Remove an address from the suppression list."""
         self._store.remove(f"dead_{key}")
+        self._cached = None
+
+    def record_soft_bounces(self, key: str, bounces: SoftBounces | None) -> None:
+        """Record an address's soft bounces in a row; None once a mail arrived."""
+        if bounces:
+            self._store.put(f"soft_{key}", msgspec.json.encode(bounces).decode())
+        else:
+            self._store.remove(f"soft_{key}")
         self._cached = None
 
     def record_backfill(self, bucket: str, until: datetime) -> None:
@@ -132,6 +140,7 @@ class Control:
 # Attributes of the item: one per key ("dead_<address key>") or a single one ("swept"), its field of Controls, and its type
 _BY_KEY: dict[str, tuple[str, Any]] = {
     "dead": ("suppressed", SuppressedAddress),
+    "soft": ("soft_bounces", SoftBounces),
     "looked": ("backfilled_until", datetime),
     "silence": ("silences", Silence),
     "budget": ("exhausted", ExhaustedBudget),
