@@ -135,6 +135,13 @@ def twilio_receipt(delivery: str) -> Response:
     return Response("", status_code=bot().take_receipt(delivery, request.raw_body, request.headers, left))
 
 
+if not function:  # the API function, or a laptop: no other function imports the console
+    from chalicelib.bot.assembly import make_console
+    from chalicelib.console.routes import register
+
+    register(app, settings, os.environ.get("DROPNOTE_STAGE", ""), lambda: make_console(bot(), os.environ))
+
+
 @app.route("/health")
 def health() -> dict[str, str]:
     """The API is up, and the settings are valid: otherwise this module would not load."""

@@ -35,6 +35,7 @@ from ..store.ledger import LEDGER_CONFIG, Ledger
 from .bot import Bot
 
 if TYPE_CHECKING:
+    from ..console.parts import Console
     from ..monitors.runner import Watch
 
 SETTINGS_FILE = custom.settings_file()
@@ -131,6 +132,19 @@ def make_bot(settings: Settings, environ: Mapping[str, str], clients: ClientFact
 
     inputs = FlushInputs(failures, content)
     return Bot(deliverer, environ, clients, dead_letters, secrets, flush_inputs=inputs, make_watch=watch, start_sweep=start_sweep)
+
+
+def make_console(bot: Bot, environ: Mapping[str, str], clients: ClientFactory | None = None) -> "Console":
+    """Build the console of a bot.
+
+    Raises:
+        LookupError: the bot was created without secrets.
+    """
+    from ..console.parts import Console  # imported late: only the API function needs it
+
+    if bot.secrets is None:
+        raise LookupError("this bot has no secrets")
+    return Console(bot.deliverer, bot.secrets, clients or aws.client_factory(), environ)
 
 
 def time_left(context: Any) -> Callable[[], timedelta]:

@@ -75,6 +75,27 @@ class SmsSettings(Struct, frozen=True):
     rate: float = 0.0  # messages per second; 0: DEFAULT_RATE
 
 
+class Role(StrEnum):
+    """What somebody may do in the console: an operator also resends, acknowledges and silences."""
+
+    READER = "reader"
+    OPERATOR = "operator"
+
+
+class ConsoleSettings(Struct, frozen=True):
+    """Who may sign in to the console, by name in [people], and for how long."""
+
+    operators: tuple[str, ...] = ()
+    readers: tuple[str, ...] = ()
+    session: timedelta = timedelta(hours=12)
+
+    def role_of(self, person: str) -> Role | None:
+        """Return a person's role, or None if they may not sign in."""
+        if person in self.operators:
+            return Role.OPERATOR
+        return Role.READER if person in self.readers else None
+
+
 class Trigger(StrEnum):
     """How the uploads to a bucket reach the bot."""
 
@@ -105,6 +126,7 @@ class Settings(Struct, frozen=True):
     monitors: "tuple[Monitor, ...]" = ()
     analytics: "Analytics | None" = None  # None: only what budgets and digests need is counted
     triggers: Mapping[str, BucketSettings] = field(default_factory=dict)  # by bucket; the others are direct
+    console: "ConsoleSettings | None" = None  # None: off, except locally
 
     @property
     def buckets(self) -> tuple[str, ...]:

@@ -13,11 +13,13 @@ from typing import Any
 
 import click
 
+from chalicelib.platform.signing.keys import KEY_NAME
+
 from ..account import AccountError, readable_aws_errors
 from ..deployment.buckets import BucketPlan
 from ..deployment.config import config_name, read_stage, region, stages
 from ..deployment.finish import finish_stage
-from ..deployment.grants import StageLocation, secret_names
+from ..deployment.grants import StageLocation, stage_secrets
 from ..deployment.remove import Removal
 from ..deployment.setup import Setup, SetupError
 from ..deployment.stack import Plan, StackError
@@ -55,7 +57,7 @@ def clients(service: str, **options: Any) -> Any:
 @click.command()
 @_STAGE
 @click.option("--set", "values", multiple=True, metavar="NAME=VALUE", help="The value of ${NAME} in dropnote.toml")
-@click.option("--rotate", is_flag=True, help="Ask for every secret again and replace it")
+@click.option("--rotate", is_flag=True, help="Ask for every secret again and replace it; also the console's key")
 @_YES
 @on_aws
 def setup(stage: str, values: Sequence[str], rotate: bool, yes: bool) -> None:
@@ -75,8 +77,8 @@ def setup(stage: str, values: Sequence[str], rotate: bool, yes: bool) -> None:
     buckets = stage_setup.buckets(settings, variables, location)
     bucket_plans = buckets.plans()
     prefix = variables["DROPNOTE_SECRETS"]
-    names = secret_names(settings) if rotate else stage_setup.missing_secrets(settings, prefix)
-    secrets = {name: _secret(name, stage, yes) for name in names}
+    names = stage_secrets(settings) if rotate else stage_setup.missing_secrets(settings, prefix)
+    secrets = {name: stage_setup.rotated_key(prefix) if name == KEY_NAME else _secret(name, stage, yes) for name in names}
     plan = stage_setup.plan(settings)
     _show(plan, bucket_plans)
     to_switch_on = [bucket for bucket in bucket_plans if bucket.switch_on is not None]

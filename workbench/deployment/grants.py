@@ -13,6 +13,7 @@ from chalicelib.channels.registry import parameter_names
 from chalicelib.channels.registry import secret_names as secret_names
 from chalicelib.domain.settings import Settings, Trigger
 from chalicelib.platform.function_names import STREAM, function_name, queue_function, stream_variable, topic_function
+from chalicelib.platform.signing.keys import KEY_NAME
 
 from .identities import identity_names
 
@@ -94,7 +95,7 @@ class Grants:
             "test": deliver,
             "resend": [self.ledger("GetItem", "UpdateItem")],
             "redrive": [self.ledger("BatchGetItem", "GetItem", "PutItem", "UpdateItem"), self.indexes("day")],
-            "api_handler": deliver,
+            "api_handler": [rows, *self.mail(), *self.secrets(KEY_NAME)],
         }
         return functions
 
@@ -152,10 +153,10 @@ class Grants:
         there = replace(self.location, region=email.region or self.location.region)
         return [Grant("Mail", ("ses:SendEmail",), tuple(there.arn("ses", resource) for resource in (*identities, *sets)))]
 
-    def secrets(self) -> list[Grant]:
-        """To read the parameters that the settings need."""
-        prefix = self.variables["DROPNOTE_SECRETS"]
-        arns = tuple(self.location.arn("ssm", f"parameter{prefix}{name}") for name in parameter_names(self.settings))
+    def secrets(self, *more: str) -> list[Grant]:
+        """To read the parameters that the settings need, and `more`."""
+        names, prefix = (*parameter_names(self.settings), *more), self.variables["DROPNOTE_SECRETS"]
+        arns = tuple(self.location.arn("ssm", f"parameter{prefix}{name}") for name in names)
         return [Grant("Secrets", ("ssm:GetParameters",), arns)] if arns else []
 
     def owner_secrets(self) -> list[Grant]:
@@ -218,6 +219,11 @@ def policies(settings: Settings, variables: Mapping[str, str], location: StageLo
     """The IAM policy of each function, by its name in app.py."""
     functions = Grants(settings, variables, location).by_function()
     return {name: _document([_logs(name, location), *grants]) for name, grants in functions.items()}
+
+
+def stage_secrets(settings: Settings) -> list[str]:
+    """The secrets of a stage: those that the settings need, and the key that set-up generates."""
+    return [*secret_names(settings), KEY_NAME]
 
 
 def log_group(function: str, stage: str) -> str:

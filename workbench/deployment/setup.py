@@ -11,8 +11,10 @@ from pathlib import Path
 from botocore.exceptions import ClientError
 
 from chalicelib.domain.settings import Settings, SettingsError
+from chalicelib.platform.clock import utc_now
 from chalicelib.platform.custom import settings_file, template_folders
 from chalicelib.platform.function_names import STREAM, stream_variable
+from chalicelib.platform.signing.keys import KEY_NAME, rotated
 from chalicelib.rendering.templates import template_names
 from chalicelib.rules.item_conditions import impossible_conditions
 from chalicelib.settings.reader import load
@@ -21,7 +23,7 @@ from ..settings_lines import describe, settings_name
 from .buckets import BucketSetup
 from .config import read_stage, stage_names, stages, write_stage
 from .errors import SetupError as SetupError
-from .grants import StageLocation, log_group, policies, secret_names
+from .grants import StageLocation, log_group, policies, stage_secrets
 from .identities import by_ses, configuration_sets, describe_sender, find_identities, sender_address, ses_client
 from .limits import has_ses, limit_problems
 from .sources import Client as Client
@@ -158,11 +160,14 @@ class Setup:
 
     def missing_secrets(self, settings: Settings, prefix: str) -> list[str]:
         """The secrets that the settings need but Parameter Store does not have."""
-        names = {f"{prefix}{name}": name for name in secret_names(settings)}
-        if not names:
-            return []
+        names = {f"{prefix}{name}": name for name in stage_secrets(settings)}
         missing = self.client("ssm").get_parameters(Names=list(names))["InvalidParameters"]
         return [names[path] for path in missing]
+
+    def rotated_key(self, prefix: str) -> str:
+        """The new text of the secret `console-key`, which set-up generates; the present key stays valid for a while."""
+        parameters = self.client("ssm").get_parameters(Names=[prefix + KEY_NAME], WithDecryption=True)["Parameters"]
+        return rotated(parameters[0]["Value"] if parameters else "", utc_now())
 
     def put_secret(self, prefix: str, name: str, value: str) -> None:
         """Store a secret as a SecureString, encrypted with the account's own key."""

@@ -11,7 +11,6 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from chalicelib.channels.twilio_receipts import RECEIPTS_PATH
-from chalicelib.domain.settings import Settings
 from chalicelib.health import buckets as bucket_rules
 from chalicelib.health import check
 from chalicelib.health import rules as health_rules
@@ -19,7 +18,7 @@ from chalicelib.health.rules import Problem, on_stage, redeploy_hint
 from chalicelib.platform.function_names import function_name, queue_function, topic_function
 
 from ..account import Account
-from ..deployment.grants import secret_names
+from ..deployment.grants import stage_secrets
 from .deployed import functions, name_of
 from .streams import READING
 
@@ -84,7 +83,7 @@ def dead_events(account: Account) -> Iterator[Problem]:
 def secrets(account: Account) -> Iterator[Problem]:
     """Check that the secrets exist and are encrypted. Reads no secret value."""
     prefix = account.variables.get("DROPNOTE_SECRETS", "/dropnote/")
-    names = secret_names(account.settings)
+    names = stage_secrets(account.settings)
     types = _parameter_types(account.client("ssm"), [prefix + name for name in names])
     for name in names:
         type_ = types.get(prefix + name)
@@ -94,11 +93,6 @@ def secrets(account: Account) -> Iterator[Problem]:
             what = f"The secret {prefix}{name} is stored in plain text ({type_})."
             advice = f"aws ssm delete-parameter --name {prefix}{name}, then dropnote setup --stage {account.stage}"
             yield Problem("secrets", name, what, advice)
-
-
-def has_secrets(settings: Settings) -> bool:
-    """Whether these settings need any secret."""
-    return bool(secret_names(settings))
 
 
 def receipts(account: Account) -> Iterator[Problem]:

@@ -38,7 +38,7 @@ CHECKS = (
     Check("buckets", "the bucket notifications", "the uploads to each bucket of a rule reach the bot", aws.buckets),
     Check("sweep", "the last sweep", "the sweep runs", aws.sweep),
     Check("dead-events", "the dead-letter queue", "the dead-letter queue is empty", aws.dead_events),
-    Check("secrets", "the secrets", "the secrets exist and are encrypted", aws.secrets, aws.has_secrets),
+    Check("secrets", "the secrets", "the secrets exist and are encrypted", aws.secrets),
     Check("mail-region", "SES in this region", "SES is available in this region", mail.region, by_ses),
     Check(
         "mail-sending",

@@ -149,7 +149,7 @@ class LocalEnvironment:
         self.variables |= setup.streams(settings)[0]
         prefix = self.variables["DROPNOTE_SECRETS"]
         for name in setup.missing_secrets(settings, prefix):
-            setup.put_secret(prefix, name, known_secrets.get(name) or secrets.token_hex(16))
+            setup.put_secret(prefix, name, known_secrets.get(name) or secrets.token_hex(32))
         location = setup.location(settings)
         setup.create_log_groups(settings, self.variables, location)
         setup.write(settings, self.variables, location)

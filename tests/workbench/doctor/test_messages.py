@@ -103,7 +103,7 @@ def test_settings_without_ses_and_texts_skip_their_checks(stage: UnhealthyStage)
     texts = {'[sms]\naccount = "${TWILIO_ACCOUNT_SID}"\nfrom = "+15005550006"\n': "", ', "sms:asha"': ""}
     stage.with_settings(some_settings(**smtp, **texts))
     names = {result.check.name for result in run_checks(stage.account, checks.CHECKS)}
-    assert names.isdisjoint([*MAIL, *TEXTS, "secrets", "receipts"])
+    assert names.isdisjoint([*MAIL, *TEXTS, "receipts"])
 
 
 def test_wrong_token_is_reported_once_and_the_other_checks_are_skipped(stage: UnhealthyStage) -> None:

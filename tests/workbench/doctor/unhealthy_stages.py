@@ -104,4 +104,5 @@ def unhealthy_stage(ministack: MiniStack, folder: Path) -> Iterator[UnhealthySta
         )
         stage = UnhealthyStage(ministack, twilio, account)
         stage.put_secret("twilio-auth-token")
+        stage.put_secret("console-key", value="k" * 64)
         yield stage

@@ -1,0 +1,102 @@
+"""HTML responses with their security headers, and the page with one button that links in messages lead to.
+
+Mail scanners and previews of chats open every link: opening a page therefore changes nothing. `confirmation` shows one button,
+whose POST does it.
+Sources: W3C, "Content Security Policy Level 3"; RFC 6797 (HSTS); OWASP HTTP Headers Cheat Sheet.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from chalice.app import Response
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from .sessions import csrf_token
+
+if TYPE_CHECKING:
+    from .web import WebRequest
+
+TEMPLATES = Path(__file__).resolve().parent / "templates"
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; frame-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_HSTS = "max-age=31536000"
+
+
+def html(
+    request: "WebRequest", template: str, status: int = 200, *, headers: Mapping[str, str] | None = None, **values: Any
+) -> Response:
+    """Render a page of console/templates/. `values` are the template's variables; every text in them is escaped."""
+    variables = {
+        "root": request.root,
+        "session": request.session,
+        "csrf": csrf_token(request),
+        "bot": request.console.settings.bot.name,
+        "stage": request.console.stage,
+    }
+    text = _environment().get_template(template).render(variables | values)
+    return respond(request, text, "text/html; charset=utf-8", status, headers=headers or {})
+
+
+def confirmation(
+    request: "WebRequest", title: str, sentences: Sequence[str], button: str, fields: Mapping[str, str] | None = None
+) -> Response:
+    """A page with one button, which sends `fields` by POST to the address of this page."""
+    return html(request, "confirmation.html", title=title, sentences=sentences, button=button, fields=fields or {})
+
+
+def notice(request: "WebRequest", title: str, *sentences: str, status: int = 200) -> Response:
+    """A page that only says something."""
+    return html(request, "confirmation.html", status, title=title, sentences=sentences, button="", fields={})
+
+
+def problem(request: "WebRequest", status: int, title: str, *sentences: str) -> Response:
+    """A page that says what went wrong and what to do, also if the key for tokens cannot be read."""
+    text = _environment().get_template("problem.html").render(root=request.root, title=title, sentences=sentences)
+    return respond(request, text, "text/html; charset=utf-8", status)
+
+
+def redirect(request: "WebRequest", to: str, headers: Mapping[str, str] | None = None) -> Response:
+    """After a POST: show a page. `to` is relative to the root of the routes, and never from the request."""
+    return respond(request, "", "text/plain", 303, headers={"Location": request.root + to, **(headers or {})})
+
+
+def respond(
+    request: "WebRequest",
+    body: str,
+    content_type: str,
+    status: int = 200,
+    *,
+    policy: str = PAGE_POLICY,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """A response with the headers that every page of ours has. `headers` replaces some."""
+    secure = {"Strict-Transport-Security": _HSTS} if request.secure else {}
+    all_headers: dict[str, str | list[str]] = {
+        "Content-Type": content_type,
+        "Content-Security-Policy": policy,
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Cache-Control": "no-store",
+        "X-Robots-Tag": "noindex",
+        **secure,
+        **(headers or {}),
+    }
+    return Response(body, headers=all_headers, status_code=status)
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
