@@ -40,9 +40,9 @@ def _system_trust() -> ssl.SSLContext:
 
 @cache
 def _policy() -> "EmailPolicy[EmailMessage]":
-    """Python's policy for SMTP, except that ids longer than a line are not encoded: encoded, no mail program matches them."""
+    """Python's policy for SMTP, except that ids and links longer than a line are not encoded: no mail program would read them."""
     registry = HeaderRegistry()
-    for name in ("in-reply-to", "references"):
+    for name in ("in-reply-to", "references", "list-unsubscribe"):
         registry.map_to_type(name, MessageIDHeader)  # type: ignore[arg-type]  # typeshed expects the type created from it
     return SMTP_POLICY.clone(header_factory=registry)
 

@@ -11,7 +11,8 @@ from ..domain.settings import ConsoleSettings, Settings
 from ..platform.secrets import Secrets
 from ..platform.signing.keys import make_signer
 from ..platform.signing.tokens import Signer
-from ..store.ledger import Ledger
+from ..store.incidents import Incidents
+from ..store.ledger import LEDGER_CONFIG, Ledger
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,11 @@ class Console:
     def access(self) -> ConsoleSettings | None:
         """Who may sign in; None if the console is off."""
         return console_settings(self.settings, self.stage)
+
+    @cached_property
+    def incidents(self) -> Incidents:
+        """The monitors' states."""
+        return Incidents(self.clients("dynamodb", config=LEDGER_CONFIG), self.environ["DROPNOTE_LEDGER"])
 
     def now(self) -> datetime:
         """The current time."""

@@ -3,11 +3,11 @@
 from chalice.app import Chalice
 
 from ..domain.settings import Settings
-from . import assets
+from . import assets, mail_links, twilio
 from .parts import console_settings
 from .web import Area, Provide
 
-ALWAYS: tuple[Area, ...] = (assets.area,)  # pages for links in messages: they work without [console]
+ALWAYS: tuple[Area, ...] = (assets.area, mail_links.area, twilio.area)  # pages for links in messages: they work without [console]
 SIGNED_IN: tuple[Area, ...] = ()
 
 

@@ -11,7 +11,7 @@ A view finds path parameters in `request.params`, fields in `request.query` and 
 Register the area in routes.py.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from http.cookies import CookieError, SimpleCookie
@@ -114,18 +114,27 @@ class Area:
         """A change by somebody who is signed in, sent by a form with `csrf_token`."""
         return self._route(path, ("POST",), lambda view, request: _signed_in(_with_csrf(view), request, role))
 
-    def open(self, path: str, *methods: str) -> Callable[[View], View]:
-        """A route for everybody: the view itself checks what the request proves. GET must not change anything."""
-        return self._route(path, methods or ("GET",), lambda view, request: view(request))
+    def open(self, path: str, *methods: str, content_types: Sequence[str] = (FORM,)) -> Callable[[View], View]:
+        """A route for everybody: the view itself checks what the request proves. GET must not change anything.
 
-    def _route(self, path: str, methods: tuple[str, ...], run: Callable[[View, WebRequest], Response]) -> Callable[[View], View]:
+        `content_types` are those of a POST.
+        """
+        return self._route(path, methods or ("GET",), lambda view, request: view(request), content_types)
+
+    def _route(
+        self,
+        path: str,
+        methods: tuple[str, ...],
+        run: Callable[[View, WebRequest], Response],
+        forms: Sequence[str] = (FORM,),
+    ) -> Callable[[View], View]:
         def add(view: View) -> View:
             def handle(**params: str) -> Response:
                 return _respond(view, self._request(path, params), run)
 
             handle.__name__ = view.__name__
             handle.__doc__ = view.__doc__
-            content_types = [FORM] if "POST" in methods else ["application/json"]
+            content_types = list(forms) if "POST" in methods else ["application/json"]
             self.blueprint.route(path, methods=list(methods), content_types=content_types)(handle)
             return view
 

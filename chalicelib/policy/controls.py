@@ -60,6 +60,10 @@ class SuppressedAddress(Struct, frozen=True):
     since: datetime
     detail: str = ""  # how it is known, in a few words: "texted STOP"
 
+    def __str__(self) -> str:
+        how = f"{self.detail}, " if self.detail else ""
+        return f"{how}since {self.since:%Y-%m-%d %H:%M} UTC; to try again: `dropnote test {self.person}`"
+
 
 class SoftBounces(Struct, frozen=True):
     """The soft bounces of an address in a row."""
@@ -85,6 +89,16 @@ class ChannelPace(Struct, frozen=True):
     paused_until: datetime | None = None  # the daily quota is exhausted: nothing is sent before
 
 
+class LinkSettings(Struct, frozen=True):
+    """What links in mails are made of. `keys` signs only these links: derived from the secret `console-key`, in its format."""
+
+    url: str  # the public URL of our routes, without a slash at the end
+    keys: str
+
+    def __repr__(self) -> str:
+        return f"LinkSettings({self.url!r})"
+
+
 class Controls(Struct, frozen=True):
     """The contents of the control item.
 
@@ -101,6 +115,7 @@ class Controls(Struct, frozen=True):
     exhausted: Mapping[str, ExhaustedBudget] = field(default_factory=dict)  # by key; including those of past periods
     paces: Mapping[Channel, ChannelPace] = field(default_factory=dict)
     soft_bounces: Mapping[str, SoftBounces] = field(default_factory=dict)  # by address key
+    links: LinkSettings | None = None  # None until `dropnote finish` knows the public URL
     first_bundle: str = ""  # the id of the first bundle that was sent; "" before it
 
 

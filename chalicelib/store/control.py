@@ -17,7 +17,7 @@ from ..domain.people import Channel
 from ..platform import log
 from ..platform.clock import Clock
 from ..policy.budget import expired_budgets
-from ..policy.controls import ChannelPace, Controls, Silence, SoftBounces, SuppressedAddress
+from ..policy.controls import ChannelPace, Controls, LinkSettings, Silence, SoftBounces, SuppressedAddress
 from .rows.versions import VERSION
 
 CACHE_TIME = timedelta(seconds=30)
@@ -123,6 +123,11 @@ class Control:
         self._store.put("first_bundle", msgspec.json.encode(id_).decode())
         self._cached = None
 
+    def record_links(self, links: LinkSettings) -> None:
+        """Record what links in mails are made of. Here, because every container reads this item anyway."""
+        self._store.put("links", msgspec.json.encode(links).decode())
+        self._cached = None
+
     def record_run(self, run: Literal["swept", "watched", "checked"], at: datetime) -> bool:
         """Record a successful run, at most once per RECORD_INTERVAL; returns whether it was written.
 
@@ -146,7 +151,13 @@ _BY_KEY: dict[str, tuple[str, Any]] = {
     "budget": ("exhausted", ExhaustedBudget),
     "pace": ("paces", ChannelPace),
 }
-_SINGLE: dict[str, Any] = {"swept": datetime, "watched": datetime, "checked": datetime, "first_bundle": str}
+_SINGLE: dict[str, Any] = {
+    "swept": datetime,
+    "watched": datetime,
+    "checked": datetime,
+    "first_bundle": str,
+    "links": LinkSettings,
+}
 
 
 def _parse_controls(attributes: Mapping[str, str]) -> Controls:
