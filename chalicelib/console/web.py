@@ -98,12 +98,21 @@ class Area:
     """Routes that belong together: a Chalice blueprint whose views get a WebRequest."""
 
     def __init__(self, import_name: str) -> None:
-        self.blueprint = Blueprint(import_name)
+        self._import_name = import_name
+        self._routes: list[tuple[str, tuple[str, ...], Sequence[str], Callable[..., Response]]] = []
         self._provide: Provide | None = None
+        self.blueprint = Blueprint(import_name)
 
     def register(self, app: Chalice, provide: Provide) -> None:
-        """Add the routes to the app. `provide` returns the console when the first request comes."""
-        self._provide = provide
+        """Add the routes to the app. `provide` returns the console when the first request comes.
+
+        With a blueprint of its own: Chalice empties the options of a blueprint's routes when it registers them.
+        """
+        self._provide, self.blueprint = provide, Blueprint(self._import_name)
+        for path, methods, forms, handle in self._routes:
+            for method in methods:  # one by one: a GET has no content type, which Chalice takes for JSON
+                types = list(forms) if method == "POST" else ["application/json"]
+                self.blueprint.route(path, methods=[method], content_types=types)(handle)
         app.register_blueprint(self.blueprint)
 
     def page(self, path: str, role: Role = Role.READER) -> Callable[[View], View]:
@@ -134,8 +143,7 @@ class Area:
 
             handle.__name__ = view.__name__
             handle.__doc__ = view.__doc__
-            content_types = list(forms) if "POST" in methods else ["application/json"]
-            self.blueprint.route(path, methods=list(methods), content_types=content_types)(handle)
+            self._routes.append((path, methods, forms, handle))
             return view
 
         return add
