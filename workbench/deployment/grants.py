@@ -12,39 +12,22 @@ from typing import Any
 from chalicelib.channels.registry import parameter_names
 from chalicelib.channels.registry import secret_names as secret_names
 from chalicelib.domain.settings import Settings, Trigger
-from chalicelib.platform.function_names import STREAM, function_name, queue_function, stream_variable, topic_function
+from chalicelib.platform.function_names import (
+    MAIL_EVENTS,
+    MAIL_SET,
+    STREAM,
+    function_name,
+    queue_function,
+    stream_variable,
+    topic_function,
+)
 from chalicelib.platform.signing.keys import KEY_NAME
 
 from .identities import identity_names
+from .permissions import Grant as Grant
+from .permissions import StageLocation as StageLocation
 
 APP = "dropnote"
-
-
-@dataclass(frozen=True, slots=True)
-class StageLocation:
-    """The account and region of a stage."""
-
-    stage: str
-    account: str
-    region: str
-    partition: str = "aws"
-    sandbox: bool = False  # in the sandbox, SES also requires permission for the recipient's identity
-    configuration_sets: tuple[str, ...] = ()  # the defaults of the sender's identities; SendEmail needs permission for them
-    sender: str = ""  # what SES has for the sender, in one line
-
-    def arn(self, service: str, resource: str) -> str:
-        """The ARN of a resource in this account and region."""
-        return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """Permission for actions on resources. `by` is the caller: "function", our code, or "lambda", Lambda for the function."""
-
-    sid: str
-    actions: tuple[str, ...]
-    resources: tuple[str, ...]
-    by: str = "function"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +56,8 @@ class Grants:
             functions["upload_queue"] = [*take, self.receive(self.queue("UPLOAD_QUEUE"))]
         if "DROPNOTE_STREAM" in self.variables:
             functions["count"] = [rows, *self.mail(), *self.owner_secrets(), *self.ledger_counts()]
+        if self.variables.get(MAIL_EVENTS):
+            functions["mail_events"] = deliver
         for table in self.settings.tables:
             if stream := self.variables.get(stream_variable(table)):
                 functions[function_name("items", table)] = [*take, *self.item_counts(table), self.stream(stream)]
@@ -95,7 +80,12 @@ class Grants:
             "test": deliver,
             "resend": [self.ledger("GetItem", "UpdateItem")],
             "redrive": [self.ledger("BatchGetItem", "GetItem", "PutItem", "UpdateItem"), self.indexes("day")],
-            "api_handler": [rows, *self.mail(), *self.secrets(KEY_NAME)],
+            "api_handler": [  # also to find the incident and the rule that a text means
+                self.ledger("BatchGetItem", "GetItem", "PutItem", "Query", "UpdateItem"),
+                self.indexes("day"),
+                *self.mail(),
+                *self.secrets(KEY_NAME),
+            ],
         }
         return functions
 
@@ -149,7 +139,8 @@ class Grants:
         if self.location.sandbox:
             addresses += [person.email for person in self.settings.people.values() if person.email]
         identities = dict.fromkeys(f"identity/{name}" for address in addresses for name in identity_names(address))
-        sets = (f"configuration-set/{name}" for name in self.location.configuration_sets)
+        own = self.variables.get(MAIL_SET, "")
+        sets = [f"configuration-set/{name}" for name in (*self.location.configuration_sets, own) if name]
         there = replace(self.location, region=email.region or self.location.region)
         return [Grant("Mail", ("ses:SendEmail",), tuple(there.arn("ses", resource) for resource in (*identities, *sets)))]
 

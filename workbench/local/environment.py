@@ -137,7 +137,7 @@ class LocalEnvironment:
         deploy(folder, STAGE, target, self._state / "logs" / "deploy.log")
         resources = deployed(folder, STAGE)
         self.running = self._describe(account.server, resources, folder / ".chalice" / "deployed" / f"{STAGE}.json")
-        finish_stage(folder, STAGE, account.client, self.running.api or "")
+        finish_stage(folder, STAGE, account.client, self.running.api or "", lambda question, default: default)
         self._on_step("Warming up the functions")
         self._warm_up([item["lambda_arn"] for item in resources if "upload" in item["name"] and "lambda_arn" in item])
         stack.callback(remove_running, self._state)
@@ -146,11 +146,11 @@ class LocalEnvironment:
     def _set_up(self, setup: Setup, settings: Settings, known_secrets: Mapping[str, str]) -> None:
         """Do what `dropnote setup` does, without questions. Unknown secrets get random values."""
         setup.stack.execute(setup.plan(settings))
-        self.variables |= setup.streams(settings)[0]
         prefix = self.variables["DROPNOTE_SECRETS"]
         for name in setup.missing_secrets(settings, prefix):
             setup.put_secret(prefix, name, known_secrets.get(name) or secrets.token_hex(32))
         location = setup.location(settings)
+        self.variables |= setup.event_sources(settings, location)[0]
         setup.create_log_groups(settings, self.variables, location)
         setup.write(settings, self.variables, location)
 

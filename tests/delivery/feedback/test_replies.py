@@ -138,7 +138,7 @@ def test_stop_and_start_keep_step_with_twilio_and_get_no_answer(stage: Stage) ->
     text(stage, "STOP")  # delivered again, late
     stage.take(an_upload("in/next.pdf", sequencer="01"))
     assert (stage.states()["sms"], len(answers(stage))) == ("sent", 1)
-    reasons = [row.detail for row in stage.all_rows() if getattr(row, "rule", "") == "message message"]
+    reasons = [getattr(row, "detail", "") for row in stage.all_rows() if getattr(row, "rule", "") == "message message"]
     assert "asha texted STOP; Twilio answers" in reasons
 
 
