@@ -51,7 +51,7 @@ def active_silence(silences: Mapping[str, Silence], rule: str, now: datetime) ->
     return silence if silence and silence.since <= now < silence.until else None
 
 
-class SuppressedAddress(Struct, frozen=True):
+class SuppressedAddress(Struct, frozen=True, omit_defaults=True):
     """An address that a provider rejects permanently, or whose owner wants no more messages."""
 
     person: str

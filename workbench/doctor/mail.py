@@ -12,7 +12,7 @@ from botocore.session import Session
 
 from chalicelib.health import rules as health_rules
 from chalicelib.health.rules import Problem
-from chalicelib.platform.function_names import MAIL_EVENTS, MAIL_SET
+from chalicelib.platform.function_names import MAIL_SET
 
 from ..account import Account
 from ..deployment.grants import Grants, StageLocation
@@ -29,6 +29,7 @@ from ..deployment.identities import (
     verified_identity,
     with_mail_events,
 )
+from ..deployment.stack import Stack
 from .deployed import functions, name_of
 
 
@@ -113,18 +114,18 @@ def permission(account: Account) -> Iterator[Problem]:
 
 
 def events(account: Account) -> Iterator[Problem]:
-    """Check that SES reports bounces and complaints to this stage: the topic, what publishes to it, and the function behind it."""
+    """Check that SES reports bounces and complaints to this stage: a topic, what publishes to it, the function behind it."""
     settings, stage, client = account.settings, account.stage, _ses(account)
-    topic, here = account.variables.get(MAIL_EVENTS, ""), account.client("sns").meta.region_name
-    if not with_mail_events(settings, here):
+    if not with_mail_events(settings, account.client("sns").meta.region_name):
         return
+    topic = Stack(account.client("cloudformation"), stage).outputs().get("MailTopicArn", "")
     setup = f"dropnote setup --stage {stage}, then chalice deploy and dropnote finish" if stage != "local" else "restart make run"
     unheard = "bounces and complaints go unnoticed, and mails stay `sent`."
     if not topic:
         yield Problem("mail", "events", f"SES does not report what became of mails: {unheard}", setup)
         return
     sets = configuration_sets(find_identities(client, sender_address(settings)))
-    for name in sets or (account.variables.get(MAIL_SET) or own_set(stage),):
+    for name in sets or (own_set(stage),):
         if not reports_to(client, name, topic):
             what = f"The configuration set {name} does not report to this stage: {unheard}"
             yield Problem("mail", "events", what, reporting_command(stage, name, topic) if sets else setup)
