@@ -93,7 +93,7 @@ def mail_event_variables(stage: str, topic: str, default_sets: Sequence[str]) ->
 def reports_to(ses: Any, set_name: str, topic: str) -> bool:
     """Whether a configuration set publishes bounces and complaints to a topic. False if it does not exist."""
     try:
-        destinations = ses.get_configuration_set_event_destinations(ConfigurationSetName=set_name)["EventDestinations"]
+        destinations = ses.get_configuration_set_event_destinations(ConfigurationSetName=set_name).get("EventDestinations", [])
     except ClientError as error:
         if error.response["Error"]["Code"] == "NotFoundException":
             return False

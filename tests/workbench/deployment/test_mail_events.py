@@ -48,7 +48,7 @@ def test_default_set_of_the_identity_stays_in_use_and_unchanged(setup: Setup, mi
     ses.create_configuration_set(ConfigurationSetName="tracked")
     variables, (warning,) = apply(setup, some_settings(), "tracked")
     assert variables == {"DROPNOTE_MAIL_EVENTS": TOPIC, "DROPNOTE_CONFIGURATION_SET": ""}
-    assert ses.get_configuration_set_event_destinations(ConfigurationSetName="tracked")["EventDestinations"] == []
+    assert ses.get_configuration_set_event_destinations(ConfigurationSetName="tracked").get("EventDestinations", []) == []
     assert "create-configuration-set-event-destination --configuration-set-name tracked" in warning
     ses.create_configuration_set_event_destination(  # as the command does
         ConfigurationSetName="tracked",
