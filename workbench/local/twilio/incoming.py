@@ -7,8 +7,10 @@ Advanced Opt-Out" (the default words); error 21610.
 import secrets
 from collections.abc import Mapping
 from contextlib import suppress
+from urllib.parse import urlsplit
 
 import requests
+from flask import Blueprint, Response, abort, request
 
 from chalicelib.platform.sms_text import count_segments
 
@@ -49,3 +51,27 @@ def receive_text(
     with suppress(requests.RequestException):
         return twilio.post_signed(url, text) if url else 0
     return 0
+
+
+def create_reply_box(twilio: TwilioDouble) -> Blueprint:
+    """Create the route behind the text box of the inbox's phone: `POST /inbox/replies` {"from": "+91…", "body": "ACK"} lets the
+    person send that text. 204, or one sentence why it was not received.
+    """
+    blueprint = Blueprint("replies", __name__)
+
+    def reply() -> Response:
+        origin, text = request.headers.get("Origin"), request.get_json(silent=True)
+        if origin and urlsplit(origin).netloc != request.host:
+            abort(403)
+        match text:
+            case {"from": str(sender), "body": str(body)} if sender in {row.to for row in twilio.messages()} and body.strip():
+                status = receive_text(twilio, sender, body)
+            case _:
+                return Response("Not sent: it needs the number of a text in the inbox, and words.", 400)
+        if status == 200:
+            return Response(status=204)
+        why = f"the bot answered with status {status}" if status else "no webhook is set, or the bot does not respond"
+        return Response(f"Not received: {why}.", 502)
+
+    blueprint.add_url_rule("/inbox/replies", "reply", reply, methods=["POST"])
+    return blueprint
