@@ -16,6 +16,7 @@ from ..delivery.pacing.workers import Advanced
 from ..delivery.sweep import EVERYTHING, Sweeper
 from ..domain.delivery import Delivery, DeliveryError
 from ..domain.event import Batch, Event
+from ..domain.people import Channel
 from ..domain.rule import Rule
 from ..health import heartbeat
 from ..platform.aws import ClientFactory
@@ -64,9 +65,12 @@ class Bot:
         used = {(rule.template, recipient.channel) for rule in rules for recipient in rule.recipients}
         for template, channel in used:
             self.deliverer.renderer.prepare(template, channel)
-        for channel in {channel for _, channel in used}:
+        channels = {channel for _, channel in used}
+        for channel in channels:
             with suppress(DeliveryError):
                 self.deliverer.open_transport(channel)
+        if Channel.EMAIL in channels:
+            from ..delivery.feedback import mail_links  # noqa: F401  the first mail needs it, unless there is no public URL
         gc.freeze()  # loaded modules stay: the garbage collector need not scan them for each upload
 
     def take(self, batch: Batch, time_left: TimeLeft) -> list[Delivery]:
