@@ -4,7 +4,7 @@ import os
 from functools import cache
 from typing import Any
 
-from chalice.app import Chalice, Rate, Response
+from chalice.app import Chalice, Rate
 
 from chalicelib import __version__
 from chalicelib.bot.assembly import load_settings_or_exit, make_bot, request_id, time_left, use_own_files
@@ -67,6 +67,12 @@ if pattern := combine_patterns(rule.bus.pattern for rule in settings.rules if ru
         bot().take(from_bus(event.to_dict()), time_left(event.context))
 
 
+@bind_each(triggers.mail_events(app, os.environ))
+def mail_events(event: RawEvent) -> None:
+    """SES reports what became of a mail, through our own topic."""
+    bot().take_mail_events(event.to_dict(), time_left(event.context))
+
+
 if stream := os.environ.get("DROPNOTE_STREAM"):
 
     @with_raw_event
@@ -125,14 +131,6 @@ def on_demand(task: str) -> Any:  # of chalicelib/delivery/tasks.py
 send = on_demand("send")  # {"to": ["asha"], "words": {"title": "…", "text": "…"}}
 watch_now = on_demand("watch_now")  # {"monitor": "shop"}, or {} for all of them
 digest_now = on_demand("digest_now")  # {"who": "asha"}
-
-
-@app.route("/receipts/twilio/{delivery}", methods=["POST"], content_types=["application/x-www-form-urlencoded"])
-def twilio_receipt(delivery: str) -> Response:
-    """A delivery receipt from Twilio. Requests without a valid signature get 403 and no information."""
-    request: Any = app.current_request
-    left = time_left(app.lambda_context)
-    return Response("", status_code=bot().take_receipt(delivery, request.raw_body, request.headers, left))
 
 
 if not function:  # the API function, or a laptop: no other function imports the console

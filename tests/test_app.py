@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from chalice.test import Client
 from msgspec.structs import replace
+from twilio.request_validator import RequestValidator
 
 from chalicelib.channels.transport import CONNECT_TIMEOUT_S, READ_TIMEOUT_S
 from chalicelib.channels.twilio import TIMEOUT_S
@@ -18,7 +20,9 @@ from chalicelib.delivery.pacing.queue_sweep import SWEEP_TIME
 from chalicelib.delivery.record import LEASE
 from chalicelib.domain.settings import Settings
 from chalicelib.platform.function_names import function_name, stream_variable
+from chalicelib.platform.secrets import Secrets
 from tests.support.builders import ENVIRON, NOON
+from tests.support.mail_events import TOPIC, from_sns, mail_event
 from tests.support.payloads import TEST_EVENT, bus_event, s3_notification, s3_record
 from tests.support.stages import Stage, plenty, real_stage
 from tests.support.stream_records import record
@@ -37,7 +41,7 @@ def app() -> Iterator[Any]:
     """The app, loaded with a stage's environment as in Lambda."""
     before = dict(os.environ)
     streams = {"DROPNOTE_STREAM": STREAM, stream_variable("orders"): ITEMS_STREAM}
-    os.environ.update(ENVIRON, UPLOAD_QUEUE="dropnote-uploads", **streams)
+    os.environ.update(ENVIRON, UPLOAD_QUEUE="dropnote-uploads", DROPNOTE_MAIL_EVENTS=TOPIC, **streams)
     import app
 
     yield app
@@ -49,6 +53,8 @@ def app() -> Iterator[Any]:
 def stage(ministack: MiniStack, app: Any) -> Iterator[Stage]:
     settings: Settings = app.settings
     stage = real_stage(ministack, settings)
+    secrets = {"DROPNOTE_SECRET_PUBLIC_URL": "https://abc.example.com/api", "DROPNOTE_SECRET_TWILIO_AUTH_TOKEN": "secret-token"}
+    stage.bot.secrets = Secrets(lambda: None, "", secrets, stage.clock)
     real, app.bot, app.time_left = (app.bot, app.time_left), lambda: stage.bot, lambda context: plenty
     yield stage  # Chalice's test client gives an invocation 3 s: too short to send
     app.bot, app.time_left = real
@@ -58,7 +64,7 @@ def test_every_handler_is_bound_and_each_bucket_has_one(app: Any) -> None:
     pages = {entry.view_function.__name__ for methods in app.app.routes.values() for entry in methods.values()}
     assert set(app.app.handler_map) - pages == {
         "upload_acme_drops", "upload_events", "upload_queue", "bus", "items_orders", "count", "sweep", "watch", "send",
-        "watch_now", "digest_now", "test", "resend", "redrive",
+        "watch_now", "digest_now", "test", "resend", "redrive", "mail_events",
     }  # fmt: skip
     assert app.settings.buckets == ("acme-drops",)
 
@@ -164,7 +170,30 @@ def test_receipt_without_a_signature_is_rejected(app: Any, stage: Stage) -> None
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     with Client(app.app) as client:
         response = client.http.post("/receipts/twilio/abc", headers=headers, body=b"MessageSid=SM1&MessageStatus=delivered")
-    assert response.status_code == 403
+        reply = client.http.post("/replies/twilio", headers=headers, body=b"MessageSid=SM1&From=%2B919812345678&Body=stop")
+    assert (response.status_code, reply.status_code) == (403, 403)
+
+
+def test_signed_text_is_answered_by_a_text_of_its_own(app: Any, stage: Stage) -> None:
+    body = {"MessageSid": "SM1", "AccountSid": ENVIRON["TWILIO_ACCOUNT_SID"], "To": "+15005550006", "Body": "help"}
+    body["From"] = app.settings.people["asha"].sms
+    signature = RequestValidator("secret-token").compute_signature("https://abc.example.com/api/replies/twilio", body)
+    headers = {"Content-Type": "application/x-www-form-urlencoded", "X-Twilio-Signature": signature}
+    with Client(app.app) as client:
+        for _ in range(2):
+            response = client.http.post("/replies/twilio", headers=headers, body=urlencode(body).encode())
+    assert (response.status_code, response.headers["Content-Type"]) == (200, "text/xml")
+    assert response.body == b'<?xml version="1.0" encoding="UTF-8"?><Response/>'
+    assert [(to, "MUTE" in message.text) for _, to, message in stage.sent] == [(body["From"], True)]
+
+
+def test_event_of_ses_reaches_the_row_of_its_mail(app: Any, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stage.bot, "_environ", {"DROPNOTE_MAIL_EVENTS": TOPIC})
+    with Client(app.app) as client:
+        client.lambda_.invoke("upload_acme_drops", s3_notification(s3_record("in/a.txt")))
+        client.lambda_.invoke("mail_events", from_sns(mail_event("Bounce", stage.rows()["email"].id)))
+        client.lambda_.invoke("mail_events", {"odd": 1})
+    assert stage.states()["email"] == "undelivered"
 
 
 def test_lease_is_longer_than_an_invocation_and_the_reserve_longer_than_a_send() -> None:

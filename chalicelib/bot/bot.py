@@ -7,7 +7,7 @@ from functools import cached_property
 from time import sleep
 from typing import TYPE_CHECKING, Any
 
-from ..delivery import drain, receipts, resend, send_test
+from ..delivery import drain, resend, send_test
 from ..delivery.deliver import Deliverer, TimeLeft
 from ..delivery.flush import NO_INPUTS, Flusher, FlushInputs
 from ..delivery.intake import Intake
@@ -16,9 +16,11 @@ from ..delivery.pacing.workers import Advanced
 from ..delivery.sweep import EVERYTHING, Sweeper
 from ..domain.delivery import Delivery, DeliveryError
 from ..domain.event import Batch, Event
+from ..domain.people import Channel
 from ..domain.rule import Rule
 from ..health import heartbeat
 from ..platform.aws import ClientFactory
+from ..platform.function_names import MAIL_EVENTS
 from ..platform.parallel import MAX_CONCURRENCY
 from ..platform.secrets import Secrets
 from ..store.dead_letters import DeadLetterQueue
@@ -65,9 +67,12 @@ class Bot:
         used = {(rule.template, recipient.channel) for rule in rules for recipient in rule.recipients}
         for template, channel in used:
             self.deliverer.renderer.prepare(template, channel)
-        for channel in {channel for _, channel in used}:
+        channels = {channel for _, channel in used}
+        for channel in channels:
             with suppress(DeliveryError):
                 self.deliverer.open_transport(channel)
+        if Channel.EMAIL in channels:
+            from ..delivery.feedback import mail_links  # noqa: F401  the first mail needs it, unless there is no public URL
         gc.freeze()  # loaded modules stay: the garbage collector need not scan them for each upload
 
     def take(self, batch: Batch, time_left: TimeLeft) -> list[Delivery]:
@@ -131,9 +136,11 @@ class Bot:
 
         return run_task(name, Context(self.deliverer, lambda: self.watch, request, time_left), payload)
 
-    def take_receipt(self, id_: str, body: bytes, headers: Mapping[str, str], time_left: TimeLeft) -> int:
-        """Handle a delivery receipt over HTTP. Returns the HTTP status of the response. See receipts.handle_callback."""
-        return receipts.handle_callback(self.deliverer, self.secrets, id_, body, headers, time_left)
+    def take_mail_events(self, payload: object, time_left: TimeLeft) -> int:
+        """Handle what SES reports about mails; returns how many reports concern one of ours. See handle_mail_events."""
+        from ..delivery.feedback.mail_events import handle_mail_events  # imported late: only one function needs it
+
+        return handle_mail_events(self.deliverer, payload, self._environ.get(MAIL_EVENTS, ""), time_left)
 
     @cached_property
     def watch(self) -> "Watch":

@@ -9,6 +9,7 @@ AUTO_GENERATED = {"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress"
 
 # Our own id: SES replaces Message-ID.
 DELIVERY_HEADER = "X-Dropnote-Delivery"
+DELIVERY_TAG = "dropnote-delivery"  # the same as a tag of SES, which its events repeat
 
 
 def build_headers(message: Message, delivery_id: str, sender: str) -> dict[str, str]:
@@ -17,6 +18,8 @@ def build_headers(message: Message, delivery_id: str, sender: str) -> dict[str, 
     if message.thread:  # RFC 5322, 3.6.4. No e-mail has this id: SES assigns its own, which we learn too late
         root = f"<{message.thread}.dropnote@{sender_domain(sender)}>"
         headers |= {"In-Reply-To": root, "References": root}
+    if message.unsubscribe:  # RFC 2369, 3.2 and RFC 8058: the mail program's own button, which sends a POST
+        headers |= {"List-Unsubscribe": f"<{message.unsubscribe}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
     return headers
 
 

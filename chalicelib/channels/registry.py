@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from ..domain.people import Channel
 from ..domain.settings import Settings
 from ..platform.aws import ClientFactory
+from ..platform.function_names import MAIL_SET
 from ..platform.secrets import Secrets
 from .transport import Transport
 from .twilio_receipts import RECEIPTS_PATH
@@ -47,5 +48,6 @@ def make_transport(
         from .ses import CLIENT_CONFIG, Ses
 
         region = {"region_name": settings.email.region} if settings.email.region else {}
-        return Ses(clients("sesv2", config=CLIENT_CONFIG, **region), settings.email.from_)
+        own_set = environ.get(MAIL_SET, "")
+        return Ses(clients("sesv2", config=CLIENT_CONFIG, **region), settings.email.from_, configuration_set=own_set)
     raise LookupError(f"the settings have no [{channel}] table")

@@ -25,7 +25,7 @@ from ..domain.delivery import DeliveryError, OutcomeUnknown, Reason, Receipt
 from ..domain.message import Message
 from ..platform.clock import Clock, utc_now
 from .limits import QUOTA_RETRY, is_quota
-from .mail_headers import build_headers
+from .mail_headers import DELIVERY_TAG, build_headers
 from .transport import CONNECT_TIMEOUT_S, READ_TIMEOUT_S
 
 # One attempt: botocore repeats a request whose response was lost, and SES would send the e-mail twice.
@@ -82,9 +82,11 @@ _UNREADABLE_RESPONSE = (ResponseParserError, AttributeError, TypeError, ValueErr
 class Ses:
     """Sends e-mails from one address. `client` is a boto3 sesv2 client created with CLIENT_CONFIG."""
 
-    def __init__(self, client: Any, from_: str, clock: Clock = utc_now) -> None:
+    def __init__(self, client: Any, from_: str, clock: Clock = utc_now, configuration_set: str = "") -> None:
+        """`configuration_set` publishes the mails' outcomes; "" for the default one of the sender's identity, if it has one."""
         self._client = client
         self._from = from_
+        self._options = {"ConfigurationSetName": configuration_set} if configuration_set else {}
         self._clock = clock
         self._used_at = clock()
         self._lock = Lock()
@@ -97,7 +99,8 @@ class Ses:
                 FromEmailAddress=self._from,
                 Destination={"ToAddresses": [to]},
                 Content={"Simple": _content(message, build_headers(message, delivery_id, self._from))},
-                EmailTags=[{"Name": "dropnote-delivery", "Value": delivery_id}],
+                EmailTags=[{"Name": DELIVERY_TAG, "Value": delivery_id}],
+                **self._options,
             )
         except ClientError as error:
             raise _delivery_error(error) from error

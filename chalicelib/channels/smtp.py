@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from email.headerregistry import HeaderRegistry, MessageIDHeader
+from email.headerregistry import HeaderRegistry, MessageIDHeader, UnstructuredHeader
 from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
 from email.policy import EmailPolicy
@@ -38,10 +38,18 @@ def _system_trust() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
+class _LinkHeader(UnstructuredHeader):
+    """A header with a URL, in one line of at most 998 characters (RFC 5322, 2.1.1)."""
+
+    def fold(self, *, policy: object) -> str:
+        return f"{self.name}: {self}\r\n"  # type: ignore[attr-defined]  # HeaderRegistry adds the name
+
+
 @cache
 def _policy() -> "EmailPolicy[EmailMessage]":
-    """Python's policy for SMTP, except that ids longer than a line are not encoded: encoded, no mail program matches them."""
+    """Python's policy for SMTP, except that ids and links longer than a line are not encoded: no mail program would read them."""
     registry = HeaderRegistry()
+    registry.map_to_type("list-unsubscribe", _LinkHeader)  # type: ignore[arg-type]  # as below
     for name in ("in-reply-to", "references"):
         registry.map_to_type(name, MessageIDHeader)  # type: ignore[arg-type]  # typeshed expects the type created from it
     return SMTP_POLICY.clone(header_factory=registry)

@@ -14,6 +14,7 @@ from ..platform.signing.keys import make_signer
 from ..platform.signing.tokens import Signer
 from ..store.console.audit import Action, Audit, Entry
 from ..store.console.sign_ins import SignIns
+from ..store.incidents import Incidents
 from ..store.ledger import LEDGER_CONFIG, Ledger
 
 
@@ -50,6 +51,11 @@ class Console:
     def access(self) -> ConsoleSettings | None:
         """Who may sign in; None if the console is off."""
         return self.settings.console
+
+    @cached_property
+    def incidents(self) -> Incidents:
+        """The monitors' states."""
+        return Incidents(self.clients("dynamodb", config=LEDGER_CONFIG), self.environ["DROPNOTE_LEDGER"])
 
     def now(self) -> datetime:
         """The current time."""

@@ -11,7 +11,7 @@ A view finds path parameters in `request.params`, fields in `request.query` and 
 Register the area in routes.py.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from http.cookies import CookieError, SimpleCookie
@@ -103,6 +103,7 @@ View = Callable[[WebRequest], Response]
 class _Route:
     path: str
     methods: tuple[str, ...]
+    content_types: tuple[str, ...]  # of a POST
     view: View
     run: Callable[[View, WebRequest], Response]
 
@@ -129,13 +130,22 @@ class Area:
         """A change by somebody who is signed in, sent by a form with `csrf_token`."""
         return self._route(path, ("POST",), lambda view, request: _signed_in(_with_csrf(view), request, role))
 
-    def open(self, path: str, *methods: str) -> Callable[[View], View]:
-        """A route for everybody: the view itself checks what the request proves. GET must not change anything."""
-        return self._route(path, methods or ("GET",), lambda view, request: view(request))
+    def open(self, path: str, *methods: str, content_types: Sequence[str] = (FORM,)) -> Callable[[View], View]:
+        """A route for everybody: the view itself checks what the request proves. GET must not change anything.
 
-    def _route(self, path: str, methods: tuple[str, ...], run: Callable[[View, WebRequest], Response]) -> Callable[[View], View]:
+        `content_types` are those of a POST.
+        """
+        return self._route(path, methods or ("GET",), lambda view, request: view(request), content_types)
+
+    def _route(
+        self,
+        path: str,
+        methods: tuple[str, ...],
+        run: Callable[[View, WebRequest], Response],
+        content_types: Sequence[str] = (FORM,),
+    ) -> Callable[[View], View]:
         def add(view: View) -> View:
-            self._routes.append(_Route(path, methods, view, run))
+            self._routes.append(_Route(path, methods, tuple(content_types), view, run))
             return view
 
         return add
@@ -147,8 +157,9 @@ def _bind(blueprint: Blueprint, route: _Route, provide: Provide) -> None:
         return _respond(route.view, request, route.run)
 
     handle.__name__ = route.view.__name__
-    content_types = [FORM] if "POST" in route.methods else ["application/json"]
-    blueprint.route(route.path, methods=list(route.methods), content_types=content_types)(handle)
+    for method in route.methods:  # one by one: a GET has no content type, which Chalice takes for JSON
+        types = list(route.content_types) if method == "POST" else ["application/json"]
+        blueprint.route(route.path, methods=[method], content_types=types)(handle)
 
 
 def _request(blueprint: Blueprint, route: str, params: Mapping[str, str], console: Console) -> WebRequest:

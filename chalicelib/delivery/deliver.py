@@ -15,7 +15,7 @@ from ..channels.transport import Transport
 from ..domain.budget import ExhaustedBudget, ScopeLimits
 from ..domain.delivery import Delivery, DeliveryError, Reason, State, delivery_id
 from ..domain.event import Kind, late_identity
-from ..domain.message import Message, Notice
+from ..domain.message import NO_LINKS, MailLinks, Message, Notice
 from ..domain.people import Channel
 from ..domain.settings import Settings
 from ..platform import log
@@ -106,7 +106,7 @@ class Deliverer(DeliveryRecorder, eq=False, kw_only=True):
                 return self.drop(notice, Reason.SILENCED, str(block))
             case SuppressedAddress():
                 fallbacks = self.fall_back(notice, time_left)
-                return [*self.drop(notice, block.reason, suppression_note(block)), *fallbacks]
+                return [*self.drop(notice, block.reason, str(block)), *fallbacks]
             case ExhaustedBudget():
                 by_mail = fallback_notice(replace(notice, fallback=notice.fallback or IMMEDIATELY), self.settings)
                 if notice.recipient.channel is Channel.SMS and by_mail:  # an e-mail costs next to nothing and wakes nobody
@@ -190,12 +190,22 @@ class Deliverer(DeliveryRecorder, eq=False, kw_only=True):
             event=notice.event,
             rule=notice.rule,
             person=notice.recipient.person,
+            links=self._links(notice),
         )
         if rendered.problem:
             log.warning("template-failed", template=notice.template, why=rendered.problem, **notice.log_ids)
             if notice.event.kind is not Kind.TROUBLE:
                 self.notify_owner(f"template {notice.template}", rendered.problem, time_left)
         return rendered.message
+
+    def _links(self, notice: Notice) -> MailLinks:
+        """Return the links of a mail; none without a public URL."""
+        settings = self.control.now().links
+        if settings is None or notice.recipient.channel is not Channel.EMAIL:
+            return NO_LINKS
+        from .feedback.mail_links import make_links  # imported late: not needed without a public URL
+
+        return make_links(settings, notice, self.settings, self.clock)
 
     def open_transport(self, channel: Channel) -> Transport:
         """Return the channel's transport.
@@ -231,10 +241,5 @@ class Deliverer(DeliveryRecorder, eq=False, kw_only=True):
 
     def _suppress(self, notice: Notice, delivery: Delivery) -> None:
         log.warning("dead-address", person=delivery.person, channel=delivery.channel, reason=delivery.reason, **delivery.log_ids)
-        address = SuppressedAddress(delivery.person, delivery.channel, delivery.reason, self.clock())
+        address = SuppressedAddress(delivery.person, delivery.channel, delivery.reason, self.clock(), delivery.detail)
         self.control.suppress(suppression_key(notice, self.settings), address)
-
-
-def suppression_note(address: SuppressedAddress) -> str:
-    """Return the ledger's detail for a message that was not sent to a suppressed address."""
-    return f"since {address.since:%Y-%m-%d %H:%M} UTC; to try again: `dropnote test {address.person}`"

@@ -24,7 +24,7 @@ from ..policy.pacing.queue import WAITING_STATES
 from ..policy.send_gate import over_budget
 from ..rules.recipients import notice_of_delivery
 from ..store.budgets import BudgetsBusy, OverBudget
-from .deliver import SEND_RESERVE, Deliverer, TimeLeft, suppression_note
+from .deliver import SEND_RESERVE, Deliverer, TimeLeft
 from .flush import Flusher
 from .pacing.queue_sweep import QueueSweep
 from .pacing.readers import EarlierRows
@@ -114,7 +114,7 @@ class Sweeper(Struct, eq=False):
         suppression = deliverer.suppression(notice)
         if suppression and delivery.reason is not Reason.OPERATOR:
             fallbacks = deliverer.fall_back(notice, time_left)
-            dropped = outcome.drop(delivery, now, suppression.reason, suppression_note(suppression))
+            dropped = outcome.drop(delivery, now, suppression.reason, str(suppression))
             return [*self._mark(delivery, dropped), *fallbacks]
         message = deliverer.render(notice, time_left)
         claimed = outcome.claim(delivery, deliverer.token(), now, deliverer.lease, message.body_hash)

@@ -31,6 +31,17 @@ class Notice(Struct, frozen=True):
         return {"rule": self.rule, "event": self.event.identity}
 
 
+class MailLinks(Struct, frozen=True):
+    """The links of one mail, each with a token for its recipient; "" if it has none."""
+
+    unsubscribe: str = ""
+    acknowledge: str = ""
+    mute: str = ""
+
+
+NO_LINKS = MailLinks()
+
+
 class Message(Struct, frozen=True):
     """A rendered message. A text has only `text`; a mail has all three parts."""
 
@@ -39,6 +50,7 @@ class Message(Struct, frozen=True):
     subject: str = ""
     html: str = ""
     thread: str = ""  # hex digits; mails of the same thread form a conversation
+    unsubscribe: str = ""  # URL for the header List-Unsubscribe
 
     @property
     def segments(self) -> int:

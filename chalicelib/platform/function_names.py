@@ -6,6 +6,8 @@ import hashlib
 # workbench/deployment/limits.py says so before a deploy: a shorter limit here would rename the functions of existing stages.
 MAX_LENGTH = 48
 STREAM = "DROPNOTE_STREAM"  # the environment variable that names the stream of the ledger's table
+MAIL_EVENTS = "DROPNOTE_MAIL_EVENTS"  # the one that names the topic to which SES publishes what became of our mails
+MAIL_SET = "DROPNOTE_CONFIGURATION_SET"  # the one that names the configuration set of our mails; "" for the identity's default
 
 
 def stream_variable(table: str) -> str:

@@ -15,6 +15,8 @@ from ..domain.event import identity_of
 from ..domain.people import Channel
 
 MAX_SILENCE = timedelta(days=30)
+MAX_SOFT_BOUNCES = 5  # in a row: then an address is suppressed
+SOFT_BOUNCES_FORGOTTEN = timedelta(days=30)
 
 
 class Silence(Struct, frozen=True):
@@ -49,13 +51,32 @@ def active_silence(silences: Mapping[str, Silence], rule: str, now: datetime) ->
     return silence if silence and silence.since <= now < silence.until else None
 
 
-class SuppressedAddress(Struct, frozen=True):
-    """An address that a provider rejects permanently."""
+class SuppressedAddress(Struct, frozen=True, omit_defaults=True):
+    """An address that a provider rejects permanently, or whose owner wants no more messages."""
 
     person: str
     channel: Channel
     reason: Reason
     since: datetime
+    detail: str = ""  # how it is known, in a few words: "texted STOP"
+
+    def __str__(self) -> str:
+        how = f"{self.detail}, " if self.detail else ""
+        return f"{how}since {self.since:%Y-%m-%d %H:%M} UTC; to try again: `dropnote test {self.person}`"
+
+
+class SoftBounces(Struct, frozen=True):
+    """The soft bounces of an address in a row."""
+
+    count: int
+    latest: datetime
+
+
+def add_soft_bounce(bounces: SoftBounces | None, now: datetime) -> SoftBounces:
+    """Count one more soft bounce; after SOFT_BOUNCES_FORGOTTEN without one, start again."""
+    if bounces is None or now - bounces.latest >= SOFT_BOUNCES_FORGOTTEN:
+        return SoftBounces(1, now)
+    return SoftBounces(bounces.count + 1, now)
 
 
 class ChannelPace(Struct, frozen=True):
@@ -66,6 +87,16 @@ class ChannelPace(Struct, frozen=True):
     changed_at: datetime
     backlog_until: datetime | None = None  # until then, uploads leave their messages to the sweep
     paused_until: datetime | None = None  # the daily quota is exhausted: nothing is sent before
+
+
+class LinkSettings(Struct, frozen=True):
+    """What links in mails are made of. `keys` signs only these links: derived from the secret `console-key`, in its format."""
+
+    url: str  # the public URL of our routes, without a slash at the end
+    keys: str
+
+    def __repr__(self) -> str:
+        return f"LinkSettings({self.url!r})"
 
 
 class Controls(Struct, frozen=True):
@@ -83,6 +114,8 @@ class Controls(Struct, frozen=True):
     silences: Mapping[str, Silence] = field(default_factory=dict)  # by rule; including expired ones
     exhausted: Mapping[str, ExhaustedBudget] = field(default_factory=dict)  # by key; including those of past periods
     paces: Mapping[Channel, ChannelPace] = field(default_factory=dict)
+    soft_bounces: Mapping[str, SoftBounces] = field(default_factory=dict)  # by address key
+    links: LinkSettings | None = None  # None until `dropnote finish` knows the public URL
     first_bundle: str = ""  # the id of the first bundle that was sent; "" before it
 
 

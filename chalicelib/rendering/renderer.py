@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..domain.event import Event, Kind, Severity, one_line, severity_of
-from ..domain.message import Message
+from ..domain.message import NO_LINKS, MailLinks, Message
 from ..domain.payloads import IncidentChange
 from ..domain.people import Channel, Person
 from ..domain.settings import Settings
@@ -48,14 +48,16 @@ class Renderer:
             for part in PARTS[channel]:
                 self._jinja.get_template(f"{template}/{part}")
 
-    def render(self, template: str, *, channel: Channel, event: Event, rule: str, person: Person) -> Rendered:
+    def render(
+        self, template: str, *, channel: Channel, event: Event, rule: str, person: Person, links: MailLinks = NO_LINKS
+    ) -> Rendered:
         """Render a message for one person. Never raises: if a template fails, the plain one is used."""
         try:
-            return Rendered(self._message(template, channel, event, rule, person))
+            return Rendered(self._message(template, channel, event, rule, person, links))
         except TemplateFailed as error:
             problem = str(error)
         try:
-            return Rendered(self._message(FALLBACK, channel, event, rule, person), problem)
+            return Rendered(self._message(FALLBACK, channel, event, rule, person, links), problem)
         except TemplateFailed as error:
             text = f"{self._marks(event)}{sanitize(self._settings.bot.name)}: {_minimal_text(event)}"
             return Rendered(Message(channel, text, subject=text, html=""), f"{problem}; {error}")
@@ -70,12 +72,20 @@ class Renderer:
         return self._parts(template, (part,), channel, event, rule, person)[part]
 
     def _parts(
-        self, template: str, parts: Sequence[str], channel: Channel, event: Event, rule: str, person: Person
+        self,
+        template: str,
+        parts: Sequence[str],
+        channel: Channel,
+        event: Event,
+        rule: str,
+        person: Person,
+        links: MailLinks = NO_LINKS,
     ) -> dict[str, str]:
         """Render parts of a message, all with the same variables."""
         context = self._jinja.globals | template_context(
             self._settings, self.stage, channel=channel, event=event, rule=rule, person=person
         )
+        context["mail_links"] = links
         rendered = {}
         for part in parts:
             reply = self._subject_of_first(template, event, rule, person) if part == "subject.txt" else ""
@@ -103,11 +113,12 @@ class Renderer:
             return subject if len(subject) <= MAX_SUBJECT_CODE_POINTS else f"{subject[: MAX_SUBJECT_CODE_POINTS - 1]}…"
         return marks + text + "\n" if part == "email.txt" else text
 
-    def _message(self, template: str, channel: Channel, event: Event, rule: str, person: Person) -> Message:
-        parts = self._parts(template, PARTS[channel], channel, event, rule, person)
+    def _message(self, template: str, channel: Channel, event: Event, rule: str, person: Person, links: MailLinks) -> Message:
+        parts = self._parts(template, PARTS[channel], channel, event, rule, person, links)
         if channel is Channel.SMS:
             return Message(channel, parts["sms.txt"])
-        return Message(channel, parts["email.txt"], parts["subject.txt"], parts["email.html"], event.thread)
+        text = parts["email.txt"] + _link_lines(links)
+        return Message(channel, text, parts["subject.txt"], parts["email.html"], event.thread, links.unsubscribe)
 
     def _subject_of_first(self, template: str, event: Event, rule: str, person: Person) -> str:
         """The subject of the mail that this one follows; "" if it follows none."""
@@ -131,6 +142,12 @@ class Renderer:
     def _marks(self, event: Event) -> str:
         severity = f"[{event.severity.upper()}] " if event.severity is not Severity.INFO else ""
         return stage_marks(self.stage, event) + severity
+
+
+def _link_lines(links: MailLinks) -> str:
+    """The links at the end of a mail's text part, which its template need not mention."""
+    lines = {"Acknowledge": links.acknowledge, "Mute for 2 hours": links.mute, "Unsubscribe": links.unsubscribe}
+    return "".join(f"\n{label}: {url}\n" for label, url in lines.items() if url)
 
 
 def _minimal_text(event: Event) -> str:

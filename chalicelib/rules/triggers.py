@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..domain.settings import Settings, Trigger
-from ..platform.function_names import function_name, queue_function, stream_variable, topic_function
+from ..platform.function_names import MAIL_EVENTS, function_name, queue_function, stream_variable, topic_function
 from .upload_bindings import common_filter, uploads_pattern
 
 
@@ -42,6 +42,12 @@ def queues(app: Any, settings: Settings, environ: Mapping[str, str]) -> Iterator
         yield app.on_sqs_message(queue_arn=queue, batch_size=10, name=queue_function(queue))
     if name := environ.get("UPLOAD_QUEUE"):
         yield app.on_sqs_message(queue=name, batch_size=10)
+
+
+def mail_events(app: Any, environ: Mapping[str, str]) -> Iterator[Any]:
+    """The topic to which SES publishes what became of our mails, if set-up created one."""
+    if topic := environ.get(MAIL_EVENTS):
+        yield app.on_sns_message(topic, name="mail_events")
 
 
 def streams(app: Any, settings: Settings, environ: Mapping[str, str]) -> Iterator[Any]:

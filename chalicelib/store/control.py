@@ -17,7 +17,7 @@ from ..domain.people import Channel
 from ..platform import log
 from ..platform.clock import Clock
 from ..policy.budget import expired_budgets
-from ..policy.controls import ChannelPace, Controls, Silence, SuppressedAddress
+from ..policy.controls import ChannelPace, Controls, LinkSettings, Silence, SoftBounces, SuppressedAddress
 from .rows.versions import VERSION
 
 CACHE_TIME = timedelta(seconds=30)
@@ -71,6 +71,14 @@ class Control:
         self._store.remove(f"dead_{key}")
         self._cached = None
 
+    def record_soft_bounces(self, key: str, bounces: SoftBounces | None) -> None:
+        """Record an address's soft bounces in a row; None once a mail arrived."""
+        if bounces:
+            self._store.put(f"soft_{key}", msgspec.json.encode(bounces).decode())
+        else:
+            self._store.remove(f"soft_{key}")
+        self._cached = None
+
     def record_backfill(self, bucket: str, until: datetime) -> None:
         """Record until when a backfill searched a bucket for uploads: their real events may still arrive."""
         self._store.put(f"looked_{bucket}", msgspec.json.encode(until).decode())
@@ -115,6 +123,11 @@ class Control:
         self._store.put("first_bundle", msgspec.json.encode(id_).decode())
         self._cached = None
 
+    def record_links(self, links: LinkSettings) -> None:
+        """Record what links in mails are made of. Here, because every container reads this item anyway."""
+        self._store.put("links", msgspec.json.encode(links).decode())
+        self._cached = None
+
     def record_run(self, run: Literal["swept", "watched", "checked"], at: datetime) -> bool:
         """Record a successful run, at most once per RECORD_INTERVAL; returns whether it was written.
 
@@ -132,12 +145,19 @@ class Control:
 # Attributes of the item: one per key ("dead_<address key>") or a single one ("swept"), its field of Controls, and its type
 _BY_KEY: dict[str, tuple[str, Any]] = {
     "dead": ("suppressed", SuppressedAddress),
+    "soft": ("soft_bounces", SoftBounces),
     "looked": ("backfilled_until", datetime),
     "silence": ("silences", Silence),
     "budget": ("exhausted", ExhaustedBudget),
     "pace": ("paces", ChannelPace),
 }
-_SINGLE: dict[str, Any] = {"swept": datetime, "watched": datetime, "checked": datetime, "first_bundle": str}
+_SINGLE: dict[str, Any] = {
+    "swept": datetime,
+    "watched": datetime,
+    "checked": datetime,
+    "first_bundle": str,
+    "links": LinkSettings,
+}
 
 
 def _parse_controls(attributes: Mapping[str, str]) -> Controls:

@@ -27,6 +27,7 @@ from chalicelib.store.control import Control
 from chalicelib.store.counters import Counters
 from chalicelib.store.rows import Parked
 from tests.support.bus_payloads import instance
+from tests.support.mail_events import mail_event
 from tests.support.payloads import bus_event, s3_notification, s3_record
 from tests.support.stream_records import record
 from tests.support.streams import batch, sent_records
@@ -37,6 +38,7 @@ from workbench.local.ministack import ACCOUNT, REGION, free_port, local_client
 from workbench.local.proxy.proxy import Proxy
 from workbench.local.proxy.server import Answer, RecordedRequest
 from workbench.local.strict.http_requests import check_requests
+from workbench.local.twilio.incoming import receive_text
 from workbench.waiting import wait_until
 
 pytestmark = pytest.mark.environment
@@ -312,7 +314,35 @@ def monitors_and_tasks(env: ObservedEnvironment) -> None:
 
 def subjects(env: ObservedEnvironment) -> list[str]:
     """The subjects of all e-mails in the inbox."""
-    return [mail["subject"] for mail in requests.get(f"{env.local.running.server}/inbox.json", timeout=5).json()["mails"]]
+    return [mail["subject"] for mail in inbox(env)]
+
+
+def feedback(env: ObservedEnvironment) -> None:
+    """Commands by text, links in mails, and what SES reports: one notice goes to the owner by mail, one by text."""
+    twilio, number, sns = env.local.twilio, env.settings.people["asha"].sms, env.local.ministack.client("sns")
+
+    def publish(type_: str, row: Delivery, **details: str) -> None:
+        event = mail_event(type_, row.id, row.receipt, **details)
+        sns.publish(TopicArn=env.variables["DROPNOTE_MAIL_EVENTS"], Message=json.dumps(event))
+
+    for text in ("mute", "ack nothing", "unmute", "stop"):
+        assert receive_text(twilio, number, text) == 200
+    link = next(link for mail in inbox(env) for link in re.findall(r"^Mute for 2 hours: (.*)$", mail["text"], re.M))
+    page = requests.get(link, timeout=30)
+    assert (page.status_code, "<button>Mute for 2 hours</button>" in page.text) == (200, True)
+    publish("Bounce", env.wait_for("in/queue.txt", Channel.EMAIL, State.SENT), bounceType="Transient")
+    env.wait_for("in/queue.txt", Channel.EMAIL, State.UNDELIVERED)
+    assert wait_until(lambda: "ses:SendEmail" in env.used_actions()["mail_events"], within_s=20)
+    assert receive_text(twilio, number, "start") == 200
+    bens = next(row for row in env.rows() if row.person == "ben" and row.state is State.SENT and row.channel is Channel.EMAIL)
+    publish("Complaint", bens)
+    assert wait_until(lambda: "ssm:GetParameters" in env.used_actions()["mail_events"], within_s=45)
+
+
+def inbox(env: ObservedEnvironment) -> list[dict[str, Any]]:
+    """All e-mails."""
+    mails: list[dict[str, Any]] = requests.get(f"{env.local.running.server}/inbox.json", timeout=5).json()["mails"]
+    return mails
 
 
 def counts(env: ObservedEnvironment) -> None:
@@ -346,6 +376,7 @@ def used_env(env: ObservedEnvironment) -> ObservedEnvironment:
     monitors_and_tasks(env)
     backlogs(env)
     schedules(env)
+    feedback(env)
     counts(env)
     console(env)
     return env

@@ -23,7 +23,7 @@ RENAMED = {
 }
 
 # Attributes added since, with their value in an old row
-ADDED: dict[str, Any] = {"paces": {}, "first_bundle": "", "reserved": []}
+ADDED: dict[str, Any] = {"paces": {}, "first_bundle": "", "reserved": [], "soft_bounces": {}, "links": None}
 
 
 def items(section: str, kind: str = "", table: str = "ledger") -> list[Item]:

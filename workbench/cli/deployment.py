@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import wraps
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -87,9 +88,9 @@ def setup(stage: str, values: Sequence[str], rotate: bool, yes: bool) -> None:
         stage_setup.stack.execute(plan, step)
     for line in map(buckets.switch_on, to_switch_on):
         say(line)
-    streams, warnings = stage_setup.streams(settings)
+    sources, warnings = stage_setup.event_sources(settings, location)
     _warn([*(warning for bucket in bucket_plans for warning in bucket.warnings), *warnings])
-    variables |= streams
+    variables |= sources
     for name, value in secrets.items():
         stage_setup.put_secret(prefix, name, value)
         say(f"{prefix}{name}: stored as a SecureString")
@@ -123,13 +124,15 @@ def _print_next_step(location: StageLocation) -> None:
 @click.command()
 @_STAGE
 @click.option("--public-url", default="", help="URL of the routes, if you use your own domain")
+@click.option("--replies", is_flag=True, help="Let Twilio send people's texts here, even if they go elsewhere now")
 @on_aws
-def finish(stage: str, public_url: str) -> None:
+def finish(stage: str, public_url: str, replies: bool) -> None:
     """Finish a deploy: set retries, dead-letter queues, public URL
 
     Sets what Chalice cannot. Run it after each deploy; safe to run again.
     """
-    for line in finish_stage(PROJECT, stage, clients, public_url):
+    confirm = click.confirm if sys.stdin.isatty() and not replies else lambda question, default: replies
+    for line in finish_stage(PROJECT, stage, clients, public_url, confirm):
         say(line)
 
 
@@ -150,10 +153,8 @@ def remove(stage: str, tables: bool, yes: bool) -> None:
         raise click.Abort
     if removal.is_deployed():
         _chalice("delete", "--stage", stage)
-    for line in removal.run(tables=tables):
+    for line in chain(removal.run(tables=tables), (f"kept: {kept}" for kept in removal.kept())):
         say(line)
-    for line in removal.kept():
-        say(f"kept: {line}")
 
 
 @click.command()
@@ -230,8 +231,7 @@ def _confirm(stage_setup: Setup, plan: Plan) -> None:
 
 def secret_value(name: str, stage: str, yes: bool) -> str:
     """A secret from the environment (for scripts) or from a hidden prompt. It is stored only in Parameter Store."""
-    variable = f"DROPNOTE_SECRET_{name.upper().replace('-', '_')}"
-    value = os.environ.get(variable, "")
+    value = os.environ.get(variable := f"DROPNOTE_SECRET_{name.upper().replace('-', '_')}", "")
     if not value and (yes or not sys.stdin.isatty()):
         raise SetupError(f"stage {stage} needs the secret {name}; set {variable}, or run this command in a terminal")
     while not value.strip():

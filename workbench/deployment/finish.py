@@ -9,7 +9,7 @@ Using filters to process some events with DynamoDB and Lambda".
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,15 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from chalicelib.counting.ledger_stream import COUNTED_STATES
+from chalicelib.delivery.feedback.mail_links import KEY_PURPOSE
 from chalicelib.domain.payloads import ChangeType
 from chalicelib.domain.rule import Rule
+from chalicelib.domain.settings import Settings
+from chalicelib.platform.clock import utc_now
+from chalicelib.platform.signing.keys import KEY_NAME, derived
+from chalicelib.policy.controls import LinkSettings
 from chalicelib.rules.item_conditions import EXPIRED
+from chalicelib.store.control import Control, TableStore
 
 from ..waiting import wait_until
 from .setup import Client, Setup, SetupError
@@ -40,7 +46,9 @@ class Retries:
 UPLOADS = Retries(attempts=2, event_age_s=6 * 3600, dead_letter=True)
 ON_SCHEDULE = Retries(attempts=0, event_age_s=60, dead_letter=False)  # the schedule invokes it again anyway
 # by the first word of the handler's name
-RETRIES = {"upload": UPLOADS, "uploads": UPLOADS, "bus": UPLOADS, "sweep": ON_SCHEDULE, "watch": ON_SCHEDULE}
+# A dropped report leaves a row as "sent". SES's own suppression list has the address anyway.
+REPORTS = Retries(attempts=2, event_age_s=6 * 3600, dead_letter=False)
+RETRIES = {"mail": REPORTS, "upload": UPLOADS, "uploads": UPLOADS, "bus": UPLOADS, "sweep": ON_SCHEDULE, "watch": ON_SCHEDULE}
 QUEUE: dict[str, Any] = {"FunctionResponseTypes": ["ReportBatchItemFailures"]}  # for every queue's mapping
 
 # The ledger's writes that invoke the function. Without a filter every write would, including its own.
@@ -119,9 +127,15 @@ def deployed(project: Path, stage: str) -> list[dict[str, Any]]:
     return resources
 
 
-def finish_stage(project: Path, stage: str, client: Client, public_url: str = "") -> list[str]:
+def finish_stage(
+    project: Path,
+    stage: str,
+    client: Client,
+    public_url: str = "",
+    confirm: Callable[[str, bool], bool] = lambda question, default: False,
+) -> list[str]:
     """Configure everything. Return one line per setting. `public_url` is the user's own domain for the stage; it is kept until
-    another one is given.
+    another one is given. `confirm` is asked whether texts from people should arrive here.
     """
     resources = deployed(project, stage)
     outputs = Stack(client("cloudformation"), stage).outputs()
@@ -137,7 +151,36 @@ def finish_stage(project: Path, stage: str, client: Client, public_url: str = ""
         url = (public_url or _own_domain(client("ssm"), stage) or api["rest_api_url"]).rstrip("/")
         client("ssm").put_parameter(Name=f"/dropnote/{stage}/public-url", Value=url, Type="String", Overwrite=True)
         lines.append(f"public-url: {url}")
+        lines.append(_record_links(client, variables, url))
+        lines += _offer_replies(client, settings, variables, url, confirm)
     return lines
+
+
+def _offer_replies(
+    client: Client, settings: Settings, variables: Mapping[str, str], url: str, confirm: Callable[[str, bool], bool]
+) -> list[str]:
+    if settings.sms is None:
+        return []
+    name = variables["DROPNOTE_SECRETS"] + "twilio-auth-token"
+    parameters = client("ssm").get_parameters(Names=[name], WithDecryption=True)["Parameters"]
+    if not parameters:
+        return []
+    from .replies.webhook import offer_replies  # imported late: Twilio's package takes a second
+
+    return [offer_replies(settings.sms, parameters[0]["Value"], variables.get("TWILIO_BASE_URL", ""), url, confirm)]
+
+
+def _record_links(client: Client, variables: Mapping[str, str], url: str) -> str:
+    """Record what links in mails are made of, in the control item. Mail programs require HTTPS (RFC 8058, section 3.1)."""
+    if not url.startswith(("https://", "http://127.0.0.1", "http://localhost")):
+        return "links in mails: none, because the public URL is not https"
+    name = variables["DROPNOTE_SECRETS"] + KEY_NAME
+    parameters = client("ssm").get_parameters(Names=[name], WithDecryption=True)["Parameters"]
+    if not parameters:
+        raise SetupError(f"the account has no secret {name}; run `dropnote setup --stage {variables['DROPNOTE_STAGE']}` first")
+    control = Control(TableStore(client("dynamodb"), variables["DROPNOTE_LEDGER"]), utc_now)
+    control.record_links(LinkSettings(url, derived(parameters[0]["Value"], KEY_PURPOSE)))
+    return "links in mails: unsubscribe, mute, acknowledge"
 
 
 def finish_functions(

@@ -12,7 +12,15 @@ from typing import Any
 from chalicelib.channels.registry import parameter_names
 from chalicelib.channels.registry import secret_names as secret_names
 from chalicelib.domain.settings import Settings, Trigger
-from chalicelib.platform.function_names import STREAM, function_name, queue_function, stream_variable, topic_function
+from chalicelib.platform.function_names import (
+    MAIL_EVENTS,
+    MAIL_SET,
+    STREAM,
+    function_name,
+    queue_function,
+    stream_variable,
+    topic_function,
+)
 from chalicelib.platform.signing.keys import KEY_NAME
 
 from .identities import identity_names
@@ -45,6 +53,8 @@ class Grants:
             functions["upload_queue"] = [*take, *self.object_facts(buckets), self.receive(self.queue("UPLOAD_QUEUE"))]
         if "DROPNOTE_STREAM" in self.variables:
             functions["count"] = [rows, *self.mail(), *self.owner_secrets(), *self.ledger_counts()]
+        if self.variables.get(MAIL_EVENTS):
+            functions["mail_events"] = deliver
         for table in self.settings.tables:
             if stream := self.variables.get(stream_variable(table)):
                 functions[function_name("items", table)] = [*take, *self.item_counts(table), self.stream(stream)]
@@ -91,11 +101,9 @@ class Grants:
         return functions
 
     def console(self) -> list[Grant]:
-        """To take receipts and, if people may sign in, to show the console's pages and change what their buttons change."""
-        if self.settings.console is None:
-            return [self.ledger("GetItem", "PutItem", "UpdateItem")]
-        counters = Grant("Counters", ("dynamodb:Query",), (self._counters,))
-        return [self.ledger("BatchGetItem", "GetItem", "PutItem", "Query", "UpdateItem"), self.indexes("day"), counters]
+        """To find what a text or a link means and change it; and, if people may sign in, to show the console's pages."""
+        rows = [self.ledger("BatchGetItem", "GetItem", "PutItem", "Query", "UpdateItem"), self.indexes("day")]
+        return [*rows, Grant("Counters", ("dynamodb:Query",), (self._counters,))] if self.settings.console else rows
 
     def watch(self, buckets: Iterable[str]) -> list[Grant]:
         """To run the monitors and check the bot itself."""
@@ -146,7 +154,8 @@ class Grants:
         if self.location.sandbox:
             addresses += [person.email for person in self.settings.people.values() if person.email]
         identities = dict.fromkeys(f"identity/{name}" for address in addresses for name in identity_names(address))
-        sets = (f"configuration-set/{name}" for name in self.location.configuration_sets)
+        own = self.variables.get(MAIL_SET, "")
+        sets = [f"configuration-set/{name}" for name in (*self.location.configuration_sets, own) if name]
         there = replace(self.location, region=email.region or self.location.region)
         return [Grant("Mail", ("ses:SendEmail",), tuple(there.arn("ses", resource) for resource in (*identities, *sets)))]
 

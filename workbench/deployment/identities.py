@@ -5,13 +5,14 @@ and its subdomains at any depth) and "Understanding default configuration sets";
 Service Authorization Reference, "Amazon Simple Email Service v2" (SendEmail: identity and configuration-set).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from email.utils import parseaddr
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from chalicelib.domain.settings import Settings
+from chalicelib.platform.function_names import MAIL_EVENTS, MAIL_SET
 
 
 def by_ses(settings: Settings) -> bool:
@@ -67,6 +68,52 @@ def describe_sender(identities: Mapping[str, Mapping[str, Any]], address: str, r
     sets = configuration_sets(identities)
     default = f", default configuration set {' and '.join(sets)}" if sets else ""
     return f"mail from {address}: verified as {verified}{default} (SES in {region})"
+
+
+def own_set(stage: str) -> str:
+    """The configuration set that the stack creates for a stage."""
+    return f"dropnote-{stage}"
+
+
+def with_mail_events(settings: Settings, region: str) -> bool:
+    """Whether SES can report what became of a mail: to a topic in its own region, which must be that of the functions.
+
+    Source: Amazon SES developer guide, "Set up an Amazon SNS event destination for event publishing".
+    """
+    return by_ses(settings) and (settings.email.region if settings.email else "") in ("", region)
+
+
+def mail_event_variables(stage: str, topic: str, default_sets: Sequence[str]) -> dict[str, str]:
+    """The environment variables of mail events: our topic, and our configuration set unless an identity has a default one, which
+    may have a dedicated IP pool, a tracking domain or rules of its own. `topic` is its ARN; "" if there is none.
+    """
+    return {MAIL_EVENTS: topic, MAIL_SET: own_set(stage) if topic and not default_sets else ""}
+
+
+def reports_to(ses: Any, set_name: str, topic: str) -> bool:
+    """Whether a configuration set publishes bounces and complaints to a topic. False if it does not exist."""
+    try:
+        destinations = ses.get_configuration_set_event_destinations(ConfigurationSetName=set_name).get("EventDestinations", [])
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "NotFoundException":
+            return False
+        raise
+    return any(
+        destination.get("Enabled")
+        and {"BOUNCE", "COMPLAINT"} <= set(destination["MatchingEventTypes"])
+        and destination.get("SnsDestination", {}).get("TopicArn") == topic
+        for destination in destinations
+    )
+
+
+def reporting_command(stage: str, set_name: str, topic: str) -> str:
+    """The command that lets a user's own configuration set report to our topic as well. It changes nothing else of the set."""
+    events = "MatchingEventTypes=DELIVERY,BOUNCE,COMPLAINT,REJECT"
+    destination = f"Enabled=true,{events},SnsDestination={{TopicArn={topic}}}"
+    return (
+        f"aws sesv2 create-configuration-set-event-destination --configuration-set-name {set_name} "
+        f"--event-destination-name {own_set(stage)} --event-destination '{destination}'"
+    )
 
 
 def _identity(ses: Any, name: str) -> Mapping[str, Any] | None:

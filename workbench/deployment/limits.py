@@ -17,7 +17,7 @@ from chalicelib.platform.function_names import stream_variable
 
 from .config import stage_names
 from .grants import APP, StageLocation, policies
-from .identities import by_ses
+from .identities import by_ses, mail_event_variables, with_mail_events
 
 MAX_FUNCTION_NAME = 64  # its role has the same name, and the same limit
 MAX_POLICY = 10_240  # characters
@@ -127,9 +127,12 @@ def _bytes(variables: Mapping[str, str]) -> int:
 
 
 def _with_streams(settings: Settings, variables: Mapping[str, str], location: StageLocation) -> dict[str, str]:
-    """The environment with the streams' ARNs, which are only known once the tables exist."""
+    """The environment with the ARNs of streams and of our topic, which are only known once they exist."""
     arns = {
         stream_variable(table): location.arn("dynamodb", f"table/{table}/stream/{_STREAM_CREATED}") for table in settings.tables
     }
+    if with_mail_events(settings, location.region):
+        topic = location.arn("sns", f"dropnote-{location.stage}-mail-events")
+        arns |= mail_event_variables(location.stage, topic, location.configuration_sets)
     ledger = location.arn("dynamodb", f"table/{variables.get('DROPNOTE_LEDGER', '')}/stream/{_STREAM_CREATED}")
     return {"DROPNOTE_STREAM": ledger, **arns, **{name: value for name, value in variables.items() if value}}

@@ -24,7 +24,18 @@ from .buckets import BucketSetup
 from .config import read_stage, stage_names, stage_secrets, stages, write_stage
 from .errors import SetupError as SetupError
 from .grants import StageLocation, log_group, policies
-from .identities import by_ses, configuration_sets, describe_sender, find_identities, sender_address, ses_client
+from .identities import (
+    by_ses,
+    configuration_sets,
+    describe_sender,
+    find_identities,
+    mail_event_variables,
+    reporting_command,
+    reports_to,
+    sender_address,
+    ses_client,
+    with_mail_events,
+)
 from .limits import has_ses, limit_problems
 from .sources import Client as Client
 from .stack import PAUSE_S, Plan, Stack
@@ -72,6 +83,26 @@ class Setup:
             else:
                 warnings += _view_warnings(settings, table, view)
         return arns, warnings
+
+    def event_sources(self, settings: Settings, location: StageLocation) -> tuple[dict[str, str], list[str]]:
+        """The environment variables of `streams` and `mail_events`, and their warnings."""
+        (streams, warnings), (events, silent) = self.streams(settings), self.mail_events(settings, location)
+        return streams | events, [*warnings, *silent]
+
+    def mail_events(self, settings: Settings, location: StageLocation) -> tuple[dict[str, str], list[str]]:
+        """The environment variables for what SES reports about mails, and a warning if a set of the user's does not report yet.
+        After the stack exists.
+        """
+        topic, sets = self.stack.outputs().get("MailTopicArn", ""), location.configuration_sets
+        if not (topic and with_mail_events(settings, location.region)):
+            return mail_event_variables(self.stage, "", sets), []
+        silent = [name for name in sets if not reports_to(ses_client(self.client, settings), name, topic)]
+        warnings = [
+            f"mail uses your configuration set {name}, which stays as it is; to let it report bounces and complaints here too: "
+            + reporting_command(self.stage, name, topic)
+            for name in silent
+        ]
+        return mail_event_variables(self.stage, topic, sets), warnings
 
     def _stream_of(self, table: str) -> tuple[str, str]:
         """The ARN and StreamViewType of a table's stream."""
@@ -142,11 +173,15 @@ class Setup:
         """The changes that the stack's template would make in the account."""
         owner = settings.people.get(settings.bot.owner)
         tables = self.stack.parameters().get("Tables") or ("keep" if self.existing_tables() else "make")
+        here = self.client("sts").meta
+        made = with_mail_events(settings, here.region_name) and has_ses(here.partition)
         parameters = {
             "Stage": self.stage,
             "Tables": tables,
             "OwnerEmail": owner.email if owner else "",
             "Dashboard": "make" if settings.metrics else "none",
+            # once made it stays, unused if need be: deployed functions may still name the configuration set
+            "MailEvents": "make" if made else self.stack.parameters().get("MailEvents", "none"),
         }
         return self.stack.plan(self.project / "resources.yaml", parameters)
 

@@ -77,6 +77,15 @@ CHECKS = (
         "mail-region",
     ),
     Check(
+        "mail-events",
+        "what SES reports about mails",
+        "SES reports bounces, complaints and deliveries",
+        mail.events,
+        by_ses,
+        "mail-sender",
+        mail.events_are_off,
+    ),
+    Check(
         "texts-login",
         "the Twilio account",
         "the Twilio account is active and sends to any number",
@@ -109,5 +118,14 @@ CHECKS = (
     ),
     Check(
         "receipts", "the URL for delivery receipts", "Twilio has the URL for delivery receipts", aws.receipts, texts.with_texts
+    ),
+    Check(
+        "texts-replies",
+        "where texts from people go",
+        "the webhook of the SMS sender is known",
+        texts.no_problem,
+        texts.with_texts,
+        "texts-sender",
+        texts.replies,
     ),
 )

@@ -7,10 +7,12 @@ Source: Amazon SES API v2 reference, "GetAccount", "ListEmailIdentities"; develo
 from collections.abc import Iterator
 from typing import Any
 
+from botocore.exceptions import ClientError
 from botocore.session import Session
 
 from chalicelib.health import rules as health_rules
 from chalicelib.health.rules import Problem
+from chalicelib.platform.function_names import MAIL_SET
 
 from ..account import Account
 from ..deployment.grants import Grants, StageLocation
@@ -19,10 +21,15 @@ from ..deployment.identities import (
     describe_sender,
     find_identities,
     identity_names,
+    own_set,
+    reporting_command,
+    reports_to,
     sender_address,
     ses_client,
     verified_identity,
+    with_mail_events,
 )
+from ..deployment.stack import Stack
 from .deployed import functions, name_of
 
 
@@ -97,12 +104,49 @@ def permission(account: Account) -> Iterator[Problem]:
     identities = find_identities(client, address)
     location = StageLocation(account.stage, account_id, region, partition, configuration_sets=configuration_sets(identities))
     (mail,) = Grants(account.settings, account.variables, location).mail()
-    needed = [arn for arn in mail.resources if _resource(arn) in {*identities, *location.configuration_sets}]
+    sets = {*location.configuration_sets, account.variables.get(MAIL_SET, "")}
+    needed = [arn for arn in mail.resources if _resource(arn) in {*identities, *sets}]
     denied = [_resource(arn) for arn in needed if not _allowed(account.client("iam"), function["Role"], arn)]
     if denied:
         what = f"The functions may not send mail with {' and '.join(denied)}: SES will deny it."
         advice = f"dropnote setup --stage {account.stage}, then chalice deploy --stage {account.stage}"
         yield Problem("mail", "permission", what, advice)
+
+
+def events(account: Account) -> Iterator[Problem]:
+    """Check that SES reports bounces and complaints to this stage: a topic, what publishes to it, the function behind it."""
+    settings, stage, client = account.settings, account.stage, _ses(account)
+    if not with_mail_events(settings, account.client("sns").meta.region_name):
+        return
+    topic = Stack(account.client("cloudformation"), stage).outputs().get("MailTopicArn", "")
+    setup = f"dropnote setup --stage {stage}, then chalice deploy and dropnote finish" if stage != "local" else "restart make run"
+    unheard = "bounces and complaints go unnoticed, and mails stay `sent`."
+    if not topic:
+        yield Problem("mail", "events", f"SES does not report what became of mails: {unheard}", setup)
+        return
+    sets = configuration_sets(find_identities(client, sender_address(settings)))
+    for name in sets or (own_set(stage),):
+        if not reports_to(client, name, topic):
+            what = f"The configuration set {name} does not report to this stage: {unheard}"
+            yield Problem("mail", "events", what, reporting_command(stage, name, topic) if sets else setup)
+    if not _subscribed(account.client("sns"), topic, name_of(account, "mail_events")):
+        yield Problem("mail", "events", f"No function receives what SES reports: {unheard}", setup)
+
+
+def events_are_off(account: Account) -> str:
+    """Return why SES reports nothing here, if it cannot; "" if it does."""
+    here = account.client("sns").meta.region_name
+    return "" if with_mail_events(account.settings, here) else "not used: SES is in another region than the functions"
+
+
+def _subscribed(sns: Any, topic: str, function: str) -> bool:
+    try:
+        pages = list(sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic))
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("NotFound", "NotFoundException"):
+            return False
+        raise
+    return any(entry["Endpoint"].endswith(f":{function}") for page in pages for entry in page["Subscriptions"])
 
 
 def _resource(arn: str) -> str:

@@ -16,12 +16,12 @@ from chalicelib.health.rules import Problem
 from chalicelib.platform.custom import CONFIG_NAME, SETTINGS_NAME
 
 from ..account import Account
+from ..deployment.replies.client import twilio_client
+from ..deployment.replies.webhook import find_webhook
 
 if TYPE_CHECKING:
-    from twilio.rest import Client
+    pass
 
-TIMEOUT_S = 10.0
-HOSTS = ("messaging", "accounts", "lookups")
 _CLOSED = {20005, 20403}  # account not active; suspended or closed
 _TOLL_FREE = {"800", "833", "844", "855", "866", "877", "888"}
 _MAX_LISTED = 200  # services and numbers of an account that are checked
@@ -66,6 +66,22 @@ def sender(account: Account) -> Iterator[Problem]:
                 yield Problem("texts", "sender", f"The number {sms.from_} can make calls but cannot send texts.", advice)
 
 
+def no_problem(account: Account) -> Iterator[Problem]:
+    """Find nothing: replies are optional, and stages may share a sender."""
+    return iter(())
+
+
+def replies(account: Account) -> str:
+    """Return where texts from people go."""
+    secrets = account.bot().secrets
+    public_url = secrets.public_url() if secrets else ""
+    if not public_url:
+        return "texts from people are not heard: no public URL"
+    with _client(account) as client:
+        webhook = find_webhook(client, _sms(account), public_url)
+    return f"{webhook.describe()}{'' if webhook.is_ours else f': dropnote finish --stage {account.stage} --replies'}"
+
+
 def us_registration(account: Account) -> Iterator[Problem]:
     """Check the sender's campaign: texts to the United States from a long code are blocked until it is registered (10DLC)."""
     sms = _sms(account)
@@ -107,25 +123,6 @@ def countries(account: Account) -> Iterator[Problem]:
             effect = f"{', '.join(names)} will receive none (error 21408)"
             what = f"The Twilio account is not allowed to send texts to {country}: {effect}."
             yield Problem("texts", country, what, f"enable {country} at {_PERMISSIONS}")
-
-
-@contextmanager
-def twilio_client(account: str, token: str, base_url: str = "") -> Iterator["Client"]:
-    """Twilio's own client, with a timeout. `base_url` points to the double, which has Twilio's hosts as the first part of the
-    path; "" is Twilio itself.
-    """
-    from twilio.http.http_client import TwilioHttpClient
-    from twilio.rest import Client
-
-    http_client = TwilioHttpClient(timeout=TIMEOUT_S)
-    with http_client.session as session:  # closes the connections
-        client = Client(account, token, http_client=http_client)
-        if base_url:
-            session.trust_env = False  # ignore the machine's proxy
-            client.api.base_url = base_url
-            for host in HOSTS:
-                getattr(client, host).base_url = f"{base_url}/{host}.twilio.com"
-        yield client
 
 
 @contextmanager

@@ -153,16 +153,16 @@ class LocalEnvironment:
         resources = deployed(folder, STAGE)
         self.functions = {item["name"]: item["lambda_arn"] for item in resources if "lambda_arn" in item}
         self.running = self._describe(account.server, resources, folder / ".chalice" / "deployed" / f"{STAGE}.json")
-        finish_stage(folder, STAGE, account.client, self.running.api or "")
+        finish_stage(folder, STAGE, account.client, self.running.api or "", lambda question, default: default)
 
     def _set_up(self, setup: Setup, settings: Settings, known_secrets: Mapping[str, str]) -> None:
         """Do what `dropnote setup` does, without questions. Unknown secrets get random values."""
         setup.stack.execute(setup.plan(settings))
-        self.variables |= setup.streams(settings)[0]
         prefix = self.variables["DROPNOTE_SECRETS"]
         for name in setup.missing_secrets(settings, prefix):
             setup.put_secret(prefix, name, known_secrets.get(name) or secrets.token_hex(32))
         location = setup.location(settings)
+        self.variables |= setup.event_sources(settings, location)[0]
         setup.create_log_groups(settings, self.variables, location)
         setup.write(settings, self.variables, location)
 

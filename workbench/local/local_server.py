@@ -13,6 +13,7 @@ from .ministack import free_port
 from .rest_api import create_rest_api
 from .twilio.account import TwilioAccount
 from .twilio.double import TwilioDouble
+from .twilio.incoming import create_reply_box
 
 
 class _QuietHandler(WSGIRequestHandler):
@@ -33,6 +34,7 @@ def create_app(
     app = Flask(__name__)
     app.register_blueprint(twilio.blueprint)
     app.register_blueprint(TwilioAccount(twilio).blueprint)
+    app.register_blueprint(create_reply_box(twilio))
     app.register_blueprint(create_rest_api(endpoint))
     app.register_blueprint(create_inbox(twilio, endpoint, uploads=uploads, people=people))
     return app

@@ -28,12 +28,17 @@ def addresses(account: Account) -> list[dict[str, str]]:
                 "person": recipient.person.name,
                 "channel": channel.value,
                 "address": mask(recipient.address),
-                "stands": f"{suppression.reason} since {suppression.since:%Y-%m-%d %H:%M} UTC" if suppression else "OK",
+                "stands": _describe(suppression) if suppression else "OK",
                 "next": _next_step(recipient, sender, suppression) if suppression else "",
                 "confirmed": "no" if (channel, recipient.address) in open_ else "yes",
             }
         )
     return rows
+
+
+def _describe(suppression: SuppressedAddress) -> str:
+    how = f" ({suppression.detail})" if suppression.detail else ""
+    return f"{suppression.reason} since {suppression.since:%Y-%m-%d %H:%M} UTC{how}"
 
 
 def _next_step(recipient: Recipient, sender: str, suppression: SuppressedAddress) -> str:

@@ -4,6 +4,7 @@ The text is "<key>", or "<key> <previous key>:<seconds since 1970>" after a rota
 accepted, such as the unsubscribe links of yesterday's mails. A second rotation ends them at once.
 """
 
+import hmac
 import secrets as random_source
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -42,6 +43,18 @@ def parse_keys(text: str, now: datetime) -> list[bytes]:
     if len(old) >= _MIN_LENGTH and until.isdigit() and now.timestamp() < int(until):
         keys.append(old.encode())
     return keys
+
+
+def derived(text: str, purpose: str) -> str:
+    """Return the secret's text with keys derived for one purpose, in the same format. They say nothing about the secret's own."""
+    key, _, previous = text.strip().partition(" ")
+    old, colon, until = previous.partition(":")
+    present = _derive(key, purpose)
+    return f"{present} {_derive(old, purpose)}:{until}" if colon else present
+
+
+def _derive(key: str, purpose: str) -> str:
+    return hmac.digest(key.encode(), f"dropnote derived {purpose}".encode(), "sha256").hex()
 
 
 def make_signer(secrets: Secrets, clock: Clock) -> Signer:

@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from chalicelib.platform.clock import utc_now
+from chalicelib.platform.signing.keys import derived
+from chalicelib.store.control import Control, TableStore
 from tests.support.builders import some_settings
-from workbench.deployment.finish import ITEMS, STREAM, finish_functions, is_finished, stream_settings
+from workbench.deployment.finish import ITEMS, STREAM, _record_links, finish_functions, is_finished, stream_settings
 from workbench.deployment.setup import SetupError
 from workbench.local.ministack import MiniStack
-from workbench.local.resources import apply_stack, make_role, make_table
+from workbench.local.resources import apply_stack, make_role, make_table, put_secrets
 from workbench.paths import PROJECT
 
 DEAD_LETTER_QUEUE = "arn:aws:sqs:us-east-1:000000000000:dropnote-local-dead-events"
@@ -155,3 +158,19 @@ def test_mapping_that_stays_busy_is_reported(monkeypatch: pytest.MonkeyPatch) ->
 def test_denied_change_of_a_mapping_is_not_retried() -> None:
     with pytest.raises(ClientError, match="AccessDenied"):
         finish_functions(BusyLambda(1, "AccessDeniedException"), STREAM_EVENT, DEAD_LETTER_QUEUE, pause_s=0)
+
+
+def test_links_in_mails_get_a_key_of_their_own_and_only_a_secure_url(ministack: MiniStack) -> None:
+    apply_stack(ministack, PROJECT / "resources.yaml", "dev")
+    variables = {"DROPNOTE_SECRETS": "/dropnote/dev/", "DROPNOTE_LEDGER": "dropnote-dev-ledger", "DROPNOTE_STAGE": "dev"}
+    control = Control(TableStore(ministack.client("dynamodb"), variables["DROPNOTE_LEDGER"]), utc_now)
+    with pytest.raises(SetupError, match="no secret /dropnote/dev/console-key"):
+        _record_links(ministack.client, variables, "https://drops.example.com")
+    put_secrets(ministack, "/dropnote/dev/", {"console-key": "k" * 64})
+    assert "not https" in _record_links(ministack.client, variables, "http://drops.example.com")
+    assert control.fresh().links is None
+    for _ in range(2):
+        assert "unsubscribe" in _record_links(ministack.client, variables, "https://drops.example.com")
+    links = control.fresh().links
+    assert links
+    assert (links.url, links.keys) == ("https://drops.example.com", derived("k" * 64, "mail links"))

@@ -20,6 +20,7 @@ from workbench.deployment.buckets import BucketSetup
 from workbench.deployment.config import read_stage, stage_names
 from workbench.deployment.errors import SetupError
 from workbench.deployment.grants import StageLocation, policies
+from workbench.deployment.identities import mail_event_variables
 from workbench.deployment.limits import (
     MAX_ENVIRONMENT,
     MAX_FUNCTION_NAME,
@@ -121,7 +122,9 @@ def test_environment_is_measured_as_lambda_does() -> None:
     """As JSON in UTF-8: names, quotes and separators count."""
     settings = some_settings()
     stream = any_location("prod").arn("dynamodb", "table/dropnote-prod-ledger/stream/2026-01-01T00:00:00.000")
-    variables = {"DROPNOTE_STREAM": stream, **stage_names("prod"), **ENVIRON, "MINE": ""}
+    topic = any_location("prod").arn("sns", "dropnote-prod-mail-events")
+    events = mail_event_variables("prod", topic, ())
+    variables = {"DROPNOTE_STREAM": stream, **events, **stage_names("prod"), **ENVIRON, "MINE": ""}
     room = MAX_ENVIRONMENT - len(json.dumps(variables, separators=(",", ":")))
     assert problems(settings, MINE="x" * room) == []
     assert problems(settings, MINE="é" * (room // 2)) == []

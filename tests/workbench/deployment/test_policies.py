@@ -10,6 +10,7 @@ from chalicelib.platform.function_names import stream_variable
 from tests.support.builders import ENVIRON, some_settings
 from tests.workbench.deployment.authorization_reference import arn_fits, problems
 from workbench.deployment.grants import StageLocation, policies
+from workbench.deployment.identities import mail_event_variables
 from workbench.paths import PROJECT
 
 RULES = """
@@ -99,6 +100,7 @@ def documents(settings: Settings, location: StageLocation) -> dict[str, dict[str
         "DROPNOTE_SECRETS": "/dropnote/prod/",
         "DROPNOTE_STREAM": STREAM.format(location.partition, "dropnote-prod-ledger"),
         "UPLOAD_QUEUE": "dropnote-uploads",
+        **mail_event_variables("prod", location.arn("sns", "dropnote-prod-mail-events"), location.configuration_sets),
         stream_variable("orders"): STREAM.format(location.partition, "orders"),
     }
     return policies(settings, variables, location)

@@ -9,12 +9,14 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.support.builders import some_settings
-from tests.workbench.doctor.unhealthy_stages import SID, UnhealthyStage, unhealthy_stage
+from tests.workbench.doctor.unhealthy_stages import SID, UnhealthyStage, package, unhealthy_stage
 from workbench.account import Account
+from workbench.deployment.stack import Stack
 from workbench.doctor import checks, mail
 from workbench.doctor.model import State, run_checks
 from workbench.local.ministack import MiniStack
 from workbench.local.twilio.account import Service
+from workbench.paths import PROJECT
 
 OWN, ASHA = "+15005550006", "+919812345678"
 US = {ASHA: "+14155550100"}
@@ -209,3 +211,28 @@ def test_invalid_number_is_reported_by_the_persons_name(stage: UnhealthyStage) -
     findings = stage.findings("texts-countries")
     assert "The number of asha" in findings
     assert "123456789" not in findings
+
+
+def test_stage_whose_mail_events_are_not_set_up_is_found(stage: UnhealthyStage) -> None:
+    assert "SES does not report what became of mails" in stage.findings("mail-events")
+    template = PROJECT / "resources.yaml"
+    stack = Stack(stage.ministack.client("cloudformation"), "prod", pause_s=0.02)
+    stack.delete()  # the emulator finds no change in a parameter alone
+    stack.execute(stack.plan(template, {"Stage": "prod", "Tables": "keep", "MailEvents": "make"}))
+    assert "No function receives what SES reports" in stage.findings("mail-events")
+    topic = stack.outputs()["MailTopicArn"]
+    function = stage.function("mail_events", package())["FunctionArn"]
+    stage.ministack.client("sns").subscribe(TopicArn=topic, Protocol="lambda", Endpoint=function)
+    assert stage.check("mail-events").state is State.OK
+    ses = stage.ministack.client("sesv2")
+    ses.delete_configuration_set_event_destination(ConfigurationSetName="dropnote-prod", EventDestinationName="dropnote-prod")
+    assert "dropnote-prod does not report to this stage" in stage.findings("mail-events")
+
+
+def test_doctor_shows_where_texts_from_people_go(stage: UnhealthyStage) -> None:
+    public_url = "https://abc.execute-api.eu-west-1.amazonaws.com/api"
+    assert "no public URL" in stage.check("texts-replies").detail
+    stage.put_secret("public-url", "String", public_url)
+    assert "go nowhere yet: dropnote finish --stage prod --replies" in stage.check("texts-replies").detail
+    stage.twilio.double.webhooks["+15005550006"] = f"{public_url}/replies/twilio"
+    assert stage.check("texts-replies").detail == "texts from people to +15005550006 arrive here"

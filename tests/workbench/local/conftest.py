@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.support.serving import serving
 from workbench.local.inbox import create_inbox
 from workbench.local.twilio.double import TwilioDouble
+from workbench.local.twilio.incoming import create_reply_box
 
 ACCOUNT, TOKEN = "AC" + "0" * 31 + "1", "invented-token"
 ASHA = "+919812345678"
@@ -77,6 +78,7 @@ def inbox() -> Iterator[InboxApp]:
     mails, twilio, app = MailList(), TwilioDouble(ACCOUNT, TOKEN), Flask("inbox")
     with serving(mails.app()) as endpoint:
         app.register_blueprint(twilio.blueprint)
+        app.register_blueprint(create_reply_box(twilio))
         app.register_blueprint(create_inbox(twilio, endpoint, people={ASHA: "asha", "asha@example.com": "asha"}))
         yield InboxApp(app, twilio, mails)
 

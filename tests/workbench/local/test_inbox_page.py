@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.support.serving import serving
 from tests.workbench.local.conftest import InboxApp
+from workbench.local.twilio.rules import PASSING_SENDER
 
 pytestmark = pytest.mark.browser
 
@@ -164,3 +165,26 @@ def test_hidden_page_stops_polling(inbox: InboxApp, page: Page, url: str) -> Non
     page.evaluate("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
     expect(page.locator(".bubble")).to_have_text("while away")
     expect(page.locator(".live")).to_have_text("Live")
+
+
+def test_person_replies_from_the_phone(inbox: InboxApp, page: Page, url: str) -> None:
+    received: list[dict[str, str]] = []
+    bot = Flask("bot")
+
+    @bot.post("/replies/twilio")
+    def reply() -> str:
+        received.append(request.form.to_dict())
+        return ""
+
+    page.goto(url)
+    inbox.text("The shop is down")
+    page.get_by_label("Text", exact=True).fill("ack")
+    page.keyboard.press("Enter")
+    expect(page.locator(".reply-state")).to_have_text("Not received: no webhook is set, or the bot does not respond.")
+    with serving(bot) as base:
+        inbox.twilio.webhooks[PASSING_SENDER] = f"{base}/replies/twilio"
+        page.get_by_role("button", name="Send").click()
+        expect(page.locator(".reply-state")).to_have_text("Sent: ack")
+    (text,) = received
+    assert (text["Body"], text["To"]) == ("ack", PASSING_SENDER)
+    assert text["From"] in {row.to for row in inbox.twilio.messages()}

@@ -1,5 +1,5 @@
-"""The read-only routes of a Twilio account: the account, its numbers, messaging services, US registrations, geographic
-permissions and number lookups. double.py has the routes for texts.
+"""The routes of a Twilio account, read-only except for webhooks: the account, its numbers, messaging services, US registrations,
+geographic permissions and number lookups. double.py has the routes for texts.
 
 Twilio has a host for each API; here the host is the first part of the path: /messaging.twilio.com/v1/Services. By default the
 account has no problems; tests change the fields. /v1/Messaging/GeoPermissions is from Twilio's OpenAPI file; it is on no page of
@@ -24,6 +24,7 @@ from .account_json import (
     list_v1,
     lookup_resource,
     number_resource,
+    number_sid,
     pool_number_resource,
     service_resource,
 )
@@ -38,6 +39,8 @@ class Service:
 
     numbers: tuple[str, ...] = ()
     campaign: str = ""  # PENDING, IN_PROGRESS, VERIFIED or FAILED
+    webhook: str = ""  # for texts from people
+    by_number: bool = False  # instead, the webhooks of its numbers
 
 
 @dataclass
@@ -59,6 +62,7 @@ class TwilioAccount:
         for path, view in (
             (f"/{VERSION}/Accounts/<account>.json", self._account),
             (f"/{VERSION}/Accounts/<account>/IncomingPhoneNumbers.json", self._numbers),
+            (f"/{VERSION}/Accounts/<account>/IncomingPhoneNumbers/<sid>.json", self._number),
             (f"/{VERSION}/Accounts/<account>/OutgoingCallerIds.json", self._caller_ids),
             (f"/{MESSAGING}/v1/Services", self._services),
             (f"/{MESSAGING}/v1/Services/<sid>", self._service),
@@ -69,7 +73,8 @@ class TwilioAccount:
             (f"/{ACCOUNTS}/v1/Messaging/GeoPermissions", self._permissions),
             (f"/{LOOKUPS}/v2/PhoneNumbers/<number>", self._lookup),
         ):
-            blueprint.add_url_rule(path, view.__name__.strip("_"), view)
+            changes = view in (self._number, self._service)
+            blueprint.add_url_rule(path, view.__name__.strip("_"), view, methods=["GET", "POST"] if changes else ["GET"])
         return blueprint
 
     def _account(self, account: str) -> Response:
@@ -80,12 +85,23 @@ class TwilioAccount:
             return rejected
         owned = sorted({*self.double.numbers, PASSING_SENDER})
         selected = request.args.get("PhoneNumber")
-        numbers = [
-            number_resource(self.double.account, number, sms=number not in self.without_sms)
-            for number in owned
-            if selected in (None, number)
-        ]
+        numbers = [self._describe_number(number) for number in owned if selected in (None, number)]
         return as_json(list_2010("incoming_phone_numbers", numbers, request.path))
+
+    def _number(self, account: str, sid: str) -> Response:
+        """Read a number, or change where the texts to it go."""
+        if rejected := self.double.reject(account):
+            return rejected
+        number = next((number for number in {*self.double.numbers, PASSING_SENDER} if number_sid(number) == sid), "")
+        if not number:
+            return error_response(api_error(20404, path=request.path))
+        if "SmsUrl" in request.form:
+            self.double.webhooks[number] = request.form["SmsUrl"]
+        return as_json(self._describe_number(number))
+
+    def _describe_number(self, number: str) -> dict[str, Any]:
+        sms, webhook = number not in self.without_sms, self.double.webhooks.get(number, "")
+        return number_resource(self.double.account, number, sms=sms, webhook=webhook)
 
     def _caller_ids(self, account: str) -> Response:
         if rejected := self.double.reject(account):
@@ -97,10 +113,20 @@ class TwilioAccount:
         return self.double.reject() or _list("services", [self._describe(sid) for sid in self.services])
 
     def _service(self, sid: str) -> Response:
-        return self._reject_service(sid) or as_json(self._describe(sid))
+        """Read a service, or change where the texts to it go."""
+        if rejected := self._reject_service(sid):
+            return rejected
+        if "InboundRequestUrl" in request.form:
+            self.services[sid].webhook = request.form["InboundRequestUrl"]
+            self.services[sid].by_number = request.form.get("UseInboundWebhookOnNumber", "false").lower() == "true"
+        return as_json(self._describe(sid))
 
     def _describe(self, sid: str) -> dict[str, Any]:
-        return service_resource(self.double.account, sid, registered=self.services[sid].campaign == "VERIFIED")
+        service = self.services[sid]
+        registered = service.campaign == "VERIFIED"
+        return service_resource(
+            self.double.account, sid, registered=registered, webhook=service.webhook, by_number=service.by_number
+        )
 
     def _pool(self, sid: str) -> Response:
         if rejected := self._reject_service(sid):

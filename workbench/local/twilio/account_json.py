@@ -33,8 +33,8 @@ def account_resource(account: str, status: str, type_: str) -> dict[str, Any]:
     }
 
 
-def number_resource(account: str, number: str, *, sms: bool) -> dict[str, Any]:
-    """A number of the account."""
+def number_resource(account: str, number: str, *, sms: bool, webhook: str = "") -> dict[str, Any]:
+    """A number of the account. `webhook` is where Twilio sends the texts to it."""
     return {
         "account_sid": account,
         "api_version": VERSION,
@@ -45,10 +45,18 @@ def number_resource(account: str, number: str, *, sms: bool) -> dict[str, Any]:
         "friendly_name": number,
         "origin": "twilio",
         "phone_number": number,
-        "sid": _sid("PN", number),
+        "sid": number_sid(number),
+        "sms_application_sid": "",
+        "sms_method": "POST",
+        "sms_url": webhook,
         "status": "in-use",
         "uri": f"/{VERSION}/Accounts/{account}/IncomingPhoneNumbers/{_sid('PN', number)}.json",
     }
+
+
+def number_sid(number: str) -> str:
+    """The id of a number of the account."""
+    return _sid("PN", number)
 
 
 def caller_id_resource(account: str, number: str) -> dict[str, Any]:
@@ -64,17 +72,20 @@ def caller_id_resource(account: str, number: str) -> dict[str, Any]:
     }
 
 
-def service_resource(account: str, sid: str, *, registered: bool) -> dict[str, Any]:
-    """A messaging service."""
+def service_resource(account: str, sid: str, *, registered: bool, webhook: str = "", by_number: bool = False) -> dict[str, Any]:
+    """A messaging service. `webhook` is where Twilio sends the texts to it, unless its numbers have webhooks (`by_number`)."""
     return {
         "account_sid": account,
         "date_created": _CREATED_ISO,
         "date_updated": _CREATED_ISO,
         "friendly_name": "drops",
+        "inbound_method": "POST",
+        "inbound_request_url": webhook or None,
         "sid": sid,
         "sticky_sender": True,
         "url": f"https://{MESSAGING}/v1/Services/{sid}",
         "us_app_to_person_registered": registered,
+        "use_inbound_webhook_on_number": by_number,
         "usecase": "notifications",
     }
 

@@ -47,6 +47,7 @@ class TwilioDouble:
         """`numbers` are the account's own senders, besides the magic +15005550006."""
         self.account, self._token = account, token
         self.numbers = frozenset(numbers)
+        self.webhooks: dict[str, str] = {}  # by number of ours: where the texts to it go
         self.daily_limit: int | None = None  # texts in any 24 hours; a trial account has 50
         self._clock = clock
         self._lock = threading.Lock()
@@ -103,6 +104,11 @@ class TwilioDouble:
         with self._lock:
             self._undelivered_numbers[number] = code
 
+    def allow(self, number: str) -> None:
+        """End what fail_to began."""
+        with self._lock:
+            self._rejected_numbers.pop(number, None)
+
     def reject(self, account: str = "") -> Response | None:
         """The error response to the current request if its login is wrong or a fault is scripted; otherwise None. For routes
         of other blueprints.
@@ -150,9 +156,13 @@ class TwilioDouble:
             fields = {"AccountSid": row.account, "MessageSid": row.sid, "MessageStatus": status, "To": row.to}
             if status == row.status and row.error_code:
                 fields["ErrorCode"] = str(row.error_code)
-            signature = RequestValidator(self._token).compute_signature(url, fields)
             with suppress(requests.RequestException):
-                requests.post(url, data=fields, headers={"X-Twilio-Signature": signature}, timeout=15)
+                self.post_signed(url, fields)
+
+    def post_signed(self, url: str, fields: Mapping[str, str]) -> int:
+        """Post to a webhook, signed as in "Webhooks security". Returns the response's status."""
+        signature = RequestValidator(self._token).compute_signature(url, fields)
+        return requests.post(url, data=fields, headers={"X-Twilio-Signature": signature}, timeout=15).status_code
 
     def _list(self, account: str) -> Response:
         if rejected := self.reject(account):

@@ -10,7 +10,7 @@ from twilio.base.exceptions import TwilioRestException
 
 from tests.support.serving import serving
 from tests.workbench.local.twilio.server import ACCOUNT, ASHA, OWN, SERVICE
-from workbench.doctor.texts import twilio_client
+from workbench.deployment.replies.client import twilio_client
 from workbench.local.twilio.account import Service, TwilioAccount
 from workbench.local.twilio.double import TwilioDouble
 

@@ -37,6 +37,26 @@ function enableCopyButtons(root) {
   }
 }
 
+function enableReplies(root) {
+  for (const form of root.querySelectorAll("form.reply")) {
+    form.hidden = form.elements.from.options.length === 0;
+    form.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      const { from, body } = form.elements;
+      const state = form.querySelector(".reply-state");
+      if (!body.value.trim()) return;
+      const text = JSON.stringify({ from: from.value, body: body.value });
+      try {
+        const response = await fetch(form.dataset.to, { method: "POST", headers: { "Content-Type": "application/json" }, body: text });
+        state.textContent = response.ok ? `Sent: ${body.value}` : await response.text();
+        if (response.ok) body.value = "";
+      } catch {
+        state.textContent = "Not sent: the local environment does not respond.";
+      }
+    });
+  }
+}
+
 const cards = (root) => [...root.querySelectorAll(".text, .mail")];
 
 // Cards already on the page are not replaced: they keep their frame, tab, open state and focus.
@@ -47,6 +67,7 @@ function update(fresh) {
   const freshColumns = fresh.querySelector(".columns");
   showLocalTimes(fresh);
   enableCopyButtons(fresh);
+  enableReplies(fresh);
   if (columns && freshColumns) {
     for (const list of ["texts", "mails"]) {
       merge(columns.querySelector(`ol.${list}`), freshColumns.querySelector(`ol.${list}`));
@@ -54,6 +75,10 @@ function update(fresh) {
     for (const id of ["texts-title", "mails-title", "texts-more", "mails-more"]) {
       document.getElementById(id).replaceWith(fresh.querySelector(`#${id}`));
     }
+    const form = columns.querySelector("form.reply"), from = form.elements.from, chosen = from.value;
+    from.replaceChildren(...freshColumns.querySelector("form.reply").elements.from.options);
+    if (chosen && [...from.options].some((option) => option.value === chosen)) from.value = chosen;
+    form.hidden = from.options.length === 0;
     const trouble = [...fresh.children].find((child) => child.matches(".trouble"));
     main.querySelector(":scope > .trouble")?.remove();
     if (trouble) main.prepend(trouble);
@@ -118,5 +143,6 @@ clear.addEventListener("click", async () => {
 });
 showLocalTimes(main);
 enableCopyButtons(main);
+enableReplies(main);
 clear.hidden = cards(main).length === 0;
 schedule();
