@@ -113,7 +113,7 @@ def make_bot(settings: Settings, environ: Mapping[str, str], clients: ClientFact
     dead_letters = DeadLetterQueue(lambda: clients("sqs"), queue, deliverer.lease) if queue else None
 
     def failures(person: str, since: datetime, until: datetime) -> Mapping[datetime, int]:
-        from ..store.counters import Counters  # imported late: only digests need it
+        from ..store.counts.counters import Counters  # imported late: only digests need it
 
         counters = environ.get("DROPNOTE_COUNTERS")
         return Counters(dynamodb, counters).failures_by_hour(person, since, until) if counters else {}

@@ -1,6 +1,6 @@
 """Counts deliveries from the ledger's stream: messages and files for budgets, digests and [analytics]. Records exhausted budgets.
 
-store/counters.py counts each record once, even if it is delivered again, late or out of order. Cost in write units of the
+store/counts/counters.py counts each record once, even if it is delivered again, late or out of order. Cost in write units of the
 counters' table: an e-mail 4 when counted alone and about 2 in a batch (a mark, and the person's hour); an SMS 6 and 2; with
 [analytics] and every dimension, an e-mail about one upload 38 and 5. With [console], each file and each outcome also counts in
 the hourly rows: 6 more alone (the file's mark, the hour and the month), 2 in a batch. A sent message without a budget, without
@@ -23,7 +23,7 @@ from ..platform import aws, log
 from ..platform.aws import ClientFactory
 from ..policy.budget import Verdict, describe, evaluate, limits_by_scope, period_of, scopes
 from ..policy.counts import Count, CountRecord, counts_for_budget, counts_for_failure, counts_of_delivery, counts_of_files
-from ..store.counters import Counters, Hour
+from ..store.counts.counters import Counters, Hour
 from ..store.ledger import LEDGER_CONFIG
 from .hourly_counts import counts_of_outcome, counts_of_uploads
 from .ledger_stream import Transition, from_stream

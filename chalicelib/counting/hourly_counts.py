@@ -7,8 +7,8 @@ from ..domain.delivery import Delivery, Reason, State
 from ..domain.event import Kind, identity_of
 from ..domain.rule import Rule
 from ..policy.counts import CountRecord, bounded, file_facts, folder_name
-from ..store.counter_writes import MARK_RETENTION
-from ..store.hourly import (
+from ..store.counts.counter_writes import MARK_RETENTION
+from ..store.counts.hourly import (
     FILES,
     OTHER_FOLDERS,
     Counts,

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from ..store.hourly import OTHER_FOLDERS, HourlyRow, Outcome
+from ..store.counts.hourly import OTHER_FOLDERS, HourlyRow, Outcome
 from .latency import percentile
 
 TOP_FOLDERS = 8

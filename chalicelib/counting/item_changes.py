@@ -49,7 +49,7 @@ class ItemChangeHandler:
         ]
         if not to_count:
             return set()
-        from ..store.counters import Counters, count_items
+        from ..store.counts.counters import Counters, count_items
 
         try:
             if self._counters is None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from ..store.hourly import HourlyRow
+from ..store.counts.hourly import HourlyRow
 
 PRICES = Path(__file__).with_name("prices.toml")
 

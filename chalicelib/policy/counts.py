@@ -59,7 +59,7 @@ class CountRecord(Struct, frozen=True):
     mark: str
     at: datetime  # aware; counts for the hour and day (UTC) of this moment
     counts: tuple[Count, ...]
-    hourly: Mapping[str, int] = {}  # for the console: amounts by attribute of the rows in store/hourly.py
+    hourly: Mapping[str, int] = {}  # for the console: amounts by attribute of the rows in store/counts/hourly.py
 
 
 def parse_count(text: str) -> CountBy:

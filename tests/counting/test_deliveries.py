@@ -17,7 +17,7 @@ from chalicelib.domain.delivery import Delivery, Reason, State
 from chalicelib.domain.people import Channel
 from chalicelib.policy import outcome
 from chalicelib.policy.budget import ALL, parse_limit
-from chalicelib.store.counters import Counters, Hour
+from chalicelib.store.counts.counters import Counters, Hour
 from chalicelib.store.rows import delivery_to_item
 from tests.counting.counters import counter_of, set_budget
 from tests.support.builders import NOON

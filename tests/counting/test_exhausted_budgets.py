@@ -10,7 +10,7 @@ from chalicelib.domain.budget import ExhaustedBudget, Limit
 from chalicelib.domain.delivery import Reason, State
 from chalicelib.domain.people import Channel
 from chalicelib.policy.budget import parse_limit, period_of
-from chalicelib.store.counters import Hour
+from chalicelib.store.counts.counters import Hour
 from tests.counting.counters import budget_messages, counter_of, set_budget
 from tests.support.builders import NOON
 from tests.support.stages import Stage, plenty

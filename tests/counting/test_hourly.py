@@ -21,8 +21,8 @@ from chalicelib.domain.payloads import Share, Summary
 from chalicelib.domain.people import Channel
 from chalicelib.domain.settings import Analytics, ConsoleSettings
 from chalicelib.policy import outcome
-from chalicelib.store.counters import Counters
-from chalicelib.store.hourly import MAX_FOLDER_BYTES, MAX_FOLDERS, OTHER_FOLDERS, HourlyRow, HourlyRows, Outcome
+from chalicelib.store.counts.counters import Counters
+from chalicelib.store.counts.hourly import MAX_FOLDER_BYTES, MAX_FOLDERS, OTHER_FOLDERS, HourlyRow, HourlyRows, Outcome
 from tests.support.builders import NOON, an_upload
 from tests.support.failing_table import FailingTable
 from tests.support.stages import COUNTERS, Stage, counters_client, memory_stage, plenty

@@ -10,7 +10,7 @@ from hypothesis import strategies as some
 from chalicelib.counting.hourly_stats import HourStats, summarize
 from chalicelib.counting.latency import LAST_CLASS, latency_class, lower_bound_s, percentile
 from chalicelib.counting.money import DynamoDbPrices, LambdaPrices, Prices, SesPrices, SmsPrices, read_prices, spent
-from chalicelib.store.hourly import OTHER_FOLDERS, HourlyRow, Outcome
+from chalicelib.store.counts.hourly import OTHER_FOLDERS, HourlyRow, Outcome
 from tests.support.builders import NOON
 
 HOUR = timedelta(hours=1)

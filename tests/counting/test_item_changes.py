@@ -15,7 +15,7 @@ from chalicelib.delivery.resend import ResendError, redrive
 from chalicelib.domain.people import Channel
 from chalicelib.domain.settings import Settings
 from chalicelib.platform.clock import utc_now
-from chalicelib.store.counters import Counters
+from chalicelib.store.counts.counters import Counters
 from chalicelib.store.rows import Parked
 from tests.support.builders import some_settings
 from tests.support.stages import Stage, memory_stage, plenty, real_stage

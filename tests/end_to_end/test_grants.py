@@ -24,7 +24,7 @@ from chalicelib.policy.controls import ChannelPace
 from chalicelib.policy.send_gate import Deferral
 from chalicelib.rules.recipients import notices_for_rule
 from chalicelib.store.control import Control
-from chalicelib.store.counters import Counters
+from chalicelib.store.counts.counters import Counters
 from chalicelib.store.rows import Parked
 from tests.support.bus_payloads import instance
 from tests.support.mail_events import mail_event

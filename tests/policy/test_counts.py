@@ -30,7 +30,7 @@ from chalicelib.policy.counts import (
     parse_count,
 )
 from chalicelib.policy.summary import SummaryBuilder
-from chalicelib.store.counters import count_items
+from chalicelib.store.counts.counters import count_items
 from tests.support.builders import NOON, an_upload, some_settings
 from tests.support.streams import a_delivery, failed, sent
 

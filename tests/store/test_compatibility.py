@@ -21,7 +21,7 @@ from chalicelib.domain.people import Channel
 from chalicelib.domain.settings import Settings
 from chalicelib.policy.counts import Count, CountRecord
 from chalicelib.policy.pacing.queue import queue_id
-from chalicelib.store.counters import Counters
+from chalicelib.store.counts.counters import Counters
 from chalicelib.store.members import hour_of
 from chalicelib.store.rows import (
     Item,

@@ -16,7 +16,7 @@ from chalicelib.counting.deliveries import DeliveryCounter
 from chalicelib.domain.settings import Analytics
 from chalicelib.policy.budget import parse_limit
 from chalicelib.policy.counts import Count, CountRecord
-from chalicelib.store.counters import Counters
+from chalicelib.store.counts.counters import Counters
 from tests.support.builders import NOON
 from tests.support.failing_table import FailingTable
 from tests.support.stages import COUNTERS, counters_client, memory_stage, plenty

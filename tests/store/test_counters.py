@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chalicelib.policy.counts import Count, CountRecord
-from chalicelib.store.counters import MAX_VALUES, Cell, Counters
+from chalicelib.store.counts.counters import MAX_VALUES, Cell, Counters
 from tests.support.builders import NOON
 from tests.support.stages import COUNTERS, counters_client
 from workbench.local.ministack import MiniStack, local_client

@@ -19,7 +19,7 @@ from chalicelib.domain.people import Channel
 from chalicelib.domain.settings import Settings
 from chalicelib.policy.controls import ChannelPace
 from chalicelib.policy.counts import Count, CountRecord
-from chalicelib.store.counters import Counters
+from chalicelib.store.counts.counters import Counters
 from chalicelib.store.members import lane_to_item, window_from_item
 from chalicelib.store.rows import Item, Parked, bundle_to_item, delivery_from_item, delivery_to_item, versions
 from chalicelib.store.rows.versions import SCHEMA, STORED_AS, UnreadableRow

@@ -12,7 +12,7 @@ from chalicelib.domain.monitor import CheckResult, Incident, MonitorState
 from chalicelib.domain.payloads import Level
 from chalicelib.domain.people import Channel
 from chalicelib.policy.controls import SuppressedAddress, address_key, new_silence
-from chalicelib.store.hourly import FILES, Outcome, folder_count, latency_count, outcome_count, segments_count
+from chalicelib.store.counts.hourly import FILES, Outcome, folder_count, latency_count, outcome_count, segments_count
 from tests.support.builders import an_upload
 from tests.support.console import ConsoleApp
 from tests.support.providers import Answer

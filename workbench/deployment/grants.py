@@ -24,9 +24,9 @@ from chalicelib.platform.function_names import (
 from chalicelib.platform.signing.keys import KEY_NAME
 
 from .identities import identity_names
-from .permissions import Grant as Grant
-from .permissions import StageLocation as StageLocation
-from .permissions import object_grants
+from .policies.permissions import Grant as Grant
+from .policies.permissions import StageLocation as StageLocation
+from .policies.permissions import object_grants
 
 APP = "dropnote"
 

@@ -20,22 +20,11 @@ from chalicelib.rules.item_conditions import impossible_conditions
 from chalicelib.settings.reader import load
 
 from ..settings_lines import describe, settings_name
+from . import identities
 from .buckets import BucketSetup
 from .config import read_stage, stage_names, stage_secrets, stages, write_stage
 from .errors import SetupError as SetupError
 from .grants import StageLocation, log_group, policies
-from .identities import (
-    by_ses,
-    configuration_sets,
-    describe_sender,
-    find_identities,
-    mail_event_variables,
-    reporting_command,
-    reports_to,
-    sender_address,
-    ses_client,
-    with_mail_events,
-)
 from .limits import has_ses, limit_problems
 from .sources import Client as Client
 from .stack import PAUSE_S, Plan, Stack
@@ -94,15 +83,15 @@ class Setup:
         After the stack exists.
         """
         topic, sets = self.stack.outputs().get("MailTopicArn", ""), location.configuration_sets
-        if not (topic and with_mail_events(settings, location.region)):
-            return mail_event_variables(self.stage, "", sets), []
-        silent = [name for name in sets if not reports_to(ses_client(self.client, settings), name, topic)]
+        if not (topic and identities.with_mail_events(settings, location.region)):
+            return identities.mail_event_variables(self.stage, "", sets), []
+        silent = [name for name in sets if not identities.reports_to(identities.ses_client(self.client, settings), name, topic)]
         warnings = [
             f"mail uses your configuration set {name}, which stays as it is; to let it report bounces and complaints here too: "
-            + reporting_command(self.stage, name, topic)
+            + identities.reporting_command(self.stage, name, topic)
             for name in silent
         ]
-        return mail_event_variables(self.stage, topic, sets), warnings
+        return identities.mail_event_variables(self.stage, topic, sets), warnings
 
     def _stream_of(self, table: str) -> tuple[str, str]:
         """The ARN and StreamViewType of a table's stream."""
@@ -147,13 +136,13 @@ class Setup:
         sts = self.client("sts")
         identity = sts.get_caller_identity()
         stage = StageLocation(self.stage, identity["Account"], sts.meta.region_name, identity["Arn"].split(":")[1])
-        if not by_ses(settings) or not has_ses(stage.partition):
+        if not identities.by_ses(settings) or not has_ses(stage.partition):
             return stage
-        ses = ses_client(self.client, settings)
+        ses = identities.ses_client(self.client, settings)
         sandbox = not ses.get_account().get("ProductionAccessEnabled", False)
-        identities = find_identities(ses, sender_address(settings))
-        sender = describe_sender(identities, sender_address(settings), ses.meta.region_name)
-        return replace(stage, sandbox=sandbox, configuration_sets=configuration_sets(identities), sender=sender)
+        found = identities.find_identities(ses, identities.sender_address(settings))
+        sender = identities.describe_sender(found, identities.sender_address(settings), ses.meta.region_name)
+        return replace(stage, sandbox=sandbox, configuration_sets=identities.configuration_sets(found), sender=sender)
 
     def check_limits(self, settings: Settings, variables: Mapping[str, str], location: StageLocation) -> None:
         """Check that AWS will accept what is deployed.
@@ -174,7 +163,7 @@ class Setup:
         owner = settings.people.get(settings.bot.owner)
         tables = self.stack.parameters().get("Tables") or ("keep" if self.existing_tables() else "make")
         here = self.client("sts").meta
-        made = with_mail_events(settings, here.region_name) and has_ses(here.partition)
+        made = identities.with_mail_events(settings, here.region_name) and has_ses(here.partition)
         parameters = {
             "Stage": self.stage,
             "Tables": tables,

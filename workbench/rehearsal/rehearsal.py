@@ -15,12 +15,12 @@ from chalicelib.domain.settings import Settings, Trigger
 from chalicelib.platform.clock import utc_now
 from chalicelib.platform.custom import settings_file
 from chalicelib.store.control import TableStore
-from chalicelib.store.counters import Counters
+from chalicelib.store.counts.counters import Counters
 from chalicelib.store.ledger import Ledger
 
 from ..deployment.config import read_all, read_stage, stages
-from ..deployment.deployer import deployer_policy
 from ..deployment.grants import StageLocation
+from ..deployment.policies.deployer import deployer_policy
 from ..deployment.setup import Setup
 from ..local.local_account import LocalAccount
 from ..local.local_deploy import deploy, fast_waiters
@@ -44,8 +44,7 @@ bucket = "{bucket}"
 key = "rehearsal/{folder}/**"
 notify = {notify}
 """
-SCHEDULE_S = 75.0  # long enough for a schedule of one minute
-SENT_S = 30.0
+SCHEDULE_S, SENT_S = 75.0, 30.0  # long enough for a schedule of one minute, and for a message
 SERVICES = ("cloudformation", "dynamodb", "events", "iam", "lambda", "logs", "s3", "sqs", "ssm")  # with any settings
 OPERATOR = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}  # may do more than the deployer
 _SENT = (State.SENT, State.DELIVERED)

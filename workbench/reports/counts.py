@@ -11,8 +11,8 @@ from chalicelib.platform.phrases import did_you_mean
 from chalicelib.platform.sanitize import sanitize
 from chalicelib.policy.budget import evaluate, limits_by_scope, period_of
 from chalicelib.policy.counts import own_counters
-from chalicelib.store.counter_writes import Number
-from chalicelib.store.counters import Cell, Counters
+from chalicelib.store.counts.counter_writes import Number
+from chalicelib.store.counts.counters import Cell, Counters
 from chalicelib.store.ledger import Ledger
 
 from ..account import Account

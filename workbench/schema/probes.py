@@ -22,6 +22,8 @@ g = ["a"]
 [holidays]
 h = ["12-25"]
 [analytics]
+[metrics]
+[console]
 [[buckets]]
 name = "aaa"
 [[buckets]]

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from ...counting.hourly_stats import HourStats
 from ...domain.payloads import Level
-from ...store.hourly import OTHER_FOLDERS as OTHER
+from ...store.counts.hourly import OTHER_FOLDERS as OTHER
 from ..times import Times
 
 WIDTH, HEIGHT = 960.0, 160.0  # of the column chart's coordinates

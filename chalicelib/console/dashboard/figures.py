@@ -12,7 +12,7 @@ from ...domain.monitor import MonitorState
 from ...policy.budget import evaluate, limits_by_scope
 from ...policy.controls import Controls
 from ...store.budgets import key_of_budget, usage_of
-from ...store.hourly import HourlyRow, HourlyRows
+from ...store.counts.hourly import HourlyRow, HourlyRows
 from ...store.incidents import Incidents
 from ..log.reading import Page, read_page
 from ..log.rows import Filter

@@ -14,10 +14,10 @@ from tests.support.builders import some_settings
 from tests.workbench.deployment.authorization_reference import EVERY_LEVEL, problems
 from tests.workbench.deployment.test_policies import MONITORS, RULES, SMTP
 from workbench.cli.main import main
-from workbench.deployment.deployer import MAX_MANAGED_POLICY, deployer_policy, smoke_policy, trust_policy
 from workbench.deployment.errors import SetupError
 from workbench.deployment.grants import StageLocation
 from workbench.deployment.limits import policy_size
+from workbench.deployment.policies.deployer import MAX_MANAGED_POLICY, deployer_policy, smoke_policy, trust_policy
 from workbench.paths import PROJECT
 from workbench.rehearsal.permissions import NOT_REHEARSED, Use, denied
 

@@ -14,10 +14,10 @@ from msgspec.structs import replace
 
 from ...account import settings_of
 from ...deployment.config import LOCAL, region
-from ...deployment.deployer import smoke_policy
 from ...deployment.errors import SetupError
 from ...deployment.grants import StageLocation, secret_names
 from ...deployment.identities import find_identities, sender_address, ses_client, verified_identity
+from ...deployment.policies.deployer import smoke_policy
 from ...deployment.setup import Setup
 from ...local.local_account import LocalAccount, PortOptionError
 from ...local.local_deploy import fast_waiters

@@ -15,8 +15,8 @@ from chalicelib.domain.settings import Settings
 from chalicelib.platform.custom import settings_file
 
 from ...deployment.config import LOCAL, read_all, read_stage
-from ...deployment.deployer import SMOKE_BUCKET, SMOKE_STAGE
 from ...deployment.errors import SetupError
+from ...deployment.policies.deployer import SMOKE_BUCKET, SMOKE_STAGE
 from ..checkout import copy_checkout
 
 RULE, MONITOR, PERSON = "smoke upload", "smoke feed", "me"

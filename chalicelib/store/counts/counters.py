@@ -19,13 +19,13 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from msgspec import Struct
 
-from ..domain.budget import Period
-from ..domain.conditions import CountBy
-from ..domain.event import Event, identity_of
-from ..domain.settings import COUNTER_RETENTION
-from ..platform import log
-from ..platform.clock import to_ms
-from ..policy.counts import OTHER, CountRecord, count_of_item
+from ...domain.budget import Period
+from ...domain.conditions import CountBy
+from ...domain.event import Event, identity_of
+from ...domain.settings import COUNTER_RETENTION
+from ...platform import log
+from ...platform.clock import to_ms
+from ...policy.counts import OTHER, CountRecord, count_of_item
 from .counter_writes import Amounts, Chunk, CounterKey, CounterWriter, Number, group_chunks
 from .hourly import HourlyRows
 

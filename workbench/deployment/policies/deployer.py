@@ -15,9 +15,9 @@ import msgspec
 
 from chalicelib.domain.settings import Settings
 
-from .errors import SetupError
-from .grants import APP, StageLocation
-from .identities import by_ses, identity_names, sender_address
+from ..errors import SetupError
+from ..grants import APP, StageLocation
+from ..identities import by_ses, identity_names, sender_address
 
 MAX_MANAGED_POLICY = 6_144  # characters; an inline policy of a role may have 10,240
 SMOKE_STAGE, SMOKE_BUCKET = "smoke", f"{APP}-smoke"  # begin the names that a smoke test gives its stage and its bucket

@@ -15,10 +15,10 @@ from typing import Any
 
 from msgspec import Struct
 
-from ..domain.settings import COUNTER_RETENTION
-from ..platform.clock import to_ms
+from ...domain.settings import COUNTER_RETENTION
+from ...platform.clock import to_ms
+from ..rows.versions import Item, readable, reads_row
 from .counter_writes import CounterKey
-from .rows.versions import Item, readable, reads_row
 
 HOUR_RETENTION, MONTH_RETENTION = timedelta(days=100), COUNTER_RETENTION
 MAX_FOLDERS, MAX_FOLDER_BYTES = 100, 64  # of an hour

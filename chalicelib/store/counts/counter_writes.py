@@ -19,9 +19,9 @@ from typing import Any, NamedTuple
 from botocore.exceptions import ClientError
 from msgspec import Struct
 
-from ..platform import log
-from ..platform.clock import to_ms
-from .rows.versions import VERSION
+from ...platform import log
+from ...platform.clock import to_ms
+from ..rows.versions import VERSION
 
 MARK_RETENTION = timedelta(days=2)
 _MAX_ACTIONS = 100  # per transaction
