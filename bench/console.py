@@ -4,7 +4,7 @@
     make bench-console CONSOLE=--write         also updates bench/RESULTS.md
 
 The deliveries of one day are written to MiniStack, with the counts that they would have caused. Then each page is requested over
-HTTP and the requests to AWS that it takes are counted.
+HTTP and the requests to AWS that it takes are counted. indexed_table.py answers the queries of the log's index.
 """
 
 import time
@@ -18,6 +18,7 @@ import click
 import requests
 from msgspec.structs import replace
 
+from bench.indexed_table import IndexedProxy
 from bench.report import TARGET_COLUMNS, Target, target_rows
 from bench.results_file import CONSOLE_BEGIN, CONSOLE_END, RESULTS, machine, markdown, put_between
 from chalicelib.domain.delivery import Delivery, Reason, State, Step, delivery_id
@@ -29,7 +30,6 @@ from tests.support.console import ConsoleApp, console_app
 from tests.support.console_samples import sample_counts, sample_incident
 from tests.support.stages import TABLE
 from workbench.local.ministack import MiniStack, local_client
-from workbench.local.proxy.proxy import Proxy
 from workbench.output import fail, print_json, print_table, progress_bar, say
 
 DELIVERIES, ROUNDS = 100_000, 20
@@ -68,12 +68,15 @@ def deliveries(now: datetime, count: int) -> Iterator[Delivery]:
         )
 
 
-def seed(site: ConsoleApp, count: int, on_batch: Callable[[str], object]) -> None:
+def seed(site: ConsoleApp, proxy: IndexedProxy, count: int, on_batch: Callable[[str], object]) -> None:
     """Write the deliveries, 25 per request, and the counts of 30 days."""
     client = site.ministack.client("dynamodb")
     for batch in batched_rows(deliveries(site.stage.now, count)):
-        client.batch_write_item(RequestItems={TABLE: [{"PutRequest": {"Item": delivery_to_item(row)}} for row in batch]})
+        items = [delivery_to_item(row) for row in batch]
+        client.batch_write_item(RequestItems={TABLE: [{"PutRequest": {"Item": item}} for item in items]})
+        proxy.add(items)
         on_batch("")
+    proxy.sort()
     sample_counts(site, "30d")
     sample_incident(site)
 
@@ -84,7 +87,7 @@ def batched_rows(rows: Iterator[Delivery]) -> Iterator[tuple[Delivery, ...]]:
         yield batch
 
 
-def measure(site: ConsoleApp, proxy: Proxy) -> list[dict[str, Any]]:
+def measure(site: ConsoleApp, proxy: IndexedProxy) -> list[dict[str, Any]]:
     """Request each page; the first request of each is not measured."""
     newest = next(deliveries(site.stage.now, 1)).id
     results = []
@@ -130,10 +133,10 @@ def targets(results: list[dict[str, Any]]) -> list[Target]:
 @click.option("--json", "json_", is_flag=True, help="Print one JSON document")
 def main(count: int, write: bool, json_: bool) -> None:
     """Measure the console's pages over many deliveries"""
-    with MiniStack() as ministack, Proxy(ministack.endpoint) as proxy:
+    with MiniStack() as ministack, IndexedProxy(ministack.endpoint) as proxy:
         site = console_app(ministack, clients=lambda service, **_: local_client(proxy.url, service))
         with progress_bar("Writing deliveries", (count + 24) // 25) as on_batch:
-            seed(site, count, on_batch)
+            seed(site, proxy, count, on_batch)
         results = measure(site, proxy)
     checked = targets(results)
     if json_:

@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+from ..counting.hourly_cache import HourlyCache
 from ..delivery.deliver import Deliverer
 from ..delivery.intake import Intake
 from ..domain.settings import ConsoleSettings, Settings
@@ -65,6 +66,11 @@ class Console:
     def dynamodb(self) -> Any:
         """A DynamoDB client."""
         return self.clients("dynamodb", config=LEDGER_CONFIG)
+
+    @cached_property
+    def hourly_cache(self) -> HourlyCache:
+        """The hours that the dashboard has read."""
+        return HourlyCache()
 
     @property
     def table(self) -> str:

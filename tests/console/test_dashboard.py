@@ -28,7 +28,7 @@ def test_page_reads_as_much_with_many_deliveries_as_with_one(ministack: MiniStac
     site = console_app(ministack, lambda service, **_: local_client(proxy.url, service))
     visitor = site.visitor("asha")
     reads = []
-    for uploads in (1, 30):
+    for uploads in (1, 60):
         for number in range(uploads):
             site.stage.take(an_upload(f"in/{number}.pdf", sequencer=f"{uploads}-{number}"))
         site.stage.later(minutes=1)

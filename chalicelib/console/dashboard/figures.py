@@ -53,7 +53,7 @@ def read_figures(console: Console, lasts: timedelta) -> Figures:
     since = now - lasts + timedelta(hours=1)
     return Figures(
         now=now,
-        stats=summarize(rows.hours(since, now) if rows else [], since, now),
+        stats=summarize(console.hourly_cache.hours(rows, since, now) if rows else [], since, now),
         spent=spent(
             rows.month(now) if rows else HourlyRow(now),
             read_prices(),
