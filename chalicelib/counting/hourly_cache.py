@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-from ..store.counter_writes import MARK_RETENTION
-from ..store.hourly import HourlyRow, HourlyRows
+from ..store.counts.counter_writes import MARK_RETENTION
+from ..store.counts.hourly import HourlyRow, HourlyRows
 
 SETTLED_AFTER = MARK_RETENTION + timedelta(hours=1)  # then nothing is counted for an hour any more
 _READ_AGAIN = timedelta(days=1)  # forget what is remembered, so that it does not grow

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from chalicelib.counting.hourly_cache import SETTLED_AFTER, HourlyCache
-from chalicelib.store.hourly import HourlyRow
+from chalicelib.store.counts.hourly import HourlyRow
 from tests.support.builders import NOON
 
 HOUR = timedelta(hours=1)

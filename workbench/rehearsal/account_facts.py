@@ -134,6 +134,12 @@ class AccountFacts:
         parameters = client("ssm").get_parameters_by_path(Path=f"/dropnote/{stage}/")["Parameters"]
         fact("no secrets remain", [parameter["Name"] for parameter in parameters], [])
         fact("no queue remains", client("sqs").list_queues(QueueNamePrefix=f"dropnote-{stage}-dead").get("QueueUrls", []), [])
+        topics = [topic["TopicArn"] for topic in client("sns").list_topics()["Topics"]]
+        fact("no topics remain", [arn for arn in topics if f":dropnote-{stage}-" in arn], [])
+        subscriptions = client("sns").list_subscriptions()["Subscriptions"]
+        fact("no subscriptions remain", [entry["Endpoint"] for entry in subscriptions if entry["Protocol"] == "lambda"], [])
+        sets = client("sesv2").list_configuration_sets().get("ConfigurationSets", [])
+        fact("no configuration set remains", [name for name in sets if name == f"dropnote-{stage}"], [])
         fact("no alarms remain", client("cloudwatch").describe_alarms()["MetricAlarms"], [])
         groups = client("logs").describe_log_groups(logGroupNamePrefix=f"/aws/lambda/dropnote-{stage}")["logGroups"]
         fact("no log groups remain", [group["logGroupName"] for group in groups], [])

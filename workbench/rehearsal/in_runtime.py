@@ -12,11 +12,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from chalicelib.channels.mail_headers import DELIVERY_TAG
 from chalicelib.counting.money import read_prices
 from chalicelib.domain.delivery import Delivery, Receipt
 from chalicelib.domain.event import Event, Kind
 from chalicelib.domain.people import Channel
 from chalicelib.platform.clock import utc_now
+from chalicelib.platform.function_names import MAIL_EVENTS
 from chalicelib.policy import outcome
 from chalicelib.store.rows import Item, delivery_to_item
 
@@ -129,6 +131,8 @@ def _payload(name: str, function: Mapping[str, Any], person: str) -> object:
     record = {"eventVersion": "2.1", "eventSource": "aws:s3", "awsRegion": "us-east-1", "eventTime": "2026-11-23T12:00:00.000Z",
         "eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": bucket}, "object": object_}}  # fmt: skip
     direct = {"Records": [record]}
+    delivered = {"eventType": "Delivery", "mail": {"messageId": "0", "tags": {DELIVERY_TAG: ["0" * 32]}}}
+    topic = function["Environment"]["Variables"].get(MAIL_EVENTS, "")
     payloads: dict[str, object] = {
         "upload_events": {"version": "0", "source": "aws.s3", "detail-type": "Object Created", "time": "2026-11-23T12:00:00Z",
             "region": "us-east-1", "detail": {"bucket": {"name": bucket}, "object": object_, "reason": "PutObject"}},
@@ -140,6 +144,9 @@ def _payload(name: str, function: Mapping[str, Any], person: str) -> object:
             "multiValueQueryStringParameters": None, "pathParameters": None, "stageVariables": None, "body": None,
             "isBase64Encoded": False, "requestContext": {"resourcePath": "/health", "httpMethod": "GET"}},
         "count": {"Records": [{"eventName": "MODIFY", "dynamodb": {"NewImage": _sent(person), "SequenceNumber": "1"}}]},
+        "mail_events": {
+            "Records": [{"EventSource": "aws:sns", "Sns": {"TopicArn": topic, "Message": json.dumps(delivered)}}]
+        },
         "sweep": {},
         "watch": {},
     }  # fmt: skip
