@@ -12,10 +12,10 @@ from chalicelib.domain.rule import Rule
 from chalicelib.domain.settings import BotSettings, BucketSettings, EmailSettings, SmsSettings
 from chalicelib.monitors.registry import KINDS, fields
 from chalicelib.rendering.filters import FILTERS
-from chalicelib.settings.bus_rules import EVENTS
+from chalicelib.settings.kinds.bus_rules import EVENTS
+from chalicelib.settings.kinds.upload_rules import FIELDS
+from chalicelib.settings.kinds.upload_rules import FILTERS as FILTERS_OF_UPLOADS
 from chalicelib.settings.monitors import COMMON
-from chalicelib.settings.upload_rules import FIELDS
-from chalicelib.settings.upload_rules import FILTERS as FILTERS_OF_UPLOADS
 from workbench.paths import PROJECT
 
 MONITORS = (PROJECT / "docs" / "monitors.md").read_text()

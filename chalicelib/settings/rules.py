@@ -13,8 +13,9 @@ from ..platform.custom import TEMPLATES_NAME
 from ..platform.fields import values
 from ..platform.fields.table import FieldError, Table
 from ..platform.phrases import did_you_mean
-from . import policy_fields, upload_rules
+from . import policy_fields
 from .document import Document, Entry
+from .kinds import upload_rules
 
 _COMMON = ("name", "on", "notify", "template", "expires", "fallback")
 
@@ -29,13 +30,13 @@ class Source(Struct, frozen=True):
 
 
 def _bus(table: Table) -> Mapping[str, Any]:
-    from .bus_rules import read  # imported late: adds nothing to the upload path
+    from .kinds.bus_rules import read  # imported late: adds nothing to the upload path
 
     return read(table)
 
 
 def _item(table: Table) -> Mapping[str, Any]:
-    from .item_rules import read
+    from .kinds.item_rules import read
 
     return read(table)
 

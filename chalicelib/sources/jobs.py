@@ -1,6 +1,6 @@
 """Describes events of containers, jobs, workflows, pipelines and builds.
 
-Their fields are documented on the page that chalicelib/settings/bus_rules.py names for each ready-made event. A describer
+Their fields are documented on the page that chalicelib/settings/kinds/bus_rules.py names for each ready-made event. A describer
 returns None if the event is not as its page documents it; the event is then described like any other.
 """
 

@@ -15,7 +15,7 @@ from chalicelib.platform.sms_text import count_segments
 from chalicelib.rendering.renderer import Renderer
 from chalicelib.rules.event_patterns import combine_patterns
 from chalicelib.rules.index import RuleIndex, mismatch_reason
-from chalicelib.settings.bus_rules import EVENTS
+from chalicelib.settings.kinds.bus_rules import EVENTS
 from chalicelib.sources.eventbridge import from_bus, trim_detail
 from tests.settings.test_bus_rules import RULE, settings_with
 from tests.sources.test_eventbridge import bus_of, converted

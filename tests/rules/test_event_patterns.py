@@ -10,7 +10,7 @@ from hypothesis import strategies as some
 
 from chalicelib.rules.event_patterns import MAX_PATTERN_LENGTH, combine_patterns, first_mismatch, matches
 from chalicelib.rules.pattern_check import check
-from chalicelib.settings.bus_rules import EVENTS
+from chalicelib.settings.kinds.bus_rules import EVENTS
 from tests.support.bus_payloads import EXAMPLES, ORDER_REFUSED
 from workbench.local.ministack import MiniStack
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as some
 
 from chalicelib.domain.event import Event, Kind, Severity
 from chalicelib.domain.payloads import BusEvent
-from chalicelib.settings.bus_rules import EVENTS
+from chalicelib.settings.kinds.bus_rules import EVENTS
 from chalicelib.sources.alarms import alarm_result
 from chalicelib.sources.eventbridge import MAX_DETAIL_BYTES, MAX_FACT_LENGTH, MAX_FACTS, from_bus, payload_of, trim_detail
 from chalicelib.sources.queues import unwrap

@@ -1,4 +1,4 @@
-"""Bus events as AWS documents them, one per ready-made event; chalicelib/settings/bus_rules.py names the pages."""
+"""Bus events as AWS documents them, one per ready-made event; chalicelib/settings/kinds/bus_rules.py names the pages."""
 
 from typing import Any
 

@@ -17,8 +17,8 @@ from chalicelib.platform.fields import values
 from chalicelib.platform.fields.countries import COUNTRIES
 from chalicelib.rendering.templates import template_names
 from chalicelib.rules.item_conditions import CHANGE_TYPES
-from chalicelib.settings.bus_rules import EVENTS
 from chalicelib.settings.document import TABLES
+from chalicelib.settings.kinds.bus_rules import EVENTS
 from chalicelib.settings.reader import read_document
 
 from ..paths import PROJECT

@@ -20,12 +20,12 @@ The named events follow the services' own documentation:
 from collections.abc import Mapping
 from typing import Any
 
-from ..domain.conditions import BusFilter, Pattern
-from ..platform.fields import values
-from ..platform.fields.table import Table
-from ..platform.phrases import did_you_mean
-from ..rules.event_patterns import OR
-from ..rules.pattern_check import check
+from ...domain.conditions import BusFilter, Pattern
+from ...platform.fields import values
+from ...platform.fields.table import Table
+from ...platform.phrases import did_you_mean
+from ...rules.event_patterns import OR
+from ...rules.pattern_check import check
 
 ALARM = "alarm"
 

@@ -3,17 +3,17 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..domain.bundle import FOLDER, Grouping
-from ..domain.event import Creation
-from ..domain.rule import DEFAULT_IGNORE, SizeRange, size_range
-from ..platform.fields import values
-from ..platform.fields.table import Table
-from ..platform.phrases import did_you_mean
-from ..rules import globs
-from . import policy_fields
+from ...domain.bundle import FOLDER, Grouping
+from ...domain.event import Creation
+from ...domain.rule import DEFAULT_IGNORE, SizeRange, size_range
+from ...platform.fields import values
+from ...platform.fields.table import Table
+from ...platform.phrases import did_you_mean
+from ...rules import globs
+from .. import policy_fields
 
 if TYPE_CHECKING:
-    from ..domain.filters.upload import UploadFilter
+    from ...domain.filters.upload import UploadFilter
 
 FILTERS = ("content_type", "metadata", "tags", "uploader", "previous", "any", "all", "not")
 FIELDS = ("bucket", "key", "size", "created", *FILTERS, "empty", "ignore")

@@ -3,13 +3,13 @@
 import re
 from collections.abc import Callable
 
-from ..domain.conditions import Condition, ValueTest
-from ..domain.filters.upload import UploadFilter
-from ..domain.rule import size_range
-from ..platform.fields import values
-from ..platform.fields.table import FieldError, Table
-from ..platform.phrases import did_you_mean
-from ..rules import globs
+from ...domain.conditions import Condition, ValueTest
+from ...domain.filters.upload import UploadFilter
+from ...domain.rule import size_range
+from ...platform.fields import values
+from ...platform.fields.table import FieldError, Table
+from ...platform.phrases import did_you_mean
+from ...rules import globs
 from .item_rules import conditions
 from .upload_rules import FILTERS, created
 

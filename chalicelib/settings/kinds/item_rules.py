@@ -3,15 +3,15 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..domain.conditions import Condition, ItemFilter
-from ..platform.fields import values
-from ..platform.fields.table import Table
-from ..platform.fields.values import field_parser
-from ..platform.phrases import did_you_mean
-from ..policy.counts import parse_count
-from ..rules.item_conditions import CHANGE_TYPES
-from ..rules.item_tests import parse_tests
-from . import policy_fields
+from ...domain.conditions import Condition, ItemFilter
+from ...platform.fields import values
+from ...platform.fields.table import Table
+from ...platform.fields.values import field_parser
+from ...platform.phrases import did_you_mean
+from ...policy.counts import parse_count
+from ...rules.item_conditions import CHANGE_TYPES
+from ...rules.item_tests import parse_tests
+from .. import policy_fields
 
 _TESTS = 'use for example "paid", 5, "> 100", "!= paid", "exists", "in a, b", "glob EU-*", or a list of these'
 
