@@ -12,7 +12,8 @@ from typing import Any
 from msgspec import Struct
 
 from chalicelib.monitors.registry import KINDS, fields
-from chalicelib.settings import monitors, policy_fields, reader, upload_rules
+from chalicelib.settings import monitors, policy_fields, reader
+from chalicelib.settings.kinds import upload_rules
 from workbench.paths import PROJECT
 
 DOCUMENTS = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
