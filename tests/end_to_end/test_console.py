@@ -9,6 +9,7 @@ import requests
 
 from chalicelib.bot.assembly import load_settings, make_bot, make_console
 from chalicelib.console.sign_in import sign_in_link
+from workbench.cli import main
 from workbench.local.environment import LocalEnvironment
 from workbench.waiting import wait_until
 
@@ -45,3 +46,13 @@ def test_deployed_console_signs_in_counts_and_silences(environment: LocalEnviron
         assert token
         form = {"csrf_token": token[1], "rule": "invoices", "duration": "2h", "reason": "migration"}
         assert "by asha: migration" in session.post(f"{running.api}/console/silence", data=form, timeout=30).text
+
+
+def test_link_that_make_run_prints_signs_the_owner_in(environment: LocalEnvironment, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("workbench.account", "workbench.cli.console.login"):
+        monkeypatch.setattr(f"{module}.read_running", lambda: environment.running)
+    link = main._console_link()
+    assert link.startswith(f"{environment.running.api}/sign-in?token=")
+    with requests.Session() as session:
+        page = session.post(f"{environment.running.api}/sign-in", data={"token": link.partition("token=")[2]}, timeout=30)
+    assert (page.status_code, "asha, operator" in re.sub("<[^>]+>", "", page.text)) == (200, True)

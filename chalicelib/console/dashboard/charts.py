@@ -80,7 +80,8 @@ def strip(history: Sequence[tuple[datetime, Level]], start: datetime, now: datet
             continue
         x, width = (begin - start).total_seconds() / span * 100, (end - begin).total_seconds() / span * 100
         title = f"{level.value} from {times.minute(begin)} to {times.minute(end)}"
-        rects.append(Rect(round(x, 3), 0, round(max(width, 0.4), 3), 10, f"level-{level.value}", title))
+        y, height = (3, 4) if level is Level.OK else (0, 10)  # also for people who do not see the colors
+        rects.append(Rect(round(x, 3), y, round(max(width, 0.4), 3), height, f"level-{level.value}", title))
         if level is not Level.OK:
             parts.append(title)
     return Strip(tuple(rects), "; ".join(parts) if parts else "OK the whole time" if rects else "not checked yet")
