@@ -16,6 +16,12 @@ from workbench.schema.build import FILE
 EXAMPLES = examples()
 
 
+@pytest.fixture(autouse=True)
+def shipped_templates_are_checked_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rendering all of them for each example would take most of the time."""
+    monkeypatch.setattr("workbench.reports.check._check_template", lambda *_: None)
+
+
 def check(settings: Path) -> list[str]:
     """What `dropnote check` reports."""
     return [str(finding) for finding in check_all(settings, "local").findings]
