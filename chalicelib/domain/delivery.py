@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from .budget import Reserved
 from .event import Event, identity_of
-from .people import Channel
+from .people import Channel, lane_of
 
 
 class State(StrEnum):
@@ -101,6 +101,11 @@ class Delivery(Struct, frozen=True):
     bundle: str = ""  # if its state is bundled: the id of the bundle it is part of
     reserved: tuple[Reserved, ...] = ()  # from budgets: one entry per attempt that was, or may have been, accepted
     steps: tuple[Step, ...] = ()  # every transition after the insert; the middle of a very long history is left out
+
+    @property
+    def lane(self) -> str:
+        """What its message is paced with: see lane_of."""
+        return lane_of(self.channel, self.person)
 
     @property
     def sent_at(self) -> datetime | None:

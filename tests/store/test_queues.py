@@ -50,7 +50,7 @@ def test_each_channel_urgency_and_rule_has_a_queue(make_ledger: Callable[[], Any
     for number, options in enumerate(variants):
         ledger.insert(held(number, **options))
     queues = ledger.queues.read().queues
-    assert {(queue.rule, queue.channel, queue.urgent) for queue in queues} == {
+    assert {(queue.rule, queue.lane, queue.urgent) for queue in queues} == {
         ("uploads", Channel.SMS, False), ("other", Channel.SMS, False),
         ("uploads", Channel.EMAIL, False), ("uploads", Channel.SMS, True),
     }  # fmt: skip
