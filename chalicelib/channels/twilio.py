@@ -43,8 +43,7 @@ _PERMANENT = {
     30007: Reason.BLOCKED,  # filtered
     30034: Reason.ACCOUNT,  # 10DLC not registered
     # WhatsApp; Twilio accepts most of these messages, and reports the code in a receipt
-    21654: Reason.ACCOUNT,  # no content template of this ContentSid
-    21655: Reason.ACCOUNT,  # the ContentSid is not valid
+    21655: Reason.ACCOUNT,  # our account has no such content template
     21656: Reason.REFUSED,  # the ContentVariables are not valid
     63003: Reason.BAD_ADDRESS,  # no such recipient on WhatsApp
     63007: Reason.ACCOUNT,  # "from" is not a WhatsApp sender of ours

@@ -120,7 +120,7 @@ class _WithDeadline:
         return io.BufferedReader(_Reader(self))
 
     def close(self) -> None:
-        self._sock.close()
+        """Keep it open: http.client closes its socket before it reads the body of a last response. `post` closes it."""
 
     def recv_into(self, buffer: Any) -> int:
         return self._restart().recv_into(buffer)

@@ -18,8 +18,10 @@ def sign(body: bytes, delivery_id: str, at: datetime, keys: tuple[str, ...]) -> 
     """Return the headers of a request: its id, its time, and one signature per key, so that a receiver may rotate keys.
 
     Raises:
-        InvalidKey: one of the keys is not valid.
+        InvalidKey: one of the keys is not valid, or there is none.
     """
+    if not keys:
+        raise InvalidKey("it has no signing key")
     timestamp = str(int(at.timestamp()))
     content = b".".join((delivery_id.encode(), timestamp.encode(), body))
     signatures = (base64.b64encode(hmac.new(decode_key(key), content, hashlib.sha256).digest()).decode() for key in keys)
