@@ -34,11 +34,16 @@ class Person(Struct, frozen=True):
     sms: str = ""
     timezone: str = ""  # the bot's if empty
     quiet: tuple[QuietHours, ...] = ()  # when messages that are not urgent are deferred
-    digest: Schedule | None = None  # mails are sent as one at these times
+    digest: Schedule | None = None  # mails, or messages to a webhook, are sent as one at these times
     all_quiet: bool = False  # send the digest even if there is nothing to report
     budget: tuple[Limit, ...] = DEFAULT_PERSON_LIMITS
     whatsapp: str = ""  # a phone number
     webhook: str = ""  # the name of a webhook
+
+    @property
+    def digest_channel(self) -> Channel:
+        """The channel of the digest."""
+        return Channel.WEBHOOK if self.webhook else Channel.EMAIL
 
 
 class Recipient(Struct, frozen=True):

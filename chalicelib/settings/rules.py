@@ -83,7 +83,8 @@ class RecipientReader:
         is_webhook = channel == Channel.WEBHOOK
         if name not in self._people and name not in self._groups:
             what, needed = ("webhook", f"[webhooks.{name}]") if is_webhook else ("person", f"[people.{name}]")
-            hint = did_you_mean(name, [*self._people, *self._groups]) or f"add {needed}"
+            known = [person.name for person in self._people.values() if bool(person.webhook) is is_webhook]
+            hint = did_you_mean(name, [*known, *self._groups] if known else ()) or f"add {needed}"
             table.add_error(field, f"unknown {what} or group {name!r}", hint, at)
             return
         if channel not in self._document and not is_webhook:
