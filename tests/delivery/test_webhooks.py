@@ -6,7 +6,8 @@ import pytest
 
 from chalicelib.delivery.send_test import send_test
 from chalicelib.domain.delivery import DeliveryError, Reason, State
-from chalicelib.domain.event import Event, Severity
+from chalicelib.domain.event import Event
+from chalicelib.domain.message import Tone
 from chalicelib.domain.people import Channel
 from chalicelib.domain.settings import Settings
 from tests.support.builders import an_upload, some_settings
@@ -178,7 +179,7 @@ def test_severity_is_in_the_tone_of_the_card() -> None:
     stage.take(an_upload())
     message = stage.chat.accepted[0].message
     assert message.card
-    assert (message.card.tone, message.card.title[:9]) == (Severity.WARNING, "[WARNING]")
+    assert (message.card.tone, message.card.title[:9]) == (Tone.WARNING, "[WARNING]")
 
 
 def test_webhook_may_have_a_digest() -> None:

@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from chalicelib.domain.settings import Settings, SettingsError
 from chalicelib.platform.custom import settings_file, template_folders
 from chalicelib.platform.function_names import STREAM, stream_variable
+from chalicelib.platform.secrets import MAX_NAMES
 from chalicelib.rendering.templates import template_names
 from chalicelib.rules.item_conditions import impossible_conditions
 from chalicelib.settings.reader import load
@@ -159,9 +160,10 @@ class Setup:
     def missing_secrets(self, settings: Settings, prefix: str) -> list[str]:
         """The secrets that the settings need but Parameter Store does not have."""
         names = {f"{prefix}{name}": name for name in secret_names(settings)}
-        if not names:
-            return []
-        missing = self.client("ssm").get_parameters(Names=list(names))["InvalidParameters"]
+        paths, missing = list(names), []
+        for start in range(0, len(paths), MAX_NAMES):
+            batch = paths[start : start + MAX_NAMES]
+            missing += self.client("ssm").get_parameters(Names=batch)["InvalidParameters"]
         return [names[path] for path in missing]
 
     def put_secret(self, prefix: str, name: str, value: str) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from twilio.rest import Client
 
 TIMEOUT_S = 10.0
-HOSTS = ("messaging", "accounts", "lookups")
+HOSTS = ("messaging", "accounts", "lookups", "content")
 _CLOSED = {20005, 20403}  # account not active; suspended or closed
 _TOLL_FREE = {"800", "833", "844", "855", "866", "877", "888"}
 _MAX_LISTED = 200  # services and numbers of an account that are checked
@@ -31,6 +31,11 @@ _PERMISSIONS = "https://console.twilio.com/us1/develop/sms/settings/geo-permissi
 def with_texts(settings: Settings) -> bool:
     """Whether the settings have an SMS sender."""
     return settings.sms is not None
+
+
+def with_twilio(settings: Settings) -> bool:
+    """Whether texts or WhatsApp messages are sent by Twilio."""
+    return settings.sms is not None or settings.whatsapp is not None
 
 
 def login(account: Account) -> Iterator[Problem]:
@@ -137,7 +142,24 @@ def _client(account: Account) -> Iterator[Any]:
 
 
 def _sms(account: Account) -> Any:
-    return account.settings.sms
+    return account.settings.sms or account.settings.whatsapp
+
+
+def content(account: Account) -> Iterator[Problem]:
+    """Check that the account has every content template of [whatsapp]."""
+    whatsapp = account.settings.whatsapp
+    with _client(account) as client:
+        for template, sid in (whatsapp.content if whatsapp else {}).items():
+            try:
+                client.content.v1.contents(sid).fetch()
+            except TwilioRestException as error:
+                if error.status != 404:
+                    raise
+                what = f"The account has no content template {sid}, which [whatsapp] content names for {template}."
+                yield Problem("texts", sid, what, f"copy its ContentSid from Twilio's console into {SETTINGS_NAME}, and deploy")
+    if whatsapp and not whatsapp.content:
+        what = "[whatsapp] names no content templates: only people who wrote to you in the last 24 hours receive messages."
+        yield Problem("texts", "content", what, 'add content = { default = "HX…" } to [whatsapp]; docs/channels.md shows how')
 
 
 def _login_problem(account: Account, error: TwilioRestException) -> Problem | None:

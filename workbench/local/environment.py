@@ -132,7 +132,7 @@ class LocalEnvironment:
         account.provision(settings, self.variables)
         put_feed(account.client("s3"), self._bucket)  # before the deploy: every monitor starts OK, and no rule fires
         self.twilio = account.twilio
-        self._set_up(setup, settings, {"twilio-auth-token": account.token})
+        self._set_up(setup, settings, account.secrets(settings))
         self._on_step("Deploying the app with Chalice")
         deploy(folder, STAGE, target, self._state / "logs" / "deploy.log")
         resources = deployed(folder, STAGE)

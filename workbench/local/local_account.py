@@ -21,6 +21,8 @@ from .ministack import ACCESS_KEY, REGION, SECRET_KEY, MiniStack, PortTakenError
 from .resources import make_bucket, make_table, notify_source, verify_sender
 from .rest_api import PREFIX
 from .twilio.double import TwilioDouble
+from .webhooks.double import PREFIX as WEBHOOKS
+from .webhooks.double import WebhookDouble, secrets_of
 
 ACCOUNT_SID = "AC" + "0" * 32
 BUCKET = "dropnote-uploads"
@@ -35,6 +37,7 @@ class LocalAccount:
 
     ministack: MiniStack
     twilio: TwilioDouble
+    webhooks: WebhookDouble
 
     def __init__(self, *, port: int = 0, server_port: int = 0, ministack: Mapping[str, str] | None = None) -> None:
         """A port of 0 is any free one. `ministack` adds environment variables for MiniStack."""
@@ -66,23 +69,29 @@ class LocalAccount:
 
     @property
     def server(self) -> str:
-        """The base URL of the inbox page and the Twilio double."""
+        """The base URL of the inbox page and the doubles."""
         return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def secrets(self, settings: Settings) -> dict[str, str]:
+        """The secrets with which the settings reach the doubles."""
+        return {"twilio-auth-token": self.token, **secrets_of(settings)}
 
     def client(self, service: str, region_name: str = REGION) -> Any:
         """A boto3 client for this account."""
         return self.ministack.client(service, region_name)
 
     def target(self, environment: Mapping[str, str] | None = None) -> Target:
-        """The target of a deploy into this account. The functions use the Twilio double."""
-        variables = {"TWILIO_BASE_URL": self.server, **(environment or {})}
+        """The target of a deploy into this account. The functions use the doubles."""
+        variables = {"TWILIO_BASE_URL": self.server, "WEBHOOK_BASE_URL": self.server + WEBHOOKS, **(environment or {})}
         return Target(self.ministack.endpoint, self.server + PREFIX, environment=variables)
 
     def provision(self, settings: Settings, variables: Mapping[str, str]) -> None:
         """Create the resources that the settings expect to exist, and start the local server."""
-        sms = settings.sms
-        numbers = [sms.from_] if sms and sms.from_ else []
-        self.twilio = TwilioDouble(sms.account if sms else ACCOUNT_SID, self.token, numbers=numbers)
+        senders = [sender for sender in (settings.sms, settings.whatsapp) if sender]
+        numbers = [sender.from_ for sender in senders if sender.from_]
+        self.twilio = TwilioDouble(senders[0].account if senders else ACCOUNT_SID, self.token, numbers=numbers)
+        self.twilio.whatsapp.prepare(settings)
+        self.webhooks = WebhookDouble()
         bucket = variables.get("UPLOAD_BUCKET", BUCKET)
         for name in dict.fromkeys((bucket, *settings.buckets)):
             make_bucket(self.ministack, name)
@@ -94,10 +103,13 @@ class LocalAccount:
         if settings.email:
             verify_sender(self.ministack, parseaddr(settings.email.from_)[1], settings.email.region or REGION)
         people = {
-            address: person.name for person in settings.people.values() for address in (person.email, person.sms) if address
+            address: person.name
+            for person in settings.people.values()
+            for address in (person.email, person.sms, person.whatsapp)
+            if address
         }
         uploads = UploadTarget(self.ministack.endpoint, bucket, ACCESS_KEY, SECRET_KEY, REGION)
-        app = create_app(self.twilio, self.ministack.endpoint, uploads=uploads, people=people)
+        app = create_app(self.twilio, self.ministack.endpoint, uploads=uploads, people=people, webhooks=self.webhooks)
         self._stack.enter_context(serving(app, self._listener))
 
 

@@ -151,7 +151,8 @@ def _messages(rule: Rule, event: Event, renderer: Renderer) -> Iterator[Expected
     for notice in notices_for_rule(event, rule):
         channel, person = notice.recipient.channel, notice.recipient.person
         rendered = renderer.render(notice.template, channel=channel, event=event, rule=rule.name, person=person)
-        summary = rendered.message.subject
+        card = rendered.message.card
+        summary = card.title if card else rendered.message.subject or rendered.message.text
         if channel is Channel.SMS:
             cost = count_segments(rendered.message.text)
             summary = f"{cost.segments} segment{'s' * (cost.segments > 1)}, {cost.encoding}"

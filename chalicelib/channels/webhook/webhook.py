@@ -41,8 +41,8 @@ class Webhook:
 
     def send(self, message: Message, *, to: str, delivery_id: str) -> Receipt:
         """Send one message to the webhook of a name; see Transport. The receipt is the service's id, if it has one."""
-        webhook = self._webhooks[to]
         with reading_secrets():
+            webhook = self._webhooks[to]
             url, *keys = (self._read_secret(name).strip() for name in webhook.secrets)
         if problem := url_problem(webhook, url):
             raise DeliveryError(Reason.ACCOUNT, f"the URL of webhook {to} {problem}", permanent=True)

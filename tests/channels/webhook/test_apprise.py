@@ -110,7 +110,7 @@ def test_plugin_that_sends_two_requests_is_not_slowed_down(monkeypatch: pytest.M
     client.add("json://localhost/x")
     slept: list[float] = []
     monkeypatch.setattr("apprise.url.time", SimpleNamespace(sleep=slept.append))
-    (plugin,) = client
+    plugin: Any = next(iter(client))
     for _ in range(2):
         plugin.throttle()
     assert len(slept) == 1  # Apprise's own way

@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import trustme
 
-from chalicelib.channels.webhook import connection
 from chalicelib.channels.webhook.connection import Response, is_public, parse_retry_after, post
 from chalicelib.channels.webhook.formats import Request
 from chalicelib.domain.delivery import DeliveryError, OutcomeUnknown, Reason
@@ -79,8 +78,8 @@ def resolving(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> Iterator[
             raise ConnectionRefusedError
 
     with monkeypatch.context() as patch:
-        patch.setattr(connection.socket, "getaddrinfo", resolve)
-        patch.setattr(connection.socket, "socket", Recording)
+        patch.setattr("socket.getaddrinfo", resolve)
+        patch.setattr("socket.socket", Recording)
         yield connected
 
 
@@ -106,7 +105,8 @@ def test_allowed_private_address_is_called_with_the_name_of_the_url() -> None:
 
 
 def test_name_of_the_url_is_that_of_tls_although_an_address_is_connected_to() -> None:
-    authority, names, received = trustme.CA(), [], []
+    authority, received = trustme.CA(), list[bytes]()
+    names: list[object] = []
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(server)
     server.sni_callback = lambda peer, name, context: names.append(name)

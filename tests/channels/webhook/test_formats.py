@@ -1,6 +1,7 @@
 """How messages look in each service, and that they keep to its limits whatever a stranger calls a file."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -115,7 +116,7 @@ def test_no_name_of_a_file_is_markup_in_discord_and_teams() -> None:
 
 @pytest.mark.parametrize("service", ["slack", "discord", "teams"])
 def test_each_tone_has_its_own_colour(service: str) -> None:
-    colours = {"slack": slack.COLOURS, "discord": discord.COLOURS, "teams": teams.STYLES}[service]
+    colours: Mapping[Tone, object] = {"slack": slack.COLOURS, "discord": discord.COLOURS, "teams": teams.STYLES}[service]  # type: ignore[assignment]
     assert set(colours) == set(Tone)
     assert len(set(colours.values())) == len(Tone)
 

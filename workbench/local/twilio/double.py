@@ -136,8 +136,8 @@ class TwilioDouble:
             return _fault_response(fault)
         to, sender = request.form.get("To", ""), request.form.get("From", "")
         if to.startswith(PREFIX):
-            code = self.whatsapp.error(request.form)
-            error = api_error(code, to=to, sender=sender) if code else None
+            problem = self.whatsapp.error(request.form)
+            error = api_error(problem, to=to, sender=sender) if problem else None
         else:
             error = validate(request.form, self.numbers)
         if not error and (code := self._rejected_numbers.get(to)):

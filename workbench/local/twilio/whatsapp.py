@@ -9,6 +9,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from chalicelib.domain.settings import Settings
+
 PREFIX = "whatsapp:"
 MAX_VARIABLE, MAX_TEMPLATE = 1600, 1024  # characters
 _ADDRESS = re.compile(r"whatsapp:\+[1-9][0-9]{6,14}")
@@ -25,6 +27,14 @@ class Whatsapp:
     senders: set[str] = field(default_factory=set)  # numbers
     contents: dict[str, str] = field(default_factory=dict)  # the texts of the content templates, by ContentSid
     windows: set[str] = field(default_factory=set)  # numbers of people who wrote in the last 24 hours
+
+    def prepare(self, settings: Settings) -> None:
+        """Let the account have what the settings use; each content template has one value, and everybody wrote today."""
+        whatsapp = settings.whatsapp
+        if whatsapp:
+            self.senders |= {whatsapp.from_}
+            self.contents |= dict.fromkeys(whatsapp.content.values(), "{{1}}")
+            self.windows |= {person.whatsapp for person in settings.people.values()}
 
     def error(self, form: Mapping[str, str]) -> int:
         """The code with which Twilio rejects a request; 0 if it accepts it."""

@@ -14,6 +14,7 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
+from chalicelib.domain.settings import Settings
 from chalicelib.platform.clock import Clock, utc_now
 
 from . import discord, slack, teams
@@ -28,7 +29,10 @@ URLS = {  # as the services give them out, with invented secrets
     "teams": f"https://{teams.HOST}/workflows/{'0' * 32}/triggers/manual/paths/invoke?api-version=2016-06-01&sig=localonly",
     "discord": f"https://{discord.HOST}/api/webhooks/118450000000000001/{'localonly' * 7}",
     "json": f"https://{STANDARD}/dropnote",
+    "apprise": "json://127.0.0.1:1/nowhere",  # by itself, Apprise reaches no double: see docs/channels.md
 }
+
+FORUM = URLS["discord"].replace("01/local", "09/local")  # of a forum channel: see discord.py
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,15 @@ class Post:
     at: datetime
     path: str
     id: str = field(default_factory=lambda: secrets.token_hex(8))
+
+
+def secrets_of(settings: Settings) -> dict[str, str]:
+    """The secrets of all webhooks in the settings, with which they reach the double."""
+    found: dict[str, str] = {}
+    for webhook in settings.webhooks.values():
+        url, *keys = webhook.secrets
+        found |= {url: FORUM if webhook.forum else URLS[webhook.format], **dict.fromkeys(keys, KEY)}
+    return found
 
 
 class WebhookDouble:
@@ -80,7 +93,7 @@ class WebhookDouble:
         return blueprint
 
     def _receive(self, host: str, path: str) -> Response:
-        call = Call(path, request.args.to_dict(), request.headers, request.get_data())
+        call = Call(path, request.args.to_dict(), dict(request.headers), request.get_data())
         with self._lock:
             self._requests.append(call)
             fault, accepted = self._faults.pop(0) if self._faults else (None, True)
