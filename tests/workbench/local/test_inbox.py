@@ -28,6 +28,7 @@ def test_text_has_the_documented_fields(inbox: InboxApp) -> None:
     row = inbox.twilio.messages()[0]
     assert text == {
         "id": row.sid,
+        "channel": "sms",
         "person": "asha",
         "from": "+15005550006",
         "to": ASHA,
