@@ -54,8 +54,13 @@ topic = "arn:aws:sns:{REGION}:{ACCOUNT}:news"
 name = "by-queue"
 trigger = "queue"
 queue = "arn:aws:sqs:{REGION}:{ACCOUNT}:jobs"
+[webhooks.ops-room]
+format = "slack"
+[webhooks.warehouse]
+format = "json"
 """ + "".join(
-    f'[[rules]]\nname = "{bucket}"\nbucket = "{bucket}"\nnotify = "email:asha"\n' for bucket in ("by-topic", "by-queue")
+    f'[[rules]]\nname = "{bucket}"\nbucket = "{bucket}"\nnotify = ["email:asha", "webhook:ops-room", "webhook:warehouse"]\n'
+    for bucket in ("by-topic", "by-queue")
 )
 TRANSACTIONS = {"PutItem", "UpdateItem"}  # IAM has no action for transactions: each write in one is authorized separately
 BY_FULL_PATH = {"/BUCKET?notification": "GetBucketNotification", "/v2/email/account": "GetAccount"}
@@ -175,6 +180,7 @@ def uploads_and_receipts(env: ObservedEnvironment) -> None:
     for bucket in ("by-topic", "by-queue"):
         client("s3").put_object(Bucket=bucket, Key=f"{bucket}.txt", Body=b"hello")
         env.wait_for(f"{bucket}.txt", Channel.EMAIL, State.SENT)
+    assert wait_until(lambda: sorted(post.service for post in env.local.webhooks.posts()) == [*["json"] * 2, *["slack"] * 2])
 
 
 def on_demand_functions(env: ObservedEnvironment) -> None:

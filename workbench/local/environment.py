@@ -35,6 +35,7 @@ from .local_deploy import DeployError, deploy, make_folder
 from .ministack import ACCESS_KEY, REGION, SECRET_KEY, MiniStack, MiniStackError
 from .running import RunningEnvironment, read_running, remove_running, write_running
 from .twilio.double import TwilioDouble
+from .webhooks.double import WebhookDouble
 
 PORT, SERVER_PORT = 4566, 4580
 STAGE = "local"
@@ -69,6 +70,7 @@ class LocalEnvironment:
     running: RunningEnvironment
     ministack: MiniStack
     twilio: TwilioDouble
+    webhooks: WebhookDouble
     settings: Settings
 
     def __init__(
@@ -131,7 +133,7 @@ class LocalEnvironment:
         self.settings = settings = setup.settings(self.variables)
         account.provision(settings, self.variables)
         put_feed(account.client("s3"), self._bucket)  # before the deploy: every monitor starts OK, and no rule fires
-        self.twilio = account.twilio
+        self.twilio, self.webhooks = account.twilio, account.webhooks
         self._set_up(setup, settings, account.secrets(settings))
         self._on_step("Deploying the app with Chalice")
         deploy(folder, STAGE, target, self._state / "logs" / "deploy.log")
