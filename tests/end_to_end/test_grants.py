@@ -180,7 +180,8 @@ def uploads_and_receipts(env: ObservedEnvironment) -> None:
     for bucket in ("by-topic", "by-queue"):
         client("s3").put_object(Bucket=bucket, Key=f"{bucket}.txt", Body=b"hello")
         env.wait_for(f"{bucket}.txt", Channel.EMAIL, State.SENT)
-    assert wait_until(lambda: sorted(post.service for post in env.local.webhooks.posts()) == [*["json"] * 2, *["slack"] * 2])
+    services = [*["json"] * 2, *["slack"] * 2]
+    assert wait_until(lambda: sorted(post.service for post in env.local.webhooks.posts()) == services, within_s=20)
 
 
 def on_demand_functions(env: ObservedEnvironment) -> None:

@@ -10,7 +10,7 @@ from workbench.local.webhooks.answer import Call, Rejected
 from workbench.local.webhooks.double import FORUM, URLS
 
 JSON = {"Content-Type": "application/json"}
-EMBED = {"title": "x", "fields": [{"name": "n", "value": "v"}]}
+EMBED: dict[str, Any] = {"title": "x", "fields": [{"name": "n", "value": "v"}]}
 HEADER = {"type": "header", "text": {"type": "plain_text", "text": "x"}}
 
 
