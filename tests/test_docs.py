@@ -9,7 +9,7 @@ from chalicelib.delivery.tasks import TASKS
 from chalicelib.domain.event import Event, Upload
 from chalicelib.domain.people import Person
 from chalicelib.domain.rule import Rule
-from chalicelib.domain.settings import BotSettings, BucketSettings, EmailSettings, SmsSettings
+from chalicelib.domain.settings import BotSettings, BucketSettings, EmailSettings, SmsSettings, WebhookSettings, WhatsappSettings
 from chalicelib.monitors.registry import KINDS, fields
 from chalicelib.rendering.filters import FILTERS
 from chalicelib.settings.kinds.bus_rules import EVENTS
@@ -34,15 +34,17 @@ def documented(heading: str) -> set[str]:
         ("[bot]", BotSettings),
         ("[email]", EmailSettings),
         ("[sms]", SmsSettings),
+        ("[whatsapp]", WhatsappSettings),
+        ("[webhooks.NAME]", WebhookSettings),
         ("[people.NAME]", Person),
         ("[[buckets]]", BucketSettings),
         ("[[rules]]", Rule),
     ],
 )
 def test_every_field_of_the_settings_is_documented(heading: str, model: type[Struct]) -> None:
-    computed = {"recipients", "bus", "item", "filter"}  # read from other fields
+    computed = {"recipients", "bus", "item", "filter", "webhook", "sender", "max_rate"}  # read from other fields
     names = {name.rstrip("_") for name in model.__struct_fields__} - computed | ({"notify"} if model is Rule else set())
-    in_header = {"name"} if model is Person else set()
+    in_header = {"name"} if model in (Person, WebhookSettings) else {"max_segments"} if model is WhatsappSettings else set()
     assert names - in_header <= documented(heading)
 
 

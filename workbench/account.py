@@ -97,7 +97,8 @@ def find_account(stage: str) -> Account:
     running = read_running()
     if running is None:
         raise AccountError("the local environment is not running; start it with `make run` in another terminal, or pass --stage")
-    settings, variables = settings_of(stage, {"TWILIO_BASE_URL": running.server, "SHOP_URL": running.shop})
+    doubles = {"TWILIO_BASE_URL": running.server, "WEBHOOK_BASE_URL": running.webhooks}
+    settings, variables = settings_of(stage, {**doubles, "SHOP_URL": running.shop})
     return Account(
         stage,
         settings,

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ..channels.registry import make_transport, parameter_names
+from ..channels.registry import is_kept, make_transport, parameter_names
 from ..channels.transport import Transport
 from ..delivery.defer import Deferrer
 from ..delivery.deliver import Deliverer
@@ -91,8 +91,8 @@ def make_bot(settings: Settings, environ: Mapping[str, str], clients: ClientFact
             if channel in transports:
                 return transports[channel]
             transport = make_transport(channel, settings, secrets, clients, environ)
-            if channel is Channel.EMAIL and settings.email and settings.email.transport == "ses":
-                transports[channel] = transport  # keeps its connections; the others hold a secret, which may be rotated
+            if is_kept(channel, settings):
+                transports[channel] = transport
             return transport
 
     ledger = Ledger(dynamodb, table)

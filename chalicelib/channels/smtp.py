@@ -25,7 +25,7 @@ from ..domain.message import Message
 from ..domain.settings import EmailSettings
 from .limits import smtp_limit
 from .mail_headers import build_headers, sender_domain
-from .transport import CONNECT_TIMEOUT_S, READ_TIMEOUT_S
+from .transport import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, system_trust
 
 _DEFAULT_PORT = {"starttls": 587, "tls": 465}
 TIMEOUT_S = CONNECT_TIMEOUT_S + READ_TIMEOUT_S  # for one e-mail, from the greeting to the last reply
@@ -33,11 +33,6 @@ _LEADING_DOT = re.compile(rb"^\.", re.MULTILINE)
 
 
 @cache
-def _system_trust() -> ssl.SSLContext:
-    """TLS with the machine's trusted authorities; loaded once because it takes 20 ms."""
-    return ssl.create_default_context()
-
-
 class _LinkHeader(UnstructuredHeader):
     """A header with a URL, in one line of at most 998 characters (RFC 5322, 2.1.1)."""
 
@@ -64,7 +59,7 @@ class Smtp:
         self._email = email
         self._password = password
         self._timeout_s = timeout_s
-        self._tls = tls or _system_trust()
+        self._tls = tls or system_trust()
 
     def send(self, message: Message, *, to: str, delivery_id: str) -> Receipt:
         """Send one e-mail; see Transport. The receipt is the Message-ID that we assigned."""

@@ -4,7 +4,7 @@ Source: Twilio docs, "Message resource" (creating one is not idempotent: a repea
 "Error and warning dictionary" (the codes of the tables).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -42,6 +42,19 @@ _PERMANENT = {
     30006: Reason.BAD_ADDRESS,  # landline
     30007: Reason.BLOCKED,  # filtered
     30034: Reason.ACCOUNT,  # 10DLC not registered
+    # WhatsApp; Twilio accepts most of these messages, and reports the code in a receipt
+    21655: Reason.ACCOUNT,  # our account has no such content template
+    21656: Reason.REFUSED,  # the ContentVariables are not valid
+    63003: Reason.BAD_ADDRESS,  # no such recipient on WhatsApp
+    63007: Reason.ACCOUNT,  # "from" is not a WhatsApp sender of ours
+    63013: Reason.BLOCKED,  # against the channel's policy
+    63014: Reason.OPTED_OUT,  # the person blocked us
+    63016: Reason.ACCOUNT,  # no content template, and the person's last message is more than 24 hours old
+    63021: Reason.REFUSED,  # content that WhatsApp does not accept
+    63024: Reason.BAD_ADDRESS,  # the recipient cannot receive it
+    63027: Reason.ACCOUNT,  # WhatsApp has no such template in this language
+    63028: Reason.ACCOUNT,  # the template has another number of variables
+    63032: Reason.BLOCKED,  # WhatsApp limits who receives it
 }
 _TRANSIENT = {  # throttling and quotas: sent later by the sweep
     20429: Reason.RATE,  # too many concurrent requests
@@ -50,6 +63,7 @@ _TRANSIENT = {  # throttling and quotas: sent later by the sweep
     30022: Reason.RATE,  # 10DLC: faster than the carrier allows; only in receipts
     30023: Reason.QUOTA,  # 10DLC: T-Mobile's texts for the day are used up, until midnight Pacific time; only in receipts
     30454: Reason.QUOTA,  # a trial account has sent all its texts
+    63018: Reason.RATE,  # WhatsApp: faster than the sender may send
     63038: Reason.QUOTA,  # the account's texts for 24 hours are used up; a trial account has 50. HTTP status 429, like throttling
 }
 TIMEOUT_S = 6.0  # requests applies it twice: to connecting, and to waiting for the response
@@ -70,20 +84,28 @@ class Twilio:
         self._receipts_url = receipts_url
         self._timeout_s = timeout_s
 
+    def address(self, number: str) -> str:
+        """A phone number as Twilio's API has it on this channel."""
+        return number
+
+    def content(self, message: Message) -> dict[str, Any]:
+        """The fields of the API that have the message's content."""
+        return {"body": message.text}
+
     def send(self, message: Message, *, to: str, delivery_id: str) -> Receipt:
         """Send one text; see Transport. Twilio has no field for our id, so the ledger stores the hash of the body."""
         import requests
         from twilio.base.exceptions import TwilioException
 
         self._check_country(to)
-        sender: dict[str, Any] = (
-            {"messaging_service_sid": self._sms.messaging_service} if self._sms.messaging_service else {"from_": self._sms.from_}
-        )
+        sender: dict[str, Any] = {"messaging_service_sid": self._sms.messaging_service}
+        if not self._sms.messaging_service:
+            sender = {"from_": self.address(self._sms.from_)}
         if self._receipts_url:
             sender["status_callback"] = self._receipts_url + delivery_id
         with self._client() as (client, connection):
             try:
-                sent = client.messages.create(to=to, body=message.text, **sender)
+                sent = client.messages.create(to=self.address(to), **self.content(message), **sender)
             except requests.exceptions.RequestException as error:
                 raise _connection_error(error, connection) from error
             except TwilioException as error:
@@ -102,10 +124,11 @@ class Twilio:
         candidates = []
         try:
             with self._client() as (client, _):
-                for text in client.messages.stream(to=to, limit=_MAX_LISTED, page_size=100):
+                hash_of = self.hasher(client)
+                for text in client.messages.stream(to=self.address(to), limit=_MAX_LISTED, page_size=100):
                     if text.date_created < since:
                         break
-                    candidates.append(Candidate(str(text.sid), body_hash(str(text.body)), text.date_created))
+                    candidates.append(Candidate(str(text.sid), hash_of(str(text.body)), text.date_created))
         except (requests.exceptions.RequestException, TwilioException, *_UNREADABLE_RESPONSE) as error:
             raise DeliveryError(Reason.UNREACHABLE, f"Twilio's list could not be read: {_type_names(error)}") from error
         if len(candidates) == _MAX_LISTED:  # the text may be among those left out, and must not count as never sent
@@ -122,6 +145,10 @@ class Twilio:
             raise DeliveryError(
                 Reason.BLOCKED, f"[sms] countries does not allow {country_of(number) or number[:3]}", permanent=True
             )
+
+    def hasher(self, client: "Client") -> Callable[[str], str]:
+        """Return the function from a listed body to the hash of the message that it was."""
+        return body_hash
 
     @contextmanager
     def _client(self) -> Iterator[tuple["Client", "Connection"]]:
@@ -142,6 +169,8 @@ class Twilio:
             session.mount("http://", connection)
             client = Client(self._sms.account, self._token, http_client=http_client)
             client.api.base_url = self._base_url or client.api.base_url  # the property creates its API object on first use
+            if self._base_url:
+                client.content.base_url = f"{self._base_url}/content.twilio.com"
             yield client, connection
 
 

@@ -123,7 +123,8 @@ class DeliveryCounter:
                 verdict = "over"
             if verdict != "ok" and (verdict, budget) not in self._notified:
                 once = ONCE_AN_HOUR if limit.per == "hour" else ONCE_A_DAY
-                text = describe(budget, used, verdict)
+                is_webhook = scope.removeprefix("person ") in self._deliverer.settings.webhooks
+                text = describe(budget, used, verdict, is_webhook=is_webhook)
                 self._deliverer.notify_owner(f"budget {verdict} {budget.key}", text, time_left, once=once)
                 self._notified.add((verdict, budget))
 

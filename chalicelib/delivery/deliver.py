@@ -11,7 +11,7 @@ from datetime import timedelta
 from msgspec import field
 from msgspec.structs import replace
 
-from ..channels.transport import Transport
+from ..channels.transport import Transport, reading_secrets
 from ..domain.budget import ExhaustedBudget, ScopeLimits
 from ..domain.delivery import Delivery, DeliveryError, Reason, State, delivery_id
 from ..domain.event import Kind, late_identity
@@ -19,7 +19,6 @@ from ..domain.message import NO_LINKS, MailLinks, Message, Notice
 from ..domain.people import Channel
 from ..domain.settings import Settings
 from ..platform import log
-from ..platform.secrets import MissingSecret, SecretsUnavailable
 from ..policy import outcome
 from ..policy.controls import Silence, SuppressedAddress
 from ..policy.send_gate import (
@@ -109,7 +108,7 @@ class Deliverer(DeliveryRecorder, eq=False, kw_only=True):
                 return [*self.drop(notice, block.reason, str(block)), *fallbacks]
             case ExhaustedBudget():
                 by_mail = fallback_notice(replace(notice, fallback=notice.fallback or IMMEDIATELY), self.settings)
-                if notice.recipient.channel is Channel.SMS and by_mail:  # an e-mail costs next to nothing and wakes nobody
+                if by_mail and notice.recipient.channel.is_paid > by_mail.recipient.channel.is_paid:  # an e-mail wakes nobody
                     if stored := self.ledger.get(self.new_delivery(notice).id):  # sent before the budget was exhausted
                         return self.deferrer.handle_duplicate(stored, self.settle_delay)
                     fallbacks = self.deliver(by_mail, time_left)
@@ -140,7 +139,7 @@ class Deliverer(DeliveryRecorder, eq=False, kw_only=True):
             receipt = transport.send(message, to=notice.recipient.address, delivery_id=delivery.id)
         except DeliveryError as error:
             if error.reason is Reason.QUOTA:
-                self._pause(delivery.channel, error, time_left)
+                self._pause(delivery, error, time_left)
             after = outcome.record_failed_attempt(delivery, error, self.clock(), self.chance, self.settle_delay, falls_back_at)
         else:
             after = outcome.mark_sent(delivery, receipt, self.clock())
@@ -214,20 +213,15 @@ class Deliverer(DeliveryRecorder, eq=False, kw_only=True):
             DeliveryError: its secret cannot be read, now or until somebody stores it, or the settings lack it. Nothing was sent,
                 so the message is retried.
         """
-        try:
+        with reading_secrets():
             return self.transport(channel)
-        except SecretsUnavailable as error:
-            raise DeliveryError(Reason.UNREACHABLE, str(error)) from error
-        except (MissingSecret, LookupError) as error:
-            raise DeliveryError(Reason.AUTH, str(error)) from error
 
-    def _pause(self, channel: Channel, error: DeliveryError, time_left: TimeLeft) -> None:
-        """Pause a channel whose quota is exhausted, and notify the owner once a day."""
-        if until := pause(channel, error, self.settings, self.control, self.clock()):
-            sentence = (
-                f"The quota of {channel} is exhausted: {error}. Nothing is sent by {channel} until {until:%Y-%m-%d %H:%M} UTC."
-            )
-            self.notify_owner(f"quota {channel}", sentence, time_left, failed=channel, once=ONCE_A_DAY)
+    def _pause(self, delivery: Delivery, error: DeliveryError, time_left: TimeLeft) -> None:
+        """Pause a channel, or one webhook, whose quota is exhausted, and notify the owner once a day."""
+        lane = delivery.lane
+        if until := pause(lane, error, self.settings, self.control, self.clock()):
+            sentence = f"The quota of {lane} is exhausted: {error}. Nothing is sent by {lane} until {until:%Y-%m-%d %H:%M} UTC."
+            self.notify_owner(f"quota {lane}", sentence, time_left, failed=delivery.channel, once=ONCE_A_DAY)
 
     def _announced_by_backfill(self, notice: Notice) -> bool:
         """Whether a backfill found this upload before its event arrived. Reads the ledger only for events before a backfill."""

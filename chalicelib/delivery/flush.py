@@ -55,7 +55,7 @@ class Flusher:
             if person.all_quiet and person.digest:
                 until = next_time(person.digest, settings.zone(person), now)
                 bundle = recipient_bundle(
-                    person.name, Channel.EMAIL, until, str(person.digest), now, self._deliverer.settle_delay
+                    person.name, person.digest_channel, until, str(person.digest), now, self._deliverer.settle_delay
                 )
                 if bundle.id not in self._ensured_digests:
                     self._bundles.ensure(bundle)

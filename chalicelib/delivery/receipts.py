@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ..channels.registry import TWILIO_TOKEN
 from ..channels.twilio import reason_of
 from ..channels.twilio_receipts import RECEIPTS_PATH, StatusUpdate, is_signed_by_twilio, parse_status_update
 from ..domain.delivery import Delivery, Reason, Receipt, State, delivery_id
@@ -37,7 +38,7 @@ def handle_callback(
         public_url = secrets.public_url() if secrets else ""
         if not (secrets and public_url):
             return 403  # we requested no receipts
-        token = secrets.secret("twilio-auth-token")
+        token = secrets.secret(TWILIO_TOKEN)
     except MissingSecret as error:
         log.warning("receipt-unread", why=str(error))
         return 503

@@ -139,7 +139,7 @@ class Sweeper(Struct, eq=False):
 
     def _resolve_unknown(self, delivery: Delivery, notice: Notice, now: datetime) -> Delivery:
         """Decide an unknown outcome: by the provider's list of messages if it has one, else by the channel's policy."""
-        policy = self.deliverer.settings.unknown_policy(delivery.channel)
+        policy = self.deliverer.settings.unknown_policy(delivery.lane)
         try:
             transport = self.deliverer.open_transport(delivery.channel)
             if not isinstance(transport, Searchable):

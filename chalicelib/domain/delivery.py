@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from .budget import Reserved
 from .event import Event, identity_of
-from .people import Channel
+from .people import Channel, lane_of
 
 
 class State(StrEnum):
@@ -106,6 +106,11 @@ class Delivery(Struct, frozen=True):
     def log_ids(self) -> dict[str, str]:
         """What connects the log lines of one delivery, one rule and one event."""
         return {"delivery": self.id, "rule": self.rule, "event": self.event.identity}
+
+    @property
+    def lane(self) -> str:
+        """What its message is paced with: see lane_of."""
+        return lane_of(self.channel, self.person)
 
     @property
     def sent_at(self) -> datetime | None:

@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import timedelta
+from enum import StrEnum
 
 from msgspec import Struct
 
@@ -9,6 +10,15 @@ from ..platform.sms_text import count_segments
 from .event import Event
 from .people import Channel, Recipient
 from .schedule import QuietHours, Schedule
+
+
+class Tone(StrEnum):
+    """How a message looks at a glance: the colour that a chat service gives it."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+    RESOLVED = "resolved"
 
 
 class Notice(Struct, frozen=True):
@@ -42,19 +52,46 @@ class MailLinks(Struct, frozen=True):
 NO_LINKS = MailLinks()
 
 
+class Listing(Struct, frozen=True):
+    """A list in a card, with a heading of its own: "First files"."""
+
+    heading: str
+    items: tuple[str, ...]
+
+
+class Card(Struct, frozen=True):
+    """A message for a chat service or a program: what it shows as a title, as facts, as lists and as a link.
+
+    All texts are sanitized and may contain markup of the service, which the service's format escapes.
+    """
+
+    title: str
+    text: tuple[str, ...] = ()  # paragraphs
+    facts: tuple[tuple[str, str], ...] = ()  # names and values
+    lists: tuple[Listing, ...] = ()
+    link: tuple[str, str] = ("", "")  # label and https URL, or two empty texts
+    footer: str = ""
+    tone: Tone = Tone.INFO
+    event: Event | None = None  # what it is about; not sanitized
+    rule: str = ""
+
+
 class Message(Struct, frozen=True):
-    """A rendered message. A text has only `text`; a mail has all three parts."""
+    """A rendered message. A text has only `text`; a mail has text, subject and HTML; a message to a webhook has text and card."""
 
     channel: Channel
     text: str
     subject: str = ""
     html: str = ""
-    thread: str = ""  # hex digits; mails of the same thread form a conversation
+    thread: str = ""  # hex digits; messages of the same thread form a conversation
     unsubscribe: str = ""  # URL for the header List-Unsubscribe
+    card: Card | None = None
+    variables: tuple[str, ...] = ()  # of a content template of WhatsApp
+    template: str = ""  # the template it was rendered with
 
     @property
     def segments(self) -> int:
-        """The SMS segments of a text; 0 for a mail."""
+        """The SMS segments of a text; 0 on other channels."""
         return count_segments(self.text).segments if self.channel is Channel.SMS else 0
 
     @property

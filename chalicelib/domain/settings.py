@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
 from itertools import chain
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from msgspec import Struct, field
 
@@ -70,6 +70,16 @@ class EmailSettings(Struct, frozen=True):
     rate: float = 0.0  # messages per second at most; 0: as many as SES allows, or DEFAULT_SMTP_RATE
     region: str = ""  # of SES; "": the functions' own
 
+    @property
+    def sender(self) -> str:
+        """What people unsubscribe from."""
+        return self.from_
+
+    @property
+    def max_rate(self) -> float:
+        """Messages per second. By SES, the account's rate applies as well: the health check records it (ChannelPace.limit)."""
+        return self.rate or (SES_RATE if self.transport == "ses" else DEFAULT_SMTP_RATE)
+
 
 class SmsSettings(Struct, frozen=True):
     """How texts are sent: from a number of ours, or by a Twilio messaging service."""
@@ -81,6 +91,16 @@ class SmsSettings(Struct, frozen=True):
     unknown: Literal["resend", "give-up"] = "resend"  # if a text had no response and Twilio's list does not have it
     rate: float = 0.0  # messages per second; 0: DEFAULT_RATE
     countries: tuple[str, ...] = ()  # ISO codes of the countries that texts may go to; none: all
+
+    @property
+    def sender(self) -> str:
+        """What people opt out of."""
+        return self.messaging_service or self.from_
+
+    @property
+    def max_rate(self) -> float:
+        """Messages per second."""
+        return self.rate or DEFAULT_RATE
 
 
 class Role(StrEnum):
@@ -102,6 +122,46 @@ class ConsoleSettings(Struct, frozen=True):
         if person in self.operators:
             return Role.OPERATOR
         return Role.READER if person in self.readers else None
+
+
+class WhatsappSettings(SmsSettings, frozen=True):
+    """How WhatsApp messages are sent: by a Twilio sender, with templates that Meta has approved."""
+
+    content: Mapping[str, str] = field(default_factory=dict)  # the ContentSid of each of our templates; "default" for the others
+
+
+class WebhookSettings(Struct, frozen=True):
+    """Where and how a webhook is called. Its URL, and for `json` its signing keys, are secrets of its name."""
+
+    name: str
+    format: str
+    max_rate: float  # messages per second
+    unknown: Literal["resend", "give-up"] = "resend"
+    allow_private: bool = False  # plain HTTP, and addresses of private networks
+    forum: bool = False  # Discord: the webhook belongs to a forum channel, where each message starts a thread
+    sender: str = "webhook"  # the same for all: each is its own address
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The secrets of its URL and, if requests are signed, of its signing keys."""
+        url = f"webhook-{self.name}"
+        return (url, f"{url}-key") if self.format == "json" else (url,)
+
+
+class ChannelSettings(Protocol):
+    """What the settings of every channel, and of every webhook, tell the bot."""
+
+    @property
+    def sender(self) -> str:
+        """The sender of its messages, which people opt out of."""
+
+    @property
+    def max_rate(self) -> float:
+        """How many messages per second it may send, unless the provider says otherwise."""
+
+    @property
+    def unknown(self) -> Literal["resend", "give-up"]:
+        """What to do if it is unknown whether a message was accepted."""
 
 
 class Trigger(StrEnum):
@@ -136,6 +196,8 @@ class Settings(Struct, frozen=True):
     triggers: Mapping[str, BucketSettings] = field(default_factory=dict)  # by bucket; the others are direct
     console: "ConsoleSettings | None" = None  # None: no pages, and nothing is counted for them
     metrics: "MetricsSettings | None" = None  # None: no metrics of the bot's own in CloudWatch, and no dashboard there
+    whatsapp: WhatsappSettings | None = None
+    webhooks: Mapping[str, WebhookSettings] = field(default_factory=dict)  # each is also one of `people`
 
     @property
     def buckets(self) -> tuple[str, ...]:
@@ -176,9 +238,14 @@ class Settings(Struct, frozen=True):
 
     def sender(self, channel: Channel) -> str:
         """The sender of a channel's messages, which people opt out of; "" if the channel is not set up."""
-        if channel is Channel.EMAIL:
-            return self.email.from_ if self.email else ""
-        return (self.sms.messaging_service or self.sms.from_) if self.sms else ""
+        settings = next(iter(self.webhooks.values()), None) if channel is Channel.WEBHOOK else self.of_lane(channel)
+        return settings.sender if settings else ""
+
+    def of_lane(self, lane: str) -> ChannelSettings | None:
+        """The settings of a lane: of a channel, from the field of its name, or of one webhook; None if it is not set up."""
+        channel, _, webhook = lane.partition(":")
+        settings: ChannelSettings | None = self.webhooks.get(webhook) if webhook else getattr(self, channel, None)
+        return settings
 
     def rule(self, name: str) -> Rule | None:
         """The rule of this name, or the rule of the monitor of this name."""
@@ -189,21 +256,14 @@ class Settings(Struct, frozen=True):
         """The time zone of a person's messages."""
         return person.timezone or self.bot.timezone
 
-    def max_rate(self, channel: Channel) -> float:
-        """How many messages per second a channel may send, unless the provider says otherwise.
+    def max_rate(self, lane: str) -> float:
+        """How many messages per second a lane may send, unless the provider says otherwise."""
+        settings = self.of_lane(lane)
+        return settings.max_rate if settings else DEFAULT_RATE
 
-        By SES, the account's rate applies as well: the health check records it (ChannelPace.limit).
-        """
-        settings = self.email if channel is Channel.EMAIL else self.sms
-        if settings and settings.rate:
-            return settings.rate
-        if channel is Channel.EMAIL and self.email:
-            return SES_RATE if self.email.transport == "ses" else DEFAULT_SMTP_RATE
-        return DEFAULT_RATE
-
-    def unknown_policy(self, channel: Channel) -> Literal["resend", "give-up"]:
-        """What to do if it is unknown whether a message on this channel was accepted."""
-        settings = self.email if channel is Channel.EMAIL else self.sms
+    def unknown_policy(self, lane: str) -> Literal["resend", "give-up"]:
+        """What to do if it is unknown whether a message on this lane was accepted."""
+        settings = self.of_lane(lane)
         return settings.unknown if settings else "give-up"
 
 

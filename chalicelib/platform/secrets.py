@@ -1,7 +1,8 @@
 """Secrets: SecureString parameters of AWS Systems Manager, cached for about five minutes so that a rotated one is picked up.
 
-All are read in one call when the first is needed: by default an account may make 40 calls per second, and a thousand containers
-may start in one. A container that is refused waits a moment before it asks again, and keeps using a value that it knows.
+All are read in one call (up to ten) when the first is needed: by default an account may make 40 calls per second, and a thousand
+containers may start in one. A container that is refused waits a moment before it asks again, and keeps using a value that it
+knows.
 On a laptop without the local environment (`chalice local`) they come from environment variables such as
 DROPNOTE_SECRET_TWILIO_AUTH_TOKEN.
 Source: AWS Systems Manager user guide, "Parameter Store"; API reference, "GetParameters" (at most ten names); AWS General
@@ -20,6 +21,7 @@ from .clock import Clock
 
 CACHE_TIME = timedelta(minutes=5)
 CACHE_SPREAD = 0.2  # containers that started together read again up to this share of the time earlier, each at another moment
+MAX_NAMES = 10  # of one call
 PAUSE = timedelta(seconds=5)  # on average, after Parameter Store throttled us or did not respond
 
 # A container may read them at its start, which has ten seconds; a secret that fails then is read again when it is needed. The
@@ -101,7 +103,9 @@ class Secrets:
         path = self._prefix + name
         if self._paused_until and now < self._paused_until:
             raise SecretsUnavailable(f"could not read the secret {path} yet: Parameter Store throttled us or did not respond")
-        paths = {self._prefix + each: each for each in (name, *self._names) if _variable(each) not in self._environ}
+        others = [each for each in self._names if each != name and _variable(each) not in self._environ]
+        others.sort(key=lambda each: each in self._cache)  # of more than ten, those that are not known yet
+        paths = {self._prefix + each: each for each in (name, *others[: MAX_NAMES - 1])}
         try:
             parameters = self._client().get_parameters(Names=list(paths), WithDecryption=True)["Parameters"]
         except (ClientError, BotoCoreError) as error:

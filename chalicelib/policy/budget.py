@@ -113,16 +113,18 @@ def expired_budgets(exhausted: Iterable[ExhaustedBudget], now: datetime) -> list
     return [budget for budget in exhausted if budget.until <= now]
 
 
-def describe(budget: ExhaustedBudget, used: int, verdict: Verdict) -> str:
+def describe(budget: ExhaustedBudget, used: int, verdict: Verdict, *, is_webhook: bool = False) -> str:
     """Describe a budget that is nearly or fully exhausted, for the owner: what happens to messages, and where to change it."""
     kind, _, name = budget.scope.partition(" ")
     subject, setting = {
-        "person": (name, f"[people.{name}]"),
+        "person": (name, f"[{'webhooks' if is_webhook else 'people'}.{name}]"),
         "rule": (f"rule {name}", f"rule {name}"),
         ALL: ("all messages together", "[bot]"),
     }[kind]
     limit, until = budget.limit, f"{budget.until:%H:%M} UTC"
     effect = "texts become mails" + ("" if limit.unit == "segments" else ", and mails are deferred and sent as one")
+    if is_webhook:
+        effect = "messages are deferred and sent as one"
     status = "exhausted" if verdict == "over" else "nearly exhausted"
     when = f"Until {until}" if verdict == "over" else f"From {limit.amount} on, until {until}"
     return (

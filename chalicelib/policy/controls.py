@@ -113,7 +113,7 @@ class Controls(Struct, frozen=True):
     checked: datetime | None = None
     silences: Mapping[str, Silence] = field(default_factory=dict)  # by rule; including expired ones
     exhausted: Mapping[str, ExhaustedBudget] = field(default_factory=dict)  # by key; including those of past periods
-    paces: Mapping[Channel, ChannelPace] = field(default_factory=dict)
+    paces: Mapping[str, ChannelPace] = field(default_factory=dict)  # by lane: a channel, or one webhook
     soft_bounces: Mapping[str, SoftBounces] = field(default_factory=dict)  # by address key
     links: LinkSettings | None = None  # None until `dropnote finish` knows the public URL
     first_bundle: str = ""  # the id of the first bundle that was sent; "" before it

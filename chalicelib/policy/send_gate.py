@@ -12,7 +12,6 @@ from ..domain.budget import ExhaustedBudget, Limit
 from ..domain.delivery import Reason
 from ..domain.event import Kind
 from ..domain.message import Notice
-from ..domain.people import Channel
 from ..domain.settings import Settings
 from .budget import find_exhausted, scopes
 from .controls import Controls, Silence, SuppressedAddress, active_silence, address_key
@@ -81,9 +80,9 @@ def over_budget(budget: ExhaustedBudget) -> Deferral:
 
 
 def ignores_budgets(notice: Notice) -> bool:
-    """Whether no budget blocks a notice: a test, a trouble report, or an urgent mail. It counts nevertheless."""
-    urgent_mail = notice.event.urgent and notice.recipient.channel is Channel.EMAIL
-    return urgent_mail or notice.event.kind in (Kind.TEST, Kind.TROUBLE)
+    """Whether no budget blocks a notice: a test, a trouble report, or an urgent message that is free. It counts nevertheless."""
+    free_and_urgent = notice.event.urgent and not notice.recipient.channel.is_paid
+    return free_and_urgent or notice.event.kind in (Kind.TEST, Kind.TROUBLE)
 
 
 def limits_of(notice: Notice, settings: Settings) -> dict[str, tuple[Limit, ...]]:

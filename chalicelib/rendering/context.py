@@ -23,7 +23,7 @@ def template_context(
     settings: Settings, stage: str, *, channel: Channel, event: Event, rule: str, person: Person
 ) -> dict[str, Any]:
     """Return a template's variables for one message. In texts, links are broken up too."""
-    clean = sanitize_for_sms if channel is Channel.SMS else sanitize
+    clean = sanitize_for_sms if channel.is_paid else sanitize  # a phone turns names into links
     context: dict[str, Any] = _clean_all(
         {
             "event": event,

@@ -5,6 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from jinja2 import TemplateNotFound
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -19,7 +20,17 @@ from ..platform.sanitize import sanitize, shorten
 from ..platform.sms_text import fit, simplify
 from . import phrases
 from .context import sanitize_for_sms, stage_marks, template_context
-from .templates import FALLBACK, PARTS, TEMPLATE_ERRORS, TEMPLATES, TemplateFailed, environment, fill
+from .templates import (
+    CHANNEL_OF_PART,
+    FALLBACK,
+    PARTS,
+    SUBSTITUTES,
+    TEMPLATE_ERRORS,
+    TEMPLATES,
+    TemplateFailed,
+    environment,
+    fill,
+)
 
 REPLY = "Re: "
 MAX_SUBJECT = 150  # characters, including the REPLY of an answer; mail clients show half of that
@@ -45,7 +56,7 @@ class Renderer:
     def prepare(self, template: str, channel: Channel) -> None:
         """Load a template before it is needed; errors in it are reported when it is rendered."""
         with suppress(*TEMPLATE_ERRORS):
-            for part in PARTS[channel]:
+            for part in self.parts_of(template, channel):
                 self._jinja.get_template(f"{template}/{part}")
 
     def render(
@@ -60,7 +71,7 @@ class Renderer:
             return Rendered(self._message(FALLBACK, channel, event, rule, person, links), problem)
         except TemplateFailed as error:
             text = f"{self._marks(event)}{sanitize(self._settings.bot.name)}: {_minimal_text(event)}"
-            return Rendered(Message(channel, text, subject=text, html=""), f"{problem}; {error}")
+            return Rendered(Message(channel, text, subject=text, html="", variables=(text,)), f"{problem}; {error}")
 
     def part(self, template: str, part: str, *, event: Event, rule: str, person: Person) -> str:
         """Render one part as it will be sent, within the limits of its medium.
@@ -68,8 +79,20 @@ class Renderer:
         Raises:
             TemplateFailed: with template, part, line and problem.
         """
-        channel = Channel.SMS if part == "sms.txt" else Channel.EMAIL
-        return self._parts(template, (part,), channel, event, rule, person)[part]
+        return self._parts(template, (part,), CHANNEL_OF_PART[part], event, rule, person)[part]
+
+    def parts_of(self, template: str, channel: Channel) -> tuple[str, ...]:
+        """The parts that a template has for a channel: the substitutes of a part that it lacks."""
+        (part, *others) = PARTS[channel]
+        if part not in SUBSTITUTES:
+            return (part, *others)
+        try:
+            self._jinja.get_template(f"{template}/{part}")
+        except TemplateNotFound:
+            return SUBSTITUTES[part]
+        except TEMPLATE_ERRORS:
+            pass  # reported when it is rendered
+        return (part,)
 
     def _parts(
         self,
@@ -88,8 +111,9 @@ class Renderer:
         context["mail_links"] = links
         rendered = {}
         for part in parts:
-            reply = self._subject_of_first(template, event, rule, person) if part == "subject.txt" else ""
-            rendered[part] = REPLY + reply if reply else self._finish(part, self._fill(template, part, context), event)
+            is_mail = channel is Channel.EMAIL
+            reply = self._subject_of_first(template, event, rule, person) if part == "subject.txt" and is_mail else ""
+            rendered[part] = REPLY + reply if reply else self._finish(part, self._fill(template, part, context), channel, event)
         return rendered
 
     def _fill(self, template: str, part: str, context: dict[str, Any]) -> str:
@@ -102,21 +126,32 @@ class Renderer:
             raise TemplateFailed(template, part, "the text is empty")
         return text
 
-    def _finish(self, part: str, text: str, event: Event) -> str:
+    def _finish(self, part: str, text: str, channel: Channel, event: Event) -> str:
         """Add the marks and apply the limits of the part's medium."""
         marks = self._marks(event)
-        if part == "sms.txt":
+        if channel is Channel.SMS:
             max_segments = self._settings.sms.max_segments if self._settings.sms else 1
             return fit(simplify(marks + text), max_segments)
         if part == "subject.txt":
             subject = shorten(sanitize(marks + " ".join(text.split())), MAX_SUBJECT - len(REPLY))
             return subject if len(subject) <= MAX_SUBJECT_CODE_POINTS else f"{subject[: MAX_SUBJECT_CODE_POINTS - 1]}…"
-        return marks + text + "\n" if part == "email.txt" else text
+        if part == "email.txt":
+            return marks + text + "\n" if channel is Channel.EMAIL else text
+        return text if part == "email.html" else marks + text
 
     def _message(self, template: str, channel: Channel, event: Event, rule: str, person: Person, links: MailLinks) -> Message:
-        parts = self._parts(template, PARTS[channel], channel, event, rule, person, links)
-        if channel is Channel.SMS:
-            return Message(channel, parts["sms.txt"])
+        parts = self._parts(template, self.parts_of(template, channel), channel, event, rule, person, links)
+        match channel:
+            case Channel.SMS:
+                return Message(channel, parts["sms.txt"])
+            case Channel.WHATSAPP:
+                from .content import whatsapp_message  # imported late, as the next one: most installations have no such channel
+
+                return whatsapp_message(parts, template)
+            case Channel.WEBHOOK:
+                from .chat import chat_message
+
+                return chat_message(parts, event, rule)
         text = parts["email.txt"] + _link_lines(links)
         return Message(channel, text, parts["subject.txt"], parts["email.html"], event.thread, links.unsubscribe)
 

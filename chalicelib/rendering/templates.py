@@ -1,7 +1,8 @@
 """Templates: their names and parts, the Jinja environment that loads them, and its cache of compiled templates.
 
 A template is a folder of templates/, or of the user's own (platform/custom.py), with the parts sms.txt, subject.txt, email.txt
-and email.html. They run in Jinja's sandbox, missing names are errors, and only HTML is escaped.
+and email.html, and if it likes chat.txt and whatsapp.txt. They run in Jinja's sandbox, missing names are errors, and only HTML is
+escaped.
 """
 
 import hashlib
@@ -18,7 +19,14 @@ from .filters import FILTERS
 
 TEMPLATES = Path(__file__).resolve().parents[1] / "templates"  # as shipped
 CACHE_FOLDER = Path(__file__).resolve().parents[2] / "jinja-bytecode"  # `make package` fills it
-PARTS = {Channel.SMS: ("sms.txt",), Channel.EMAIL: ("subject.txt", "email.txt", "email.html")}
+PARTS = {
+    Channel.SMS: ("sms.txt",),
+    Channel.EMAIL: ("subject.txt", "email.txt", "email.html"),
+    Channel.WHATSAPP: ("whatsapp.txt",),
+    Channel.WEBHOOK: ("chat.txt",),
+}
+SUBSTITUTES = {"whatsapp.txt": ("sms.txt",), "chat.txt": ("subject.txt", "email.txt")}  # of a template that lacks a part
+CHANNEL_OF_PART = {part: channel for channel, parts in PARTS.items() for part in parts}
 FALLBACK = "plain"
 _DICT_METHODS = frozenset(dir(dict))
 TEMPLATE_ERRORS = (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError, RecursionError)

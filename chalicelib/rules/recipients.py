@@ -84,7 +84,7 @@ def rule_notice(event: Event, rule: Rule, recipient: Recipient) -> Notice:
         recipient,
         rule.expires,
         rule.fallback,
-        digest=rule.digest or (person.digest if recipient.channel is Channel.EMAIL else None),
+        digest=rule.digest or (person.digest if recipient.channel is person.digest_channel else None),
         quiet=(*rule.quiet, *person.quiet),
     )
 

@@ -8,21 +8,11 @@ from msgspec import Struct
 from ..platform.fields.table import Finding, KeyPath, Table
 from ..platform.phrases import did_you_mean
 
-TABLES = (
-    "bot",
-    "email",
-    "sms",
-    "people",
-    "groups",
-    "buckets",
-    "rules",
-    "monitors",
-    "holidays",
-    "analytics",
-    "console",
-    "metrics",
-)
+_CHANNELS = ("email", "sms", "whatsapp", "webhooks")
+_COUNTING = ("analytics", "console", "metrics")
+TABLES = ("bot", *_CHANNELS, "people", "groups", "buckets", "rules", "monitors", "holidays", *_COUNTING)
 _EXAMPLES = {  # of tables with free names
+    "webhooks": '[webhooks.ops-room] with format = "slack"',
     "people": '[people.asha] with email = "asha@example.com"',
     "groups": '[groups] with finance = ["asha", "ben"]',
     "holidays": '[holidays] with india = ["2026-01-26", "12-25"]',

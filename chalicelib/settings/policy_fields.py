@@ -129,7 +129,7 @@ def check_person(person: Person, table: Table, zone: str) -> None:
         table.add_error("quiet", "quiet hours cover the whole week", "leave some hours free")
     elif person.digest and _always_in_quiet_hours(person.digest, person.quiet, zone):
         table.add_error("digest", "falls in the quiet hours", "choose another time")
-    if person.digest and not person.email:
+    if person.digest and not person.email and not person.webhook:
         table.add_error("digest", "a person's digest is sent by e-mail, and email is not set", "set email, or remove digest")
     if person.all_quiet and not person.digest:
         table.add_error("all_quiet", "'all_quiet' works only with 'digest'", 'add for example digest = "daily 08:00"')

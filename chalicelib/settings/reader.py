@@ -1,9 +1,9 @@
 """Reads the settings file into domain values, and reports every error in it with its place and how to fix it."""
 
 import tomllib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..domain.people import Person
 from ..domain.rule import Rule
@@ -19,6 +19,7 @@ from ..domain.settings import (
     Settings,
     SettingsError,
     SmsSettings,
+    WebhookSettings,
 )
 from ..platform.fields import values
 from ..platform.fields.table import FieldError, Finding, Table
@@ -29,11 +30,18 @@ from .rules import RecipientReader, RuleReader
 
 if TYPE_CHECKING:
     from ..domain.monitor import Monitor, MonitorDefaults
+    from ..domain.settings import WhatsappSettings
 
 _BOT = ("name", "timezone", "owner", "budget", "ping", "sweepers")
 _EMAIL = ("from", "transport", "host", "port", "security", "username", "unknown", "rate", "region")
-_SMS = ("account", "from", "messaging_service", "max_segments", "unknown", "rate", "countries")
-_PERSON = ("email", "sms", "timezone", *policy_fields.PERSON)
+_TWILIO = ("account", "from", "messaging_service", "unknown", "rate")
+_UNKNOWN = ("resend", "give-up")
+_ADDRESSES: dict[str, Callable[[str], str]] = {
+    "email": values.email_address,
+    "sms": values.phone_number,
+    "whatsapp": values.phone_number,
+}
+_PERSON = (*_ADDRESSES, "timezone", *policy_fields.PERSON)
 
 
 def load(path: Path, *, environ: Mapping[str, str], templates: Collection[str], monitors: bool = True) -> Settings:
@@ -80,12 +88,14 @@ class _Reader:
     def settings(self) -> Settings:
         document = self._document
         people = {name: self._person(name, raw) for name, raw in document.values("people").items()}
+        webhooks = self._webhooks(people)
         groups = self._groups(people)
         recipients = RecipientReader(document, people, groups)
         rule_reader = RuleReader(document, recipients, self._templates, self._zone)
         bot = self._bot(people)
         email = self._email() if "email" in document else None
         sms = self._sms(people) if "sms" in document else None
+        whatsapp = self._whatsapp() if "whatsapp" in document else None
         rules = rule_reader.read_all()
         if not document.has_entries("rules") and not document.has_entries("monitors"):
             document.findings.append(Finding("[[rules]]", "", "missing", "add a rule or a monitor: without one, nothing is sent"))
@@ -95,7 +105,9 @@ class _Reader:
         console = self._console(people, groups)
         if document.findings:
             raise SettingsError(tuple(dict.fromkeys(document.findings)))
-        return Settings(bot, email, sms, people, groups, rules, monitors, analytics, triggers, console, metrics)
+        return Settings(
+            bot, email, sms, people, groups, rules, monitors, analytics, triggers, console, metrics, whatsapp, webhooks
+        )
 
     def _bot(self, people: Mapping[str, Person]) -> BotSettings:
         table = self._document.table("bot", _BOT)
@@ -121,7 +133,7 @@ class _Reader:
             port=table.number("port", 0, 1, 65535),
             security=table.choice("security", "starttls", ("starttls", "tls")),
             username=table.text("username"),
-            unknown=table.choice("unknown", "resend", ("resend", "give-up")),
+            unknown=table.choice("unknown", "resend", _UNKNOWN),
             rate=table.parsed("rate", 0.0, values.parse_rate),
             region=table.text("region", "", values.region),
         )
@@ -132,20 +144,22 @@ class _Reader:
         return email
 
     def _sms(self, people: Mapping[str, Person]) -> SmsSettings:
-        table = self._document.table("sms", _SMS)
-        if table.has("from") and table.has("messaging_service"):
-            table.add_error("from", "'from' and 'messaging_service' cannot be combined", "remove one")
-        elif not table.has("from") and not table.has("messaging_service"):
-            table.add_error("from", "missing", "set it to your Twilio number, or set messaging_service")
-        return SmsSettings(
-            account=table.text("account", required='"${TWILIO_ACCOUNT_SID}"'),
-            from_=table.text("from", "", values.phone_number),
-            messaging_service=table.text("messaging_service"),
-            max_segments=table.number("max_segments", 2, 1, 10),
-            unknown=table.choice("unknown", "resend", ("resend", "give-up")),
-            rate=table.parsed("rate", 0.0, values.parse_rate),
-            countries=self._countries(table, people) if table.has("countries") else (),
-        )
+        table = self._document.table("sms", (*_TWILIO, "max_segments", "countries"))
+        countries = self._countries(table, people) if table.has("countries") else ()
+        return SmsSettings(**_sender(table), max_segments=table.number("max_segments", 2, 1, 10), countries=countries)
+
+    def _whatsapp(self) -> "WhatsappSettings":
+        from . import whatsapp  # imported late, as webhooks: most settings have none
+
+        table = self._document.table("whatsapp", (*_TWILIO, "content"))
+        return whatsapp.read(table, _sender(table), self._templates)
+
+    def _webhooks(self, people: dict[str, Person]) -> dict[str, WebhookSettings]:
+        if "webhooks" not in self._document:
+            return {}
+        from . import webhooks
+
+        return webhooks.read_all(self._document, people, self._zone)
 
     def _countries(self, table: Table, people: Mapping[str, Person]) -> tuple[str, ...]:
         from . import countries  # imported late: most settings have none
@@ -154,13 +168,12 @@ class _Reader:
 
     def _person(self, name: str, raw: object) -> Person:
         table = self._document.sub_table(raw, f"[people.{name}]", ("people", name), _PERSON)
-        if not table.has("email") and not table.has("sms"):
-            table.add_error("", "no address", "set email or sms")
+        if not any(map(table.has, _ADDRESSES)):
+            table.add_error("", "no address", "set email, sms or whatsapp")
         person = Person(
             name,
-            table.text("email", "", values.email_address),
-            table.text("sms", "", values.phone_number),
-            table.text("timezone", "", values.time_zone),
+            timezone=table.text("timezone", "", values.time_zone),
+            **_addresses(table),
             **policy_fields.person_fields(table),
         )
         policy_fields.check_person(person, table, person.timezone or self._zone)
@@ -231,6 +244,25 @@ class _Reader:
         names = self._document.values("holidays")
         table = self._document.table("holidays", ()) if names else None
         return MonitorDefaults(self._zone, {name: table.texts(name) for name in names} if table else {})
+
+
+def _addresses(table: Table) -> Mapping[str, Any]:
+    return {field: table.text(field, "", check) for field, check in _ADDRESSES.items()}
+
+
+def _sender(table: Table) -> dict[str, Any]:
+    """The fields of Twilio's senders, as arguments of SmsSettings."""
+    if table.has("from") and table.has("messaging_service"):
+        table.add_error("from", "'from' and 'messaging_service' cannot be combined", "remove one")
+    elif not table.has("from") and not table.has("messaging_service"):
+        table.add_error("from", "missing", "set it to your Twilio number, or set messaging_service")
+    return {
+        "account": table.text("account", required='"${TWILIO_ACCOUNT_SID}"'),
+        "from_": table.text("from", "", values.phone_number),
+        "messaging_service": table.text("messaging_service"),
+        "unknown": table.choice("unknown", "resend", _UNKNOWN),
+        "rate": table.parsed("rate", 0.0, values.parse_rate),
+    }
 
 
 def _bot_zone(document: Document) -> str:

@@ -81,18 +81,35 @@ class RecipientReader:
         if channel not in channels:
             table.add_error(field, f"unknown channel {channel!r}", did_you_mean(channel, channels), at)
             return
+        is_webhook = channel == Channel.WEBHOOK
         if name not in self._people and name not in self._groups:
-            hint = did_you_mean(name, [*self._people, *self._groups]) or f"add [people.{name}]"
-            table.add_error(field, f"unknown person or group {name!r}", hint, at)
+            what, needed = ("webhook", f"[webhooks.{name}]") if is_webhook else ("person", f"[people.{name}]")
+            known = [person.name for person in self._people.values() if bool(person.webhook) is is_webhook]
+            hint = did_you_mean(name, [*known, *self._groups] if known else ()) or f"add {needed}"
+            table.add_error(field, f"unknown {what} or group {name!r}", hint, at)
             return
-        if channel not in self._document:
+        if channel not in self._document and not is_webhook:
             needed = "from" if channel == Channel.EMAIL else "account and from"
             table.add_error(field, f"{target!r} needs the table [{channel}]", f"add [{channel}] with {needed}", at)
-        for member in self._groups.get(name, (name,)):
-            raw = self._document.values("people").get(member)
-            if isinstance(raw, dict) and channel not in raw:
-                table.add_error(field, f"{member} has no {channel}", f"add {channel} to [people.{member}]", at)
-            yield Recipient(Channel(channel), self._people[member])
+        members = [self._people[member] for member in self._groups.get(name, (name,))]
+        if name in self._groups:  # of a group with webhooks, each channel reaches its own
+            members = [member for member in members if bool(member.webhook) is is_webhook]
+            if not members:
+                kind = "no webhook" if is_webhook else "webhooks only"
+                table.add_error(field, f"the group {name} has {kind}", f"add one to [groups] {name}, or change the channel", at)
+        for member in members:
+            if self._lacks_address(member, channel):
+                hint = f"use webhook:{member.name}" if member.webhook else f"add {channel} to [people.{member.name}]"
+                hint = f"add [webhooks.{member.name}], or choose another channel" if is_webhook else hint
+                table.add_error(field, f"{member.name} has no {channel}", hint, at)
+            yield Recipient(Channel(channel), member)
+
+    def _lacks_address(self, member: Person, channel: str) -> bool:
+        """Whether the file gives a person no address on a channel; one that is there and not valid is reported elsewhere."""
+        if member.webhook or channel == Channel.WEBHOOK:
+            return bool(member.webhook) is not (channel == Channel.WEBHOOK)
+        raw = self._document.values("people").get(member.name)
+        return isinstance(raw, dict) and channel not in raw
 
     def has_other_channel(self, recipient: Recipient) -> bool:
         """Whether the person can be reached by a second channel that is set up."""
@@ -150,7 +167,7 @@ class RuleReader:
             budget=table.parsed_list("budget", (), policy_fields.limit),
         )
         if rule.fallback and not any(map(self._recipients.has_other_channel, rule.recipients)):
-            hint = "give a recipient both email and sms, or remove fallback"
+            hint = "give a recipient both email and sms (or whatsapp), or remove fallback"
             table.add_error("fallback", "no recipient has a second channel", hint)
         policy_fields.check_rule(rule, table, lambda person: person.timezone or self._zone)
         return rule

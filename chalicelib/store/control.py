@@ -13,7 +13,6 @@ import msgspec
 from msgspec.structs import replace
 
 from ..domain.budget import ExhaustedBudget
-from ..domain.people import Channel
 from ..platform import log
 from ..platform.clock import Clock
 from ..policy.budget import expired_budgets
@@ -113,9 +112,9 @@ class Control:
                 exhausted = {**controls.exhausted, **{budget.key: budget for budget in budgets}}
                 self._cached = (replace(controls, exhausted=exhausted), self._cached[1])
 
-    def record_pace(self, channel: Channel, pace: ChannelPace) -> None:
-        """Record how fast a channel's messages may be sent."""
-        self._store.put(f"pace_{channel.value}", msgspec.json.encode(pace).decode())
+    def record_pace(self, lane: str, pace: ChannelPace) -> None:
+        """Record how fast a lane's messages may be sent."""
+        self._store.put(f"pace_{lane}", msgspec.json.encode(pace).decode())
         self._cached = None
 
     def record_first_bundle(self, id_: str) -> None:

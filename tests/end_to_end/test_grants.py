@@ -57,8 +57,13 @@ topic = "arn:aws:sns:{REGION}:{ACCOUNT}:news"
 name = "by-queue"
 trigger = "queue"
 queue = "arn:aws:sqs:{REGION}:{ACCOUNT}:jobs"
+[webhooks.ops-room]
+format = "slack"
+[webhooks.warehouse]
+format = "json"
 """ + "".join(
-    f'[[rules]]\nname = "{bucket}"\nbucket = "{bucket}"\nkey = "!asked/**"\nnotify = "email:asha"\n'
+    f'[[rules]]\nname = "{bucket}"\nbucket = "{bucket}"\nkey = "!asked/**"\n'
+    'notify = ["email:asha", "webhook:ops-room", "webhook:warehouse"]\n'
     for bucket in ("by-topic", "by-queue")
 )
 ASKING = """
@@ -197,6 +202,8 @@ def uploads_and_receipts(env: ObservedEnvironment) -> None:
     for bucket in ("by-topic", "by-queue"):
         client("s3").put_object(Bucket=bucket, Key=f"{bucket}.txt", Body=b"hello")
         env.wait_for(f"{bucket}.txt", Channel.EMAIL, State.SENT)
+    services = [*["json"] * 2, *["slack"] * 2]
+    assert wait_until(lambda: sorted(post.service for post in env.local.webhooks.posts()) == services, within_s=20)
 
 
 def asking(env: ObservedEnvironment) -> dict[str, Any]:

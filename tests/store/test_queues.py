@@ -50,11 +50,32 @@ def test_each_channel_urgency_and_rule_has_a_queue(make_ledger: Callable[[], Any
     for number, options in enumerate(variants):
         ledger.insert(held(number, **options))
     queues = ledger.queues.read().queues
-    assert {(queue.rule, queue.channel, queue.urgent) for queue in queues} == {
+    assert {(queue.rule, queue.lane, queue.urgent) for queue in queues} == {
         ("uploads", Channel.SMS, False), ("other", Channel.SMS, False),
         ("uploads", Channel.EMAIL, False), ("uploads", Channel.SMS, True),
     }  # fmt: skip
     assert {(queue.shards, queue.used_at) for queue in queues} == {(4, NOON)}
+
+
+def test_webhooks_have_queues_of_their_own(make_ledger: Callable[[], Any]) -> None:
+    ledger = make_ledger()
+    for number, person in enumerate(("ops-room", "chat", "ops-room")):
+        ledger.insert(replace(held(number, channel=Channel.WEBHOOK), person=person))
+    assert {queue.lane for queue in ledger.queues.read().queues} == {"webhook:ops-room", "webhook:chat"}
+
+
+def test_earlier_version_can_read_the_queue_of_a_webhook_and_this_one_that_of_an_earlier_version(ministack: MiniStack) -> None:
+    """An earlier version stops at a word in `channel` that it does not know, and writes no `lane`."""
+    apply_stack(ministack, PROJECT / "resources.yaml", "prod")
+    client = ministack.client("dynamodb")
+    ledger = Ledger(client, TABLE)
+    ledger.insert(held(1, channel=Channel.WEBHOOK))
+    key = {":pk": {"S": "queues"}}
+    (item,) = client.query(TableName=TABLE, KeyConditionExpression="pk = :pk", ExpressionAttributeValues=key)["Items"]
+    assert (item["channel"]["S"], item["lane"]["S"]) == ("email", "webhook:asha")
+    del item["lane"]
+    client.put_item(TableName=TABLE, Item={**item, "channel": {"S": "sms"}})
+    assert [queue.lane for queue in ledger.queues.read().queues] == ["sms"]
 
 
 def test_queue_is_registered_again_after_half_an_hour(make_ledger: Callable[[], Any]) -> None:

@@ -54,6 +54,7 @@ class Stage:
 
     def __post_init__(self) -> None:
         self.mail, self.text = Provider(Channel.EMAIL, self.clock), TextProvider(Channel.SMS, self.clock)
+        self.chat, self.whatsapp = Provider(Channel.WEBHOOK, self.clock), TextProvider(Channel.WHATSAPP, self.clock)
         self._tokens = count(1)
         self.deliverer, self.bot = self.container()
 
@@ -65,7 +66,7 @@ class Stage:
             control=Control(self.store, self.clock),
             deferrer=Deferrer(self.ledger, self.bundles, self.clock),
             renderer=Renderer(self.settings, stage="prod"),
-            transport=lambda channel: self.mail if channel is Channel.EMAIL else self.text,
+            transport=lambda channel: self.providers[channel],
             clock=self.clock,
             chance=lambda: 1.0,
             token=lambda: f"t{next(self._tokens)}",
@@ -80,6 +81,12 @@ class Stage:
             pause=self.pause,
             start_sweep=self.started.append,
         )
+
+    @property
+    def providers(self) -> dict[Channel, Provider]:
+        """The provider of each channel."""
+        providers = (self.mail, self.text, self.chat, self.whatsapp)
+        return {provider.channel: provider for provider in providers}
 
     def clients(self, service: str, **_: Any) -> Any:
         """AWS clients: tests that need one replace this."""
@@ -135,7 +142,7 @@ class Stage:
     @property
     def sent(self) -> list[tuple[str, str, Message]]:
         """Every accepted message: channel, address, message; e-mails first."""
-        accepted = [*self.mail.accepted, *self.text.accepted]
+        accepted = [item for provider in self.providers.values() for item in provider.accepted]
         return [(item.message.channel.value, item.to, item.message) for item in accepted]
 
     def addresses(self) -> list[str]:

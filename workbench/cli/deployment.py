@@ -1,6 +1,5 @@
 """`dropnote setup`, `package`, `finish` and `remove`: the steps before and after `chalice deploy`."""
 
-import os
 import subprocess
 import sys
 from collections import Counter
@@ -26,6 +25,7 @@ from ..deployment.stack import Plan, StackError
 from ..output import fail, print_table, progress, say
 from ..paths import PROJECT, WHEELS
 from ..settings_lines import settings_name
+from .first_steps.secrets import ask_secret
 
 _STAGE = click.option("--stage", required=True, help="For example dev or prod")
 _YES = click.option("--yes", is_flag=True, help="Do not ask anything, for scripts")
@@ -78,7 +78,9 @@ def setup(stage: str, values: Sequence[str], rotate: bool, yes: bool) -> None:
     bucket_plans = buckets.plans()
     prefix = variables["DROPNOTE_SECRETS"]
     names = stage_secrets(settings) if rotate else stage_setup.missing_secrets(settings, prefix)
-    secrets = {name: stage_setup.rotated_key(prefix) if name == KEY_NAME else secret_value(name, stage, yes) for name in names}
+    secrets = {
+        name: stage_setup.rotated_key(prefix) if name == KEY_NAME else ask_secret(name, settings, stage, yes) for name in names
+    }
     plan = stage_setup.plan(settings)
     _show(plan, bucket_plans)
     to_switch_on = [bucket for bucket in bucket_plans if bucket.switch_on is not None]
@@ -227,16 +229,6 @@ def _confirm(stage_setup: Setup, plan: Plan) -> None:
     except click.Abort:
         stage_setup.stack.discard(plan)
         raise
-
-
-def secret_value(name: str, stage: str, yes: bool) -> str:
-    """A secret from the environment (for scripts) or from a hidden prompt. It is stored only in Parameter Store."""
-    value = os.environ.get(variable := f"DROPNOTE_SECRET_{name.upper().replace('-', '_')}", "")
-    if not value and (yes or not sys.stdin.isatty()):
-        raise SetupError(f"stage {stage} needs the secret {name}; set {variable}, or run this command in a terminal")
-    while not value.strip():
-        value = click.prompt(f"{name} for stage {stage} (hidden)", hide_input=True, default="", show_default=False)
-    return value.strip()
 
 
 def _chalice(*arguments: str) -> None:

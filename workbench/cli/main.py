@@ -105,17 +105,22 @@ def _play(running: RunningEnvironment) -> None:
     """Play sample incidents, so that the inbox opens with alerts."""
     from botocore.exceptions import BotoCoreError, ClientError
 
+    from ..account import find_account
     from ..local.demo.demo_incidents import play_incidents
+    from ..local.demo.demo_webhooks import play_webhooks
 
     try:
         with progress("Playing sample incidents") as step:
             for line in play_incidents(running):
                 step(line)
+            step("Sending to Slack, Teams and Discord")
+            account = find_account("local")
+            play_webhooks(account.settings, account.variables, account.client)
     except (BotoCoreError, ClientError, OSError, RuntimeError) as error:
         say(f"The sample incidents stopped early: {error}", "yellow")
         return
     say("  The inbox opens with sample alerts: an outage, a late feed, a hot server and an alarm, each with its recovery,", "dim")
-    say("  and a rejected order.", "dim")
+    say("  a rejected order, and what messages look like in Slack, Microsoft Teams and Discord.", "dim")
 
 
 def _upload_first(running: RunningEnvironment) -> None:

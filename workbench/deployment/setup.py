@@ -14,6 +14,7 @@ from chalicelib.domain.settings import Settings, SettingsError
 from chalicelib.platform.clock import utc_now
 from chalicelib.platform.custom import settings_file, template_folders
 from chalicelib.platform.function_names import STREAM, stream_variable
+from chalicelib.platform.secrets import MAX_NAMES
 from chalicelib.platform.signing.keys import KEY_NAME, rotated
 from chalicelib.rendering.templates import template_names
 from chalicelib.rules.item_conditions import impossible_conditions
@@ -190,7 +191,10 @@ class Setup:
     def missing_secrets(self, settings: Settings, prefix: str) -> list[str]:
         """The secrets that the settings need but Parameter Store does not have."""
         names = {f"{prefix}{name}": name for name in stage_secrets(settings)}
-        missing = self.client("ssm").get_parameters(Names=list(names))["InvalidParameters"]
+        paths, missing = list(names), []
+        for start in range(0, len(paths), MAX_NAMES):
+            batch = paths[start : start + MAX_NAMES]
+            missing += self.client("ssm").get_parameters(Names=batch)["InvalidParameters"]
         return [names[path] for path in missing]
 
     def rotated_key(self, prefix: str) -> str:

@@ -16,6 +16,7 @@ from chalicelib.health import check
 from chalicelib.health import rules as health_rules
 from chalicelib.health.rules import Problem, on_stage, redeploy_hint
 from chalicelib.platform.function_names import function_name, queue_function, topic_function
+from chalicelib.platform.secrets import MAX_NAMES
 
 from ..account import Account
 from ..deployment.config import stage_secrets
@@ -113,8 +114,9 @@ def receipts(account: Account) -> Iterator[Problem]:
 
 
 def _parameter_types(client: Any, names: list[str]) -> dict[str, str]:
-    parameters = client.get_parameters(Names=names, WithDecryption=False)["Parameters"] if names else []
-    return {parameter["Name"]: parameter["Type"] for parameter in parameters}
+    batches = [names[start : start + MAX_NAMES] for start in range(0, len(names), MAX_NAMES)]
+    found = [client.get_parameters(Names=batch, WithDecryption=False)["Parameters"] for batch in batches]
+    return {parameter["Name"]: parameter["Type"] for parameters in found for parameter in parameters}
 
 
 def _oldest(account: Account, queue: str) -> timedelta | None:

@@ -1,7 +1,7 @@
 """All checks of the doctor, in the order in which they run. To add a check, add an entry here."""
 
 from ..deployment.identities import by_ses
-from . import addresses, aws, deployed, mail, streams, texts, versions
+from . import addresses, aws, deployed, mail, streams, texts, versions, webhooks
 from .model import Check
 
 CHECKS = (
@@ -90,7 +90,7 @@ CHECKS = (
         "the Twilio account",
         "the Twilio account is active and sends to any number",
         texts.login,
-        texts.with_texts,
+        texts.with_twilio,
     ),
     Check(
         "texts-sender",
@@ -117,7 +117,12 @@ CHECKS = (
         "texts-login",
     ),
     Check(
-        "receipts", "the URL for delivery receipts", "Twilio has the URL for delivery receipts", aws.receipts, texts.with_texts
+        "whatsapp-content",
+        "the content templates of WhatsApp",
+        "the account has the content templates of WhatsApp",
+        texts.content,
+        lambda settings: settings.whatsapp is not None,
+        "texts-login",
     ),
     Check(
         "texts-replies",
@@ -128,4 +133,15 @@ CHECKS = (
         "texts-sender",
         texts.replies,
     ),
+    Check(
+        "receipts", "the URL for delivery receipts", "Twilio has the URL for delivery receipts", aws.receipts, texts.with_twilio
+    ),
+    Check(
+        "webhooks",
+        "the webhooks' secrets",
+        "the webhooks' URLs and signing keys can work",
+        webhooks.stored,
+        webhooks.with_webhooks,
+    ),
+    Check("apprise", "the package Apprise", "the package Apprise is in the zip", webhooks.apprise, webhooks.with_apprise),
 )

@@ -33,6 +33,11 @@ def with_texts(settings: Settings) -> bool:
     return settings.sms is not None
 
 
+def with_twilio(settings: Settings) -> bool:
+    """Whether texts or WhatsApp messages are sent by Twilio."""
+    return settings.sms is not None or settings.whatsapp is not None
+
+
 def login(account: Account) -> Iterator[Problem]:
     """Check that the login works and the account is active and not a trial account."""
     with _client(account) as client:
@@ -134,7 +139,24 @@ def _client(account: Account) -> Iterator[Any]:
 
 
 def _sms(account: Account) -> Any:
-    return account.settings.sms
+    return account.settings.sms or account.settings.whatsapp
+
+
+def content(account: Account) -> Iterator[Problem]:
+    """Check that the account has every content template of [whatsapp]."""
+    whatsapp = account.settings.whatsapp
+    with _client(account) as client:
+        for template, sid in (whatsapp.content if whatsapp else {}).items():
+            try:
+                client.content.v1.contents(sid).fetch()
+            except TwilioRestException as error:
+                if error.status != 404:
+                    raise
+                what = f"The account has no content template {sid}, which [whatsapp] content names for {template}."
+                yield Problem("texts", sid, what, f"copy its ContentSid from Twilio's console into {SETTINGS_NAME}, and deploy")
+    if whatsapp and not whatsapp.content:
+        what = "[whatsapp] names no content templates: only people who wrote to you in the last 24 hours receive messages."
+        yield Problem("texts", "content", what, 'add content = { default = "HX…" } to [whatsapp]; docs/channels.md shows how')
 
 
 def _login_problem(account: Account, error: TwilioRestException) -> Problem | None:

@@ -35,6 +35,7 @@ from .local_deploy import DeployError, deploy, make_folder
 from .ministack import ACCESS_KEY, REGION, SECRET_KEY, MiniStack, MiniStackError
 from .running import RunningEnvironment, read_running, remove_running, write_running
 from .twilio.double import TwilioDouble
+from .webhooks.double import WebhookDouble
 
 PORT, SERVER_PORT = 4566, 4580
 STAGE = "local"
@@ -69,6 +70,7 @@ class LocalEnvironment:
     running: RunningEnvironment
     ministack: MiniStack
     twilio: TwilioDouble
+    webhooks: WebhookDouble
     settings: Settings
     setup: Setup  # of the folder that is deployed
     functions: dict[str, str]  # ARNs by name
@@ -133,7 +135,7 @@ class LocalEnvironment:
         self.settings = settings = setup.settings(self.variables)
         account.provision(settings, self.variables)
         put_feed(account.client("s3"), self._bucket)  # before the deploy: every monitor starts OK, and no rule fires
-        self.twilio = account.twilio
+        self.twilio, self.webhooks = account.twilio, account.webhooks
         self.deploy(self._on_step)
         self._on_step("Warming up the functions")
         self.warm_up()
@@ -147,7 +149,7 @@ class LocalEnvironment:
             SetupError, StackError, DeployError, BotoCoreError, ClientError: a step failed.
         """
         folder, account = self.setup.project, self.account
-        self._set_up(self.setup, self.settings, {"twilio-auth-token": account.token})
+        self._set_up(self.setup, self.settings, account.secrets(self.settings))
         on_step("Deploying the app with Chalice")
         deploy(folder, STAGE, self.target, self._state / "logs" / "deploy.log")
         resources = deployed(folder, STAGE)

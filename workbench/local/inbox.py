@@ -1,4 +1,5 @@
-"""The local inbox page: shows texts as on a phone and mails as rendered, updates live, and makes no outside requests.
+"""The local inbox page: texts as on a phone, mails as rendered, messages to webhooks as chat services show them. It updates live,
+and makes no outside requests.
 
 Messages contain untrusted names, such as object keys. Templates autoescape. A mail's HTML is never part of the page: it is a
 separate document in a frame without scripts, origin, forms or outside requests.
@@ -18,6 +19,9 @@ from chalicelib.platform.sms_text import count_segments
 from .mailbox import Mail, Mailbox
 from .twilio.double import TwilioDouble
 from .twilio.store import Row
+from .twilio.whatsapp import PREFIX as WHATSAPP
+from .webhooks.double import WebhookDouble
+from .webhooks.views import view_of
 
 MAX_SHOWN = 50  # texts and mails on the page; the JSON has all unless the request has a limit
 
@@ -60,10 +64,11 @@ class UploadTarget:
 
 @dataclass(slots=True)
 class _Inbox:
-    """The texts and mails that the user has not cleared."""
+    """The messages that the user has not cleared."""
 
     twilio: TwilioDouble
     mailbox: Mailbox
+    webhooks: WebhookDouble
     people: Mapping[str, str]
     _cleared: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -72,10 +77,12 @@ class _Inbox:
         texts = [row for row in self.twilio.messages() if row.sid not in self._cleared]
         reading = self.mailbox.read()
         mails = [mail for mail in reading.mails if mail.id not in self._cleared]
+        chats = [post for post in self.webhooks.posts() if post.id not in self._cleared]
         return {
             "texts": [_text(row, self.people) for row in texts[:limit]],
             "mails": [_mail(mail, self.people) for mail in mails[:limit]],
-            "counts": {"texts": len(texts), "mails": len(mails)},
+            "chats": [view_of(post) for post in chats[:limit]],
+            "counts": {"texts": len(texts), "mails": len(mails), "chats": len(chats)},
             "trouble": reading.problem,
         }
 
@@ -83,8 +90,9 @@ class _Inbox:
         return next((mail for mail in self.mailbox.read().mails if mail.id == id_), None)
 
     def clear(self) -> None:
-        """Hide all current messages. The Twilio double and MiniStack keep them, as Twilio and SES would."""
-        hidden = {row.sid for row in self.twilio.messages()} | {mail.id for mail in self.mailbox.read().mails}
+        """Hide all current messages. The doubles and MiniStack keep them, as Twilio and SES would."""
+        hidden = {post.id for post in self.webhooks.posts()}
+        hidden |= {row.sid for row in self.twilio.messages()} | {mail.id for mail in self.mailbox.read().mails}
         with self._lock:
             self._cleared = self._cleared | hidden
 
@@ -95,19 +103,23 @@ def create_inbox(
     *,
     people: Mapping[str, str] | None = None,
     uploads: UploadTarget | None = None,
+    webhooks: WebhookDouble | None = None,
 ) -> Blueprint:
     """Create the inbox: `/` for people, `/inbox.json` for programs.
 
     `people` maps an address or number to a person's name. `GET /inbox.json[?limit=N]` returns, newest first:
-        {"texts": [{"id", "person", "from", "to", "to_shown", "body", "encoding", "segments", "units",
+        {"texts": [{"id", "channel", "person", "from", "to", "to_shown", "body", "encoding", "segments", "units",
                     "status", "error_code", "at"}, …],
          "mails": [{"id", "person", "from", "to": […], "subject", "text", "html", "html_url",
                     "headers": [[name, value], …], "at"}, …],
-         "counts": {"texts": n, "mails": n},   all of them, also those beyond the limit
+         "chats": [{"id", "service", "title", "tone", "text": […], "facts": [[name, value, inline], …],
+                    "lists": [[heading, […]], …], "link": [label, url], "footer", "json", "at"}, …],
+         "counts": {"texts": n, "mails": n, "chats": n},   all of them, also those beyond the limit
          "trouble": ""}                        or one sentence if MiniStack does not respond
     Times are ISO 8601 in UTC. The ETag identifies an unchanged inbox (304). `DELETE /inbox.json` clears it (204).
     """
-    inbox = _Inbox(twilio, Mailbox(ministack_endpoint), people if people is not None else {})
+    people = people if people is not None else {}
+    inbox = _Inbox(twilio, Mailbox(ministack_endpoint), webhooks or WebhookDouble(), people)
     commands = (uploads or UploadTarget(ministack_endpoint)).commands()
     blueprint = Blueprint(
         "inbox",
@@ -157,13 +169,14 @@ def mask(number: str) -> str:
 
 
 def _text(row: Row, people: Mapping[str, str]) -> dict[str, object]:
-    length = count_segments(row.body)
+    length, number = count_segments(row.body), row.to.removeprefix(WHATSAPP)
     return {
         "id": row.sid,
-        "person": people.get(row.to, ""),
-        "from": row.from_,
-        "to": row.to,
-        "to_shown": mask(row.to),
+        "channel": "whatsapp" if row.to.startswith(WHATSAPP) else "sms",
+        "person": people.get(number, ""),
+        "from": row.from_.removeprefix(WHATSAPP),
+        "to": number,
+        "to_shown": mask(number),
         "body": row.body,
         "encoding": str(length.encoding),
         "segments": length.segments,

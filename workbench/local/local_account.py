@@ -24,6 +24,8 @@ from .proxy.proxy import Proxy
 from .resources import make_bucket, make_table, notify_source, verify_sender
 from .rest_api import PREFIX
 from .twilio.double import TwilioDouble
+from .webhooks.double import PREFIX as WEBHOOKS
+from .webhooks.double import WebhookDouble, secrets_of
 
 ACCOUNT_SID = "AC" + "0" * 32
 BUCKET = "dropnote-uploads"
@@ -38,6 +40,7 @@ class LocalAccount:
 
     ministack: MiniStack
     twilio: TwilioDouble
+    webhooks: WebhookDouble
 
     def __init__(self, *, port: int = 0, server_port: int = 0, ministack: Mapping[str, str] | None = None) -> None:
         """A port of 0 is any free one. `ministack` adds environment variables for MiniStack."""
@@ -69,16 +72,20 @@ class LocalAccount:
 
     @property
     def server(self) -> str:
-        """The base URL of the inbox page and the Twilio double."""
+        """The base URL of the inbox page and the doubles."""
         return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def secrets(self, settings: Settings) -> dict[str, str]:
+        """The secrets with which the settings reach the doubles."""
+        return {"twilio-auth-token": self.token, **secrets_of(settings)}
 
     def client(self, service: str, region_name: str = REGION) -> Any:
         """A boto3 client for this account."""
         return self.ministack.client(service, region_name)
 
     def target(self, environment: Mapping[str, str] | None = None) -> Target:
-        """The target of a deploy into this account. The functions use the Twilio double."""
-        variables = {"TWILIO_BASE_URL": self.server, **(environment or {})}
+        """The target of a deploy into this account. The functions use the doubles."""
+        variables = {"TWILIO_BASE_URL": self.server, "WEBHOOK_BASE_URL": self.server + WEBHOOKS, **(environment or {})}
         return Target(self.ministack.endpoint, self.server + PREFIX, environment=variables)
 
     def recorded_target(self, stack: ExitStack) -> tuple[Target, Proxy, Proxy]:
@@ -101,13 +108,14 @@ class LocalAccount:
 
     def provision(self, settings: Settings, variables: Mapping[str, str]) -> None:
         """Create the resources that the settings expect to exist, and start the local server."""
-        sms = settings.sms
-        self.twilio = TwilioDouble(sms.account if sms else ACCOUNT_SID, self.token)
+        sender = settings.sms or settings.whatsapp
+        self.twilio = TwilioDouble(sender.account if sender else ACCOUNT_SID, self.token)
+        self.webhooks = WebhookDouble()
         self._people: dict[str, str] = {}
         self.provide(settings, variables)
         bucket = variables.get("UPLOAD_BUCKET", BUCKET)
         uploads = UploadTarget(self.ministack.endpoint, bucket, ACCESS_KEY, SECRET_KEY, REGION)
-        app = create_app(self.twilio, self.ministack.endpoint, uploads=uploads, people=self._people)
+        app = create_app(self.twilio, self.ministack.endpoint, uploads=uploads, people=self._people, webhooks=self.webhooks)
         self._stack.enter_context(serving(app, self._listener))
 
     def provide(self, settings: Settings, variables: Mapping[str, str]) -> None:
@@ -123,11 +131,13 @@ class LocalAccount:
             self.client("sqs").create_queue(QueueName=queue, Attributes={"VisibilityTimeout": "360"})
         if settings.email:
             verify_sender(self.ministack, parseaddr(settings.email.from_)[1], settings.email.region or REGION)
-        if settings.sms:
-            self.twilio.account = settings.sms.account
-            self.twilio.numbers |= {settings.sms.from_} - {""}
+        for sender in filter(None, (settings.whatsapp, settings.sms)):
+            self.twilio.account = sender.account
+            self.twilio.numbers |= {sender.from_} - {""}
+        self.twilio.whatsapp.prepare(settings)
         for person in settings.people.values():
-            self._people |= {address: person.name for address in (person.email, person.sms) if address}
+            addresses = (person.email, person.sms, person.whatsapp)
+            self._people |= {address: person.name for address in addresses if address}
 
 
 @contextmanager

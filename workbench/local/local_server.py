@@ -14,6 +14,7 @@ from .rest_api import create_rest_api
 from .twilio.account import TwilioAccount
 from .twilio.double import TwilioDouble
 from .twilio.incoming import create_reply_box
+from .webhooks.double import WebhookDouble
 
 
 class _QuietHandler(WSGIRequestHandler):
@@ -27,16 +28,19 @@ def create_app(
     *,
     uploads: UploadTarget | None = None,
     people: Mapping[str, str] | None = None,
+    webhooks: WebhookDouble | None = None,
 ) -> Flask:
     """Create the server's app: the inbox at `/`, Twilio at `/2010-04-01/…` and `/messaging.twilio.com/…`, the REST API shim for
-    `endpoint` at `/aws/apigateway/…`.
+    `endpoint` at `/aws/apigateway/…`, and the services behind webhooks at `/webhooks/…`.
     """
     app = Flask(__name__)
     app.register_blueprint(twilio.blueprint)
     app.register_blueprint(TwilioAccount(twilio).blueprint)
     app.register_blueprint(create_reply_box(twilio))
     app.register_blueprint(create_rest_api(endpoint))
-    app.register_blueprint(create_inbox(twilio, endpoint, uploads=uploads, people=people))
+    webhooks = webhooks or WebhookDouble()
+    app.register_blueprint(webhooks.blueprint)
+    app.register_blueprint(create_inbox(twilio, endpoint, uploads=uploads, people=people, webhooks=webhooks))
     return app
 
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from ..paths import STATE
 from .ministack import local_client
+from .webhooks.double import PREFIX as WEBHOOKS
 
 FILE = "environment.json"
 
@@ -31,6 +32,11 @@ class RunningEnvironment:
     api: str | None  # base URL of the REST API's routes
     shop: str = ""  # base URL of the demo web server, which a monitor checks
     deployed: str = ""  # Chalice's list of deployed resources
+
+    @property
+    def webhooks(self) -> str:
+        """Base URL of the services behind webhooks."""
+        return self.server + WEBHOOKS
 
     def client(self, service: str, region_name: str = "") -> Any:
         """A boto3 client for this environment."""

@@ -16,7 +16,7 @@ from chalicelib.platform.fields.table import Finding
 from chalicelib.platform.phrases import pluralize
 from chalicelib.platform.sms_text import count_segments
 from chalicelib.rendering.renderer import Renderer
-from chalicelib.rendering.templates import PARTS, TemplateFailed, template_names
+from chalicelib.rendering.templates import PARTS, SUBSTITUTES, TemplateFailed, template_names
 from chalicelib.settings.reader import load
 from chalicelib.sources import s3
 
@@ -127,6 +127,8 @@ def _check_template(
     for part in (part for parts in PARTS.values() for part in parts):
         files = [folder / template / part for folder in folders]
         file = next((file for file in files if file.exists()), files[0])
+        if not file.exists() and part in SUBSTITUTES:
+            continue
         if not file.exists():
             finding = Finding(where, part, "missing", f"create {display_path(file)}")
             report.findings.append(LocatedFinding(finding, display_path(file.parent)))
@@ -162,6 +164,7 @@ def preview_parts(template: str, file: Path | None, stage: str) -> dict[str, str
             part: renderer.part(template, part, event=event, rule="sample", person=person)
             for channel in Channel
             for part in PARTS[channel]
+            if renderer.parts_of(template, channel) == PARTS[channel]
         }
     except TemplateFailed as error:
         raise CheckError(str(error)) from error

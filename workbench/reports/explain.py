@@ -189,7 +189,8 @@ def expected_messages(rule: Rule, event: Event, renderer: Renderer) -> Iterator[
     for notice in notices_for_rule(event, rule):
         channel, person = notice.recipient.channel, notice.recipient.person
         rendered = renderer.render(notice.template, channel=channel, event=event, rule=rule.name, person=person)
-        summary, price = rendered.message.subject, None
+        card, price = rendered.message.card, None
+        summary = card.title if card else rendered.message.subject or rendered.message.text
         if channel is Channel.SMS:
             cost = count_segments(rendered.message.text)
             summary = f"{cost.segments} segment{'s' * (cost.segments > 1)}, {cost.encoding}"

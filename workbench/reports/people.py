@@ -9,6 +9,8 @@ from ..account import Account
 from ..confirm.send import unconfirmed
 from ..confirm.store import Confirmations
 
+_MASKS = {Channel.EMAIL: mask_email, Channel.SMS: mask_number, Channel.WHATSAPP: mask_number}
+
 
 def addresses(account: Account) -> list[dict[str, str]]:
     """List every address in the settings, masked: person, channel, address, state, next step, and when it was confirmed."""
@@ -21,7 +23,7 @@ def addresses(account: Account) -> list[dict[str, str]]:
         if not recipient.address:
             continue
         channel, sender = recipient.channel, settings.sender(recipient.channel)
-        mask = mask_number if channel is Channel.SMS else mask_email
+        mask = _MASKS.get(channel, str)  # a webhook's name is no secret
         suppression = suppressed.get(address_key(channel, sender, recipient.address))
         rows.append(
             {
@@ -44,4 +46,6 @@ def _describe(suppression: SuppressedAddress) -> str:
 def _next_step(recipient: Recipient, sender: str, suppression: SuppressedAddress) -> str:
     name = recipient.person.name
     opted_out = suppression.reason is Reason.OPTED_OUT and recipient.channel is Channel.SMS
+    if recipient.channel is Channel.WEBHOOK:
+        return f"create the webhook again, then: dropnote setup --rotate, and dropnote test {name}"
     return f"{name} texts START to {sender}, then: dropnote test {name}" if opted_out else f"dropnote test {name}"

@@ -13,7 +13,6 @@ from ...channels.limits import QUOTA_RETRY
 from ...domain.delivery import DeliveryError, Reason
 from ...domain.event import Kind
 from ...domain.message import Notice
-from ...domain.people import Channel
 from ...domain.settings import Settings
 from ...platform import log
 from ...policy.controls import ChannelPace, Controls
@@ -35,9 +34,9 @@ class HandOver(Struct, eq=False):
     """What one container remembers. `start_sweep` starts a sweep before the schedule does."""
 
     start_sweep: Callable[[], None] = start_no_sweep
-    throttled_at: dict[tuple[Channel, bool], datetime] = field(default_factory=dict)  # by channel and urgency
-    recorded_at: dict[Channel, datetime] = field(default_factory=dict)
-    seen_at: dict[Channel, datetime] = field(default_factory=dict)
+    throttled_at: dict[tuple[str, bool], datetime] = field(default_factory=dict)  # by lane and urgency
+    recorded_at: dict[str, datetime] = field(default_factory=dict)
+    seen_at: dict[str, datetime] = field(default_factory=dict)
 
     def must_wait(self, notice: Notice, control: Control, now: datetime) -> bool:
         """Whether a new message is left to the sweep.
@@ -46,28 +45,28 @@ class HandOver(Struct, eq=False):
         """
         if notice.event.kind is Kind.TEST:
             return False
-        channel = notice.recipient.channel
-        is_busy = timedelta(0) <= now - self.seen_at.get(channel, now - BUSY) < BUSY
-        self.seen_at[channel] = now
-        pace = (control.now(BUSY_CACHE_TIME) if is_busy else control.now()).paces.get(channel)
-        if is_paused(pace, now) or self._was_throttled(channel, True, now):
+        lane = notice.recipient.lane
+        is_busy = timedelta(0) <= now - self.seen_at.get(lane, now - BUSY) < BUSY
+        self.seen_at[lane] = now
+        pace = (control.now(BUSY_CACHE_TIME) if is_busy else control.now()).paces.get(lane)
+        if is_paused(pace, now) or self._was_throttled(lane, True, now):
             return True
-        return not is_urgent(notice.event) and (has_backlog(pace, now) or self._was_throttled(channel, False, now))
+        return not is_urgent(notice.event) and (has_backlog(pace, now) or self._was_throttled(lane, False, now))
 
     def record_throttle(self, notice: Notice, settings: Settings, control: Control, now: datetime) -> None:
         """Remember that the provider throttled. The first container to notice records the backlog and starts a sweep."""
-        channel = notice.recipient.channel
-        self.throttled_at[channel, is_urgent(notice.event)] = now
-        recorded_at = self.recorded_at.get(channel)
+        lane = notice.recipient.lane
+        self.throttled_at[lane, is_urgent(notice.event)] = now
+        recorded_at = self.recorded_at.get(lane)
         if recorded_at is not None and now - recorded_at < REMEMBER:
             return
-        self.recorded_at[channel] = now
-        pace = control.fresh().paces.get(channel)
+        self.recorded_at[lane] = now
+        pace = control.fresh().paces.get(lane)
         if has_backlog(pace, now):
             return
-        pace = pace or unrecorded_pace(channel, settings, now)
-        control.record_pace(channel, replace(pace, backlog_until=now + BACKLOG))
-        log.info("handed-over", channel=channel, **notice.log_ids)
+        pace = pace or unrecorded_pace(lane, settings, now)
+        control.record_pace(lane, replace(pace, backlog_until=now + BACKLOG))
+        log.info("handed-over", channel=lane, **notice.log_ids)
         self.start_sweep()
 
     def check_pause(self, notice: Notice, controls: Controls, now: datetime) -> None:
@@ -76,28 +75,28 @@ class HandOver(Struct, eq=False):
         Raises:
             DeliveryError: it is paused.
         """
-        pace = controls.paces.get(notice.recipient.channel)
+        pace = controls.paces.get(notice.recipient.lane)
         if notice.event.kind is not Kind.TEST and is_paused(pace, now):
             raise DeliveryError(Reason.QUOTA, "the provider's quota is exhausted")
 
-    def _was_throttled(self, channel: Channel, urgent: bool, now: datetime) -> bool:
-        at = self.throttled_at.get((channel, urgent))
+    def _was_throttled(self, lane: str, urgent: bool, now: datetime) -> bool:
+        at = self.throttled_at.get((lane, urgent))
         return at is not None and timedelta(0) <= now - at < REMEMBER
 
 
-def pause(channel: Channel, error: DeliveryError, settings: Settings, control: Control, now: datetime) -> datetime | None:
+def pause(lane: str, error: DeliveryError, settings: Settings, control: Control, now: datetime) -> datetime | None:
     """Record that a channel's quota is exhausted, and until when; None if that is known already."""
-    pace = control.now().paces.get(channel)
+    pace = control.now().paces.get(lane)
     if is_paused(pace, now):
         return None
     until = now + (error.retry_after or QUOTA_RETRY)
-    pace = control.fresh().paces.get(channel) or unrecorded_pace(channel, settings, now)
-    control.record_pace(channel, replace(pace, paused_until=until))
-    log.warning("paused", channel=channel, until=f"{until:%Y-%m-%dT%H:%M:%SZ}")
+    pace = control.fresh().paces.get(lane) or unrecorded_pace(lane, settings, now)
+    control.record_pace(lane, replace(pace, paused_until=until))
+    log.warning("paused", channel=lane, until=f"{until:%Y-%m-%dT%H:%M:%SZ}")
     return until
 
 
-def unrecorded_pace(channel: Channel, settings: Settings, now: datetime) -> ChannelPace:
+def unrecorded_pace(lane: str, settings: Settings, now: datetime) -> ChannelPace:
     """Return the pace of a channel that has none in the control item."""
-    limit = limit_of(channel, settings, None)
+    limit = limit_of(lane, settings, None)
     return ChannelPace(limit, limit * HEADROOM, now)

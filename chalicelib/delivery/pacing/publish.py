@@ -48,13 +48,13 @@ class Publisher:
         return had_backlog
 
     def _pace(self, lane: Lane) -> ChannelPace | None:
-        return self._deliverer.control.now().paces.get(lane.channel)
+        return self._deliverer.control.now().paces.get(lane.name)
 
     def _record(self, lane: Lane, share: float, *, has_more: bool) -> None:
         """Write the pace over the latest one, of which the limit and the pause are others'."""
         now, settings, control = self._deliverer.clock(), self._deliverer.settings, self._deliverer.control
-        pace = control.fresh().paces.get(lane.channel) or unrecorded_pace(lane.channel, settings, now)
+        pace = control.fresh().paces.get(lane.name) or unrecorded_pace(lane.name, settings, now)
         until = now + BACKLOG if has_more else None
-        limit, rate = limit_of(lane.channel, settings, pace), lane.pacer.sustained(now) / share
+        limit, rate = limit_of(lane.name, settings, pace), lane.pacer.sustained(now) / share
         changed_at = lane.pacer.changed_at if lane.pacer.lowered else now
-        control.record_pace(lane.channel, replace(pace, limit=limit, rate=rate, changed_at=changed_at, backlog_until=until))
+        control.record_pace(lane.name, replace(pace, limit=limit, rate=rate, changed_at=changed_at, backlog_until=until))

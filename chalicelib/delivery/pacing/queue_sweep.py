@@ -10,7 +10,6 @@ from threading import Lock
 
 from ...domain.delivery import Delivery, Reason, State
 from ...domain.message import Notice
-from ...domain.people import Channel
 from ...policy.controls import ChannelPace
 from ...policy.pacing.limits import is_paused, limit_of
 from ...policy.pacing.pacer import Pacer, record_accepted, slow_down, start_pacer, take_slot
@@ -40,7 +39,7 @@ class QueueSweep:
     ) -> None:
         self._deliverer, self._advance, self._pause, self._start = deliverer, advance, pause, start
         self._clock, self._queues, self._workers = deliverer.clock, deliverer.ledger.queues, workers
-        self._lanes: dict[Channel, Lane] = {}
+        self._lanes: dict[str, Lane] = {}
         self._known: dict[str, Reader] = {}
         self._lock = Lock()  # of the pacers, which workers slow down
 
@@ -198,24 +197,24 @@ class QueueSweep:
         for queue in queues:
             if queue.id not in self._known:
                 self._known[queue.id] = reader = Reader(self._queues, queue, shards)
-                lane = self._lane(queue.channel)
+                lane = self._lane(queue.lane)
                 (lane.urgent if queue.urgent else lane.normal).append(reader)
 
-    def _lane(self, channel: Channel) -> Lane:
-        if channel not in self._lanes:
-            recorded, now = self._deliverer.control.now().paces.get(channel), self._clock()
-            self._lanes[channel] = Lane(channel, self._new_pacer(channel, recorded), is_paused=is_paused(recorded, now))
-        return self._lanes[channel]
+    def _lane(self, name: str) -> Lane:
+        if name not in self._lanes:
+            recorded, now = self._deliverer.control.now().paces.get(name), self._clock()
+            self._lanes[name] = Lane(name, self._new_pacer(name, recorded), is_paused=is_paused(recorded, now))
+        return self._lanes[name]
 
-    def _new_pacer(self, channel: Channel, recorded: ChannelPace | None) -> Pacer:
-        limit = limit_of(channel, self._deliverer.settings, recorded)
+    def _new_pacer(self, lane: str, recorded: ChannelPace | None) -> Pacer:
+        limit = limit_of(lane, self._deliverer.settings, recorded)
         return start_pacer(limit, recorded, self._clock(), self._share)
 
     def _restart_pacers(self) -> None:
         """Continue at the rate that another sweep has found, and with this sweep's share of it."""
         paces = self._deliverer.control.fresh().paces
         for lane in self._lanes.values():
-            lane.pacer = self._new_pacer(lane.channel, paces.get(lane.channel))
+            lane.pacer = self._new_pacer(lane.name, paces.get(lane.name))
 
     def _restrict(self) -> None:
         for reader in self._known.values():

@@ -74,9 +74,9 @@ class EarlierRows(Struct, eq=False):
 
 
 class Lane(Struct, eq=False):
-    """The queues of one channel, and its pacer."""
+    """The queues of one channel or webhook, and its pacer."""
 
-    channel: Channel
+    name: str
     pacer: Pacer
     urgent: "deque[Reader | EarlierRows]" = field(default_factory=deque)
     normal: "deque[Reader | EarlierRows]" = field(default_factory=deque)

@@ -1,4 +1,4 @@
-"""The limit of each channel, and what is published about its pace."""
+"""The limit of each lane (a channel, or one webhook), and what is published about its pace."""
 
 from datetime import datetime, timedelta
 
@@ -10,15 +10,15 @@ MATERIAL = 0.1  # a change of the rate by more than a tenth is recorded
 BACKLOG = timedelta(seconds=90)  # how long a published backlog lasts: until the next sweep, with some delay, has taken over
 
 
-def limit_of(channel: Channel, settings: Settings, recorded: ChannelPace | None) -> float:
-    """Messages per second that a channel's provider and the settings allow.
+def limit_of(lane: str, settings: Settings, recorded: ChannelPace | None) -> float:
+    """Messages per second that a lane's provider and the settings allow.
 
     SES tells its limit, which the hourly check records; a rate in the settings is a ceiling for it. Others do not.
     """
     email = settings.email
-    if channel is Channel.EMAIL and email and email.transport == "ses" and recorded:
+    if lane == Channel.EMAIL and email and email.transport == "ses" and recorded:
         return min(recorded.limit, email.rate) if email.rate else recorded.limit
-    return settings.max_rate(channel)
+    return settings.max_rate(lane)
 
 
 def has_backlog(pace: ChannelPace | None, now: datetime) -> bool:

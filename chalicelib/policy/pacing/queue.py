@@ -1,4 +1,4 @@
-"""The queues of deliveries that wait to be sent or looked up: one per channel, urgency and rule, so that none delays another."""
+"""The queues of deliveries that wait to be sent or looked up: one per lane, urgency and rule, so that none delays another."""
 
 from datetime import datetime
 
@@ -6,7 +6,6 @@ from msgspec import Struct
 
 from ...domain.delivery import Delivery, State
 from ...domain.event import Event, Kind, Severity, identity_of
-from ...domain.people import Channel
 
 WAITING_STATES = frozenset({State.HELD, State.RETRY, State.UNKNOWN})  # these are in queues; claimed rows are not
 
@@ -15,7 +14,7 @@ class Queue(Struct, frozen=True):
     """A queue as registered in the ledger. `shards`: the highest number of shards that its rows were written with."""
 
     id: str  # 8 hex digits
-    channel: Channel
+    lane: str  # a channel, or one webhook
     urgent: bool
     rule: str
     shards: int
@@ -30,7 +29,7 @@ def is_urgent(event: Event) -> bool:
 def queue_id(delivery: Delivery) -> str:
     """Return the id of a delivery's queue: part of the partition keys of index `due`."""
     urgency = "urgent" if is_urgent(delivery.event) else ""
-    return identity_of("queue", delivery.channel.value, urgency, delivery.rule)[:8]
+    return identity_of("queue", delivery.lane, urgency, delivery.rule)[:8]
 
 
 def queue_of(delivery: Delivery, shards: int) -> Queue | None:
@@ -38,4 +37,4 @@ def queue_of(delivery: Delivery, shards: int) -> Queue | None:
     if delivery.state not in WAITING_STATES or delivery.due_at is None:
         return None
     written_at = delivery.steps[-1].at if delivery.steps else delivery.created_at
-    return Queue(queue_id(delivery), delivery.channel, is_urgent(delivery.event), delivery.rule, shards, written_at)
+    return Queue(queue_id(delivery), delivery.lane, is_urgent(delivery.event), delivery.rule, shards, written_at)

@@ -41,7 +41,7 @@ def test_unreadable_settings_file_is_an_error(tmp_path: Path, text: str) -> None
 
 def test_preview_shows_every_part_of_a_template() -> None:
     parts = json.loads(run("preview", "upload", "--json").output)
-    assert set(parts) == {"sms.txt", "subject.txt", "email.txt", "email.html"}
+    assert set(parts) == {"chat.txt", "sms.txt", "subject.txt", "email.txt", "email.html"}
 
 
 def test_preview_reads_an_event_from_a_file(tmp_path: Path) -> None:

@@ -10,10 +10,16 @@ import pytest
 from flask import Flask, Response, jsonify
 from playwright.sync_api import Browser, sync_playwright
 
+from chalicelib.channels.webhook.connection import Response as Reply
+from chalicelib.channels.webhook.formats import Request
+from chalicelib.channels.webhook.webhook import Webhook
+from chalicelib.domain.message import Message
+from chalicelib.domain.settings import WebhookSettings
 from tests.support.serving import serving
 from workbench.local.inbox import create_inbox
 from workbench.local.twilio.double import TwilioDouble
 from workbench.local.twilio.incoming import create_reply_box
+from workbench.local.webhooks.double import KEY, PREFIX, URLS, WebhookDouble
 
 ACCOUNT, TOKEN = "AC" + "0" * 31 + "1", "invented-token"
 ASHA = "+919812345678"
@@ -64,6 +70,21 @@ class InboxApp:
     app: Flask
     twilio: TwilioDouble
     mails: MailList
+    webhooks: WebhookDouble
+
+    def chat(self, service: str, message: Message) -> None:
+        """Send a message to a webhook as its channel does."""
+        client = self.app.test_client()
+
+        def post(request: Request, **_: object) -> Reply:
+            response = client.post(request.url.removeprefix("http://x"), data=request.body, headers=dict(request.headers))
+            return Reply(response.status_code, response.get_data())
+
+        webhook = WebhookSettings(service, service, 1.0)
+        secrets = dict(zip(webhook.secrets, (URLS[service], KEY), strict=False))
+        Webhook({service: webhook}, secrets.__getitem__, f"http://x{PREFIX}", poster=post).send(
+            message, to=service, delivery_id=service
+        )
 
     def text(self, body: str, to: str = ASHA) -> None:
         """Send a text as a Twilio client does."""
@@ -76,11 +97,14 @@ class InboxApp:
 @pytest.fixture
 def inbox() -> Iterator[InboxApp]:
     mails, twilio, app = MailList(), TwilioDouble(ACCOUNT, TOKEN), Flask("inbox")
+    webhooks = WebhookDouble()
     with serving(mails.app()) as endpoint:
         app.register_blueprint(twilio.blueprint)
         app.register_blueprint(create_reply_box(twilio))
-        app.register_blueprint(create_inbox(twilio, endpoint, people={ASHA: "asha", "asha@example.com": "asha"}))
-        yield InboxApp(app, twilio, mails)
+        app.register_blueprint(webhooks.blueprint)
+        people = {ASHA: "asha", "asha@example.com": "asha"}
+        app.register_blueprint(create_inbox(twilio, endpoint, people=people, webhooks=webhooks))
+        yield InboxApp(app, twilio, mails, webhooks)
 
 
 @pytest.fixture(scope="session")

@@ -28,6 +28,7 @@ def test_text_has_the_documented_fields(inbox: InboxApp) -> None:
     row = inbox.twilio.messages()[0]
     assert text == {
         "id": row.sid,
+        "channel": "sms",
         "person": "asha",
         "from": "+15005550006",
         "to": ASHA,
@@ -79,7 +80,7 @@ def test_limit_omits_the_oldest_and_the_counts_include_them(inbox: InboxApp) -> 
     limited = listing(inbox, "?limit=2")
     assert [text["body"] for text in limited["texts"]] == ["3", "2"]
     assert [mail["subject"] for mail in limited["mails"]] == ["3", "2"]
-    assert limited["counts"] == {"texts": 4, "mails": 4}
+    assert limited["counts"] == {"texts": 4, "mails": 4, "chats": 0}
 
 
 def test_unchanged_inbox_is_not_sent_again(inbox: InboxApp) -> None:

@@ -29,7 +29,8 @@ from ...rehearsal.runner import Runner
 from ...rehearsal.smoke.plan import MESSAGES, SmokePlan, make_plan, write_checkout
 from ...rehearsal.smoke.report import Report
 from ...rehearsal.smoke.smoke import Patience, Smoke
-from ..deployment import clients, on_aws, secret_value
+from ..deployment import clients, on_aws
+from ..first_steps.secrets import ask_secret
 from ..options import JSON_OPTION
 
 REPORT = STATE / "smoke-report.json"
@@ -127,7 +128,7 @@ def _aws(plan: SmokePlan, folder: Path, yes: bool) -> Iterator[AccountUnderTest]
     if not yes:
         click.confirm("Start?", default=False, abort=True)
     names = () if plan.clean else secret_names(settings)
-    secrets = {f"DROPNOTE_SECRET_{name.upper().replace('-', '_')}": secret_value(name, plan.stage, yes) for name in names}
+    secrets = {f"DROPNOTE_SECRET_{name.upper().replace('-', '_')}": ask_secret(name, settings, plan.stage, yes) for name in names}
     yield AccountUnderTest(location, clients, {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}, secrets, Patience())
 
 

@@ -1,1 +1,1 @@
-"""The command for a new user: `dropnote init`."""
+"""The command for a new user, `dropnote init`, and the questions for secrets."""

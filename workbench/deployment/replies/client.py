@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from twilio.rest import Client
 
 TIMEOUT_S = 10.0
-HOSTS = ("messaging", "accounts", "lookups")
+HOSTS = ("messaging", "accounts", "lookups", "content")
 
 
 @contextmanager

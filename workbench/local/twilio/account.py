@@ -1,5 +1,5 @@
 """The routes of a Twilio account, read-only except for webhooks: the account, its numbers, messaging services, US registrations,
-geographic permissions and number lookups. double.py has the routes for texts.
+geographic permissions, number lookups and content templates. double.py has the routes for texts.
 
 Twilio has a host for each API; here the host is the first part of the path: /messaging.twilio.com/v1/Services. By default the
 account has no problems; tests change the fields. /v1/Messaging/GeoPermissions is from Twilio's OpenAPI file; it is on no page of
@@ -31,6 +31,7 @@ from .account_json import (
 from .double import TwilioDouble, as_json, error_response
 from .rules import PASSING_SENDER, api_error
 from .store import VERSION
+from .whatsapp import content_resource
 
 
 @dataclass
@@ -72,10 +73,19 @@ class TwilioAccount:
             (f"/{MESSAGING}/v1/Services/<sid>/Compliance/Usa2p", self._campaigns),
             (f"/{ACCOUNTS}/v1/Messaging/GeoPermissions", self._permissions),
             (f"/{LOOKUPS}/v2/PhoneNumbers/<number>", self._lookup),
+            ("/content.twilio.com/v1/Content/<sid>", self._content_template),
         ):
             changes = view in (self._number, self._service)
             blueprint.add_url_rule(path, view.__name__.strip("_"), view, methods=["GET", "POST"] if changes else ["GET"])
         return blueprint
+
+    def _content_template(self, sid: str) -> Response:
+        if rejected := self.double.reject():
+            return rejected
+        body = self.double.whatsapp.contents.get(sid)
+        if body is None:
+            return error_response(api_error(20404, path=request.path))
+        return as_json(content_resource(self.double.account, sid, body))
 
     def _account(self, account: str) -> Response:
         return self.double.reject(account) or as_json(account_resource(account, self.status, self.type))

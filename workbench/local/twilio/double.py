@@ -25,6 +25,7 @@ from chalicelib.platform.sms_text import count_segments
 
 from .rules import PASSING_SENDER, ApiError, api_error, validate
 from .store import VERSION, Row, list_page
+from .whatsapp import PREFIX, Whatsapp
 
 _SERVER_ERRORS = {429: 20429, 500: 20500, 503: 20503}
 
@@ -48,6 +49,7 @@ class TwilioDouble:
         self.account, self._token = account, token
         self.numbers = frozenset(numbers)
         self.webhooks: dict[str, str] = {}  # by number of ours: where the texts to it go
+        self.whatsapp = Whatsapp(set(self.numbers))
         self.daily_limit: int | None = None  # texts in any 24 hours; a trial account has 50
         self._clock = clock
         self._lock = threading.Lock()
@@ -139,7 +141,11 @@ class TwilioDouble:
         if fault and not fault.accepted:
             return _fault_response(fault)
         to, sender = request.form.get("To", ""), request.form.get("From", "")
-        error = validate(request.form, self.numbers)
+        if to.startswith(PREFIX):
+            problem = self.whatsapp.error(request.form)
+            error = api_error(problem, to=to, sender=sender) if problem else None
+        else:
+            error = validate(request.form, self.numbers)
         if not error and (code := self._rejected_numbers.get(to)):
             error = api_error(code, to=to, sender=sender)
         error = error or self._limit_error()
@@ -204,17 +210,18 @@ class TwilioDouble:
         return api_error(63038) if self.daily_limit is not None and recent >= self.daily_limit else None
 
     def _store(self) -> Row:
-        form = request.form
+        form, is_whatsapp = request.form, request.form["To"].startswith(PREFIX)
+        body = self.whatsapp.body(form) if is_whatsapp else form["Body"]
         with self._lock:
-            code = self._undelivered_numbers.get(form["To"])
+            code = self._undelivered_numbers.get(form["To"]) or (self.whatsapp.outcome(form) or None if is_whatsapp else None)
             row = Row(
                 sid=f"SM{secrets.token_hex(16)}",
                 account=self.account,
                 from_=form.get("From") or min(self.numbers, default=PASSING_SENDER),
                 messaging_service_sid=form.get("MessagingServiceSid") or None,
                 to=form["To"],
-                body=form["Body"],
-                num_segments=count_segments(form["Body"]).segments,
+                body=body,
+                num_segments=1 if is_whatsapp else count_segments(body).segments,
                 status="undelivered" if code else "delivered",
                 date_created=self._clock().replace(microsecond=0),
                 error_code=code,

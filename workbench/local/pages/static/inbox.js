@@ -57,7 +57,7 @@ function enableReplies(root) {
   }
 }
 
-const cards = (root) => [...root.querySelectorAll(".text, .mail")];
+const cards = (root) => [...root.querySelectorAll(".text, .mail, .chat")];
 
 // Cards already on the page are not replaced: they keep their frame, tab, open state and focus.
 function update(fresh) {
@@ -69,10 +69,11 @@ function update(fresh) {
   enableCopyButtons(fresh);
   enableReplies(fresh);
   if (columns && freshColumns) {
-    for (const list of ["texts", "mails"]) {
+    for (const list of ["texts", "chats", "mails"]) {
       merge(columns.querySelector(`ol.${list}`), freshColumns.querySelector(`ol.${list}`));
     }
-    for (const id of ["texts-title", "mails-title", "texts-more", "mails-more"]) {
+    document.getElementById("chats").hidden = fresh.querySelector("#chats").hidden;
+    for (const id of ["texts-title", "chats-title", "mails-title", "texts-more", "chats-more", "mails-more"]) {
       document.getElementById(id).replaceWith(fresh.querySelector(`#${id}`));
     }
     const form = columns.querySelector("form.reply"), from = form.elements.from, chosen = from.value;

@@ -1,0 +1,80 @@
+"""Discord: a webhook with one embed, whose bar has the colour of its tone. No text of it can mention anybody.
+
+Threads: a URL that ends in ?thread_id=… posts into that thread; with `forum = true` each message starts a thread of its own.
+Source: Discord docs, "Webhook Resource" (Execute Webhook: wait, thread_name, 10 embeds at most), "Message Resource" (Embed
+Limits, Allowed Mentions Object), "Reference" (Message Formatting).
+"""
+
+import re
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import msgspec
+
+from ...domain.message import Card, Message, Tone
+from .formats import Call, Request, cut
+
+COLOURS = {Tone.INFO: 0x5865F2, Tone.WARNING: 0xFEE75C, Tone.CRITICAL: 0xED4245, Tone.RESOLVED: 0x57F287}
+MAX_TITLE, MAX_DESCRIPTION, MAX_FIELDS, MAX_NAME, MAX_VALUE, MAX_FOOTER, MAX_TOTAL = 256, 4096, 25, 256, 1024, 2048, 6000
+MAX_THREAD_NAME = 100
+_SHORT = 40  # characters of a value that shares its row with others
+_MARKUP = re.compile(r"([\\*_~`|>#\-\[\]()<:@])")
+
+
+def build(message: Message, card: Card, call: Call) -> Request:
+    """Build the request. `wait` lets Discord respond with the message's id, or with an error instead of silence."""
+    embed: dict[str, Any] = {
+        "title": cut(card.title, MAX_TITLE, escape),
+        "color": COLOURS[card.tone],
+        "fields": _fields(card),
+    }
+    if card.text:
+        embed["description"] = cut("\n".join(card.text), MAX_DESCRIPTION // 2, escape)
+    if card.link[1]:
+        embed["url"] = card.link[1]
+    if card.footer:
+        embed["footer"] = {"text": cut(card.footer, MAX_FOOTER // 4)}
+    if card.event:
+        embed["timestamp"] = card.event.at
+    while len(embed["fields"]) > 1 and total(embed) > MAX_TOTAL:
+        embed["fields"].pop()
+    body: dict[str, Any] = {"embeds": [embed], "allowed_mentions": {"parse": []}}
+    if call.webhook.forum:
+        body["thread_name"] = cut(card.title, MAX_THREAD_NAME)
+    parts = urlsplit(call.url)
+    query = urlencode({**dict(parse_qsl(parts.query)), "wait": "true"})
+    return Request(urlunsplit(parts._replace(query=query)), msgspec.json.encode(body), {"Content-Type": "application/json"})
+
+
+def escape(text: str) -> str:
+    """Escape Discord's Markdown, mentions and emoji codes; a web address then is no link either."""
+    return _MARKUP.sub(r"\\\1", text)
+
+
+def total(embed: dict[str, Any]) -> int:
+    """The characters of an embed that count towards its total."""
+    texts = [embed.get("title", ""), embed.get("description", ""), embed.get("footer", {}).get("text", "")]
+    return sum(map(len, texts)) + sum(len(field["name"]) + len(field["value"]) for field in embed["fields"])
+
+
+def _fields(card: Card) -> list[dict[str, Any]]:
+    facts = [_field(name, cut(value, MAX_VALUE, escape), inline=len(value) <= _SHORT) for name, value in card.facts]
+    lists = [_field(listing.heading or "Details", _bullets(listing.items), inline=False) for listing in card.lists]
+    room = max(MAX_FIELDS - len(lists), 0)
+    return [*facts[:room], *lists][:MAX_FIELDS]
+
+
+def _field(name: str, value: str, *, inline: bool) -> dict[str, Any]:
+    return {"name": cut(name, MAX_NAME, escape), "value": value, "inline": inline}
+
+
+def _bullets(items: tuple[str, ...]) -> str:
+    """As many entries as fit into a field, and how many more there are."""
+    lines: list[str] = []
+    for number, item in enumerate(items):
+        line = f"• {cut(item, 200, escape)}"
+        more = f"• and {len(items) - number} more"
+        if sum(len(each) + 1 for each in lines) + len(line) + len(more) + 1 > MAX_VALUE:
+            return "\n".join([*lines, more])
+        lines.append(line)
+    return "\n".join(lines)

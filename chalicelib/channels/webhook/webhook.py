@@ -1,0 +1,97 @@
+"""Messages to webhooks: channels of Slack, Microsoft Teams and Discord, services by Apprise, and your own server.
+
+A response says what happened: 2xx is accepted; 404 and 410 mean that there is no such webhook any more (for example Slack's
+channel_is_archived), so it is suppressed; 429 is throttling; other 4xx are permanent. After a 5xx or a lost response the message
+may have been accepted. It is sent again unless the settings say otherwise: a receiver of format `json` recognizes it by its
+webhook-id, which is the delivery's id; the others may show it twice. Source: Standard Webhooks specification, version 1.0.0.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec.structs import replace
+
+from ...domain.delivery import DeliveryError, OutcomeUnknown, Reason, Receipt
+from ...domain.message import Card, Message
+from ...domain.settings import WebhookSettings
+from ...platform.clock import Clock, utc_now
+from ..transport import reading_secrets
+from .connection import Response, post
+from .formats import Call, Request, module_of, url_problem
+
+
+class Webhook:
+    """Sends to the webhooks of the settings, by their names. `read_secret` reads a secret.
+
+    `base_url` replaces scheme and host of every URL: tests and the local environment set it to a server of their own.
+    """
+
+    def __init__(
+        self,
+        webhooks: Mapping[str, WebhookSettings],
+        read_secret: Callable[[str], str],
+        base_url: str = "",
+        clock: Clock = utc_now,
+        poster: Callable[..., Response] = post,
+    ) -> None:
+        self._webhooks, self._read_secret, self._base_url = webhooks, read_secret, base_url
+        self._clock, self._post = clock, poster
+
+    def send(self, message: Message, *, to: str, delivery_id: str) -> Receipt:
+        """Send one message to the webhook of a name; see Transport. The receipt is the service's id, if it has one."""
+        with reading_secrets():
+            webhook = self._webhooks[to]
+            url, *keys = (self._read_secret(name).strip() for name in webhook.secrets)
+        if problem := url_problem(webhook, url):
+            raise DeliveryError(Reason.ACCOUNT, f"the URL of webhook {to} {problem}", permanent=True)
+        call = Call(webhook, delivery_id, url, tuple(" ".join(keys).split()), self._clock())
+        card = message.card or Card(message.text)  # every message to a webhook has one, unless all of its templates failed
+        module = module_of(webhook)
+        if hasattr(module, "send"):
+            return module.send(message, card, call)
+        request = module.build(message, card, call)
+        if self._base_url:
+            request = replace(request, url=_redirected(request, self._base_url))
+        is_private = webhook.allow_private or bool(self._base_url)
+        response = self._post(request, allow_private=is_private)
+        if not 200 <= response.status < 300:
+            raise _delivery_error(response)
+        return Receipt(_field(response, "id") or delivery_id)
+
+
+def _redirected(request: Request, base_url: str) -> str:
+    parts = urlsplit(request.url)
+    return f"{base_url}/{parts.netloc}{parts.path}" + (f"?{parts.query}" if parts.query else "")
+
+
+def _delivery_error(response: Response) -> DeliveryError:
+    status = response.status
+    detail = f"the webhook returned {status}"  # never its body, which may quote ours
+    if status == 429:
+        wait = response.retry_after
+        if wait is None and (seconds := _field(response, "retry_after")):  # Discord has it in the body, too
+            wait = timedelta(seconds=min(float(seconds), 3600)) if seconds.replace(".", "", 1).isdigit() else None
+        return DeliveryError(Reason.RATE, detail, retry_after=wait)
+    if status in (404, 410):
+        return DeliveryError(Reason.BAD_ADDRESS, f"{detail}: it does not exist any more", permanent=True)
+    if status in (401, 403):
+        return DeliveryError(Reason.AUTH, f"{detail}: it rejects its URL or our signature", permanent=True)
+    if 300 <= status < 400:
+        return DeliveryError(Reason.REFUSED, f"{detail}: redirects are not followed; store the final URL", permanent=True)
+    if status in (408, 425):
+        return DeliveryError(Reason.UNREACHABLE, detail)
+    if 400 <= status < 500:
+        return DeliveryError(Reason.REFUSED, detail, permanent=True)
+    return OutcomeUnknown(Reason.PROVIDER, detail)
+
+
+def _field(response: Response, name: str) -> str:
+    """A field of a JSON response; "" if there is none."""
+    try:
+        body = msgspec.json.decode(response.body)
+    except msgspec.DecodeError:
+        return ""
+    value = body.get(name) if isinstance(body, dict) else None
+    return str(value)[:100] if isinstance(value, str | int | float) else ""

@@ -1,0 +1,112 @@
+"""The doubles reject what the services' documentation says they reject."""
+
+import json
+from typing import Any
+
+import pytest
+
+from workbench.local.webhooks import discord, slack, teams
+from workbench.local.webhooks.answer import Call, Rejected
+from workbench.local.webhooks.double import FORUM, URLS
+
+JSON = {"Content-Type": "application/json"}
+EMBED: dict[str, Any] = {"title": "x", "fields": [{"name": "n", "value": "v"}]}
+HEADER = {"type": "header", "text": {"type": "plain_text", "text": "x"}}
+
+
+def call(url: str, body: object, query: dict[str, str] | None = None) -> Call:
+    path = url.partition("://")[2].partition("/")[2].partition("?")[0]
+    return Call(path, query or {}, JSON, body if isinstance(body, bytes) else json.dumps(body).encode())
+
+
+def rejection(service: Any, request: Call) -> tuple[int, object]:
+    with pytest.raises(Rejected) as caught:
+        service.receive(request)
+    return caught.value.answer.status, caught.value.answer.body
+
+
+@pytest.mark.parametrize(
+    ("body", "answer"),
+    [
+        (b"{", (400, "invalid_payload")),
+        ({"txt": "x"}, (400, "invalid_payload")),
+        ({"text": ""}, (400, "no_text")),
+        ({"blocks": [{"type": "heading"}]}, (400, "invalid_blocks")),
+        ({"blocks": [{**HEADER, "text": {"type": "plain_text", "text": "x" * 151}}]}, (400, "invalid_blocks")),
+        ({"blocks": [{**HEADER, "text": {"type": "mrkdwn", "text": "x"}}]}, (400, "invalid_blocks")),
+        ({"blocks": [HEADER] * 51}, (400, "invalid_blocks")),
+        ({"attachments": [{"color": "red"}]}, (400, "invalid_attachments")),
+    ],
+)
+def test_slack_rejects(body: object, answer: tuple[int, str]) -> None:
+    assert rejection(slack, call(URLS["slack"], body)) == answer
+    assert slack.receive(call(URLS["slack"], {"text": "x", "blocks": [HEADER] * 50}))[1].body == "ok"
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"{", 50109),
+        ({}, 50006),
+        ({"embeds": [EMBED] * 11}, 50035),
+        ({"embeds": [{**EMBED, "title": "x" * 257}]}, 50035),
+        ({"embeds": [{**EMBED, "description": "x" * 4097}]}, 50035),
+        ({"embeds": [{**EMBED, "fields": EMBED["fields"] * 26}]}, 50035),
+        ({"embeds": [{**EMBED, "fields": [{"name": "n", "value": "x" * 1025}]}]}, 50035),
+        ({"embeds": [{**EMBED, "fields": [{"name": "", "value": "x"}]}]}, 50035),
+        ({"embeds": [{"description": "x" * 4000}, {"description": "x" * 2001}]}, 50035),
+        ({"embeds": [{**EMBED, "url": "javascript:x"}]}, 50035),
+        ({"embeds": [{**EMBED, "colour": 1}]}, 50035),
+    ],
+)
+def test_discord_rejects(body: object, code: int) -> None:
+    status, answer = rejection(discord, call(URLS["discord"], body))
+    assert isinstance(answer, dict)
+    assert (status, answer["code"]) == (400, code)
+
+
+def test_discord_answers_with_the_message_only_if_asked_to_wait() -> None:
+    assert discord.receive(call(URLS["discord"], {"embeds": [EMBED]}))[1].status == 204
+    assert discord.receive(call(URLS["discord"], {"embeds": [EMBED]}, {"wait": "true"}))[1].status == 200
+
+
+def test_discords_forum_needs_a_thread() -> None:
+    status, answer = rejection(discord, call(FORUM, {"embeds": [EMBED]}))
+    assert isinstance(answer, dict)
+    assert (status, answer["code"]) == (400, 220001)
+    assert discord.receive(call(FORUM, {"embeds": [EMBED], "thread_name": "x"}))[1].status == 204
+
+
+def card(*body: object) -> dict[str, object]:
+    content = {"type": "AdaptiveCard", "version": "1.5", "body": list(body)}
+    kind = "application/vnd.microsoft.card.adaptive"
+    return {"type": "message", "attachments": [{"contentType": kind, "content": content}]}
+
+
+TEXT = {"type": "RichTextBlock", "inlines": [{"type": "TextRun", "text": "x"}]}
+
+
+@pytest.mark.parametrize(
+    ("body", "answer"),
+    [
+        (b"{", (400, "TriggerInputSchemaMismatch")),
+        ({"@type": "MessageCard", "text": "x"}, (400, "TriggerInputSchemaMismatch")),
+        (card({"type": "TextBlok"}), (400, "TriggerInputSchemaMismatch")),
+        (card({**TEXT, "inlines": [{"type": "TextRun", "text": ""}]}), (400, "TriggerInputSchemaMismatch")),
+        (card({**TEXT, "inlines": [{"type": "TextRun", "text": "x" * 29_000}]}), (413, "RequestEntityTooLarge")),
+    ],
+)
+def test_teams_rejects(body: object, answer: tuple[int, str]) -> None:
+    status, error = rejection(teams, call(URLS["teams"], body, {"sig": "x"}))
+    assert isinstance(error, dict)
+    assert (status, error["error"]["code"]) == answer
+    assert teams.receive(call(URLS["teams"], card(TEXT), {"sig": "x"}))[1].status == 202
+
+
+def test_teams_needs_the_signature_of_its_url() -> None:
+    assert rejection(teams, call(URLS["teams"], card(TEXT)))[0] == 401
+
+
+@pytest.mark.parametrize(("service", "status"), [(slack, 404), (discord, 404), (teams, 404)])
+def test_unknown_webhook_is_not_found(service: Any, status: int) -> None:
+    assert rejection(service, call("https://x/unknown", {}))[0] == status

@@ -1,0 +1,93 @@
+"""Discord's webhooks.
+
+Source: Discord docs, "Webhook Resource" (Execute Webhook), "Message Resource" (Embed Object, Embed Limits, Allowed Mentions
+Object), "Opcodes and Status Codes" (JSON error codes), "Reference" (Error Messages). A webhook whose id ends in 9 belongs to a
+forum channel.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .answer import Answer, Call, Rejected, unknown_keys
+
+HOST = "discord.com"
+_PATH = re.compile(r"api/(?:v\d+/)?webhooks/(\d{17,20})/([\w-]{60,})")
+_ID = "1184500000000000000"
+_KNOWN = ("content", "username", "avatar_url", "tts", "embeds", "allowed_mentions", "flags", "thread_name")
+_EMBED = ("title", "description", "url", "timestamp", "color", "footer", "fields")
+_LIMITS = {"title": 256, "description": 4096, "footer": 2048}
+MAX_EMBEDS, MAX_FIELDS, MAX_NAME, MAX_VALUE, MAX_TOTAL, MAX_THREAD = 10, 25, 256, 1024, 6000, 100
+
+
+def receive(call: Call) -> tuple[Any, Answer]:
+    """Check a request; returns its message and the response.
+
+    Raises:
+        Rejected: Discord would reject it.
+    """
+    match = _PATH.fullmatch(call.path)
+    if not match:
+        raise _error(404, 10015, "Unknown Webhook")
+    try:
+        message = json.loads(call.body)
+    except ValueError:
+        raise _error(400, 50109, "The request body contains invalid JSON.") from None
+    if not call.headers.get("Content-Type", "").startswith("application/json"):
+        raise _error(400, 50035, "Invalid Form Body")
+    if not (message.get("content") or message.get("embeds")):
+        raise _error(400, 50006, "Cannot send an empty message")
+    if match[1].endswith("9") and not (message.get("thread_name") or call.query.get("thread_id")):
+        raise _error(400, 220001, "Webhooks posted to forum channels must have a thread_name or thread_id")
+    if problems := list(_problems(message)):
+        raise _error(400, 50035, "Invalid Form Body", errors={"_errors": problems})
+    if call.query.get("wait") != "true":
+        return message, Answer(204)
+    return message, Answer(200, {"id": _ID, "type": 0, "channel_id": "1", "webhook_id": match[1], **message})
+
+
+def rate_limited(retry_after: float) -> Answer:
+    """The response to too many requests ("Rate Limits")."""
+    body = {"message": "You are being rate limited.", "retry_after": retry_after, "global": False}
+    return Answer(429, body, {"Retry-After": str(retry_after), "X-RateLimit-Limit": "5", "X-RateLimit-Remaining": "0"})
+
+
+def _problems(message: Mapping[str, Any]) -> Iterator[str]:
+    yield from unknown_keys(message, _KNOWN)
+    embeds = message.get("embeds", [])
+    if len(embeds) > MAX_EMBEDS:
+        yield f"embeds: Must be {MAX_EMBEDS} or fewer in length."
+    if len(message.get("thread_name", "")) > MAX_THREAD:
+        yield f"thread_name: Must be {MAX_THREAD} or fewer in length."
+    for embed in embeds:
+        yield from _embed_problems(embed)
+    if sum(map(_length, embeds)) > MAX_TOTAL:
+        yield f"embeds: Embed size exceeds maximum size of {MAX_TOTAL}"
+
+
+def _embed_problems(embed: Mapping[str, Any]) -> Iterator[str]:
+    yield from unknown_keys(embed, _EMBED)
+    texts = {**embed, "footer": embed.get("footer", {}).get("text", "")}
+    for name, limit in _LIMITS.items():
+        if len(texts.get(name, "")) > limit:
+            yield f"{name}: Must be {limit} or fewer in length."
+    if "url" in embed and not str(embed["url"]).startswith(("http://", "https://")):
+        yield "url: Not a well formed URL."
+    if not 0 <= embed.get("color", 0) <= 0xFFFFFF:
+        yield "color: int value should be between 0 and 16777215."
+    fields = embed.get("fields", [])
+    if len(fields) > MAX_FIELDS:
+        yield f"fields: Must be {MAX_FIELDS} or fewer in length."
+    for field in fields:
+        if not (1 <= len(field.get("name", "")) <= MAX_NAME and 1 <= len(field.get("value", "")) <= MAX_VALUE):
+            yield "fields: This field is required, or too long"
+
+
+def _length(embed: Mapping[str, Any]) -> int:
+    texts = [embed.get("title", ""), embed.get("description", ""), embed.get("footer", {}).get("text", "")]
+    return sum(map(len, texts)) + sum(len(field["name"]) + len(field["value"]) for field in embed.get("fields", []))
+
+
+def _error(status: int, code: int, message: str, **more: object) -> Rejected:
+    return Rejected(Answer(status, {"message": message, "code": code, **more}))
