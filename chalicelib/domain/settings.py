@@ -4,12 +4,20 @@ from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
 from itertools import chain
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct, field
 
 from ..platform.fields.table import Finding
 from .budget import Limit
+from .channels.settings import DEFAULT_RATE as DEFAULT_RATE
+from .channels.settings import DEFAULT_SMTP_RATE as DEFAULT_SMTP_RATE
+from .channels.settings import SES_RATE as SES_RATE
+from .channels.settings import ChannelSettings as ChannelSettings
+from .channels.settings import EmailSettings as EmailSettings
+from .channels.settings import SmsSettings as SmsSettings
+from .channels.settings import WebhookSettings as WebhookSettings
+from .channels.settings import WhatsappSettings as WhatsappSettings
 from .event import Kind
 from .people import Channel, Person
 from .rule import Rule
@@ -19,16 +27,6 @@ if TYPE_CHECKING:
 
 DIMENSIONS = ("bucket", "folder", "rule", "channel", "outcome", "uploader", "person")
 METRIC_DIMENSIONS = ("rule", "channel", "reason")
-# Messages per second, where neither the provider nor the settings give a rate.
-# Twilio: what a number sends outside the US and Canada (there 1 from a local number, 3 from a toll-free one). Twilio accepts more
-# than a number may send and queues up to ten hours of it (Twilio docs, "Understanding Twilio Rate Limits and Message Queues").
-DEFAULT_RATE = 10.0
-# SES's usual first rate outside the sandbox, assumed until the health check has read the real one. In the sandbox (1 per second),
-# the pacer finds the real one within seconds.
-SES_RATE = 14.0
-# SMTP: Exchange Online allows three connections at a time, holds back more than 30 e-mails a minute, and sends the rest in the
-# following minutes (Microsoft Learn, "Message storage and concurrent connection throttling for SMTP Authenticated Submission").
-DEFAULT_SMTP_RATE = 1.0
 DEFAULT_SWEEPERS, MAX_SWEEPERS = 4, 16
 COUNTER_RETENTION = timedelta(days=400)  # of daily counters, unless the settings say otherwise
 
@@ -57,52 +55,6 @@ class BotSettings(Struct, frozen=True):
     sweepers: int = DEFAULT_SWEEPERS  # at most this many sweeps send at the same time
 
 
-class EmailSettings(Struct, frozen=True):
-    """How mail is sent. host, port, security and username are for SMTP only, region is for SES only."""
-
-    from_: str
-    transport: Literal["ses", "smtp"] = "ses"
-    host: str = ""
-    port: int = 0  # 0: the default of `security`
-    security: Literal["starttls", "tls"] = "starttls"
-    username: str = ""
-    unknown: Literal["resend", "give-up"] = "resend"  # if it is unknown whether a mail was accepted
-    rate: float = 0.0  # messages per second at most; 0: as many as SES allows, or DEFAULT_SMTP_RATE
-    region: str = ""  # of SES; "": the functions' own
-
-    @property
-    def sender(self) -> str:
-        """What people unsubscribe from."""
-        return self.from_
-
-    @property
-    def max_rate(self) -> float:
-        """Messages per second. By SES, the account's rate applies as well: the health check records it (ChannelPace.limit)."""
-        return self.rate or (SES_RATE if self.transport == "ses" else DEFAULT_SMTP_RATE)
-
-
-class SmsSettings(Struct, frozen=True):
-    """How texts are sent: from a number of ours, or by a Twilio messaging service."""
-
-    account: str
-    from_: str = ""
-    messaging_service: str = ""
-    max_segments: int = 2
-    unknown: Literal["resend", "give-up"] = "resend"  # if a text had no response and Twilio's list does not have it
-    rate: float = 0.0  # messages per second; 0: DEFAULT_RATE
-    countries: tuple[str, ...] = ()  # ISO codes of the countries that texts may go to; none: all
-
-    @property
-    def sender(self) -> str:
-        """What people opt out of."""
-        return self.messaging_service or self.from_
-
-    @property
-    def max_rate(self) -> float:
-        """Messages per second."""
-        return self.rate or DEFAULT_RATE
-
-
 class Role(StrEnum):
     """What somebody may do in the console: an operator also resends, acknowledges and silences."""
 
@@ -122,46 +74,6 @@ class ConsoleSettings(Struct, frozen=True):
         if person in self.operators:
             return Role.OPERATOR
         return Role.READER if person in self.readers else None
-
-
-class WhatsappSettings(SmsSettings, frozen=True):
-    """How WhatsApp messages are sent: by a Twilio sender, with templates that Meta has approved."""
-
-    content: Mapping[str, str] = field(default_factory=dict)  # the ContentSid of each of our templates; "default" for the others
-
-
-class WebhookSettings(Struct, frozen=True):
-    """Where and how a webhook is called. Its URL, and for `json` its signing keys, are secrets of its name."""
-
-    name: str
-    format: str
-    max_rate: float  # messages per second
-    unknown: Literal["resend", "give-up"] = "resend"
-    allow_private: bool = False  # plain HTTP, and addresses of private networks
-    forum: bool = False  # Discord: the webhook belongs to a forum channel, where each message starts a thread
-    sender: str = "webhook"  # the same for all: each is its own address
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """The secrets of its URL and, if requests are signed, of its signing keys."""
-        url = f"webhook-{self.name}"
-        return (url, f"{url}-key") if self.format == "json" else (url,)
-
-
-class ChannelSettings(Protocol):
-    """What the settings of every channel, and of every webhook, tell the bot."""
-
-    @property
-    def sender(self) -> str:
-        """The sender of its messages, which people opt out of."""
-
-    @property
-    def max_rate(self) -> float:
-        """How many messages per second it may send, unless the provider says otherwise."""
-
-    @property
-    def unknown(self) -> Literal["resend", "give-up"]:
-        """What to do if it is unknown whether a message was accepted."""
 
 
 class Trigger(StrEnum):

@@ -14,28 +14,22 @@ from ..domain.settings import (
     BotSettings,
     BucketSettings,
     ConsoleSettings,
-    EmailSettings,
     MetricsSettings,
     Settings,
     SettingsError,
-    SmsSettings,
-    WebhookSettings,
 )
 from ..platform.fields import values
 from ..platform.fields.table import FieldError, Finding, Table
 from ..platform.phrases import did_you_mean
 from . import policy_fields
+from .channels import tables as channels
 from .document import Document
 from .rules import RecipientReader, RuleReader
 
 if TYPE_CHECKING:
     from ..domain.monitor import Monitor, MonitorDefaults
-    from ..domain.settings import WhatsappSettings
 
 _BOT = ("name", "timezone", "owner", "budget", "ping", "sweepers")
-_EMAIL = ("from", "transport", "host", "port", "security", "username", "unknown", "rate", "region")
-_TWILIO = ("account", "from", "messaging_service", "unknown", "rate")
-_UNKNOWN = ("resend", "give-up")
 _ADDRESSES: dict[str, Callable[[str], str]] = {
     "email": values.email_address,
     "sms": values.phone_number,
@@ -88,14 +82,14 @@ class _Reader:
     def settings(self) -> Settings:
         document = self._document
         people = {name: self._person(name, raw) for name, raw in document.values("people").items()}
-        webhooks = self._webhooks(people)
+        webhooks = channels.webhooks(document, people, self._zone) if "webhooks" in document else {}
         groups = self._groups(people)
         recipients = RecipientReader(document, people, groups)
         rule_reader = RuleReader(document, recipients, self._templates, self._zone)
         bot = self._bot(people)
-        email = self._email() if "email" in document else None
-        sms = self._sms(people) if "sms" in document else None
-        whatsapp = self._whatsapp() if "whatsapp" in document else None
+        email = channels.email(document) if "email" in document else None
+        sms = channels.sms(document, people) if "sms" in document else None
+        whatsapp = channels.whatsapp(document, self._templates) if "whatsapp" in document else None
         rules = rule_reader.read_all()
         if not document.has_entries("rules") and not document.has_entries("monitors"):
             document.findings.append(Finding("[[rules]]", "", "missing", "add a rule or a monitor: without one, nothing is sent"))
@@ -123,48 +117,6 @@ class _Reader:
             hint = did_you_mean(bot.owner, people) or f"add [people.{bot.owner}]"
             table.add_error("owner", f"unknown person {bot.owner!r}", hint)
         return bot
-
-    def _email(self) -> EmailSettings:
-        table = self._document.table("email", _EMAIL)
-        email = EmailSettings(
-            from_=table.text("from", "", values.sender, required='"Acme drops <drops@example.com>"'),
-            transport=table.choice("transport", "ses", ("ses", "smtp")),
-            host=table.text("host"),
-            port=table.number("port", 0, 1, 65535),
-            security=table.choice("security", "starttls", ("starttls", "tls")),
-            username=table.text("username"),
-            unknown=table.choice("unknown", "resend", _UNKNOWN),
-            rate=table.parsed("rate", 0.0, values.parse_rate),
-            region=table.text("region", "", values.region),
-        )
-        if email.region and email.transport != "ses":
-            table.add_error("region", "only Amazon SES has regions", 'remove it, or use transport = "ses"')
-        if email.transport == "smtp" and not table.has("host"):
-            table.add_error("host", "missing", 'set it to the name of your SMTP server, or use transport = "ses"')
-        return email
-
-    def _sms(self, people: Mapping[str, Person]) -> SmsSettings:
-        table = self._document.table("sms", (*_TWILIO, "max_segments", "countries"))
-        countries = self._countries(table, people) if table.has("countries") else ()
-        return SmsSettings(**_sender(table), max_segments=table.number("max_segments", 2, 1, 10), countries=countries)
-
-    def _whatsapp(self) -> "WhatsappSettings":
-        from . import whatsapp  # imported late, as webhooks: most settings have none
-
-        table = self._document.table("whatsapp", (*_TWILIO, "content"))
-        return whatsapp.read(table, _sender(table), self._templates)
-
-    def _webhooks(self, people: dict[str, Person]) -> dict[str, WebhookSettings]:
-        if "webhooks" not in self._document:
-            return {}
-        from . import webhooks
-
-        return webhooks.read_all(self._document, people, self._zone)
-
-    def _countries(self, table: Table, people: Mapping[str, Person]) -> tuple[str, ...]:
-        from . import countries  # imported late: most settings have none
-
-        return countries.read(table, self._document, people)
 
     def _person(self, name: str, raw: object) -> Person:
         table = self._document.sub_table(raw, f"[people.{name}]", ("people", name), _PERSON)
@@ -248,21 +200,6 @@ class _Reader:
 
 def _addresses(table: Table) -> Mapping[str, Any]:
     return {field: table.text(field, "", check) for field, check in _ADDRESSES.items()}
-
-
-def _sender(table: Table) -> dict[str, Any]:
-    """The fields of Twilio's senders, as arguments of SmsSettings."""
-    if table.has("from") and table.has("messaging_service"):
-        table.add_error("from", "'from' and 'messaging_service' cannot be combined", "remove one")
-    elif not table.has("from") and not table.has("messaging_service"):
-        table.add_error("from", "missing", "set it to your Twilio number, or set messaging_service")
-    return {
-        "account": table.text("account", required='"${TWILIO_ACCOUNT_SID}"'),
-        "from_": table.text("from", "", values.phone_number),
-        "messaging_service": table.text("messaging_service"),
-        "unknown": table.choice("unknown", "resend", _UNKNOWN),
-        "rate": table.parsed("rate", 0.0, values.parse_rate),
-    }
 
 
 def _bot_zone(document: Document) -> str:

@@ -13,6 +13,13 @@ from = "a@example.com"
 account = "AC"
 from = "+15005550006"
 countries = ["US"]
+[whatsapp]
+account = "AC"
+from = "+15005550006"
+content = { default = "HX0123456789abcdef0123456789abcdef" }
+[webhooks.w]
+format = "slack"
+budget = []
 [people.a]
 email = "a@example.com"
 sms = "+15005550006"

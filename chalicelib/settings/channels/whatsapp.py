@@ -4,9 +4,9 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from ..domain.settings import WhatsappSettings
-from ..platform.fields.table import FieldError, Table
-from ..platform.phrases import did_you_mean
+from ...domain.settings import WhatsappSettings
+from ...platform.fields.table import FieldError, Table
+from ...platform.phrases import did_you_mean
 
 # What Twilio sends from one WhatsApp sender, unless it was raised (Twilio docs, "Best Practices and FAQs for WhatsApp")
 DEFAULT_RATE = 80.0

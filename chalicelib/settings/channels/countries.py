@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from ..domain.people import Person
-from ..platform.fields.countries import COUNTRIES, country, country_of
-from ..platform.fields.table import Finding, Table
-from ..platform.sanitize import mask_number
-from .document import Document
+from ...domain.people import Person
+from ...platform.fields.countries import COUNTRIES, country, country_of
+from ...platform.fields.table import Finding, Table
+from ...platform.sanitize import mask_number
+from ..document import Document
 
 
 def read(table: Table, document: Document, people: Mapping[str, Person]) -> tuple[str, ...]:

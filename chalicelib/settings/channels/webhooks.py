@@ -2,13 +2,13 @@
 
 import re
 
-from ..channels.webhook.formats import FORMATS
-from ..domain.people import Person
-from ..domain.settings import WebhookSettings
-from ..platform.fields import values
-from ..platform.fields.table import Table
-from . import policy_fields
-from .document import Document
+from ...channels.webhook.formats import FORMATS
+from ...domain.people import Person
+from ...domain.settings import WebhookSettings
+from ...platform.fields import values
+from ...platform.fields.table import Table
+from .. import policy_fields
+from ..document import Document
 
 _FIELDS = ("url", "format", "timezone", "unknown", "rate", "allow_private", "forum", *policy_fields.PERSON)
 _NAME = re.compile(r"(?!.*-key$)[a-z0-9][a-z0-9-]{0,39}")  # part of the names of its secrets
