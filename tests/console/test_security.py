@@ -28,9 +28,14 @@ CHANGES_ONLY_MINE = {"POST /sign-out"}  # readers may
 
 @pytest.fixture(scope="module")
 def routes() -> list[str]:
+    """Every route of the local stage, where the console is on."""
+    return deployed_routes("local")
+
+
+def deployed_routes(stage: str) -> list[str]:
     """Every method and path of app.py's API function, as Chalice deploys it."""
     listing = "import app; print(*(f'{method} {path}' for path in app.app.routes for method in app.app.routes[path]), sep='\\n')"
-    environ = {"PATH": os.defpath, "AWS_DEFAULT_REGION": "eu-west-1", **ENVIRON, "DROPNOTE_STAGE": "local"}
+    environ = {"PATH": os.defpath, "AWS_DEFAULT_REGION": "eu-west-1", **ENVIRON, "DROPNOTE_STAGE": stage}
     result = subprocess.run([sys.executable, "-c", listing], cwd=PROJECT, env=environ, capture_output=True, text=True, check=True)
     return sorted(result.stdout.split("\n")[:-1])
 
@@ -70,6 +75,10 @@ def cookies(site: ConsoleApp) -> dict[str, str]:
 def test_every_route_is_either_open_for_a_reason_or_protected(routes: list[str]) -> None:
     assert set(OPEN) <= set(routes)
     assert len(routes) > len(OPEN)
+
+
+def test_stage_without_the_console_in_its_settings_has_none_of_its_pages() -> None:
+    assert [route for route in deployed_routes("prod") if "console" in route or "sign" in route] == []
 
 
 def test_stranger_gets_nothing_but_the_sign_in_page(site: ConsoleApp, protected: list[str]) -> None:

@@ -77,6 +77,26 @@ def test_rotated_secret_replaces_the_one_before(project: Path, ministack: MiniSt
     assert ministack.client("ssm").get_parameter(Name=path, WithDecryption=True)["Parameter"]["Value"] == "another"
 
 
+def test_key_of_the_console_is_generated_once_and_rotated_on_request(project: Path, ministack: MiniStack) -> None:
+    def key() -> str:
+        parameter = ministack.client("ssm").get_parameter(Name="/dropnote/dev/console-key", WithDecryption=True)["Parameter"]
+        assert parameter["Type"] == "SecureString"
+        return str(parameter["Value"])
+
+    result = setup()
+    first = key()
+    assert len(first) == 64
+    assert first not in result.output + contents(project)
+    setup()
+    assert key() == first
+    result = setup("--rotate")
+    second = key()
+    assert second.split(" ")[1].startswith(f"{first}:")
+    assert second[:64] not in result.output + contents(project)
+    setup("--rotate")
+    assert first not in key()
+
+
 def test_end_of_input_discards_the_plan(project: Path, ministack: MiniStack) -> None:
     result = run("setup", "--stage", "dev", typed="", **{SECRET: TOKEN})
     assert result.exit_code == 1
