@@ -44,7 +44,9 @@ def documented(heading: str) -> set[str]:
 def test_every_field_of_the_settings_is_documented(heading: str, model: type[Struct]) -> None:
     computed = {"recipients", "bus", "item", "filter", "webhook", "sender", "max_rate"}  # read from other fields
     names = {name.rstrip("_") for name in model.__struct_fields__} - computed | ({"notify"} if model is Rule else set())
-    in_header = {"name"} if model in (Person, WebhookSettings) else {"max_segments", "countries"} if model is WhatsappSettings else set()
+    in_header = (
+        {"name"} if model in (Person, WebhookSettings) else {"max_segments", "countries"} if model is WhatsappSettings else set()
+    )
     assert names - in_header <= documented(heading)
 
 

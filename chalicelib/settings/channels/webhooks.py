@@ -10,7 +10,7 @@ from ...platform.fields.table import Table
 from .. import policy_fields
 from ..document import Document
 
-_FIELDS = ("url", "format", "timezone", "unknown", "rate", "allow_private", "forum", *policy_fields.PERSON)
+_FIELDS = ("format", "timezone", "unknown", "rate", "allow_private", "forum", *policy_fields.PERSON)
 _NAME = re.compile(r"(?!.*-key$)[a-z0-9][a-z0-9-]{0,39}")  # part of the names of its secrets
 
 
@@ -21,8 +21,9 @@ def read_all(document: Document, people: dict[str, Person], zone: str) -> dict[s
     """
     found = {}
     for name, raw in document.values("webhooks").items():
+        has_url = isinstance(raw, dict) and raw.pop("url", None) is not None
         table = document.sub_table(raw, f"[webhooks.{name}]", ("webhooks", name), _FIELDS)
-        if table.has("url"):
+        if has_url:
             table.add_error("url", "the URL is a secret", "remove it; dropnote setup asks for it and stores it")
         if not _NAME.fullmatch(name):
             table.add_error("", f"invalid name {name!r}", "use at most 40 of a-z, 0-9 and '-', and no '-key' at the end")
