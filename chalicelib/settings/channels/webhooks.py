@@ -21,8 +21,9 @@ def read_all(document: Document, people: dict[str, Person], zone: str) -> dict[s
     """
     found = {}
     for name, raw in document.values("webhooks").items():
-        has_url = isinstance(raw, dict) and raw.pop("url", None) is not None
-        table = document.sub_table(raw, f"[webhooks.{name}]", ("webhooks", name), _FIELDS)
+        has_url = isinstance(raw, dict) and "url" in raw
+        fields = {field: value for field, value in raw.items() if field != "url"} if isinstance(raw, dict) else raw
+        table = document.sub_table(fields, f"[webhooks.{name}]", ("webhooks", name), _FIELDS)
         if has_url:
             table.add_error("url", "the URL is a secret", "remove it; dropnote setup asks for it and stores it")
         if not _NAME.fullmatch(name):

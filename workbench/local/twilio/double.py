@@ -53,11 +53,9 @@ class TwilioDouble:
         self.daily_limit: int | None = None  # texts in any 24 hours; a trial account has 50
         self._clock = clock
         self._lock = threading.Lock()
-        self._rows: list[Row] = []
-        self._requests: list[str] = []
+        self._rows, self._requests = list[Row](), list[str]()
         self._faults: list[tuple[str, Fault]] = []
-        self._rejected_numbers: dict[str, int] = {}
-        self._undelivered_numbers: dict[str, int] = {}
+        self._rejected_numbers, self._undelivered_numbers = dict[str, int](), dict[str, int]()
         self.blueprint = self._routes()
 
     def messages(self) -> list[Row]:
