@@ -48,6 +48,7 @@ def test_link_signs_in_and_out(site: ConsoleApp, page: Page, base: str) -> None:
 
 
 def test_log_is_filtered_and_a_failed_delivery_sent_again(site: ConsoleApp, page: Page, base: str) -> None:
+    page.clock.install()
     site.stage.text.answers.append(Answer.REJECT)
     site.stage.take(an_upload("in/report.pdf", sequencer="1"), an_upload("in/photo.jpg", sequencer="2"))
     sign_in(page, site, base)
@@ -60,6 +61,8 @@ def test_log_is_filtered_and_a_failed_delivery_sent_again(site: ConsoleApp, page
     expect(page.locator(".steps li")).to_have_count(3)
     site.stage.later(minutes=1)
     site.stage.sweep()
+    page.wait_for_load_state()
+    page.clock.run_for(6_000)
     expect(page.locator(".steps li").last).to_contain_text("accepted")  # without a reload
 
 
