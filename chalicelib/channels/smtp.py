@@ -32,7 +32,6 @@ TIMEOUT_S = CONNECT_TIMEOUT_S + READ_TIMEOUT_S  # for one e-mail, from the greet
 _LEADING_DOT = re.compile(rb"^\.", re.MULTILINE)
 
 
-@cache
 class _LinkHeader(UnstructuredHeader):
     """A header with a URL, in one line of at most 998 characters (RFC 5322, 2.1.1)."""
 

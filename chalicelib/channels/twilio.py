@@ -84,11 +84,11 @@ class Twilio:
         self._receipts_url = receipts_url
         self._timeout_s = timeout_s
 
-    def address(self, number: str) -> str:
+    def _address(self, number: str) -> str:
         """A phone number as Twilio's API has it on this channel."""
         return number
 
-    def content(self, message: Message) -> dict[str, Any]:
+    def _body(self, message: Message) -> dict[str, Any]:
         """The fields of the API that have the message's content."""
         return {"body": message.text}
 
@@ -100,12 +100,12 @@ class Twilio:
         self._check_country(to)
         sender: dict[str, Any] = {"messaging_service_sid": self._sms.messaging_service}
         if not self._sms.messaging_service:
-            sender = {"from_": self.address(self._sms.from_)}
+            sender = {"from_": self._address(self._sms.from_)}
         if self._receipts_url:
             sender["status_callback"] = self._receipts_url + delivery_id
         with self._client() as (client, connection):
             try:
-                sent = client.messages.create(to=self.address(to), **self.content(message), **sender)
+                sent = client.messages.create(to=self._address(to), **self._body(message), **sender)
             except requests.exceptions.RequestException as error:
                 raise _connection_error(error, connection) from error
             except TwilioException as error:
@@ -124,8 +124,8 @@ class Twilio:
         candidates = []
         try:
             with self._client() as (client, _):
-                hash_of = self.hasher(client)
-                for text in client.messages.stream(to=self.address(to), limit=_MAX_LISTED, page_size=100):
+                hash_of = self._hasher(client)
+                for text in client.messages.stream(to=self._address(to), limit=_MAX_LISTED, page_size=100):
                     if text.date_created < since:
                         break
                     candidates.append(Candidate(str(text.sid), hash_of(str(text.body)), text.date_created))
@@ -146,7 +146,7 @@ class Twilio:
                 Reason.BLOCKED, f"[sms] countries does not allow {country_of(number) or number[:3]}", permanent=True
             )
 
-    def hasher(self, client: "Client") -> Callable[[str], str]:
+    def _hasher(self, client: "Client") -> Callable[[str], str]:
         """Return the function from a listed body to the hash of the message that it was."""
         return body_hash
 

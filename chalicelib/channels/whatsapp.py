@@ -29,11 +29,11 @@ class Whatsapp(Twilio):
         super().__init__(whatsapp, *args, **named)
         self._content = whatsapp.content
 
-    def address(self, number: str) -> str:
+    def _address(self, number: str) -> str:
         """A WhatsApp address."""
         return f"whatsapp:{number}"
 
-    def content(self, message: Message) -> dict[str, Any]:
+    def _body(self, message: Message) -> dict[str, Any]:
         """The content template of the message's template, with its values; the text if there is none."""
         sid = self._content.get(message.template) or self._content.get(DEFAULT_CONTENT)
         if not sid:
@@ -41,7 +41,7 @@ class Whatsapp(Twilio):
         values = {str(number): value for number, value in enumerate(message.variables, start=1)}
         return {"content_sid": sid, "content_variables": json.dumps(values, ensure_ascii=False)}
 
-    def hasher(self, client: "Client") -> Callable[[str], str]:
+    def _hasher(self, client: "Client") -> Callable[[str], str]:
         """Recognize our values in the listed text of a content template; its own text is read from Twilio."""
         patterns = [_pattern(_body(client.content.v1.contents(sid).fetch().types)) for sid in set(self._content.values())]
 

@@ -199,8 +199,7 @@ class Deliverer(DeliveryRecorder, eq=False, kw_only=True):
 
     def _links(self, notice: Notice) -> MailLinks:
         """Return the links of a mail; none without a public URL."""
-        settings = self.control.now().links
-        if settings is None or notice.recipient.channel is not Channel.EMAIL:
+        if notice.recipient.channel is not Channel.EMAIL or (settings := self.control.now().links) is None:
             return NO_LINKS
         from .feedback.mail_links import make_links  # imported late: not needed without a public URL
 

@@ -12,7 +12,7 @@ NEW = ("channels.webhook", "channels.whatsapp", "rendering.chat", "rendering.con
 PROGRAM = """
 import json, sys
 import app
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from chalicelib.domain.event import Event, Kind, Upload
 from chalicelib.rules.recipients import notices_for_rule
 bot = app.bot()
@@ -20,7 +20,8 @@ event = Event(Kind.UPLOAD, "0", datetime.now(UTC), upload=Upload("acme-drops", "
 for rule in app.settings.rules:
     if rule.on is Kind.UPLOAD:
         for notice in notices_for_rule(event, rule):
-            bot.deliverer.render(notice, lambda: timedelta(minutes=1))
+            person, channel = notice.recipient.person, notice.recipient.channel
+            bot.deliverer.renderer.render(notice.template, channel=channel, event=event, rule=rule.name, person=person)
 print(json.dumps(sorted(sys.modules)))
 """
 ENVIRONMENT = {

@@ -22,6 +22,11 @@ OPEN = {
     "GET /sign-in": "the sign-in page, or the button of a link",
     "POST /sign-in": "a token that is valid once",
     "POST /receipts/twilio/{delivery}": "Twilio's signature",
+    "POST /replies/twilio": "Twilio's signature, and the number of a known person",
+    **dict.fromkeys(  # tests/console/test_mail_links.py: forged, expired, another purpose, another person
+        (f"{method} /{page}/{{token}}" for method in ("GET", "POST") for page in ("unsubscribe", "acknowledge", "mute")),
+        "the signed token of a mail",
+    ),
 }
 CHANGES_ONLY_MINE = {"POST /sign-out"}  # readers may
 

@@ -7,7 +7,7 @@ import contextlib
 import json
 import os
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from chalicelib.channels.twilio_receipts import is_signed_by_twilio
@@ -41,7 +41,8 @@ def main() -> None:
         event = Event(Kind.UPLOAD, "0", datetime.now(UTC), upload=Upload(rule.bucket, f"in/{LONG_NAME}.txt", 1))
         bot.intake.matches(event)
         for notice in notices_for_rule(event, rule):
-            bot.deliverer.render(notice, lambda: timedelta(minutes=1))
+            person, channel = notice.recipient.person, notice.recipient.channel
+            bot.deliverer.renderer.render(notice.template, channel=channel, event=event, rule=rule.name, person=person)
     for channel in filter(app.settings.sender, Channel):
         with contextlib.suppress(DeliveryError):
             bot.deliverer.open_transport(channel).send(

@@ -144,6 +144,8 @@ def test_topics_and_queues_of_the_partition_are_accepted(partition: str, region:
 def test_no_arn_and_no_host_is_written_for_one_partition() -> None:
     """Everything that is deployed takes them from the account. Examples in help and errors are not f-strings."""
     template = (PROJECT / "resources.yaml").read_text()
+    for same_in_all in ("arn:${AWS::Partition}", "Service: ses.amazonaws.com"):
+        template = template.replace(same_in_all, "")
     assert "arn:" not in template
     assert "amazonaws" not in template
     sources = [*(PROJECT / "chalicelib").rglob("*.py"), *(PROJECT / "workbench" / "deployment").rglob("*.py"), PROJECT / "app.py"]

@@ -115,7 +115,11 @@ def test_every_action_and_resource_is_in_the_authorization_reference(settings: s
 
 def test_every_action_that_the_code_can_grant_was_checked() -> None:
     deployment = PROJECT / "workbench" / "deployment"
-    sources = [deployment / "grants.py", deployment / "permissions.py", *(PROJECT / "chalicelib" / "monitors").rglob("*.py")]
+    sources = [
+        deployment / "grants.py",
+        deployment / "policies" / "permissions.py",
+        *(PROJECT / "chalicelib" / "monitors").rglob("*.py"),
+    ]
     named = {action for file in sources for action in re.findall(r'"([a-z0-9]+:[A-Z]\w+)"', file.read_text())}
     policies_ = [policy for settings in SETTINGS.values() for policy in documents(settings, LOCATIONS["aws"]).values()]
     granted = {action for policy in policies_ for statement in policy["Statement"] for action in statement["Action"]}
