@@ -93,7 +93,7 @@ def test_changes_reach_the_running_environment_and_errors_do_not(session: Sessio
 
     session.edit("dropnote.toml", 'owner = "asha"', 'owner = "ahsa"')
     session.wait_for("the running version stays")
-    assert "chalicelib/dropnote.toml:8: [bot], owner: unknown person 'ahsa'; did you mean 'asha'?" in session.log.read_text()
+    assert "chalicelib/dropnote.toml:9: [bot], owner: unknown person 'ahsa'; did you mean 'asha'?" in session.log.read_text()
     assert session.texts_about("in/after the error.txt")
 
     session.edit("dropnote.toml", 'owner = "ahsa"', 'owner = "ben"')  # of the alarms, which the stack creates
