@@ -65,6 +65,30 @@ def rules_of(environment: LocalEnvironment, handler: str) -> list[dict[str, Any]
     return [events.describe_rule(Name=name) for name in names]
 
 
+def test_recorded_payload_is_sent_once_through_the_deployed_function(
+    environment: LocalEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workbench.account.read_running", lambda: environment.running)
+    sample = str(PROJECT / "workbench" / "samples" / "payloads" / "dynamodb-stream.json")
+
+    def simulate() -> dict[str, Any]:
+        result = CliRunner().invoke(main, ["simulate", sample, "--json"])
+        assert result.exit_code == 0, result.output
+        (answer,) = json.loads(result.stdout)
+        assert isinstance(answer, dict)
+        return answer
+
+    first, second = simulate(), simulate()
+    event, _ = first["events"]  # the other one notifies nobody
+    deliveries = {rule["rule"]: rule["deliveries"] for rule in event["rules"]}
+    assert [delivery["channel"] for delivery in deliveries["rejected orders"]] == ["email"]
+    assert (deliveries["orders"], first["repeated"]) == ([], [])
+    assert second["repeated"] == [event["event_id"]]
+    explained = CliRunner().invoke(main, ["explain", event["event_id"][:12]])
+    assert "asha by email: sent" in explained.output
+    assert message_counts(environment, "Order 17 is rejected") == (0, 1)
+
+
 def test_running_environment_is_described_in_its_file(environment: LocalEnvironment, state: Path) -> None:
     assert read_running(state) == environment.running
     assert environment.running.pid == os.getpid()
@@ -181,39 +205,6 @@ def test_everyday_commands(environment: LocalEnvironment, tmp_path: Path, monkey
     ]  # fmt: skip
     unknown = run("test", "ahsa")
     assert (unknown.exit_code, "did you mean 'asha'?" in unknown.output) == (1, True)
-
-
-def forget_bursts(environment: LocalEnvironment) -> None:
-    """Let the next upload be the first of a burst, however many the tests before it made."""
-    client, table = environment.ministack.client("dynamodb"), environment.variables["DROPNOTE_LEDGER"]
-    for item in client.scan(TableName=table)["Items"]:
-        if item["pk"]["S"].startswith("lane#"):
-            client.delete_item(TableName=table, Key={"pk": item["pk"], "sk": item["sk"]})
-
-
-def test_recorded_payload_is_sent_once_through_the_deployed_function(
-    environment: LocalEnvironment, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("workbench.account.read_running", lambda: environment.running)
-    forget_bursts(environment)
-    sample = str(PROJECT / "workbench" / "samples" / "payloads" / "s3.json")
-
-    def simulate() -> dict[str, Any]:
-        result = CliRunner().invoke(main, ["simulate", sample, "--json"])
-        assert result.exit_code == 0, result.output
-        (answer,) = json.loads(result.stdout)
-        assert isinstance(answer, dict)
-        return answer
-
-    first, second = simulate(), simulate()
-    (event,) = first["events"]
-    deliveries = {rule["rule"]: rule["deliveries"] for rule in event["rules"]}
-    assert [delivery["channel"] for delivery in deliveries["uploads"]] == ["email", "sms"]
-    assert (deliveries["invoices"], first["repeated"]) == ([], [])
-    assert second["repeated"] == [event["event_id"]]
-    explained = CliRunner().invoke(main, ["explain", event["event_id"][:12]])
-    assert "asha by email: sent" in explained.output
-    assert message_counts(environment, "March offer") == (1, 1)
 
 
 def test_second_environment_in_the_same_folder_is_rejected(environment: LocalEnvironment, state: Path) -> None:
