@@ -1,5 +1,5 @@
-"""Every TOML example of the docs works: `dropnote check` and an editor with the schema accept it, and `dropnote simulate` sends an
-event that matches its rule.
+"""Every TOML example of the docs works: `dropnote check` and an editor with the schema accept it, and `dropnote simulate` sends
+an event that matches its rule.
 """
 
 import json
