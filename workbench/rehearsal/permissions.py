@@ -46,7 +46,10 @@ NOT_REHEARSED = {
     "lambda:TagResource": "chalice deploy: functions are created with tags, and tagged again with another version of Chalice",
     "lambda:UntagResource": "chalice deploy, if a tag is removed",
     **dict.fromkeys(
-        ("apigateway:PUT", "lambda:ListTags", "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration"),
+        (
+            "apigateway:PUT", "lambda:ListTags", "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration",
+            "sns:GetSubscriptionAttributes",
+        ),
         "chalice deploy of a stage that exists: `make rehearse`",
     ),
     "ses:ListEmailIdentities": "the doctor, in the sandbox",
