@@ -21,11 +21,6 @@ from ..store.counts.hourly import (
 from .latency import latency_class
 
 _ON_PURPOSE = (Reason.QUIET, Reason.DIGEST, Reason.OVER_BUDGET, Reason.OPERATOR)  # such a delay is no latency
-# Recommendation ITU-T E.164, annex "List of assigned country codes": one digit, one of these, or three digits.
-_TWO_DIGITS = frozenset(
-    "20 27 30 31 32 33 34 36 39 40 41 43 44 45 46 47 48 49 51 52 53 54 55 56 57 58 60 61 62 63 64 65 66 81 82 84 86 90 91 92 93 "
-    "94 95 98".split()
-)
 
 
 def counts_of_outcome(delivery: Delivery, at: datetime, number: str = "") -> Counts:
@@ -36,6 +31,8 @@ def counts_of_outcome(delivery: Delivery, at: datetime, number: str = "") -> Cou
     if (latency := latency_of(delivery, at)) is not None:
         counts[latency_count(latency_class(latency.total_seconds()))] = 1
     if delivery.segments:
+        from ..platform.fields.countries import calling_code  # imported late: most mails need no table of countries
+
         counts[segments_count(calling_code(number))] = delivery.segments
     return counts
 
@@ -90,11 +87,3 @@ def _add_up(amounts: Iterable[tuple[str, int]]) -> Counts:
 def _path(bucket: str, folder: str) -> str:
     name = folder_name(folder)
     return f"{bounded(bucket)}/{'' if name == '/' else name}"
-
-
-def calling_code(number: str) -> str:
-    """The country calling code of a number in E.164 format: "91" of "+919812345678"; "" if there is none."""
-    digits = number.removeprefix("+")
-    if not digits.isdecimal():
-        return ""
-    return digits[:1] if digits[0] in "17" else digits[:2] if digits[:2] in _TWO_DIGITS else digits[:3]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
 
 from ..domain.delivery import Delivery, Reason
@@ -60,9 +60,9 @@ class Intake:
             log.info("ignored", what=name)
         _, not_parked = map_isolated(lambda unknown: self.park(unknown, time_left), batch.unknown, max_concurrency=1)
         matches, not_matched = map_isolated(lambda event: self._match(event, time_left), batch.events, self._match_concurrency)
-        notices, not_placed = map_isolated(self._notices, matches, self._concurrency, _ids_of)
+        notices, not_placed = map_isolated(self._notices, matches, self._concurrency, attrgetter("log_ids"))
         steps: list[Step] = [
-            (partial(self._on_alarm, match.event, match.rule, time_left), _ids_of(match))
+            (partial(self._on_alarm, match.event, match.rule, time_left), match.log_ids)
             for match in matches
             if _is_alarm(match.event)
         ]
@@ -126,10 +126,6 @@ class Intake:
             return []
         event = self._bundler.place(match.event, match.rule) if match.rule.bundles else match.event
         return notices_for_rule(event, match.rule) if event else []
-
-
-def _ids_of(match: Match) -> dict[str, str]:
-    return {"rule": match.rule.name, "event": match.event.identity}
 
 
 def _is_alarm(event: Event) -> bool:

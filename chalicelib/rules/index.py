@@ -24,6 +24,11 @@ class Match(Struct, frozen=True):
     event: Event
     denied: str = ""  # a condition could not be checked because a permission is missing
 
+    @property
+    def log_ids(self) -> dict[str, str]:
+        """What connects the log lines of one rule and one event, before there is a notice."""
+        return {"rule": self.rule.name, "event": self.event.identity}
+
 
 class RuleIndex:
     """The rules by bucket, the folder their globs start with, and the extension they end with.

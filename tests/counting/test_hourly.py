@@ -13,7 +13,6 @@ from msgspec.structs import replace
 
 from bench.units import Meter
 from chalicelib.counting.deliveries import DeliveryCounter
-from chalicelib.counting.hourly_counts import calling_code
 from chalicelib.counting.latency import latency_class
 from chalicelib.domain.delivery import Delivery, Reason, State, Step
 from chalicelib.domain.event import Event, Kind, identity_of
@@ -142,13 +141,6 @@ def test_message_delayed_on_purpose_has_no_latency(client: Any, stage: Stage, re
     waited = replace(waited, steps=(Step(NOON, State.RETRY, Reason.RATE),))
     counter_of(stage, client).take(batch(*(sent_record(each, NOON + timedelta(minutes=9)) for each in (held, waited))), plenty)
     assert row_of(client).latencies == {latency_class(540): 1}
-
-
-@pytest.mark.parametrize(
-    ("number", "code"), [("+919812345678", "91"), ("+15005550006", "1"), ("+4915112345", "49"), ("+35361234567", "353"), ("", "")]
-)
-def test_calling_code_is_all_that_is_kept_of_a_number(number: str, code: str) -> None:
-    assert calling_code(number) == code
 
 
 # -- against a model

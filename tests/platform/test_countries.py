@@ -2,7 +2,7 @@
 
 import pytest
 
-from chalicelib.platform.fields.countries import COUNTRIES, country, country_of
+from chalicelib.platform.fields.countries import COUNTRIES, calling_code, country, country_of
 from chalicelib.platform.fields.table import FieldError
 
 
@@ -42,3 +42,10 @@ def test_unknown_country_has_a_next_step(text: str, hint: str) -> None:
     with pytest.raises(FieldError, match=f"unknown country '{text}'") as caught:
         country(text)
     assert caught.value.hint == hint
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [("+919812345678", "91"), ("+15005550006", "1"), ("+4915112345", "49"), ("+35361234567", "353"), ("", "")]
+)
+def test_calling_code(number: str, code: str) -> None:
+    assert calling_code(number) == code

@@ -26,7 +26,7 @@ def matching_payload(rule: Rule, settings: Settings) -> dict[str, Any]:
 
 
 def key_for(patterns: Sequence[str]) -> str:
-    """A key that matches globs."""
+    """A key, or another text, that matches globs."""
     wanted = globs.including(patterns) or ["**"]
     candidates = (_instance(glob, word) for glob in wanted for word in ("report", "a1", "2026-03-02"))
     return next(key for key in candidates if globs.matches(patterns, key))
@@ -48,8 +48,10 @@ def _upload(rule: Rule, settings: Settings) -> dict[str, Any]:
     size = rule.size.min_bytes or (1 if rule.size.max_bytes is None else min(1, rule.size.max_bytes))
     key, bucket = key_for(rule.key), settings.bucket(rule.bucket)
     created = rule.created[0].value if rule.created else "put"
-    direct = s3_notification(s3_record(key, name=f"ObjectCreated:{_CREATED[created]}", size=size))
-    eventbridge = bus_event(key, size=size)
+    recorded = s3_record(key, name=f"ObjectCreated:{_CREATED[created]}", size=size)
+    direct, eventbridge = s3_notification(recorded), bus_event(key, size=size)
+    if rule.filter and rule.filter.uploader:
+        recorded["userIdentity"]["principalId"] = eventbridge["detail"]["requester"] = key_for(rule.filter.uploader)
     direct, eventbridge = (json.loads(json.dumps(each).replace("acme-drops", rule.bucket)) for each in (direct, eventbridge))
     match bucket.trigger:
         case Trigger.EVENTBRIDGE:

@@ -26,10 +26,14 @@ NOT_REHEARSED = {
     **dict.fromkeys(
         (
             "cloudwatch:DeleteAlarms", "cloudwatch:DescribeAlarms", "cloudwatch:ListTagsForResource", "cloudwatch:PutMetricAlarm",
+            "cloudwatch:DeleteDashboards", "cloudwatch:GetDashboard", "cloudwatch:PutDashboard",
             "dynamodb:CreateTable", "dynamodb:DescribeContinuousBackups", "dynamodb:DescribeContributorInsights",
             "dynamodb:DescribeKinesisStreamingDestination", "dynamodb:DescribeTimeToLive", "dynamodb:GetResourcePolicy",
             "dynamodb:ListTagsOfResource", "dynamodb:UpdateContinuousBackups", "dynamodb:UpdateTable",
-            "dynamodb:UpdateTimeToLive", "sns:CreateTopic", "sns:DeleteTopic", "sns:GetDataProtectionPolicy",
+            "dynamodb:UpdateTimeToLive", "ses:CreateConfigurationSet", "ses:CreateConfigurationSetEventDestination",
+            "ses:DeleteConfigurationSet", "ses:DeleteConfigurationSetEventDestination", "ses:DescribeConfigurationSet",
+            "ses:GetConfigurationSet", "ses:UpdateConfigurationSetEventDestination",
+            "sns:CreateTopic", "sns:DeleteTopic", "sns:GetDataProtectionPolicy",
             "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic", "sns:ListTagsForResource", "sns:SetTopicAttributes",
             "sns:Subscribe", "sns:Unsubscribe", "sqs:CreateQueue", "sqs:DeleteQueue", "sqs:ListQueueTags",
             "sqs:SetQueueAttributes", "ssm:ListTagsForResource",
@@ -42,7 +46,10 @@ NOT_REHEARSED = {
     "lambda:TagResource": "chalice deploy: functions are created with tags, and tagged again with another version of Chalice",
     "lambda:UntagResource": "chalice deploy, if a tag is removed",
     **dict.fromkeys(
-        ("apigateway:PUT", "lambda:ListTags", "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration"),
+        (
+            "apigateway:PUT", "lambda:ListTags", "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration",
+            "sns:GetSubscriptionAttributes",
+        ),
         "chalice deploy of a stage that exists: `make rehearse`",
     ),
     "ses:ListEmailIdentities": "the doctor, in the sandbox",
@@ -177,7 +184,9 @@ def _rule(parameters: Parameters, location: StageLocation) -> list[str]:
     return [location.arn("events", f"rule/{name}")] if name else []
 
 
-def _identity(parameters: Parameters, location: StageLocation) -> list[str]:
+def _ses(parameters: Parameters, location: StageLocation) -> list[str]:
+    if name := parameters.get("ConfigurationSetName"):
+        return [location.arn("ses", f"configuration-set/{name}")]
     return [location.arn("ses", f"identity/{parameters['EmailIdentity']}")] if "EmailIdentity" in parameters else []
 
 
@@ -190,7 +199,7 @@ _RESOURCES: dict[str, Callable[[Parameters, StageLocation], list[str]]] = {
     "lambda": _lambda,
     "logs": _logs,
     "s3": _s3,
-    "ses": _identity,
+    "ses": _ses,
     "sns": _sns,
     "sqs": _sqs,
     "ssm": _ssm,

@@ -6,9 +6,9 @@ from itertools import islice
 from typing import Any
 
 from chalicelib.bot.bot import Bot
-from chalicelib.console.log.rows import Filter, Row, state_of, steps_of, subject_of, subject_of_row, why_of, why_of_row
+from chalicelib.console.log.rows import Filter, Row, state_of, steps_of, subject_of, subject_of_row, why_of_row, why_of_step
 from chalicelib.domain.bundle import Bundle
-from chalicelib.domain.delivery import Delivery, State, delivery_summary
+from chalicelib.domain.delivery import Delivery, delivery_summary
 from chalicelib.domain.settings import Settings
 from chalicelib.platform.clock import utc_now
 from chalicelib.platform.fields.table import FieldError
@@ -116,13 +116,8 @@ def find_row(bot: Bot, prefix: str) -> Row:
 
 def history(delivery: Delivery) -> list[dict[str, str]]:
     """List every state that a delivery has had, in order: when, which, why."""
-    steps = [
-        {"when": local_time(step.at), "state": step.state.value, "why": why_of(step.reason, step.detail)}
-        for step in steps_of(delivery)
-    ]
-    if delivery.steps or delivery.state is State.CLAIMED:
-        steps[0]["why"] = "first seen"
-    return steps
+    steps = steps_of(delivery)
+    return [{"when": local_time(step.at), "state": step.state.value, "why": why_of_step(step)} for step in steps]
 
 
 def details(row: Row, members: Members) -> dict[str, Any]:

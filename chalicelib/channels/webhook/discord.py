@@ -1,4 +1,4 @@
-"""Discord: a webhook with one embed, whose bar has the colour of its tone. No text of it can mention anybody.
+"""Discord: a webhook with one embed, whose bar has the color of its tone. No text of it can mention anybody.
 
 Threads: a URL that ends in ?thread_id=… posts into that thread; with `forum = true` each message starts a thread of its own.
 Source: Discord docs, "Webhook Resource" (Execute Webhook: wait, thread_name, 10 embeds at most), "Message Resource" (Embed

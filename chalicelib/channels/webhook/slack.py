@@ -1,9 +1,9 @@
-"""Slack: an incoming webhook, with Block Kit. A message is a header, and an attachment whose bar has the colour of its tone.
+"""Slack: an incoming webhook, with Block Kit. A message is a header, and an attachment whose bar has the color of its tone.
 
 Facts and lists are in a `rich_text` block: its texts have no markup, so nothing in a file's name becomes a link, a mention or an
 emoji. An incoming webhook returns no id of the message, so there are no threads.
 Source: Slack docs, "Sending messages using incoming webhooks", "Blocks", "Rich text block", "Header block" (150 characters),
-"Context block" (10 elements), "Legacy attachments" (colour), "Formatting text for app surfaces" (what to escape in `text`), and
+"Context block" (10 elements), "Legacy attachments" (color), "Formatting text for app surfaces" (what to escape in `text`), and
 "Truncating really long messages" (4,000 characters). At most 50 blocks a message; a rich text block's limit is not documented, so
 its texts keep to the 3,000 characters of a section's.
 """

@@ -70,6 +70,11 @@ def why_of(reason: Reason, detail: str) -> str:
     return f"{reason.value}: {detail}" if detail else reason.value
 
 
+def why_of_step(step: Step) -> str:
+    """Why a delivery got a state."""
+    return "first seen" if step.reason is Reason.FIRST else why_of(step.reason, step.detail)
+
+
 def why_of_row(row: Row) -> str:
     """Why a row is in its state; of a bundle, what it holds."""
     if isinstance(row, Parked):

@@ -6,7 +6,7 @@ from chalice.app import Response
 
 from ...delivery.resend import ResendError, resend
 from ...domain.bundle import Bundle
-from ...domain.delivery import TRANSITIONS, Delivery, Reason, State, Step
+from ...domain.delivery import TRANSITIONS, Delivery, State
 from ...domain.message import Message
 from ...domain.people import Channel
 from ...platform.sanitize import sanitize
@@ -18,7 +18,7 @@ from .. import pages
 from ..times import Times, times_for
 from ..web import Area, WebRequest
 from .reading import Cursor, read_page
-from .rows import Filter, Row, state_of, steps_of, subject_of, subject_of_row, why_of, why_of_row
+from .rows import Filter, Row, state_of, steps_of, subject_of, subject_of_row, why_of_row, why_of_step
 
 _ID_LENGTH = 32
 _MAX_MEMBERS = 50
@@ -88,7 +88,7 @@ def delivery_page(request: WebRequest) -> Response:
         here="log",
         row=row_cells(row, times),
         facts=_facts(row, times),
-        steps=[(times.second(step.at), step.state.value, _why_of_step(step)) for step in steps_of(row)],
+        steps=[(times.second(step.at), step.state.value, why_of_step(step)) for step in steps_of(row)],
         can_resend=State.RETRY in TRANSITIONS[row.state] and row.state is not State.CLAIMED,
         message=message,
         no_message=problem,
@@ -129,10 +129,6 @@ def _find(request: WebRequest) -> Row | None:
 
 def _not_found(request: WebRequest) -> Response:
     return pages.problem(request, 404, "Not found", "The ledger has no such row. Rows are kept for 90 days.")
-
-
-def _why_of_step(step: Step) -> str:
-    return "first seen" if step.reason is Reason.FIRST else why_of(step.reason, step.detail)
 
 
 def _facts(row: Delivery, times: Times) -> list[tuple[str, str]]:

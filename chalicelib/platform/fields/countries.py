@@ -1,4 +1,4 @@
-"""Countries by the prefixes of their phone numbers. Loaded only if the settings name the countries that texts may go to.
+"""Countries and calling codes by the prefixes of phone numbers. Loaded only for texts whose country matters.
 
 Sources: ITU-T E.164 Annex, "List of Recommendation ITU-T E.164 assigned country codes"; ISO 3166-1 alpha-2; the North American
 Numbering Plan Administrator's list of area codes. Countries that share a code are told apart by the digits that follow it. Where
@@ -44,6 +44,17 @@ def country_of(number: str) -> str:
     """The country of a number such as "+919812345678", as an ISO code; "" if the prefix is not a country's."""
     digits = number.removeprefix("+")
     return next((_COUNTRY_BY_PREFIX[digits[:end]] for end in range(_LONGEST, 0, -1) if digits[:end] in _COUNTRY_BY_PREFIX), "")
+
+
+def calling_code(number: str) -> str:
+    """The country calling code of a number in E.164 format: "91" of "+919812345678"; "" if there is none.
+
+    It has one digit (1 or 7), two digits or three.
+    """
+    digits = number.removeprefix("+")
+    if not digits.isdecimal():
+        return ""
+    return digits[:1] if digits[0] in "17" else digits[:2] if digits[:2] in _COUNTRY_BY_PREFIX else digits[:3]
 
 
 def country(text: str) -> str:

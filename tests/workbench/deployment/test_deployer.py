@@ -14,10 +14,9 @@ from tests.support.builders import some_settings
 from tests.workbench.deployment.authorization_reference import EVERY_LEVEL, problems
 from tests.workbench.deployment.test_policies import MONITORS, RULES, SMTP
 from workbench.cli.main import main
-from workbench.deployment.errors import SetupError
 from workbench.deployment.grants import StageLocation
 from workbench.deployment.limits import policy_size
-from workbench.deployment.policies.deployer import MAX_MANAGED_POLICY, deployer_policy, smoke_policy, trust_policy
+from workbench.deployment.policies.deployer import MAX_MANAGED_POLICY, deployer_policy, smoke_policy
 from workbench.paths import PROJECT
 from workbench.rehearsal.permissions import NOT_REHEARSED, Use, denied
 
@@ -34,6 +33,12 @@ queue = "arn:{0}:sqs:{1}:123456789012:jobs"
 name = "jobs"
 bucket = "jobs"
 notify = ["email:asha"]
+[[rules]]
+name = "replaced"
+bucket = "deliveries"
+notify = ["email:asha"]
+previous = "none"
+[metrics]
 """
 LOCATIONS = [
     StageLocation("dev", "123456789012", "eu-west-1"),
@@ -62,9 +67,16 @@ NOT_USED = {
         "kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:ListAliases", "kms:RevokeGrant",
     },
     "data protection and delivery logs of a topic": {"iam:GetRole", "iam:PassRole", "sns:PutDataProtectionPolicy"},
+    "options of a configuration set: ours has none": {
+        "ses:PutConfigurationSetArchivingOptions", "ses:PutConfigurationSetDeliveryOptions",
+        "ses:PutConfigurationSetReputationOptions", "ses:PutConfigurationSetSendingOptions",
+        "ses:PutConfigurationSetSuppressionOptions", "ses:PutConfigurationSetTrackingOptions",
+        "ses:PutConfigurationSetVdmOptions",
+    },
     "tags": {
-        "cloudwatch:TagResource", "cloudwatch:UntagResource", "dynamodb:TagResource", "dynamodb:UntagResource", "sns:TagResource",
-        "sns:UntagResource", "sqs:TagQueue", "sqs:UntagQueue", "ssm:AddTagsToResource", "ssm:RemoveTagsFromResource",
+        "cloudwatch:TagResource", "cloudwatch:UntagResource", "dynamodb:TagResource", "dynamodb:UntagResource", "ses:TagResource",
+        "ses:UntagResource", "sns:TagResource", "sns:UntagResource", "sqs:TagQueue",
+        "sqs:UntagQueue", "ssm:AddTagsToResource", "ssm:RemoveTagsFromResource",
     },
 }  # fmt: skip
 
@@ -89,7 +101,8 @@ def handlers() -> dict[str, set[str]]:
     found = {}
     for type_ in types:
         schema = json.loads((folder / "resources" / f"{index[type_]}.json").read_text())
-        used = [schema["handlers"][name] for name in ("create", "read", "update", "delete")]
+        listed = schema["handlers"]  # a topic's policy has no "read"
+        used = [listed[name] for name in ("create", "read", "update", "delete") if name in listed]
         found[type_] = {permission for handler in used for permission in handler["permissions"]}
     return found
 
@@ -107,8 +120,8 @@ def test_cloudformation_may_do_everything_for_the_stack() -> None:
     """CloudFormation works with the deployer's permissions, so these are needed although the deployer never calls them."""
     not_used = {action for actions in NOT_USED.values() for action in actions}
     needed = {action for actions in handlers().values() for action in actions}
-    assert len(handlers()) == 5
-    assert needed - not_used - granted(deployer_policy(some_settings(), DEV)) == set()
+    assert len(handlers()) == 9
+    assert needed - not_used - granted(deployer_policy(some_settings("[metrics]"), DEV)) == set()
 
 
 def test_nothing_is_granted_for_cloudformation_that_it_does_not_list() -> None:
@@ -128,7 +141,8 @@ def test_only_what_has_no_narrower_resource_has_a_wildcard() -> None:
     wildcards = {action for statement in policy["Statement"] if "*" in statement["Resource"] for action in statement["Action"]}
     assert wildcards == {
         "cloudwatch:GetMetricStatistics", "lambda:CreateEventSourceMapping", "lambda:ListEventSourceMappings",
-        "lambda:ListFunctions", "logs:DescribeLogGroups", "ses:GetAccount", "ses:ListEmailIdentities",
+        "lambda:ListFunctions", "logs:DescribeLogGroups", "ses:DescribeConfigurationSet", "ses:GetAccount",
+        "ses:ListEmailIdentities",
     }  # fmt: skip
     assert not any("*" in action for action in granted(policy))
 
@@ -152,6 +166,9 @@ LAMBDA = {"iam:PassedToService": "lambda.amazonaws.com"}
         (Use("lambda:CreateEventSourceMapping", "*", {"lambda:FunctionArn": FUNCTION.format("payroll")}), False),
         (Use("s3:PutBucketNotification", "arn:aws:s3:::acme-drops"), True),
         (Use("s3:PutBucketNotification", "arn:aws:s3:::payroll"), False),
+        (Use("sns:DeleteTopic", "arn:aws:sns:eu-west-1:123456789012:dropnote-dev-mail-events"), True),
+        (Use("ses:DeleteConfigurationSet", "arn:aws:ses:eu-west-1:123456789012:configuration-set/dropnote-dev"), True),
+        (Use("ses:DeleteConfigurationSet", "arn:aws:ses:eu-west-1:123456789012:configuration-set/marketing"), False),
         (Use("ssm:GetParameters", "arn:aws:ssm:eu-west-1:123456789012:parameter/dropnote/prod/twilio-auth-token"), False),
         (Use("logs:DeleteLogGroup", GROUP.format("dropnote-dev2")), False),
         (Use("logs:DeleteLogGroup", GROUP.format("dropnote-dev")), True),
@@ -171,30 +188,33 @@ def test_smoke_policy_reaches_no_stage_and_no_bucket_but_its_own() -> None:
     assert len(denied(foreign, policy)) == 2
 
 
+def actions_on(text: str, policy: dict[str, Any]) -> set[str]:
+    """The actions that a policy allows on resources with a text in their ARN."""
+    found = [statement for statement in policy["Statement"] if any(text in resource for resource in statement["Resource"])]
+    return granted({"Statement": found})
+
+
 def test_mail_by_smtp_needs_nothing_of_ses() -> None:
-    settings = some_settings(**{'from = "Acme drops <drops@example.com>"': SMTP})
-    assert not {action for action in granted(deployer_policy(settings, DEV)) if action.startswith("ses:")}
+    policy = deployer_policy(some_settings(**{'from = "Acme drops <drops@example.com>"': SMTP}), DEV)
+    assert not {action for action in granted(policy) if action.startswith("ses:")}
+    assert actions_on(":dropnote-dev-mail-events", policy) == set()
 
 
 @pytest.mark.parametrize(
-    ("subject", "claim"),
-    [
-        ("acme/alerts", "repo:acme/alerts:environment:dev"),
-        ("acme/alerts:ref:refs/heads/main", "repo:acme/alerts:ref:refs/heads/main"),
-        ("acme@12/alerts@345", "repo:acme@12/alerts@345:environment:dev"),
-    ],
+    ("more", "resource"),
+    [("[metrics]", ":dashboard/dropnote-dev"), (TRIGGERS.format("aws", "eu-west-1"), ":jobs"), ("region", "configuration-set")],
 )
-def test_one_repository_and_one_environment_or_branch_may_assume_the_role(subject: str, claim: str) -> None:
-    (statement,) = trust_policy(DEV, subject)["Statement"]
-    provider = "token.actions.githubusercontent.com"
-    assert statement["Principal"] == {"Federated": f"arn:aws:iam::123456789012:oidc-provider/{provider}"}
-    assert statement["Condition"] == {"StringEquals": {f"{provider}:aud": "sts.amazonaws.com", f"{provider}:sub": claim}}
+def test_feature_that_is_not_used_is_not_granted(more: str, resource: str) -> None:
+    elsewhere = some_settings(**{"[email]": '[email]\nregion = "us-east-1"'})  # SES reports to topics of its own region only
+    used, unused = (some_settings(), elsewhere) if more == "region" else (some_settings(more), some_settings())
+    assert actions_on(resource, deployer_policy(used, DEV))
+    assert actions_on(resource, deployer_policy(unused, DEV)) == set()
 
 
-@pytest.mark.parametrize("subject", ["acme", "acme/*", "*/*:ref:refs/heads/main", "acme/alerts:*", "acme/alerts:ref:*"])
-def test_subject_that_many_could_have_is_refused(subject: str) -> None:
-    with pytest.raises(SetupError, match="use OWNER/REPOSITORY"):
-        trust_policy(DEV, subject)
+def test_versions_are_read_only_in_buckets_of_rules_that_ask() -> None:
+    policy = deployer_policy(settings_at(DEV), DEV)
+    assert "s3:GetBucketVersioning" in actions_on(":::deliveries", policy)
+    assert "s3:GetBucketVersioning" not in actions_on(":::jobs", policy)
 
 
 def policy(*arguments: str) -> Result:

@@ -8,7 +8,8 @@ from botocore.session import Session
 from ...deployment.errors import SetupError
 from ...deployment.grants import StageLocation
 from ...deployment.limits import MAX_POLICY, policy_size
-from ...deployment.policies.deployer import MAX_MANAGED_POLICY, deployer_policy, smoke_policy, trust_policy
+from ...deployment.policies.deployer import MAX_MANAGED_POLICY, deployer_policy, smoke_policy
+from ...deployment.policies.trust import trust_policy
 from ...deployment.setup import Setup
 from ...output import err, print_json
 from ...paths import PROJECT

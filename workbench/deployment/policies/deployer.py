@@ -2,32 +2,25 @@
 
 Sources: AWS Service Authorization Reference, "Actions, resources, and condition keys"; the permissions that CloudFormation's
 resource types list for their handlers (CloudFormation calls these with the deployer's permissions: CloudFormation user guide,
-"Control CloudFormation access with IAM"); IAM user guide, "IAM and AWS STS quotas" (a managed policy has 6,144 characters);
-GitHub docs, "Configuring OpenID Connect in Amazon Web Services" (the trust policy).
+"Control CloudFormation access with IAM"); IAM user guide, "IAM and AWS STS quotas" (a managed policy has 6,144 characters).
 """
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 
+from chalicelib.domain.filters.upload import Fact
 from chalicelib.domain.settings import Settings
 
-from ..errors import SetupError
 from ..grants import APP, StageLocation
-from ..identities import by_ses, identity_names, sender_address
+from ..identities import by_ses, identity_names, own_set, sender_address, with_mail_events
+from ..limits import has_ses
+from .statements import Statement, allow, document
 
 MAX_MANAGED_POLICY = 6_144  # characters; an inline policy of a role may have 10,240
 SMOKE_STAGE, SMOKE_BUCKET = "smoke", f"{APP}-smoke"  # begin the names that a smoke test gives its stage and its bucket
-_GITHUB = "token.actions.githubusercontent.com"
-# Repositories created since 15 July 2026 have numbers in their subjects: OWNER@ID/REPOSITORY@ID (GitHub changelog, "Immutable
-# subject claims for GitHub Actions OIDC tokens").
-_REPOSITORY = re.compile(r"[\w.-]+(@\d+)?/[\w.-]+(@\d+)?", re.ASCII)
-_SUBJECT = re.compile(rf"{_REPOSITORY.pattern}:(environment|ref):[\w./-]+", re.ASCII)
-
-Statement = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -50,65 +43,73 @@ class Deployer:
     def _stack(self) -> Iterator[Statement]:
         """The stack of resources.yaml, and what CloudFormation does for it in the deployer's name."""
         stage, arn = self.location.stage, self.location.arn
-        yield _allow(
+        yield allow(
             "Stack",
             "cloudformation:CreateChangeSet DeleteChangeSet DeleteStack DescribeChangeSet DescribeStackEvents DescribeStacks "
             "ExecuteChangeSet",
             arn("cloudformation", f"stack/{APP}-{stage}-resources/*"),
         )
-        yield _allow(
+        yield allow(
             "Tables",
             "dynamodb:CreateTable DeleteTable DescribeContinuousBackups DescribeContributorInsights "
             "DescribeKinesisStreamingDestination DescribeTable DescribeTimeToLive GetResourcePolicy ListTagsOfResource "
             "UpdateContinuousBackups UpdateTable UpdateTimeToLive",
             *(arn("dynamodb", f"table/{APP}-{stage}-{table}") for table in ("ledger", "counters")),
         )
-        yield _allow("LastSweep", "dynamodb:GetItem", arn("dynamodb", f"table/{APP}-{stage}-ledger"))  # for the doctor
+        # the doctor reads the last sweep and the confirmed addresses; finish records what links in mails are made of
+        yield allow("Ledger", "dynamodb:BatchGetItem GetItem UpdateItem", arn("dynamodb", f"table/{APP}-{stage}-ledger"))
         if self.settings.tables:
             tables = (arn("dynamodb", f"table/{table}") for table in self.settings.tables)
-            yield _allow("TablesOfRules", "dynamodb:DescribeTable", *tables)
+            yield allow("TablesOfRules", "dynamodb:DescribeTable", *tables)
         queues = [queue.rpartition(":")[2] for queue in self.settings.queues]
-        yield _allow(
+        yield allow(
             "DeadEvents",
             "sqs:CreateQueue DeleteQueue GetQueueAttributes GetQueueUrl ListQueueTags SetQueueAttributes",
             arn("sqs", f"{APP}-{stage}-dead-events"),
         )
         if queues:
-            yield _allow("QueuesOfBuckets", "sqs:GetQueueAttributes GetQueueUrl", *self.settings.queues)
-        if self.owner:
-            yield _allow(
-                "AlarmTopic",
-                "sns:CreateTopic DeleteTopic GetDataProtectionPolicy GetTopicAttributes ListSubscriptionsByTopic "
-                "ListTagsForResource SetTopicAttributes Subscribe Unsubscribe",
-                arn("sns", f"{APP}-{stage}-alarms"),
+            yield allow("QueuesOfBuckets", "sqs:GetQueueAttributes GetQueueUrl", *self.settings.queues)
+        topics = ["alarms"] * self.owner + ["mail-events"] * self._mail_events
+        if topics:
+            yield allow(
+                "Topics",
+                "sns:CreateTopic DeleteTopic GetDataProtectionPolicy GetSubscriptionAttributes GetTopicAttributes "
+                "ListSubscriptionsByTopic ListTagsForResource SetTopicAttributes Subscribe Unsubscribe",
+                *(arn("sns", f"{APP}-{stage}-{topic}") for topic in topics),
             )
-        yield _allow(
+        yield allow(
             "Alarms",
             "cloudwatch:DeleteAlarms DescribeAlarms ListTagsForResource PutMetricAlarm",
             arn("cloudwatch", f"alarm:{APP}-{stage}-*"),
         )
+        if self.settings.metrics:
+            yield allow(
+                "Dashboard",
+                "cloudwatch:DeleteDashboards GetDashboard ListTagsForResource PutDashboard",
+                f"arn:{self.location.partition}:cloudwatch::{self.location.account}:dashboard/{APP}-{stage}",  # has no region
+            )
 
     def _functions(self) -> Iterator[Statement]:
         """The functions, each with a role of its own that only Lambda can be given."""
         stage, arn = self.location.stage, self.location.arn
         functions = (arn("lambda", f"function:{APP}-{stage}"), arn("lambda", f"function:{APP}-{stage}-*"))
-        yield _allow(
+        yield allow(
             "Functions",
             "lambda:AddPermission CreateFunction DeleteFunction DeleteFunctionConcurrency GetFunction GetFunctionConfiguration "
             "GetFunctionEventInvokeConfig GetPolicy ListTags PutFunctionConcurrency PutFunctionEventInvokeConfig "
             "RemovePermission TagResource UntagResource UpdateFunctionCode UpdateFunctionConfiguration",
             *functions,
         )
-        yield _allow(
+        yield allow(
             "Roles",
             "iam:CreateRole DeleteRole DeleteRolePolicy GetRole ListRolePolicies PutRolePolicy",
             self._roles,
         )
         passed = {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}
-        yield _allow("PassRole", "iam:PassRole", self._roles, condition=passed)
+        yield allow("PassRole", "iam:PassRole", self._roles, condition=passed)
         ours = {"ArnLike": {"lambda:FunctionArn": list(functions)}}
-        yield _allow("ConnectStreams", "lambda:CreateEventSourceMapping", "*", condition=ours)  # it has no resource
-        yield _allow(
+        yield allow("ConnectStreams", "lambda:CreateEventSourceMapping", "*", condition=ours)  # it has no resource
+        yield allow(
             "Streams",
             "lambda:DeleteEventSourceMapping GetEventSourceMapping UpdateEventSourceMapping",
             arn("lambda", "event-source-mapping:*"),  # named by AWS
@@ -122,23 +123,28 @@ class Deployer:
     def _triggers(self) -> Iterator[Statement]:
         """What invokes the functions."""
         stage, arn = self.location.stage, self.location.arn
-        yield _allow("Schedules", "events:DeleteRule PutRule PutTargets RemoveTargets", arn("events", f"rule/{APP}-{stage}-*"))
+        yield allow("Schedules", "events:DeleteRule PutRule PutTargets RemoveTargets", arn("events", f"rule/{APP}-{stage}-*"))
         # AWS names an API: no stage's ARN is known before it exists
         apis = f"arn:{self.location.partition}:apigateway:{self.location.region}::/restapis"
-        yield _allow("Api", "apigateway:DELETE GET PATCH POST PUT", apis, f"{apis}/*")
+        yield allow("Api", "apigateway:DELETE GET PATCH POST PUT", apis, f"{apis}/*")
         if self.buckets:
             buckets = (f"arn:{self.location.partition}:s3:::{bucket}" for bucket in self.buckets)
-            yield _allow("Buckets", "s3:GetBucketNotification PutBucketNotification", *buckets)
+            yield allow("Buckets", "s3:GetBucketNotification PutBucketNotification", *buckets)
+        rules = self.settings.rules
+        versioned = dict.fromkeys(rule.bucket for rule in rules if rule.filter and Fact.PREVIOUS in rule.filter.facts)
+        if versioned:  # the doctor: `previous` needs versions
+            buckets = (f"arn:{self.location.partition}:s3:::{bucket}" for bucket in versioned)
+            yield allow("Versions", "s3:GetBucketVersioning", *buckets)
         if self.settings.topics:
             actions = "sns:GetSubscriptionAttributes GetTopicAttributes ListSubscriptionsByTopic Subscribe Unsubscribe"
-            yield _allow("TopicsOfBuckets", actions, *self.settings.topics)
+            yield allow("TopicsOfBuckets", actions, *self.settings.topics)
         without_resource = ["lambda:ListEventSourceMappings", "lambda:ListFunctions", "logs:DescribeLogGroups"]
         without_resource += ["cloudwatch:GetMetricStatistics"]  # the doctor: did the sweep run
-        yield _allow("Lists", " ".join(without_resource), "*")
+        yield allow("Lists", " ".join(without_resource), "*")
 
     def _secrets_and_logs(self) -> Iterator[Statement]:
         stage, arn = self.location.stage, self.location.arn
-        yield _allow(
+        yield allow(
             "Secrets",
             "ssm:DeleteParameter GetParameters GetParametersByPath ListTagsForResource PutParameter",
             arn("ssm", f"parameter/{APP}/{stage}/*"),
@@ -146,23 +152,39 @@ class Deployer:
         )
         actions = "logs:CreateLogGroup DeleteLogGroup PutRetentionPolicy"
         groups = (arn("logs", f"log-group:/aws/lambda/{APP}-{stage}{rest}") for rest in ("-*", ":*"))
-        yield _allow("LogGroups", actions, *groups)
+        yield allow("LogGroups", actions, *groups)
 
     def _mail(self) -> Iterator[Statement]:
-        """To look at the sender, and whether the functions may send: nothing here sends or verifies."""
+        """To look at the sender, and whether the functions may send, and to let SES report: nothing here sends or verifies."""
         if not by_ses(self.settings):
             return
         region = self.settings.email.region if self.settings.email else ""
         there = replace(self.location, region=region or self.location.region)
         identities = (there.arn("ses", f"identity/{name}") for name in identity_names(sender_address(self.settings)))
-        yield _allow("Sender", "ses:GetEmailIdentity", *identities)
-        yield _allow("MayFunctionsSend", "iam:SimulatePrincipalPolicy", self._roles)
-        yield _allow("MailAccount", "ses:GetAccount ListEmailIdentities", "*")
+        yield allow("Sender", "ses:GetEmailIdentity", *identities)
+        yield allow("MayFunctionsSend", "iam:SimulatePrincipalPolicy", self._roles)
+        account = "ses:GetAccount ListEmailIdentities"
+        if self._mail_events:
+            yield allow(
+                "MailSet",
+                "ses:CreateConfigurationSet CreateConfigurationSetEventDestination DeleteConfigurationSet "
+                "DeleteConfigurationSetEventDestination GetConfigurationSet UpdateConfigurationSetEventDestination",
+                self.location.arn("ses", f"configuration-set/{own_set(self.location.stage)}"),
+            )
+            # the sender's default set may be any
+            yield allow("MailSets", "ses:GetConfigurationSetEventDestinations", self.location.arn("ses", "configuration-set/*"))
+            account += " DescribeConfigurationSet"
+        yield allow("MailAccount", account, "*")
+
+    @property
+    def _mail_events(self) -> bool:
+        """Whether the stack has what SES reports to."""
+        return with_mail_events(self.settings, self.location.region) and has_ses(self.location.partition)
 
 
 def deployer_policy(settings: Settings, location: StageLocation) -> dict[str, Any]:
     """The policy of whoever sets up, deploys, checks and removes a stage."""
-    return _document(Deployer(settings, location, tuple(settings.buckets)).statements())
+    return document(Deployer(settings, location, tuple(settings.buckets)).statements())
 
 
 def smoke_policy(settings: Settings, location: StageLocation) -> dict[str, Any]:
@@ -175,48 +197,11 @@ def smoke_policy(settings: Settings, location: StageLocation) -> dict[str, Any]:
     table = there.arn("dynamodb", f"table/{APP}-{stage}-ledger")
     functions = (there.arn("lambda", f"function:{APP}-{stage}-{name}") for name in ("upload_*", "watch_now"))
     use = [
-        _allow("SmokeBucket", "s3:CreateBucket DeleteBucket ListBucket", bucket),
-        _allow("SmokeFiles", "s3:DeleteObject PutObject", f"{bucket}/*"),
-        _allow("SmokeInvoke", "lambda:InvokeFunction", *functions),
-        _allow("SmokeLeftovers", "events:ListRules iam:ListRoles", "*"),
-        _allow("SmokeLedger", "dynamodb:BatchGetItem GetItem Query", table, f"{table}/index/*"),
+        allow("SmokeBucket", "s3:CreateBucket DeleteBucket ListBucket", bucket),
+        allow("SmokeFiles", "s3:DeleteObject PutObject", f"{bucket}/*"),
+        allow("SmokeInvoke", "lambda:InvokeFunction", *functions),
+        allow("SmokeLeftovers", "events:ListRules iam:ListRoles", "*"),
+        allow("SmokeLedger", "dynamodb:BatchGetItem GetItem Query", table, f"{table}/index/*"),
     ]
-    alone = msgspec.structs.replace(settings, rules=(), triggers={})  # only the senders are those of the settings
-    return _document([*Deployer(alone, there, (f"{SMOKE_BUCKET}-*",), owner=False).statements(), *use])
-
-
-def trust_policy(location: StageLocation, subject: str) -> dict[str, Any]:
-    """The trust policy of a role that GitHub Actions assumes. `subject` is OWNER/REPOSITORY:environment:NAME or …:ref:REF;
-    without one of these, the environment has the stage's name.
-
-    Raises:
-        SetupError: any repository, or any branch, could assume the role.
-    """
-    if _REPOSITORY.fullmatch(subject):
-        subject = f"{subject}:environment:{location.stage}"
-    if not _SUBJECT.fullmatch(subject):
-        raise SetupError(f"invalid subject {subject!r}; use OWNER/REPOSITORY, or OWNER/REPOSITORY:ref:refs/heads/main")
-    provider = f"arn:{location.partition}:iam::{location.account}:oidc-provider/{_GITHUB}"
-    claims = {f"{_GITHUB}:aud": "sts.amazonaws.com", f"{_GITHUB}:sub": f"repo:{subject}"}
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"Federated": provider},
-        "Action": "sts:AssumeRoleWithWebIdentity",
-        "Condition": {"StringEquals": claims},
-    }
-    return {"Version": "2012-10-17", "Statement": [statement]}
-
-
-def _document(statements: Iterator[Statement] | list[Statement]) -> dict[str, Any]:
-    return {"Version": "2012-10-17", "Statement": list(statements)}
-
-
-def _allow(sid: str, actions: str, *resources: str, condition: Mapping[str, Any] | None = None) -> Statement:
-    """A statement. `actions` are words; one without a service has that of the word before."""
-    service, full = "", []
-    for word in actions.split():
-        prefix, colon, _ = word.partition(":")
-        service = prefix if colon else service
-        full.append(word if colon else f"{service}:{word}")
-    statement = {"Sid": sid, "Effect": "Allow", "Action": full, "Resource": list(resources)}
-    return statement | ({"Condition": condition} if condition else {})
+    alone = msgspec.structs.replace(settings, rules=(), triggers={}, metrics=None)  # only the senders are those of the settings
+    return document([*Deployer(alone, there, (f"{SMOKE_BUCKET}-*",), owner=False).statements(), *use])
