@@ -24,22 +24,20 @@ def template_context(
 ) -> dict[str, Any]:
     """Return a template's variables for one message. In texts, links are broken up too."""
     clean = sanitize_for_sms if channel.is_paid else sanitize  # a phone turns names into links
-    context: dict[str, Any] = _clean_all(
-        {
-            "event": event,
-            "summary": event.summary or (_total(settings, event) if event.digest else None),
-            "digest": _digest(settings, event),
-            "item": _item(settings, event, rule),
-            "words": {"title": "", "text": "", **(event.words or {})},
-            "severity": event.severity,
-            "bucket": _bucket(settings, event, rule),
-            "rule": rule,
-            "cause": _cause(event),
-            "person": {"name": person.name, "timezone": person.timezone or settings.bot.timezone},
-            "stage": stage,
-        },
-        clean,
-    )
+    values = {
+        "event": event,
+        "summary": event.summary or (_total(settings, event) if event.digest else None),
+        "digest": _digest(settings, event),
+        "item": _item(settings, event, rule),
+        "words": {"title": "", "text": "", **(event.words or {})},
+        "severity": event.severity,
+        "bucket": _bucket(settings, event, rule),
+        "rule": rule,
+        "cause": _cause(event),
+        "person": {"name": person.name, "timezone": person.timezone or settings.bot.timezone},
+        "stage": stage,
+    }
+    context: dict[str, Any] = {name: None if value is None else _clean_all(value, clean) for name, value in values.items()}
     context |= {name: context["event"][name] for name in ("upload", "lead", "whole", "news", "bus")}
     if event.words:  # this text may have several lines
         context["words"]["text"] = "\n".join(map(clean, event.words.get("text", "").replace("\r\n", "\n").split("\n")))
@@ -71,7 +69,7 @@ def sanitize_for_sms(text: str) -> str:
 def _clean_all(value: Any, clean: Callable[[str], str]) -> Any:
     """A value as templates get it: every text in it cleaned, however deep, and structs as dicts."""
     if isinstance(value, str):
-        return clean(str(value))
+        return clean(value if type(value) is str else str(value))
     if isinstance(value, Struct):  # most fields of an event are None
         fields = {name: None if field is None else _clean_all(field, clean) for name, field in asdict(value).items()}
         return fields | {"shown_as_is": value.key == sanitize(value.key)} if isinstance(value, Upload) else fields
