@@ -20,9 +20,9 @@ OPEN = {
     "GET /health": "shows nothing but the version",
     "GET /static/{name}": "the same files for everybody",
     "GET /sign-in": "the sign-in page, or the button of a link",
+    "POST /receipts/ses": "SNS's signature, and our topic's name",
     "POST /sign-in": "a token that is valid once",
     "POST /receipts/twilio/{delivery}": "Twilio's signature",
-    "POST /receipts/ses": "SNS's signature, and our topic's name",
 }
 CHANGES_ONLY_MINE = {"POST /sign-out"}  # readers may
 

@@ -60,6 +60,8 @@ def test_string_to_sign_of_a_notification_is_the_guides() -> None:
         "TopicArn": GUIDE_TOPIC,
     }
     assert parse(notification("", Subject="My subject") | fields).string_to_sign.decode() == GUIDE_NOTIFICATION
+    empty = GUIDE_NOTIFICATION.replace("My subject", "")
+    assert parse(notification("", Subject="") | fields).string_to_sign.decode() == empty
     without = GUIDE_NOTIFICATION.replace("Subject\nMy subject\n", "")
     assert parse(notification("", Subject=None) | fields).string_to_sign.decode() == without
 
