@@ -16,6 +16,7 @@ from msgspec import Struct, field
 from ..platform import log
 from .mail_headers import DELIVERY_TAG
 
+HTTPS_PATH = "/receipts/ses"  # for a topic that a function cannot be subscribed to; see delivery/feedback/sns.py
 _DELIVERY_ID = re.compile(r"[0-9a-f]{32}")
 _WORD = re.compile(r"[A-Za-z][A-Za-z-]{0,39}")  # a type or subtype
 _STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")  # RFC 3463

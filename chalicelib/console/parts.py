@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+from ..channels.sns.certificates import Certificates, Fetch, fetch
 from ..counting.hourly_cache import HourlyCache
 from ..delivery.deliver import Deliverer
 from ..delivery.intake import Intake
@@ -27,6 +28,7 @@ class Console:
     secrets: Secrets
     clients: Callable[..., Any]
     environ: Mapping[str, str] = field(default_factory=dict)
+    fetch: Fetch = fetch  # from SNS, over HTTPS
 
     @property
     def deliverer(self) -> Deliverer:
@@ -71,6 +73,11 @@ class Console:
     def hourly_cache(self) -> HourlyCache:
         """The hours that the dashboard has read."""
         return HourlyCache()
+
+    @cached_property
+    def certificates(self) -> Certificates:
+        """The certificates of SNS that this container has fetched."""
+        return Certificates(self.fetch)
 
     @property
     def table(self) -> str:

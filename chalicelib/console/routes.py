@@ -3,7 +3,8 @@
 from chalice.app import Chalice
 
 from ..domain.settings import Settings
-from . import actions, assets, audit_log, mail_links, sign_in, twilio
+from . import actions, assets, audit_log, mail_links, sign_in
+from .callbacks import ses, twilio
 from .dashboard import views as dashboard
 from .log import views as log
 from .web import Area, Provide
@@ -14,5 +15,6 @@ SIGNED_IN: tuple[Area, ...] = (sign_in.area, dashboard.area, log.area, actions.a
 
 def register(app: Chalice, settings: Settings, provide: Provide) -> None:
     """Add the console's routes to the app. `provide` returns the console; it is called for each request."""
-    for area in ALWAYS + (SIGNED_IN if settings.console else ()):
+    reports = (ses.area,) if settings.email and settings.email.events_topic else ()
+    for area in ALWAYS + reports + (SIGNED_IN if settings.console else ()):
         area.register(app, provide)

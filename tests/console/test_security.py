@@ -20,6 +20,7 @@ OPEN = {
     "GET /health": "shows nothing but the version",
     "GET /static/{name}": "the same files for everybody",
     "GET /sign-in": "the sign-in page, or the button of a link",
+    "POST /receipts/ses": "SNS's signature, and our topic's name",
     "POST /sign-in": "a token that is valid once",
     "POST /receipts/twilio/{delivery}": "Twilio's signature",
     "POST /replies/twilio": "Twilio's signature, and the number of a known person",
@@ -31,15 +32,29 @@ OPEN = {
 CHANGES_ONLY_MINE = {"POST /sign-out"}  # readers may
 
 
+WITH_TOPIC = """
+from msgspec.structs import replace
+from chalicelib.bot import assembly
+load = assembly.load_settings_or_exit
+def with_topic(*args, **options):
+    settings = load(*args, **options)
+    return replace(settings, email=replace(settings.email, events_topic="arn:aws:sns:us-west-2:123456789012:ses-events"))
+assembly.load_settings_or_exit = with_topic
+"""
+
+
 @pytest.fixture(scope="module")
 def routes() -> list[str]:
-    """Every route of the local stage, where the console is on."""
-    return deployed_routes("local")
+    """Every route of the local stage, where the console is on, with a topic for SES's reports."""
+    return deployed_routes("local", WITH_TOPIC)
 
 
-def deployed_routes(stage: str) -> list[str]:
-    """Every method and path of app.py's API function, as Chalice deploys it."""
-    listing = "import app; print(*(f'{method} {path}' for path in app.app.routes for method in app.app.routes[path]), sep='\\n')"
+def deployed_routes(stage: str, first: str = "") -> list[str]:
+    """Every method and path of app.py's API function, as Chalice deploys it. `first` is run before it is loaded."""
+    listing = (
+        first
+        + "import app; print(*(f'{method} {path}' for path in app.app.routes for method in app.app.routes[path]), sep='\\n')"
+    )
     environ = {"PATH": os.defpath, "AWS_DEFAULT_REGION": "eu-west-1", **ENVIRON, "DROPNOTE_STAGE": stage}
     result = subprocess.run([sys.executable, "-c", listing], cwd=PROJECT, env=environ, capture_output=True, text=True, check=True)
     return sorted(result.stdout.split("\n")[:-1])
@@ -84,6 +99,10 @@ def test_every_route_is_either_open_for_a_reason_or_protected(routes: list[str])
 
 def test_stage_without_the_console_in_its_settings_has_none_of_its_pages() -> None:
     assert [route for route in deployed_routes("prod") if "console" in route or "sign" in route] == []
+
+
+def test_route_for_reports_of_ses_exists_only_with_a_topic_in_the_settings() -> None:
+    assert "POST /receipts/ses" not in deployed_routes("local")
 
 
 def test_stranger_gets_nothing_but_the_sign_in_page(site: ConsoleApp, protected: list[str]) -> None:

@@ -28,6 +28,7 @@ from chalicelib.rules.item_conditions import EXPIRED
 from chalicelib.store.control import Control, TableStore
 
 from ..waiting import wait_until
+from .replies.reports import report_lines
 from .setup import Client, Setup, SetupError
 from .stack import PAUSE_S, Stack
 
@@ -145,13 +146,15 @@ def finish_stage(
     variables = work.variables()
     settings = work.settings(variables)
     lines = finish_functions(client("lambda"), resources, outputs["DeadEventsArn"], settings.rules)
-    lines += work.buckets(settings, variables, work.location(settings)).status()
+    location = work.location(settings)
+    lines += work.buckets(settings, variables, location).status()
     api = next((resource for resource in resources if resource["resource_type"] == "rest_api"), None)
     if api:
         url = (public_url or _own_domain(client("ssm"), stage) or api["rest_api_url"]).rstrip("/")
         client("ssm").put_parameter(Name=f"/dropnote/{stage}/public-url", Value=url, Type="String", Overwrite=True)
         lines.append(f"public-url: {url}")
         lines.append(_record_links(client, variables, url))
+        lines += report_lines(client, settings, location, url)
         lines += _offer_replies(client, settings, variables, url, confirm)
     return lines
 

@@ -29,8 +29,11 @@ from ..deployment.identities import (
     verified_identity,
     with_mail_events,
 )
+from ..deployment.replies.reports import DOCS, is_subscribed, subscribe_command, topic_region
 from ..deployment.stack import Stack
 from .deployed import functions, name_of
+
+_UNHEARD = "bounces and complaints go unnoticed, and mails stay `sent`."
 
 
 def region(account: Account) -> Iterator[Problem]:
@@ -116,27 +119,47 @@ def permission(account: Account) -> Iterator[Problem]:
 def events(account: Account) -> Iterator[Problem]:
     """Check that SES reports bounces and complaints to this stage: a topic, what publishes to it, the function behind it."""
     settings, stage, client = account.settings, account.stage, _ses(account)
+    if settings.email and settings.email.events_topic:
+        yield from _reports(account, settings.email.events_topic)
     if not with_mail_events(settings, account.client("sns").meta.region_name):
         return
     topic = Stack(account.client("cloudformation"), stage).outputs().get("MailTopicArn", "")
     setup = f"dropnote setup --stage {stage}, then chalice deploy and dropnote finish" if stage != "local" else "restart make run"
-    unheard = "bounces and complaints go unnoticed, and mails stay `sent`."
     if not topic:
-        yield Problem("mail", "events", f"SES does not report what became of mails: {unheard}", setup)
+        yield Problem("mail", "events", f"SES does not report what became of mails: {_UNHEARD}", setup)
         return
     sets = configuration_sets(find_identities(client, sender_address(settings)))
     for name in sets or (own_set(stage),):
         if not reports_to(client, name, topic):
-            what = f"The configuration set {name} does not report to this stage: {unheard}"
+            what = f"The configuration set {name} does not report to this stage: {_UNHEARD}"
             yield Problem("mail", "events", what, reporting_command(stage, name, topic) if sets else setup)
     if not _subscribed(account.client("sns"), topic, name_of(account, "mail_events")):
-        yield Problem("mail", "events", f"No function receives what SES reports: {unheard}", setup)
+        yield Problem("mail", "events", f"No function receives what SES reports: {_UNHEARD}", setup)
+
+
+def _reports(account: Account, topic: str) -> Iterator[Problem]:
+    """Check what SES reports to a topic in another region or account, and that SNS sends it here."""
+    stage, client, region = account.stage, _ses(account), topic_region(topic)
+    sets = configuration_sets(find_identities(client, sender_address(account.settings)))
+    if not sets:
+        what = f"The sender's identity has no default configuration set that could report to {topic}: {_UNHEARD}"
+        yield Problem("mail", "events", what, f"give it one: {DOCS}")
+    for name in [name for name in sets if not reports_to(client, name, topic)]:
+        what = f"The configuration set {name} does not report to {topic}: {_UNHEARD}"
+        yield Problem("mail", "events", what, f"{reporting_command(stage, name, topic)} --region {region}")
+    secrets = account.bot().secrets
+    public_url = secrets.public_url() if secrets else ""
+    if public_url and is_subscribed(account.client, topic, public_url) is False:
+        what = f"SNS does not send here what SES reports to {topic}: {_UNHEARD}"
+        yield Problem("mail", "events", what, subscribe_command(topic, public_url))
 
 
 def events_are_off(account: Account) -> str:
     """Return why SES reports nothing here, if it cannot; "" if it does."""
-    here = account.client("sns").meta.region_name
-    return "" if with_mail_events(account.settings, here) else "not used: SES is in another region than the functions"
+    settings, here = account.settings, account.client("sns").meta.region_name
+    if with_mail_events(settings, here) or (settings.email and settings.email.events_topic):
+        return ""
+    return f"not used: SES is in another region than the functions; to use it: {DOCS}"
 
 
 def _subscribed(sns: Any, topic: str, function: str) -> bool:

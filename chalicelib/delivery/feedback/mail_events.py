@@ -10,7 +10,7 @@ SNS may deliver an event twice, late and in any order. What a bounce and a compl
 row's state: a complaint comes days after the delivery.
 """
 
-from ...channels.ses_events import MailEvent, Outcome, from_topic
+from ...channels.ses_events import MailEvent, Outcome, from_topic, parse_event
 from ...domain.delivery import Reason, State
 from ...domain.people import Channel, Recipient
 from ...platform import log
@@ -33,6 +33,12 @@ _STATES = {
 def handle_mail_events(deliverer: Deliverer, payload: object, topic: str, time_left: TimeLeft) -> int:
     """Apply the events of a function's payload; returns how many concern a known mail. `topic` is the ARN of our topic."""
     return sum(_apply(deliverer, event, time_left) for event in from_topic(payload, topic))
+
+
+def handle_mail_event(deliverer: Deliverer, text: str, time_left: TimeLeft) -> bool:
+    """Apply what SES published, once the caller has verified where it is from; returns whether it concerns a known mail."""
+    event = parse_event(text)
+    return event is not None and _apply(deliverer, event, time_left)
 
 
 def _apply(deliverer: Deliverer, event: MailEvent, time_left: TimeLeft) -> bool:

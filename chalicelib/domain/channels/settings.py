@@ -18,7 +18,7 @@ DEFAULT_SMTP_RATE = 1.0
 
 
 class EmailSettings(Struct, frozen=True):
-    """How mail is sent. host, port, security and username are for SMTP only, region is for SES only."""
+    """How mail is sent. host, port, security and username are for SMTP only, region and events_topic for SES only."""
 
     from_: str
     transport: Literal["ses", "smtp"] = "ses"
@@ -29,6 +29,7 @@ class EmailSettings(Struct, frozen=True):
     unknown: Literal["resend", "give-up"] = "resend"  # if it is unknown whether a mail was accepted
     rate: float = 0.0  # messages per second at most; 0: as many as SES allows, or DEFAULT_SMTP_RATE
     region: str = ""  # of SES; "": the functions' own
+    events_topic: str = ""  # ARN of a topic with SES's events that a function cannot be subscribed to: it sends them over HTTPS
 
     @property
     def sender(self) -> str:

@@ -100,6 +100,13 @@ def url(text: str) -> str:
     return text
 
 
+def arn(service: str, text: str) -> str:
+    """Check the ARN of an SNS topic or SQS queue (AWS general reference, "ARNs")."""
+    if not re.fullmatch(rf"arn:aws[a-z-]*:{service}:[a-z0-9-]+:\d{{12}}:[A-Za-z0-9_.-]{{1,256}}", text):
+        raise FieldError(f"invalid ARN {text!r}", f'use for example "arn:aws:{service}:eu-west-1:123456789012:uploads"')
+    return text
+
+
 def dynamodb_table(name: str) -> str:
     """Check a table name (Amazon DynamoDB developer guide, "Naming rules")."""
     if not _TABLE.fullmatch(name):

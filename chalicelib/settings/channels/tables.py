@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 from ...domain.people import Person
 from ...domain.settings import EmailSettings, SmsSettings, WebhookSettings
 from ...platform.fields import values
-from ...platform.fields.table import Table
+from ...platform.fields.table import FieldError, Table
 from ..document import Document
 
 if TYPE_CHECKING:
     from ...domain.settings import WhatsappSettings
 
-_EMAIL = ("from", "transport", "host", "port", "security", "username", "unknown", "rate", "region")
+_EMAIL = ("from", "transport", "host", "port", "security", "username", "unknown", "rate", "region", "events_topic")
 _TWILIO = ("account", "from", "messaging_service", "unknown", "rate")
 _UNKNOWN = ("resend", "give-up")
 
@@ -30,12 +30,21 @@ def email(document: Document) -> EmailSettings:
         unknown=table.choice("unknown", "resend", _UNKNOWN),
         rate=table.parsed("rate", 0.0, values.parse_rate),
         region=table.text("region", "", values.region),
+        events_topic=table.text("events_topic", "", _events_topic),
     )
     if settings.region and settings.transport != "ses":
         table.add_error("region", "only Amazon SES has regions", 'remove it, or use transport = "ses"')
+    if settings.events_topic and settings.transport != "ses":
+        table.add_error("events_topic", "only Amazon SES reports to a topic", 'remove it, or use transport = "ses"')
     if settings.transport == "smtp" and not table.has("host"):
         table.add_error("host", "missing", 'set it to the name of your SMTP server, or use transport = "ses"')
     return settings
+
+
+def _events_topic(text: str) -> str:
+    if values.arn("sns", text).endswith(".fifo"):
+        raise FieldError("SES does not publish to FIFO topics", "use a standard topic")
+    return text
 
 
 def sms(document: Document, people: Mapping[str, Person]) -> SmsSettings:

@@ -1,1 +1,1 @@
-"""Where Twilio sends the texts from people: reads and sets the webhook of the sender."""
+"""Where providers send what comes back: Twilio the texts from people, SNS what SES reports from another region or account."""

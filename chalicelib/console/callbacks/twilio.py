@@ -2,12 +2,12 @@
 
 from chalice.app import Response
 
-from ..channels.twilio_receipts import RECEIPTS_PATH, REPLIES_PATH
-from ..delivery.feedback.replies import handle_text
-from ..delivery.receipts import handle_callback
-from ..platform import log
-from ..platform.secrets import MissingSecret
-from .web import Area, WebRequest
+from ...channels.twilio_receipts import RECEIPTS_PATH, REPLIES_PATH
+from ...delivery.feedback.replies import handle_text
+from ...delivery.receipts import handle_callback
+from ...platform import log
+from ...platform.secrets import MissingSecret
+from ..web import Area, WebRequest
 
 _NO_ANSWER = '<?xml version="1.0" encoding="UTF-8"?><Response/>'  # TwiML: the answer is a text of its own
 

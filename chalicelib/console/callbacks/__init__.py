@@ -1,0 +1,1 @@
+"""Routes that providers call. A view checks the provider's signature before anything else."""
