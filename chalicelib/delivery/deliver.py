@@ -198,9 +198,9 @@ class Deliverer(DeliveryRecorder, eq=False, kw_only=True):
         return rendered.message
 
     def _links(self, notice: Notice) -> MailLinks:
-        """Return the links of a mail; none without a public URL."""
-        settings = self.control.now().links
-        if settings is None or notice.recipient.channel is not Channel.EMAIL:
+        """Return the links of a mail, or the link to the object of another message; none without a public URL."""
+        settings, rule = self.control.now().links, self.settings.rule(notice.rule)
+        if settings is None or not (notice.recipient.channel is Channel.EMAIL or (rule and rule.link)):
             return NO_LINKS
         from .feedback.mail_links import make_links  # imported late: not needed without a public URL
 

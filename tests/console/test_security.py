@@ -15,6 +15,8 @@ from tests.support.builders import ENVIRON
 from tests.support.console import ConsoleApp, Visitor
 from workbench.paths import PROJECT
 
+TOKENS = ("acknowledge", "mute", "o", "unsubscribe", "upload")  # tests/console/test_mail_links.py, tests/console/files/
+
 # Routes for everybody, each with what proves that a request may do something; the others need a session.
 OPEN = {
     "GET /health": "shows nothing but the version",
@@ -22,6 +24,8 @@ OPEN = {
     "GET /sign-in": "the sign-in page, or the button of a link",
     "POST /sign-in": "a token that is valid once",
     "POST /receipts/twilio/{delivery}": "Twilio's signature",
+    "POST /replies/twilio": "Twilio's signature",
+    **{f"{method} /{path}/{{token}}": "the token" for method in ("GET", "POST") for path in TOKENS},
 }
 CHANGES_ONLY_MINE = {"POST /sign-out"}  # readers may
 
