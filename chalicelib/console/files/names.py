@@ -32,7 +32,7 @@ def key_for(folder: str, name: str, unique: str) -> str:
     stem, dot, ending = kept.strip("-. ").rpartition(".")
     if not dot or len(ending.encode()) > 16:
         stem, dot, ending = kept.strip("-. "), "", ""
-    return f"{folder}{_shortened(stem) or 'file'}-{unique}{dot}{ending}"
+    return f"{folder}{_shortened(stem).rstrip('-. ') or 'file'}-{unique}{dot}{ending}"
 
 
 def _last_part(path: str) -> str:

@@ -1,4 +1,4 @@
-"""The inbox's drop zone: `POST /inbox/uploads` answers with a presigned POST; the browser sends the file to the local bucket itself.
+"""The inbox's drop zone: `POST /inbox/uploads` answers with a presigned POST; the browser sends the file to the bucket itself.
 
 The page and its script are those of real upload links (chalicelib/console/static/upload.js); the bucket's CORS rule allows them.
 """
