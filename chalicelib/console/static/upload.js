@@ -1,6 +1,4 @@
 // Uploads dropped or chosen files, one after another: asks for a presigned POST for each, then sends it straight to S3.
-"use strict";
-
 const zone = document.querySelector(".drop");
 const input = document.getElementById("files");
 const list = document.getElementById("uploads");
