@@ -22,10 +22,10 @@ from workbench.local.ministack import MiniStack
 FILE = {"name": "q3 report.pdf", "size": "5", "type": "application/pdf"}
 
 
-def make(site: ConsoleApp, max_bytes: int = 10, base: str = "", **lasts: float) -> str:
+def make(site: ConsoleApp, max_bytes: int = 10, base: str = "", label: str = "Invoices <b>", **lasts: float) -> str:
     """A new link; "" as base gives its path."""
     folder, now = UploadFolder(BUCKET, FOLDER), site.stage.now
-    wish = new_link(folder, "us-east-1", max_bytes, timedelta(**lasts or {"days": 7}), "Invoices <b>", "asha", now)
+    wish = new_link(folder, "us-east-1", max_bytes, timedelta(**lasts or {"days": 7}), label, "asha", now)
     return make_upload_link(site.console, wish, base)[1]
 
 
