@@ -1,4 +1,4 @@
-"""Fixtures for all tests: one MiniStack per session, emptied for each test that uses it; a scan of all log lines."""
+"""Fixtures for all tests: one MiniStack per session, emptied for each test that uses it; a browser; a scan of all log lines."""
 
 import logging
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ import pytest
 from hypothesis import settings
 
 from chalicelib.platform import custom
+from tests.support.browsers import browser as browser
 from tests.support.log_scan import BOT, LogLines, LogScan, scanning
 from workbench.local.ministack import MiniStack
 

@@ -1,9 +1,8 @@
-"""Shared by the console's tests: the console on a real table, and a browser."""
+"""Shared by the console's tests: the console on a real table."""
 
 import pytest
 
 from tests.support.console import ConsoleApp, console_app
-from tests.workbench.local.conftest import browser as browser
 from workbench.local.ministack import MiniStack
 
 

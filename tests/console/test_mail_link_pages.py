@@ -19,7 +19,6 @@ from chalicelib.policy.controls import LinkSettings
 from chalicelib.rules.recipients import rule_notice
 from tests.support.builders import an_upload
 from tests.support.stages import Stage, memory_stage
-from tests.workbench.local.conftest import browser as browser
 
 pytestmark = pytest.mark.browser
 

@@ -15,7 +15,6 @@ from chalicelib.domain.files.links import UploadFolder
 from chalicelib.platform.clock import utc_now
 from tests.console.files.test_pages import DROP
 from tests.console.test_pages import check
-from tests.workbench.local.conftest import browser as browser
 from workbench.local.environment import LocalEnvironment
 from workbench.local.ministack import REGION
 

@@ -10,7 +10,6 @@ from chalicelib.policy.controls import LinkSettings
 from tests.support.builders import some_settings
 from tests.support.console import CONSOLE, KEY, ConsoleApp
 from tests.support.stages import real_stage
-from tests.workbench.local.conftest import browser as browser
 from workbench.local.ministack import MiniStack, local_client
 
 BUCKET, FOLDER = "acme-drops", "partner-a/"

@@ -1,14 +1,11 @@
-"""Shared by the inbox tests: a fake of MiniStack's mail list, the inbox with a Twilio double, and a browser."""
+"""Shared by the inbox tests: a fake of MiniStack's mail list, and the inbox with a Twilio double."""
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask, Response, jsonify
-from playwright.sync_api import Browser, sync_playwright
 
 from chalicelib.channels.webhook.connection import Response as Reply
 from chalicelib.channels.webhook.formats import Request
@@ -23,11 +20,6 @@ from workbench.local.webhooks.double import KEY, PREFIX, URLS, WebhookDouble
 
 ACCOUNT, TOKEN = "AC" + "0" * 31 + "1", "invented-token"
 ASHA = "+919812345678"
-_CHROMIUM = Path("/usr/bin/chromium")
-_QUIET = [
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync"),
-]
 
 
 @dataclass
@@ -105,17 +97,3 @@ def inbox() -> Iterator[InboxApp]:
         people = {ASHA: "asha", "asha@example.com": "asha"}
         app.register_blueprint(create_inbox(twilio, endpoint, people=people, webhooks=webhooks))
         yield InboxApp(app, twilio, mails, webhooks)
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Debian's headless Chromium. If it is missing, its tests are skipped, or fail where it is required."""
-    if not _CHROMIUM.exists():
-        reason = f"{_CHROMIUM} is not installed; run `sudo apt-get install chromium` to test the inbox page"
-        if os.environ.get("DROPNOTE_REQUIRE_BROWSER") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=_CHROMIUM, headless=True, args=_QUIET)
-        yield chromium
-        chromium.close()
