@@ -76,10 +76,22 @@ notify = ["email:asha"]
 content_type = "application/pdf"
 any = [{ tags = { class = "secret" } }, { previous = "none" }]
 """
+LINKING = """
+[[rules]]
+name = "linking"
+bucket = "deliveries"
+key = "in/**/*.pdf"
+notify = ["email:asha"]
+link = "7d"
+[[upload_links]]
+bucket = "deliveries"
+folder = "partner-a/"
+"""
 SETTINGS = {
     "a single rule": some_settings(),
     "every kind of rule": some_settings(RULES),
     "a rule that asks about the object": some_settings(ASKING.replace("${NAME}", "$$")),
+    "links to files": some_settings(LINKING),
     "every kind of monitor": some_settings(MONITORS),
     "rules and monitors": some_settings(RULES + MONITORS),
     "mail by SMTP": some_settings(RULES, **{'from = "Acme drops <drops@example.com>"': SMTP}),
@@ -106,6 +118,20 @@ def documents(settings: Settings, location: StageLocation) -> dict[str, dict[str
     return policies(settings, variables, location)
 
 
+def test_links_reach_only_the_folders_of_the_settings() -> None:
+    statements = documents(SETTINGS["links to files"], LOCATIONS["aws"])["api_handler"]["Statement"]
+    s3 = {statement["Sid"]: statement for statement in statements if statement["Action"][0].startswith("s3:")}
+    assert s3["LinkedObjects"]["Action"] == ["s3:GetObject", "s3:GetObjectVersion"]
+    assert s3["LinkedObjects"]["Resource"] == ["arn:aws:s3:::deliveries/in/*"]
+    assert s3["LinkedBuckets"]["Resource"] == ["arn:aws:s3:::deliveries"]
+    assert (s3["UploadLinks"]["Action"], s3["UploadLinks"]["Resource"]) == (
+        ["s3:PutObject"],
+        ["arn:aws:s3:::deliveries/partner-a/*"],
+    )
+    others = documents(SETTINGS["a single rule"], LOCATIONS["aws"])["api_handler"]["Statement"]
+    assert not [statement for statement in others if statement["Action"][0].startswith("s3:")]
+
+
 @pytest.mark.parametrize("location", LOCATIONS)
 @pytest.mark.parametrize("settings", SETTINGS)
 def test_every_action_and_resource_is_in_the_authorization_reference(settings: str, location: str) -> None:
@@ -115,7 +141,11 @@ def test_every_action_and_resource_is_in_the_authorization_reference(settings: s
 
 def test_every_action_that_the_code_can_grant_was_checked() -> None:
     deployment = PROJECT / "workbench" / "deployment"
-    sources = [deployment / "grants.py", deployment / "permissions.py", *(PROJECT / "chalicelib" / "monitors").rglob("*.py")]
+    sources = [
+        deployment / "grants.py",
+        deployment / "policies" / "permissions.py",
+        *(PROJECT / "chalicelib" / "monitors").rglob("*.py"),
+    ]
     named = {action for file in sources for action in re.findall(r'"([a-z0-9]+:[A-Z]\w+)"', file.read_text())}
     policies_ = [policy for settings in SETTINGS.values() for policy in documents(settings, LOCATIONS["aws"]).values()]
     granted = {action for policy in policies_ for statement in policy["Statement"] for action in statement["Action"]}
