@@ -79,7 +79,7 @@ def test_form_is_good_for_one_key_and_the_size_only(site: ConsoleApp) -> None:
     assert send(form, key="partner-b/x.pdf") == 403
     assert send(form, key="partner-a/other.pdf") == 403
     assert send(form, b"x" * 11) == 400
-    assert send(form, **{"Content-Type": "text/html"}) == 403
+    assert send(form, b"hello", **{"Content-Type": "text/html"}) == 403
     assert keys(site) == []
 
 
