@@ -17,7 +17,7 @@ PUBLIC = "https://drops.example.com"
 UPLOAD_LINKS = f'[[upload_links]]\nbucket = "{BUCKET}"\nfolder = "{FOLDER}"\n'
 
 
-def files_app(ministack: MiniStack, link: str = 'link = "7d"', base: str = PUBLIC) -> ConsoleApp:
+def files_app(ministack: MiniStack, link: str = 'link = "7d"', base: str = PUBLIC, then: str = "off") -> ConsoleApp:
     """The console of a stage whose rule has a link."""
 
     def clients(service: str, *, config: Any = None, **_: Any) -> Any:
@@ -25,7 +25,7 @@ def files_app(ministack: MiniStack, link: str = 'link = "7d"', base: str = PUBLI
             return local_client(ministack.endpoint, "s3", signature_version=config.signature_version)
         return ministack.client(service)
 
-    settings = some_settings(CONSOLE + UPLOAD_LINKS, **{'then = "off"': f'then = "off"\n{link}'})
+    settings = some_settings(CONSOLE + UPLOAD_LINKS, **{'then = "off"': f'then = "{then}"\n{link}'})
     site = ConsoleApp(real_stage(ministack, settings, clients("dynamodb")), ministack, clients)
     ministack.client("s3").create_bucket(Bucket=BUCKET)
     site.stage.deliverer.control.record_links(LinkSettings(base, derived(KEY, KEY_PURPOSE)))

@@ -68,6 +68,15 @@ def test_text_has_no_link_to_an_address_of_api_gateway(ministack: MiniStack) -> 
     assert "http" not in site.stage.text.accepted[-1].message.text
 
 
+def test_summary_of_a_burst_has_no_link(ministack: MiniStack) -> None:
+    site = files_app(ministack, 'link = "7d"\nfirst = 0', then="10m")
+    for number in range(3):
+        put(site, f"in/{number}.txt", sequencer=str(number))
+    site.stage.sweep_for(minutes=12)
+    assert "3 more files" in site.stage.mail.accepted[-1].message.text
+    assert link_of(site.stage) == ""
+
+
 def test_opening_signs_nothing_and_the_button_downloads(site: ConsoleApp) -> None:
     put(site, 'in/résumé "x".pdf', b"the content")
     visitor, path = site.visitor(), link_of(site.stage)
@@ -78,6 +87,7 @@ def test_opening_signs_nothing_and_the_button_downloads(site: ConsoleApp) -> Non
     assert "11 bytes" in page
     assert "2026-03-02 17:30 (Asia/Kolkata)" in page
     assert "X-Amz" not in page + str(response.headers)
+    assert Action.DOWNLOAD not in {entry.did for entry in site.console.audit.newest(site.stage.now, 5)}
     pressed: Any = visitor.post(path)
     location = pressed.headers["Location"]
     assert (pressed.status_code, parse_qs(urlsplit(location).query)["X-Amz-Expires"]) == (303, ["60"])
