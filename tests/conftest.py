@@ -1,26 +1,15 @@
 """Fixtures for all tests: one MiniStack per session, emptied for each test that uses it; one browser; a scan of all log lines."""
 
 import logging
-import os
 from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
 from chalicelib.platform import custom
+from tests.support.browsers import browser as browser
 from tests.support.log_scan import BOT, LogLines, LogScan, scanning
 from workbench.local.ministack import MiniStack
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser
-
-_CHROMIUM = Path("/usr/bin/chromium")
-_QUIET = [
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync"),
-]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -77,19 +66,3 @@ settings.register_profile("default", derandomize=True, database=None, deadline=N
 # `make prove`: new examples on every run, repeated by the seed that it prints.
 settings.register_profile("thorough", derandomize=False, database=None, deadline=None, max_examples=2_000, print_blob=True)
 settings.load_profile("default")
-
-
-@pytest.fixture(scope="session")
-def browser() -> "Iterator[Browser]":
-    """Debian's headless Chromium. If it is missing, its tests are skipped, or fail where it is required."""
-    if not _CHROMIUM.exists():
-        reason = f"{_CHROMIUM} is not installed; run `sudo apt-get install chromium` to test the pages"
-        if os.environ.get("DROPNOTE_REQUIRE_BROWSER") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    from playwright.sync_api import sync_playwright  # imported late: most tests open no page
-
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=_CHROMIUM, headless=True, args=_QUIET)
-        yield chromium
-        chromium.close()

@@ -16,6 +16,7 @@ from ..platform.signing.keys import make_signer
 from ..platform.signing.tokens import Signer
 from ..store.console.audit import Action, Audit, Entry
 from ..store.console.sign_ins import SignIns
+from ..store.console.upload_links import UploadLinks
 from ..store.incidents import Incidents
 from ..store.ledger import LEDGER_CONFIG, Ledger
 
@@ -88,6 +89,11 @@ class Console:
     def sign_ins(self) -> SignIns:
         """The sign-in links."""
         return SignIns(self.dynamodb, self.table)
+
+    @cached_property
+    def upload_links(self) -> UploadLinks:
+        """The upload links."""
+        return UploadLinks(self.dynamodb, self.table)
 
     @cached_property
     def audit(self) -> Audit:

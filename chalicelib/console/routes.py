@@ -6,10 +6,12 @@ from ..domain.settings import Settings
 from . import actions, assets, audit_log, mail_links, sign_in
 from .callbacks import ses, twilio
 from .dashboard import views as dashboard
+from .files import object_links, upload_links
 from .log import views as log
 from .web import Area, Provide
 
-ALWAYS: tuple[Area, ...] = (assets.area, mail_links.area, twilio.area)  # pages for links in messages: they work without [console]
+# Pages for links in messages, and for people without an account: they work without [console]
+ALWAYS: tuple[Area, ...] = (assets.area, mail_links.area, object_links.area, upload_links.area, twilio.area)
 SIGNED_IN: tuple[Area, ...] = (sign_in.area, dashboard.area, log.area, actions.area, audit_log.area)
 
 

@@ -198,8 +198,10 @@ class Deliverer(DeliveryRecorder, eq=False, kw_only=True):
         return rendered.message
 
     def _links(self, notice: Notice) -> MailLinks:
-        """Return the links of a mail; none without a public URL."""
-        if notice.recipient.channel is not Channel.EMAIL or (settings := self.control.now().links) is None:
+        """Return the links of a mail, or the link to the object of another message; none without a public URL."""
+        rule = self.settings.rule(notice.rule)
+        has_links = notice.recipient.channel is Channel.EMAIL or (rule and rule.link)
+        if not has_links or (settings := self.control.now().links) is None:
             return NO_LINKS
         from .feedback.mail_links import make_links  # imported late: not needed without a public URL
 

@@ -42,11 +42,12 @@ class Notice(Struct, frozen=True):
 
 
 class MailLinks(Struct, frozen=True):
-    """The links of one mail, each with a token for its recipient; "" if it has none."""
+    """The links of one message, each with a token; "" if it has none. Only mails have all of them."""
 
     unsubscribe: str = ""
     acknowledge: str = ""
     mute: str = ""
+    download: str = ""  # the page of the uploaded object
 
 
 NO_LINKS = MailLinks()

@@ -16,6 +16,7 @@ from .people import Recipient
 from .schedule import QuietHours, Schedule
 
 if TYPE_CHECKING:
+    from .files.links import ObjectLink
     from .filters.upload import UploadFilter
 
 # Temporary files that sync clients and editors write before the real one. A rule may set `ignore = []`.
@@ -92,6 +93,7 @@ class Rule(Struct, frozen=True):
     size: SizeRange = SizeRange()
     created: tuple[Creation, ...] = tuple(Creation)
     filter: "UploadFilter | None" = None  # further conditions; few rules have them
+    link: "ObjectLink | None" = None  # to the object, in its messages
     empty: Literal["ignore", "notify", "warn"] = "ignore"
     ignore: tuple[str, ...] = DEFAULT_IGNORE
     recipients: tuple[Recipient, ...] = ()

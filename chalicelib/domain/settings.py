@@ -23,6 +23,7 @@ from .people import Channel, Person
 from .rule import Rule
 
 if TYPE_CHECKING:
+    from .files.links import UploadFolder
     from .monitor import Monitor
 
 DIMENSIONS = ("bucket", "folder", "rule", "channel", "outcome", "uploader", "person")
@@ -110,6 +111,7 @@ class Settings(Struct, frozen=True):
     metrics: "MetricsSettings | None" = None  # None: no metrics of the bot's own in CloudWatch, and no dashboard there
     whatsapp: WhatsappSettings | None = None
     webhooks: Mapping[str, WebhookSettings] = field(default_factory=dict)  # each is also one of `people`
+    upload_links: "tuple[UploadFolder, ...]" = ()  # where upload links may be made for
 
     @property
     def buckets(self) -> tuple[str, ...]:

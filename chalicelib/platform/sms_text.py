@@ -104,19 +104,20 @@ def _segments_of(widths: Iterable[int], single: int, part: int) -> int:
     return segments
 
 
-def fit(text: str, max_segments: int) -> str:
-    """Cut a text, between graphemes, to at most `max_segments`, and mark the cut with an ellipsis."""
-    if count_segments(text).segments <= max_segments:
-        return text
+def fit(text: str, max_segments: int, link: str = "") -> str:
+    """Cut a text, between graphemes, to at most `max_segments`, and mark the cut with an ellipsis. A link at the end is kept."""
+    end = f"\n{link}" if link else ""
+    if count_segments(text + end).segments <= max_segments:
+        return text + end
     characters = graphemes(text)
     shortest, longest = 0, len(characters) - 1
     while shortest < longest:  # the longest beginning that fits: more characters never take fewer segments
         middle = (shortest + longest + 1) // 2
-        if count_segments(_cut(characters[:middle])).segments <= max_segments:
+        if count_segments(_cut(characters[:middle]) + end).segments <= max_segments:
             shortest = middle
         else:
             longest = middle - 1
-    return _cut(characters[:shortest])
+    return _cut(characters[:shortest]) + end
 
 
 def _cut(characters: list[str]) -> str:

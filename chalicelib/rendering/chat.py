@@ -15,6 +15,8 @@ there, a line may begin with a name that a stranger chose.
 import re
 from collections.abc import Iterable, Mapping
 
+from msgspec.structs import replace
+
 from ..domain.event import Event, Severity
 from ..domain.message import Card, Listing, Message, Tone
 from ..domain.payloads import Level
@@ -28,13 +30,17 @@ _FOOTER = "-- "
 _TONES = {Severity.INFO: Tone.INFO, Severity.WARNING: Tone.WARNING, Severity.CRITICAL: Tone.CRITICAL}
 
 
-def chat_message(parts: Mapping[str, str], event: Event, rule: str) -> Message:
-    """Build the message from the rendered chat.txt, or from its substitutes."""
+def chat_message(parts: Mapping[str, str], event: Event, rule: str, download: str = "") -> Message:
+    """Build the message from the rendered chat.txt, or from its substitutes. `download` is its link, unless it has one."""
     if "chat.txt" in parts:
         text = parts["chat.txt"]
-        return Message(Channel.WEBHOOK, text, thread=event.thread, card=read_card(text, event, rule))
-    subject, text = parts["subject.txt"], parts["email.txt"]
-    return Message(Channel.WEBHOOK, f"{subject}\n\n{text}", thread=event.thread, card=card_of_mail(subject, text, event, rule))
+        card = read_card(text, event, rule)
+    else:
+        text = f"{parts['subject.txt']}\n\n{parts['email.txt']}"
+        card = card_of_mail(parts["subject.txt"], parts["email.txt"], event, rule)
+    if download.startswith("https://") and not card.link[1]:
+        card, text = replace(card, link=("Download", download)), f"{text}\n=> Download: {download}"
+    return Message(Channel.WEBHOOK, text, thread=event.thread, card=card)
 
 
 def read_card(text: str, event: Event, rule: str) -> Card:

@@ -113,7 +113,8 @@ class Renderer:
         for part in parts:
             is_mail = channel is Channel.EMAIL
             reply = self._subject_of_first(template, event, rule, person) if part == "subject.txt" and is_mail else ""
-            rendered[part] = REPLY + reply if reply else self._finish(part, self._fill(template, part, context), channel, event)
+            text = reply or self._fill(template, part, context)
+            rendered[part] = REPLY + reply if reply else self._finish(part, text, channel, event, links)
         return rendered
 
     def _fill(self, template: str, part: str, context: dict[str, Any]) -> str:
@@ -126,12 +127,12 @@ class Renderer:
             raise TemplateFailed(template, part, "the text is empty")
         return text
 
-    def _finish(self, part: str, text: str, channel: Channel, event: Event) -> str:
+    def _finish(self, part: str, text: str, channel: Channel, event: Event, links: MailLinks) -> str:
         """Add the marks and apply the limits of the part's medium."""
         marks = self._marks(event)
         if channel is Channel.SMS:
             max_segments = self._settings.sms.max_segments if self._settings.sms else 1
-            return fit(simplify(marks + text), max_segments)
+            return fit(simplify(marks + text), max_segments, links.download)
         if part == "subject.txt":
             subject = shorten(sanitize(marks + " ".join(text.split())), MAX_SUBJECT - len(REPLY))
             return subject if len(subject) <= MAX_SUBJECT_CODE_POINTS else f"{subject[: MAX_SUBJECT_CODE_POINTS - 1]}…"
@@ -151,7 +152,7 @@ class Renderer:
             case Channel.WEBHOOK:
                 from .chat import chat_message
 
-                return chat_message(parts, event, rule)
+                return chat_message(parts, event, rule, links.download)
         text = parts["email.txt"] + _link_lines(links)
         return Message(channel, text, parts["subject.txt"], parts["email.html"], event.thread, links.unsubscribe)
 
@@ -181,7 +182,12 @@ class Renderer:
 
 def _link_lines(links: MailLinks) -> str:
     """The links at the end of a mail's text part, which its template need not mention."""
-    lines = {"Acknowledge": links.acknowledge, "Mute for 2 hours": links.mute, "Unsubscribe": links.unsubscribe}
+    lines = {
+        "Download": links.download,
+        "Acknowledge": links.acknowledge,
+        "Mute for 2 hours": links.mute,
+        "Unsubscribe": links.unsubscribe,
+    }
     return "".join(f"\n{label}: {url}\n" for label, url in lines.items() if url)
 
 

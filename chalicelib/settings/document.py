@@ -10,7 +10,7 @@ from ..platform.phrases import did_you_mean
 
 _CHANNELS = ("email", "sms", "whatsapp", "webhooks")
 _COUNTING = ("analytics", "console", "metrics")
-TABLES = ("bot", *_CHANNELS, "people", "groups", "buckets", "rules", "monitors", "holidays", *_COUNTING)
+TABLES = ("bot", *_CHANNELS, "people", "groups", "buckets", "rules", "upload_links", "monitors", "holidays", *_COUNTING)
 _EXAMPLES = {  # of tables with free names
     "webhooks": '[webhooks.ops-room] with format = "slack"',
     "people": '[people.asha] with email = "asha@example.com"',

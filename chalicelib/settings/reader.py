@@ -27,6 +27,7 @@ from .document import Document
 from .rules import RecipientReader, RuleReader
 
 if TYPE_CHECKING:
+    from ..domain.files.links import UploadFolder
     from ..domain.monitor import Monitor, MonitorDefaults
 
 _BOT = ("name", "timezone", "owner", "budget", "ping", "sweepers")
@@ -97,10 +98,24 @@ class _Reader:
         monitors = self._monitors(rules, recipients, rule_reader)
         analytics, metrics = self._counting()
         console = self._console(people, groups)
+        upload_links = self._upload_links()
         if document.findings:
             raise SettingsError(tuple(dict.fromkeys(document.findings)))
         return Settings(
-            bot, email, sms, people, groups, rules, monitors, analytics, triggers, console, metrics, whatsapp, webhooks
+            bot,
+            email,
+            sms,
+            people,
+            groups,
+            rules,
+            monitors,
+            analytics,
+            triggers,
+            console,
+            metrics,
+            whatsapp,
+            webhooks,
+            upload_links,
         )
 
     def _bot(self, people: Mapping[str, Person]) -> BotSettings:
@@ -172,6 +187,13 @@ class _Reader:
         from . import console  # imported late: only settings with [console] need it
 
         return console.read_console(self._document.table("console", console.FIELDS), people, groups)
+
+    def _upload_links(self) -> "tuple[UploadFolder, ...]":
+        if "upload_links" not in self._document:
+            return ()
+        from . import links  # imported late: most settings have none
+
+        return links.read_upload_folders(self._document)
 
     def _monitors(self, rules: Iterable[Rule], recipients: RecipientReader, reader: RuleReader) -> "tuple[Monitor, ...]":
         """The monitors. Rules and monitors need different names: messages, silences and the log identify them by name."""

@@ -169,5 +169,7 @@ class RuleReader:
         if rule.fallback and not any(map(self._recipients.has_other_channel, rule.recipients)):
             hint = "give a recipient both email and sms (or whatsapp), or remove fallback"
             table.add_error("fallback", "no recipient has a second channel", hint)
+        if rule.link and rule.link.sign_in and "console" not in self._document and self._document.stage != "local":
+            table.add_error("link", "sign_in needs the table [console]", "add [console] with operators or readers")
         policy_fields.check_rule(rule, table, lambda person: person.timezone or self._zone)
         return rule

@@ -15,6 +15,8 @@ from tests.support.builders import ENVIRON
 from tests.support.console import ConsoleApp, Visitor
 from workbench.paths import PROJECT
 
+TOKENS = ("acknowledge", "mute", "o", "unsubscribe", "upload")  # tests/console/test_mail_links.py, tests/console/files/
+
 # Routes for everybody, each with what proves that a request may do something; the others need a session.
 OPEN = {
     "GET /health": "shows nothing but the version",
@@ -24,10 +26,7 @@ OPEN = {
     "POST /sign-in": "a token that is valid once",
     "POST /receipts/twilio/{delivery}": "Twilio's signature",
     "POST /replies/twilio": "Twilio's signature, and the number of a known person",
-    **dict.fromkeys(  # tests/console/test_mail_links.py: forged, expired, another purpose, another person
-        (f"{method} /{page}/{{token}}" for method in ("GET", "POST") for page in ("unsubscribe", "acknowledge", "mute")),
-        "the signed token of a mail",
-    ),
+    **{f"{method} /{path}/{{token}}": "the token" for method in ("GET", "POST") for path in TOKENS},
 }
 CHANGES_ONLY_MINE = {"POST /sign-out"}  # readers may
 

@@ -61,8 +61,11 @@ queue = "arn:aws:sqs:{REGION}:{ACCOUNT}:jobs"
 format = "slack"
 [webhooks.warehouse]
 format = "json"
+[[upload_links]]
+bucket = "by-queue"
+folder = "partner-a/"
 """ + "".join(
-    f'[[rules]]\nname = "{bucket}"\nbucket = "{bucket}"\nkey = "!asked/**"\n'
+    f'[[rules]]\nname = "{bucket}"\nbucket = "{bucket}"\nkey = "!asked/**"\nlink = "7d"\n'
     'notify = ["email:asha", "webhook:ops-room", "webhook:warehouse"]\n'
     for bucket in ("by-topic", "by-queue")
 )
@@ -74,7 +77,7 @@ key = "asked/**"
 notify = "email:asha"
 any = [{ content_type = "image/png" }, { tags = { class = "secret" } }, { previous = "> 1d" }]
 """
-IN_FOLDERS = ("Logs", "ObjectHeads", "ObjectTags")  # what they name is not known in advance
+IN_FOLDERS = ("LinkedObjects", "Logs", "ObjectHeads", "ObjectTags", "UploadLinks")  # what they name is not known in advance
 TRANSACTIONS = {"PutItem", "UpdateItem"}  # IAM has no action for transactions: each write in one is authorized separately
 BY_FULL_PATH = {"/BUCKET?notification": "GetBucketNotification", "/v2/email/account": "GetAccount"}
 BY_PART_OF_PATH = {
@@ -374,6 +377,18 @@ def console(env: ObservedEnvironment) -> None:
             assert session.get(f"{api}/{page}", timeout=30).status_code == 200, page
 
 
+def links(env: ObservedEnvironment) -> None:
+    """Somebody downloads by the links in mails: an object, a version, and one that was deleted."""
+    s3 = env.local.ministack.client("s3")
+    s3.put_object(Bucket="by-topic", Key="version.txt", Body=b"hello")
+    s3.delete_object(Bucket="by-queue", Key="by-queue.txt")
+    for key, status in (("by-topic.txt", 303), ("version.txt", 303), ("by-queue.txt", 404)):
+        env.wait_for(key, Channel.EMAIL, State.SENT)
+        (mail,) = [mail for mail in inbox(env) if key in mail["subject"] and "asha" in mail["person"]]
+        (link,) = re.findall(r"^Download: (.*)$", mail["text"], re.M)
+        assert requests.post(link, data={"": ""}, allow_redirects=False, timeout=30).status_code == status, key
+
+
 @pytest.fixture(scope="module")
 def used_env(env: ObservedEnvironment) -> ObservedEnvironment:
     """After everything that the functions do."""
@@ -386,6 +401,7 @@ def used_env(env: ObservedEnvironment) -> ObservedEnvironment:
     feedback(env)
     counts(env)
     console(env)
+    links(env)
     return env
 
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from chalicelib.domain.message import Card, Listing, Message, Tone
 from chalicelib.domain.payloads import Level
 from chalicelib.domain.people import Channel, Person
-from chalicelib.rendering.chat import card_of_mail, read_card, tone_of
+from chalicelib.rendering.chat import card_of_mail, chat_message, read_card, tone_of
 from chalicelib.rendering.renderer import Renderer
 from tests.support.builders import an_upload, some_settings
 from workbench.samples.incidents import sample_incidents
@@ -139,3 +139,17 @@ def test_every_sample_has_a_title_of_one_line_and_something_else(name: str) -> N
     assert rendered.problem == ""
     assert rendered.message.card
     assert rendered.message.card.facts
+
+
+def test_link_to_the_object_is_the_link_of_the_card() -> None:
+    parts, event, url = {"chat.txt": "a.pdf arrived\nSize: 1 KB"}, an_upload(), "https://drops.example.com/o/x"
+    message = chat_message(parts, event, "uploads", url)
+    assert message.card
+    assert message.card.link == ("Download", url)
+    assert message.text.endswith(f"=> Download: {url}")
+    own = chat_message({"chat.txt": "a\n=> Console: https://x.example"}, event, "uploads", url)
+    assert own.card
+    assert own.card.link == ("Console", "https://x.example")
+    local = chat_message(parts, event, "uploads", "http://127.0.0.1/o/x")
+    assert local.card
+    assert local.card.link == ("", "")

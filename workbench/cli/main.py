@@ -17,7 +17,7 @@ from ..output import fail, print_json, progress, say
 from ..paths import PROJECT
 from . import check, counts, deployment, log, monitors, resend, silences, tasks
 from .answers import explain, simulate
-from .console import login
+from .console import link, login
 from .deploy.policy import policy
 from .deploy.smoke import smoke
 from .deploy.terraform import terraform
@@ -202,7 +202,7 @@ def put(file: Path, key: str | None) -> None:
     say(f"inbox: {running.server}/", "dim")
 
 
-for group in (log, login, resend, check, explain, simulate, silences, counts, monitors, tasks, deployment):
+for group in (log, login, link, resend, check, explain, simulate, silences, counts, monitors, tasks, deployment):
     for command in group.COMMANDS:
         main.add_command(command)
 main.add_command(doctor)

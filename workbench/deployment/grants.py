@@ -26,7 +26,7 @@ from chalicelib.platform.signing.keys import KEY_NAME
 from .identities import identity_names
 from .policies.permissions import Grant as Grant
 from .policies.permissions import StageLocation as StageLocation
-from .policies.permissions import object_grants
+from .policies.permissions import link_grants, object_grants
 
 APP = "dropnote"
 
@@ -103,6 +103,7 @@ class Grants:
     def console(self) -> list[Grant]:
         """To find what a text or a link means and change it; and, if people may sign in, to show the console's pages."""
         rows = [self.ledger("BatchGetItem", "GetItem", "PutItem", "Query", "UpdateItem"), self.indexes("day")]
+        rows += link_grants(self.settings, self.location.partition)
         return [*rows, Grant("Counters", ("dynamodb:Query",), (self._counters,))] if self.settings.console else rows
 
     def watch(self, buckets: Iterable[str]) -> list[Grant]:
@@ -147,8 +148,7 @@ class Grants:
 
     def mail(self) -> list[Grant]:
         """To send mail by SES as the configured sender, whichever is verified: its address, its domain or a parent domain."""
-        email = self.settings.email
-        if email is None or email.transport != "ses":
+        if (email := self.settings.email) is None or email.transport != "ses":
             return []
         addresses = [parseaddr(email.from_)[1]]
         if self.location.sandbox:

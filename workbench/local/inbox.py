@@ -26,7 +26,7 @@ from .webhooks.views import view_of
 MAX_SHOWN = 50  # texts and mails on the page; the JSON has all unless the request has a limit
 
 _PAGE_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self' {uploads}; "
     "frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _MAIL_POLICY = (
@@ -121,6 +121,7 @@ def create_inbox(
     people = people if people is not None else {}
     inbox = _Inbox(twilio, Mailbox(ministack_endpoint), webhooks or WebhookDouble(), people)
     commands = (uploads or UploadTarget(ministack_endpoint)).commands()
+    policy = _PAGE_POLICY.format(uploads=ministack_endpoint)  # the page's script uploads to the bucket itself
     blueprint = Blueprint(
         "inbox",
         __name__,
@@ -131,18 +132,18 @@ def create_inbox(
 
     def page() -> Response:
         html = render_template("inbox.html", commands=commands, **inbox.as_dict(MAX_SHOWN))
-        return _secure(Response(html), _PAGE_POLICY)
+        return _secure(Response(html), policy)
 
     def cards() -> Response:
         """The cards that the page's script inserts after a change."""
         html = render_template("cards.html", commands=commands, **inbox.as_dict(MAX_SHOWN))
-        return _secure(Response(html), _PAGE_POLICY)
+        return _secure(Response(html), policy)
 
     def listing() -> Response:
         if request.method == "DELETE":
             return _clear(inbox)
         body = json.dumps(inbox.as_dict(request.args.get("limit", type=int)))
-        response = _secure(Response(body, mimetype="application/json"), _PAGE_POLICY)
+        response = _secure(Response(body, mimetype="application/json"), policy)
         response.headers["Cache-Control"] = "no-cache"
         response.set_etag(hashlib.sha256(body.encode()).hexdigest()[:32])
         response.make_conditional(request)

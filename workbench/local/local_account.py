@@ -24,6 +24,7 @@ from .proxy.proxy import Proxy
 from .resources import make_bucket, make_table, notify_source, verify_sender
 from .rest_api import PREFIX
 from .twilio.double import TwilioDouble
+from .uploads.drop_zone import allow_inbox
 from .webhooks.double import PREFIX as WEBHOOKS
 from .webhooks.double import WebhookDouble, secrets_of
 
@@ -116,6 +117,7 @@ class LocalAccount:
         bucket = variables.get("UPLOAD_BUCKET", BUCKET)
         uploads = UploadTarget(self.ministack.endpoint, bucket, ACCESS_KEY, SECRET_KEY, REGION)
         app = create_app(self.twilio, self.ministack.endpoint, uploads=uploads, people=self._people, webhooks=self.webhooks)
+        allow_inbox(self.client("s3"), bucket, self.server)
         self._stack.enter_context(serving(app, self._listener))
 
     def provide(self, settings: Settings, variables: Mapping[str, str]) -> None:

@@ -14,6 +14,7 @@ from .rest_api import create_rest_api
 from .twilio.account import TwilioAccount
 from .twilio.double import TwilioDouble
 from .twilio.incoming import create_reply_box
+from .uploads.drop_zone import create_drop_zone
 from .webhooks.double import WebhookDouble
 
 
@@ -38,9 +39,11 @@ def create_app(
     app.register_blueprint(TwilioAccount(twilio).blueprint)
     app.register_blueprint(create_reply_box(twilio))
     app.register_blueprint(create_rest_api(endpoint))
+    target = uploads or UploadTarget(endpoint)
+    app.register_blueprint(create_drop_zone(endpoint, target.bucket))
     webhooks = webhooks or WebhookDouble()
     app.register_blueprint(webhooks.blueprint)
-    app.register_blueprint(create_inbox(twilio, endpoint, uploads=uploads, people=people, webhooks=webhooks))
+    app.register_blueprint(create_inbox(twilio, endpoint, uploads=target, people=people, webhooks=webhooks))
     return app
 
 

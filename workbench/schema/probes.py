@@ -34,6 +34,10 @@ h = ["12-25"]
 [[buckets]]
 name = "aaa"
 [[buckets]]
+[[upload_links]]
+[[upload_links]]
+bucket = "aaa"
+folder = "a/"
 """
 _RULES = """
 [[rules]]
@@ -47,6 +51,10 @@ tags = { a = "b" }
 [[rules]]
 bucket = "aaa"
 complete = "_SUCCESS"
+link = "7d"
+[[rules]]
+bucket = "aaa"
+link = {}
 [[rules]]
 on = "bus"
 event = "alarm"

@@ -1,4 +1,4 @@
-"""The links of a mail: unsubscribe, acknowledge, mute. Each has a signed token that says for whom and what it is.
+"""The links of a message: unsubscribe, acknowledge, mute, download. Each has a signed token that says for whom and what it is.
 
 The key and our public URL come from the control item, which every container reads anyway: a link adds no call to an upload.
 """
@@ -6,8 +6,10 @@ The key and our public URL come from the control item, which every container rea
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from ...domain.delivery import delivery_id
 from ...domain.event import Kind
 from ...domain.message import MailLinks, Notice
+from ...domain.people import Channel
 from ...domain.settings import Settings
 from ...platform.signing.keys import parse_keys
 from ...platform.signing.tokens import Purpose, Signer
@@ -18,6 +20,7 @@ KEY_PURPOSE = "mail links"
 UNSUBSCRIBE_LASTS = timedelta(days=400)  # longer than anybody keeps an unread mail
 ACTION_LASTS = timedelta(days=7)
 PATHS = {Purpose.UNSUBSCRIBE: "unsubscribe", Purpose.ACKNOWLEDGE: "acknowledge", Purpose.MUTE: "mute"}
+OBJECT_PATH = "o"  # one letter: a text has little room
 
 
 def link_signer(settings: LinkSettings, clock: Callable[[], datetime]) -> Signer:
@@ -31,7 +34,10 @@ def signer_of(controls: Controls, clock: Callable[[], datetime]) -> Signer | Non
 
 
 def make_links(links: LinkSettings, notice: Notice, settings: Settings, clock: Callable[[], datetime]) -> MailLinks:
-    """The links of one mail. An incident that is over needs no acknowledgement; what has no rule cannot be muted."""
+    """The links of one message. An incident that is over needs no acknowledgement; what has no rule cannot be muted."""
+    download = _download_link(links, notice, settings, clock)
+    if notice.recipient.channel is not Channel.EMAIL:
+        return MailLinks(download=download)
     signer, person, news = link_signer(links, clock), notice.recipient.person.name, notice.event.news
 
     def link(purpose: Purpose, *claims: str, lasts: timedelta = ACTION_LASTS) -> str:
@@ -42,4 +48,26 @@ def make_links(links: LinkSettings, notice: Notice, settings: Settings, clock: C
         unsubscribe=link(Purpose.UNSUBSCRIBE, person, suppression_key(notice, settings), lasts=UNSUBSCRIBE_LASTS),
         acknowledge=link(Purpose.ACKNOWLEDGE, person, open_incident) if open_incident else "",
         mute=link(Purpose.MUTE, person, notice.rule) if settings.rule(notice.rule) else "",
+        download=download,
     )
+
+
+def _download_link(links: LinkSettings, notice: Notice, settings: Settings, clock: Callable[[], datetime]) -> str:
+    """The link to the object of an upload; "" if its rule wants none, or not on this channel. A summary has no single object.
+
+    It names the delivery, whose row names the object: short enough for a text, and it ends when the settings say so.
+    """
+    rule, recipient = settings.rule(notice.rule), notice.recipient
+    if not (rule and rule.link and notice.event.upload) or notice.event.kind is not Kind.UPLOAD:
+        return ""
+    in_text = rule.link.sms and _is_own_domain(links.url)
+    if recipient.channel is Channel.WHATSAPP or (recipient.channel is Channel.SMS and not in_text):
+        return ""
+    id_ = delivery_id(notice.event, notice.rule, recipient.address, recipient.channel)
+    return f"{links.url}/{OBJECT_PATH}/{link_signer(links, clock).sign(Purpose.OBJECT, bytes.fromhex(id_))}"
+
+
+def _is_own_domain(url: str) -> bool:
+    """Whether a public URL is not API Gateway's own, which would cost a text most of a segment."""
+    host = url.partition("://")[2].partition("/")[0].partition(":")[0].lower()
+    return not host.endswith((".amazonaws.com", ".amazonaws.com.cn"))

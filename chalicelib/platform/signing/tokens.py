@@ -58,6 +58,27 @@ class Signer:
         body = end.to_bytes(_END, "big") + json.dumps(claims, separators=(",", ":"), ensure_ascii=False).encode()
         return FORMAT + _encode(_sign(self._keys()[0], purpose, body) + body)
 
+    def sign(self, purpose: Purpose, raw: bytes) -> str:
+        """Return a short text with these bytes and their signature, without an end: what they name says how long it is valid.
+
+        Raises:
+            MissingSecret: there is no key.
+        """
+        return _encode(raw + _sign(self._keys()[0], purpose, raw))
+
+    def signed(self, purpose: Purpose, text: str) -> bytes:
+        """Return the bytes of a text that `sign` made.
+
+        Raises:
+            InvalidToken: it was not made by us for this purpose. MissingSecret: there is no key.
+        """
+        both = _decode_text(text)
+        raw, signature = both[:-_SIGNATURE], both[-_SIGNATURE:]
+        valid = [hmac.compare_digest(signature, _sign(key, purpose, raw)) for key in self._keys()]
+        if not any(valid):
+            raise InvalidToken("the text was not signed by us for this purpose")
+        return raw
+
     def read(self, purpose: Purpose, token: str) -> list[str]:
         """Return a token's claims.
 
@@ -86,13 +107,19 @@ def _encode(raw: bytes) -> str:
 
 def _decode(token: str) -> bytes:
     """Return the bytes of a token. Only the one text that we would have written for them is accepted."""
-    text = token[len(FORMAT) :]
-    if not token.startswith(FORMAT) or len(token) > _MAX_LENGTH or not token.isascii():
+    raw = _decode_text(token[len(FORMAT) :])
+    if not token.startswith(FORMAT) or len(raw) <= _SIGNATURE + _END:
+        raise InvalidToken("this is not a token")
+    return raw
+
+
+def _decode_text(text: str) -> bytes:
+    if len(text) >= _MAX_LENGTH or not text.isascii():
         raise InvalidToken("this is not a token")
     try:
         raw = urlsafe_b64decode(text + "=" * (-len(text) % 4))
     except ValueError:
         raise InvalidToken("this is not a token") from None
-    if len(raw) <= _SIGNATURE + _END or _encode(raw) != text:
+    if _encode(raw) != text:
         raise InvalidToken("this is not a token")
     return raw

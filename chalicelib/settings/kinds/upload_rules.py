@@ -13,10 +13,11 @@ from ...rules import globs
 from .. import policy_fields
 
 if TYPE_CHECKING:
+    from ...domain.files.links import ObjectLink
     from ...domain.filters.upload import UploadFilter
 
 FILTERS = ("content_type", "metadata", "tags", "uploader", "previous", "any", "all", "not")
-FIELDS = ("bucket", "key", "size", "created", *FILTERS, "empty", "ignore")
+FIELDS = ("bucket", "key", "size", "created", *FILTERS, "empty", "ignore", "link")
 
 
 def read(table: Table) -> Mapping[str, Any]:
@@ -40,6 +41,7 @@ def read(table: Table) -> Mapping[str, Any]:
         "size": size,
         "created": created(table),
         "filter": _filter(table),
+        "link": _link(table),
         "empty": empty,
         "ignore": ignore,
         **policy_fields.bundling(table),
@@ -54,6 +56,14 @@ def _filter(table: Table) -> "UploadFilter | None":
     from .upload_filter import read as read_filter  # imported late: few rules have these conditions
 
     return read_filter(table)
+
+
+def _link(table: Table) -> "ObjectLink | None":
+    if not table.has("link"):
+        return None
+    from ..links import read_object_link  # imported late, as above
+
+    return read_object_link(table)
 
 
 def created(table: Table) -> tuple[Creation, ...]:

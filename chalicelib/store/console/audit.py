@@ -28,6 +28,10 @@ class Action(StrEnum):
     ACKNOWLEDGE = "acknowledged"
     SILENCE = "silenced"
     UNSILENCE = "ended the silence of"
+    DOWNLOAD = "downloaded the file of"
+    UPLOAD_LINK = "made the upload link"
+    REVOKE_LINK = "revoked the upload link"
+    UPLOAD = "was allowed to upload"
 
 
 class Entry(Struct, frozen=True):

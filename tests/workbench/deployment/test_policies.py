@@ -76,10 +76,22 @@ notify = ["email:asha"]
 content_type = "application/pdf"
 any = [{ tags = { class = "secret" } }, { previous = "none" }]
 """
+LINKING = """
+[[rules]]
+name = "linking"
+bucket = "deliveries"
+key = "in/**/*.pdf"
+notify = ["email:asha"]
+link = "7d"
+[[upload_links]]
+bucket = "deliveries"
+folder = "partner-a/"
+"""
 SETTINGS = {
     "a single rule": some_settings(),
     "every kind of rule": some_settings(RULES),
     "a rule that asks about the object": some_settings(ASKING.replace("${NAME}", "$$")),
+    "links to files": some_settings(LINKING),
     "every kind of monitor": some_settings(MONITORS),
     "rules and monitors": some_settings(RULES + MONITORS),
     "mail by SMTP": some_settings(RULES, **{'from = "Acme drops <drops@example.com>"': SMTP}),
@@ -104,6 +116,20 @@ def documents(settings: Settings, location: StageLocation) -> dict[str, dict[str
         stream_variable("orders"): STREAM.format(location.partition, "orders"),
     }
     return policies(settings, variables, location)
+
+
+def test_links_reach_only_the_folders_of_the_settings() -> None:
+    statements = documents(SETTINGS["links to files"], LOCATIONS["aws"])["api_handler"]["Statement"]
+    s3 = {statement["Sid"]: statement for statement in statements if statement["Action"][0].startswith("s3:")}
+    assert s3["LinkedObjects"]["Action"] == ["s3:GetObject", "s3:GetObjectVersion"]
+    assert s3["LinkedObjects"]["Resource"] == ["arn:aws:s3:::deliveries/in/*"]
+    assert s3["LinkedBuckets"]["Resource"] == ["arn:aws:s3:::deliveries"]
+    assert (s3["UploadLinks"]["Action"], s3["UploadLinks"]["Resource"]) == (
+        ["s3:PutObject"],
+        ["arn:aws:s3:::deliveries/partner-a/*"],
+    )
+    others = documents(SETTINGS["a single rule"], LOCATIONS["aws"])["api_handler"]["Statement"]
+    assert not [statement for statement in others if statement["Action"][0].startswith("s3:")]
 
 
 @pytest.mark.parametrize("location", LOCATIONS)

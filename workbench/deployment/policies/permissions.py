@@ -36,7 +36,10 @@ class StageLocation:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Permission for actions on resources. `by` is the caller: "function", our code, or "lambda", Lambda for the function."""
+    """Permission for actions on resources.
+
+    `by` is the caller: "function", our code; "lambda", Lambda for the function; "browser", with what the function signed.
+    """
 
     sid: str
     actions: tuple[str, ...]
@@ -58,6 +61,18 @@ def object_grants(settings: Settings, buckets: Sequence[str], partition: str) ->
         if asking := [rule for rule in rules if rule.filter and facts & rule.filter.facts]:
             arns = dict.fromkeys(f"arn:{partition}:s3:::{rule.bucket}" for rule in asking)
             yield Grant(sid, (action,), tuple(arns))
+
+
+def link_grants(settings: Settings, partition: str) -> Iterator[Grant]:
+    """For links to files: to sign what a browser then sends, and to say why an object cannot be downloaded."""
+    if linking := [rule for rule in settings.rules if rule.link]:
+        objects = dict.fromkeys(arn for rule in linking for arn in _objects(rule, partition))
+        yield Grant("LinkedObjects", ("s3:GetObject", "s3:GetObjectVersion"), tuple(objects))
+        buckets = dict.fromkeys(f"arn:{partition}:s3:::{rule.bucket}" for rule in linking)
+        yield Grant("LinkedBuckets", ("s3:ListBucket",), tuple(buckets))
+    if folders := settings.upload_links:
+        arns = tuple(f"arn:{partition}:s3:::{folder}*" for folder in folders)
+        yield Grant("UploadLinks", ("s3:PutObject",), arns, by="browser")
 
 
 def _objects(rule: Rule, partition: str) -> Iterator[str]:

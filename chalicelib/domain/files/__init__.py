@@ -1,0 +1,1 @@
+"""Links to files, as values. May import platform only."""

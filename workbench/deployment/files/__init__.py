@@ -1,0 +1,1 @@
+"""What a bucket needs so that browsers may upload to it."""

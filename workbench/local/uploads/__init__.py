@@ -1,0 +1,1 @@
+"""Uploads from the inbox page to the local bucket."""
