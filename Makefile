@@ -11,9 +11,9 @@ run: setup         ## start the local environment, until Ctrl-C
 demo: setup        ## upload three files and a burst of 200 to a local environment, and show the messages they cause
 	@$(BIN)/dropnote demo
 
-test:              ## run all tests, some of them in AWS's own Lambda runtime
+test:              ## run all tests in two processes, some of them in AWS's own Lambda runtime: eight minutes
 	@$(PYTHON) -m workbench.bootstrap dev runtime
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n 2 --dist loadfile
 
 prove: setup-dev   ## test the delivery guarantee with 2,000 random sequences of crashes, duplicates and failing providers; SEED=123 repeats a run
 	@seed=$(or $(SEED),$$(date +%s)); repeat="Seed $$seed; to repeat this run: make prove SEED=$$seed"; echo "$$repeat"; \
