@@ -20,6 +20,7 @@ BEGIN, END = "<!-- figures: made by make bench BENCH=--write -->", "<!-- end of 
 STORM_BEGIN, STORM_END = "<!-- storm: made by make bench-storm STORM=--write -->", "<!-- end of the storm -->"
 WATCH_BEGIN, WATCH_END = "<!-- watch: made by make bench-watch WATCH=--write -->", "<!-- end of the watch -->"
 CONSOLE_BEGIN, CONSOLE_END = "<!-- console: made by make bench-console CONSOLE=--write -->", "<!-- end of the console -->"
+SECTIONS = ((STORM_BEGIN, STORM_END), (WATCH_BEGIN, WATCH_END), (CONSOLE_BEGIN, CONSOLE_END))  # of other benchmarks
 TITLES = {
     "burst": "An upload in a burst, sent in a summary (the default)",
     "mail": "One e-mail per upload",
@@ -31,7 +32,7 @@ MAX_WARM_MS = 300  # of a warm upload at the recommended memory
 def write(results: Results, rounds: int, warm: int, immediate_uploads: int) -> None:
     """Write both files. The sections of the storm, the watch and the console in RESULTS.md are kept."""
     old, text = RESULTS.read_text(), _results(results, rounds, warm, immediate_uploads)
-    for begin, end in ((STORM_BEGIN, STORM_END), (WATCH_BEGIN, WATCH_END), (CONSOLE_BEGIN, CONSOLE_END)):
+    for begin, end in SECTIONS:
         text = put_between(text, between(old, begin, end), begin, end)
     RESULTS.write_text(text)
     COST.write_text(put_between(COST.read_text(), figures(results, read_prices())))
@@ -123,10 +124,7 @@ def _results(results: Results, rounds: int, warm: int, immediate_uploads: int) -
                 ("", "warm upload", "first upload in a container"),
                 [_calls(variant.title, results.used[variant.name]) for variant in results.variants],
             ),
-            STORM_BEGIN,
-            f"{STORM_END}\n",
-            WATCH_BEGIN,
-            f"{WATCH_END}\n",
+            *(f"{begin}\n\n{end}\n" for begin, end in SECTIONS),
         ]
     )
 
