@@ -70,6 +70,7 @@ def test_dropped_file_appears_as_text_and_mail_and_downloads(inbox: Inbox, tmp_p
 def test_file_is_chosen_by_keyboard_on_a_phone(inbox: Inbox, tmp_path: Path) -> None:
     inbox.page.set_viewport_size({"width": 390, "height": 844})
     (tmp_path / "chosen.txt").write_text("hello")
+    inbox.page.on("filechooser", lambda _: None)  # the browser asks Playwright from now on, not only once the key is pressed
     inbox.page.locator("#files").focus()
     with inbox.page.expect_file_chooser() as chooser:
         inbox.page.keyboard.press("Space")

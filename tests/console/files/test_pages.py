@@ -79,6 +79,7 @@ def test_partner_drops_files(site: ConsoleApp, base: str, page: Page) -> None:
 def test_partner_chooses_a_file_by_keyboard(site: ConsoleApp, base: str, page: Page, tmp_path: Path) -> None:
     allow(site, base)
     (tmp_path / "report.pdf").write_bytes(b"%PDF")
+    page.on("filechooser", lambda _: None)  # the browser asks Playwright from now on, not only once the key is pressed
     page.goto(make(site, 20, base))
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.id") == "files"
