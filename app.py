@@ -1,7 +1,7 @@
 """Binds AWS triggers to handlers. A handler converts its payload and calls one method of the bot; decisions are made there."""
 
 import os
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from chalice.app import Chalice, Rate
@@ -137,7 +137,8 @@ if not function:  # the API function, or a laptop: no other function imports the
     from chalicelib.bot.assembly import make_console
     from chalicelib.console.routes import register
 
-    register(app, settings, lambda: make_console(bot(), os.environ))
+    console = cache(partial(make_console, environ=os.environ))  # one per bot: it keeps clients and caches
+    register(app, settings, lambda: console(bot()))
 
 
 @app.route("/health")

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Iterator
 from datetime import timedelta
+from importlib.util import module_from_spec, spec_from_file_location
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlencode
@@ -211,3 +212,26 @@ def test_function_names_are_stable_and_short() -> None:
     long = [function_name("upload", "b" * 60 + end) for end in ("-a", "-b")]
     assert len(set(long)) == 2
     assert all(len(name) <= 48 for name in long)
+
+
+def test_requests_to_one_container_share_its_console(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It keeps clients, SNS's certificates and the dashboard's hours."""
+    made: list[object] = []
+
+    def make(bot: object, environ: object) -> SimpleNamespace:
+        made.append(bot)
+        return SimpleNamespace()
+
+    monkeypatch.setattr("chalicelib.bot.assembly.make_console", make)
+    for name, value in ENVIRON.items():
+        monkeypatch.setenv(name, value)
+    spec = spec_from_file_location("app_of_a_container", PROJECT / "app.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module: Any = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    with Client(module.app) as client:
+        bot = object()
+        module.bot = lambda: bot
+        assert [client.http.get("/static/console.css").status_code for _ in range(2)] == [200, 200]
+    assert made == [bot]

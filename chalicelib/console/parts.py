@@ -59,7 +59,7 @@ class Console:
     @cached_property
     def incidents(self) -> Incidents:
         """The monitors' states."""
-        return Incidents(self.clients("dynamodb", config=LEDGER_CONFIG), self.environ["DROPNOTE_LEDGER"])
+        return Incidents(self.dynamodb, self.table)
 
     def now(self) -> datetime:
         """The current time."""

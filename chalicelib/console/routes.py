@@ -16,7 +16,7 @@ SIGNED_IN: tuple[Area, ...] = (sign_in.area, dashboard.area, log.area, actions.a
 
 
 def register(app: Chalice, settings: Settings, provide: Provide) -> None:
-    """Add the console's routes to the app. `provide` returns the console; it is called for each request."""
+    """Add the console's routes to the app. `provide` returns the console of this container; it is called for each request."""
     reports = (ses.area,) if settings.email and settings.email.events_topic else ()
     for area in ALWAYS + reports + (SIGNED_IN if settings.console else ()):
         area.register(app, provide)
