@@ -199,8 +199,7 @@ class Deliverer(DeliveryRecorder, eq=False, kw_only=True):
 
     def _links(self, notice: Notice) -> MailLinks:
         """Return the links of a mail, or the link to the object of another message; none without a public URL."""
-        rule = self.settings.rule(notice.rule)
-        has_links = notice.recipient.channel is Channel.EMAIL or (rule and rule.link)
+        has_links = notice.recipient.channel is Channel.EMAIL or ((rule := self.settings.rule(notice.rule)) and rule.link)
         if not has_links or (settings := self.control.now().links) is None:
             return NO_LINKS
         from .feedback.mail_links import make_links  # imported late: not needed without a public URL
