@@ -14,9 +14,9 @@ from time import monotonic, sleep
 import click
 
 from bench.harness import count_messages, dead_letter_count, is_idle, make_environment, sweeping, upload
-from workbench.local.ministack import free_port
 from workbench.local.proxy.proxy import Proxy
 from workbench.output import err, print_table, progress
+from workbench.ports import free_port
 from workbench.waiting import wait_until
 
 IDLE_S = 900.0

@@ -24,10 +24,10 @@ from chalicelib.policy.pacing.pacer import HEADROOM
 from chalicelib.store.control import Control, TableStore
 from workbench.local.environment import LocalEnvironment
 from workbench.local.mailbox import Mailbox
-from workbench.local.ministack import free_port
 from workbench.local.proxy.proxy import Proxy
 from workbench.local.proxy.server import Answer, RecordedRequest
 from workbench.output import print_table, progress, say
+from workbench.ports import free_port
 from workbench.waiting import wait_until
 
 RATE = 14

@@ -16,7 +16,7 @@ from aiosmtpd.smtp import AuthResult
 from chalicelib.channels.smtp import Smtp
 from chalicelib.domain.settings import EmailSettings
 from tests.channels.parts import FROM, listening
-from workbench.local.ministack import free_port
+from workbench.ports import free_port
 
 SILENCE = b"(nothing)"
 

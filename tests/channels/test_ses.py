@@ -13,10 +13,11 @@ from chalicelib.domain.delivery import DeliveryError, Reason
 from tests.channels.parts import FROM, ID, IN_A_THREAD, MAIL, ROOT, meaning_of
 from tests.support.builders import NOON
 from workbench.local.mailbox import Mailbox
-from workbench.local.ministack import MiniStack, free_port, local_client
+from workbench.local.ministack import MiniStack, local_client
 from workbench.local.proxy.proxy import Proxy
 from workbench.local.proxy.server import Answer, Fault
 from workbench.local.proxy.ses import QUOTA_EXHAUSTED, THROTTLED, ses_error
+from workbench.ports import free_port
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from chalicelib.domain.delivery import DeliveryError, OutcomeUnknown, Reason
 from chalicelib.domain.settings import EmailSettings
 from tests.channels.parts import FROM, ID, IN_A_THREAD, MAIL, ROOT, meaning_of
 from tests.channels.smtp_servers import Server, smtp
-from workbench.local.ministack import free_port
+from workbench.ports import free_port
 
 
 @pytest.mark.parametrize("security", ["starttls", "tls"])

@@ -16,11 +16,11 @@ from chalicelib.channels.limits import QUOTA_RETRY
 from chalicelib.channels.twilio import _PERMANENT, _TRANSIENT, Twilio, reason_of
 from chalicelib.domain.delivery import DeliveryError, OutcomeUnknown, Reason
 from tests.channels.parts import ID, TEXT, listening, meaning_of, twilio_at
-from workbench.local.ministack import free_port
 from workbench.local.proxy.proxy import Proxy
 from workbench.local.proxy.server import Answer, Fault
 from workbench.local.twilio.double import TwilioDouble
 from workbench.local.twilio.rules import api_error
+from workbench.ports import free_port
 
 
 def send(transport: Twilio) -> DeliveryError:

@@ -8,10 +8,10 @@ import pytest
 from chalicelib.channels.twilio import _MAX_LISTED, Twilio
 from chalicelib.domain.delivery import DeliveryError, OutcomeUnknown
 from tests.channels.parts import ID, TEXT, twilio_at
-from workbench.local.ministack import free_port
 from workbench.local.proxy.proxy import Proxy
 from workbench.local.proxy.server import Answer, Fault
 from workbench.local.twilio.double import TwilioDouble
+from workbench.ports import free_port
 
 ASHA = "+919812345678"
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)

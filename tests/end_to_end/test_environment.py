@@ -23,11 +23,11 @@ from tests.support.log_scan import function_lines
 from workbench.cli.main import main
 from workbench.local.demo.demo import upload_by_rclone
 from workbench.local.environment import LocalEnvironment, LocalEnvironmentError
-from workbench.local.ministack import free_port
 from workbench.local.proxy.proxy import Proxy
 from workbench.local.running import read_running
 from workbench.local.strict.http_requests import check_requests
 from workbench.paths import PROJECT
+from workbench.ports import free_port
 from workbench.waiting import wait_until
 
 pytestmark = pytest.mark.environment

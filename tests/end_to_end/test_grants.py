@@ -23,9 +23,10 @@ from tests.support.observed_runs import (
 )
 from workbench.deployment.grants import Grant, Grants, StageLocation, policies
 from workbench.local.environment import LocalEnvironment
-from workbench.local.ministack import ACCOUNT, REGION, free_port
+from workbench.local.ministack import ACCOUNT, REGION
 from workbench.local.proxy.proxy import Proxy
 from workbench.local.strict.http_requests import check_requests
+from workbench.ports import free_port
 
 
 @pytest.fixture(scope="module")

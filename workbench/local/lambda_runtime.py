@@ -30,8 +30,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from ..paths import RUNTIME_EMULATOR, RUNTIME_PYTHON
+from ..ports import free_port
 from ..waiting import wait_until
-from .ministack import ACCESS_KEY, REGION, SECRET_KEY, free_port, remove_folder
+from .ministack import ACCESS_KEY, REGION, SECRET_KEY, remove_folder
 
 READY_S = 10.0
 _INVOKE = "/2015-03-31/functions/function/invocations"

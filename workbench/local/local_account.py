@@ -16,10 +16,11 @@ from typing import Any, Self
 
 from chalicelib.domain.settings import Settings
 
+from ..ports import PortTakenError
 from .inbox import UploadTarget
 from .local_deploy import Target
 from .local_server import create_app, listening, serving
-from .ministack import ACCESS_KEY, REGION, SECRET_KEY, MiniStack, PortTakenError, remove_folder
+from .ministack import ACCESS_KEY, REGION, SECRET_KEY, MiniStack, remove_folder
 from .proxy.proxy import Proxy
 from .resources import make_bucket, make_table, notify_source, verify_sender
 from .rest_api import PREFIX

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from ..ports import free_port
 from .inbox import UploadTarget, create_inbox
-from .ministack import free_port
 from .rest_api import create_rest_api
 from .twilio.account import TwilioAccount
 from .twilio.double import TwilioDouble

@@ -19,7 +19,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Mapping
@@ -32,6 +31,7 @@ from botocore.config import Config
 from botocore.session import Session
 
 from ..paths import MINISTACK_PYTHON
+from ..ports import free_port
 from ..waiting import wait_until
 from .strict.check import attach
 
@@ -45,29 +45,6 @@ WORKERS = 8
 
 class MiniStackError(Exception):
     """MiniStack did not start or does not respond. One sentence."""
-
-
-class PortTakenError(Exception):
-    """Another program uses the port."""
-
-    def __init__(self, port: int) -> None:
-        super().__init__(f"port {port} is in use by another program")
-        self.port = port
-
-
-def free_port(port: int = 0) -> int:
-    """Return the port if it is free; for 0, any free port.
-
-    Raises:
-        PortTakenError: it is in use.
-    """
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except (OSError, OverflowError):
-            raise PortTakenError(port) from None
-        return int(probe.getsockname()[1])
 
 
 def local_client(endpoint: str, service: str, region_name: str = REGION, **config: Any) -> Any:

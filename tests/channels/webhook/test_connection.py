@@ -15,7 +15,7 @@ from chalicelib.channels.webhook.connection import Response, is_public, parse_re
 from chalicelib.channels.webhook.formats import Request
 from chalicelib.domain.delivery import DeliveryError, OutcomeUnknown, Reason
 from tests.channels.parts import listening, meaning_of
-from workbench.local.ministack import free_port
+from workbench.ports import free_port
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
 

@@ -14,9 +14,10 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from workbench.local.ministack import MiniStack, MiniStackError, PortTakenError, local_client
+from workbench.local.ministack import MiniStack, MiniStackError, local_client
 from workbench.local.resources import make_role
 from workbench.paths import PROJECT
+from workbench.ports import PortTakenError
 from workbench.waiting import wait_until
 
 

@@ -8,9 +8,10 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 import requests
 
-from workbench.local.ministack import MiniStack, free_port, local_client
+from workbench.local.ministack import MiniStack, local_client
 from workbench.local.proxy.proxy import Proxy
 from workbench.local.proxy.server import Answer, Fault
+from workbench.ports import free_port
 from workbench.waiting import wait_until
 
 FAULTS = [(Fault.RESET_BEFORE, False)]  # and whether the request reaches the service
