@@ -1,6 +1,5 @@
 """Fixtures for all tests: one MiniStack per session, emptied for each test that uses it; one browser; a scan of all log lines."""
 
-import logging
 from collections.abc import Iterator
 
 import pytest
@@ -8,7 +7,7 @@ from hypothesis import settings
 
 from chalicelib.platform import custom
 from tests.support.browsers import browser as browser
-from tests.support.log_scan import BOT, LogLines, LogScan, scanning
+from tests.support.log_scan import LogLines, LogScan, scanning, writing_to
 from workbench.local.ministack import MiniStack
 
 
@@ -30,17 +29,17 @@ def log_scan() -> Iterator[LogScan]:
 @pytest.fixture(autouse=True)
 def no_addresses_in_logs(log_scan: LogScan) -> Iterator[None]:
     """Fail a test whose log lines have a telephone number or an e-mail address; those of functions fail the next test."""
-    yield
+    with writing_to():
+        yield
     _fail_on(log_scan)
 
 
 @pytest.fixture
 def logged(log_scan: LogScan) -> Iterator[LogLines]:
     """The lines that the bot logs in this test."""
-    lines, logger = LogLines(), logging.getLogger(BOT)
-    logger.addFilter(lines)
-    yield lines
-    logger.removeFilter(lines)
+    lines = LogLines()
+    with writing_to(lines.write):
+        yield lines
 
 
 def _fail_on(scan: LogScan) -> None:

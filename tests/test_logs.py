@@ -63,6 +63,14 @@ def test_upload_that_joins_a_bundle_leaves_a_line(logged: LogLines) -> None:
     assert len(joined["bundle"]) == 32
 
 
+def test_lines_go_to_standard_output_once(capsys: pytest.CaptureFixture[str]) -> None:
+    log.info("sent", person="asha")
+    log.configure()
+    log.configure()
+    log.warning("failed", detail="no connection", channel=None)
+    assert capsys.readouterr().out == '{"level": "warning", "happened": "failed", "detail": "no connection"}\n'
+
+
 # -- no addresses
 
 

@@ -1,6 +1,5 @@
 """Changes of a table's items are sent and counted once each, however often the stream delivers them."""
 
-import json
 from datetime import timedelta
 from typing import Any
 
@@ -18,6 +17,7 @@ from chalicelib.platform.clock import utc_now
 from chalicelib.store.counts.counters import Counters
 from chalicelib.store.rows import Parked
 from tests.support.builders import some_settings
+from tests.support.log_scan import LogLines
 from tests.support.stages import Stage, memory_stage, plenty, real_stage
 from tests.support.stream_records import PAID, REFUSED, event_of, record
 from workbench.local.ministack import MiniStack, local_client
@@ -186,7 +186,7 @@ def test_failed_record_is_delivered_again_and_the_others_are_not_sent_twice(stag
     ("view", "conditions"), [("NEW_IMAGE", ["changed"]), ("KEYS_ONLY", ["changed", "new"]), ("NEW_AND_OLD_IMAGES", [])]
 )
 def test_stream_without_the_needed_images_is_logged_once_per_batch(
-    stage: Stage, view: str, conditions: list[str], caplog: pytest.LogCaptureFixture
+    stage: Stage, view: str, conditions: list[str], logged: LogLines
 ) -> None:
     batch = [record(REFUSED, PAID, number) for number in (1, 2)]
     for change in batch:
@@ -194,7 +194,7 @@ def test_stream_without_the_needed_images_is_logged_once_per_batch(
         for image in {"OldImage", "NewImage"} if view == "KEYS_ONLY" else {"OldImage"} if view == "NEW_IMAGE" else ():
             del change["dynamodb"][image]
     handle(stage, *batch)
-    warnings = [json.loads(line.message) for line in caplog.records if "no-images" in line.message]
+    warnings = logged.of("no-images")
     expected = [("refused", view, conditions)] if conditions else []
     assert [(warning["rule"], warning["view"], warning["never_hold"]) for warning in warnings] == expected
     assert bool(stage.mail.accepted) is not bool(conditions)

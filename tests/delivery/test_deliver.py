@@ -1,9 +1,7 @@
 """Delivery: redelivered events send once, recipients are independent, and every outcome has a reason."""
 
 import json
-import logging
 import shutil
-import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -15,13 +13,13 @@ from chalicelib.domain.budget import ScopeLimits
 from chalicelib.domain.delivery import Delivery, Reason, State
 from chalicelib.domain.event import Batch, UnknownPayload
 from chalicelib.domain.people import Channel
-from chalicelib.platform import log
 from chalicelib.policy.controls import address_key
 from chalicelib.rendering.renderer import Renderer
 from chalicelib.rendering.templates import TEMPLATES
 from chalicelib.store.ledger import NO_LIMITS
 from chalicelib.store.rows import Parked
 from tests.support.builders import an_upload, some_settings
+from tests.support.log_scan import LogLines
 from tests.support.providers import Answer
 from tests.support.stages import TABLE, Stage, memory_stage, plenty, real_stage
 from workbench.local.ministack import MiniStack
@@ -203,19 +201,12 @@ def test_owner_is_notified_once_of_a_broken_template_and_the_plain_one_is_used(s
     assert "no_such_name" in notices[0]
 
 
-def test_log_and_ledger_contain_no_address(ministack: MiniStack, capsys: pytest.CaptureFixture[str]) -> None:
+def test_log_and_ledger_contain_no_address(ministack: MiniStack, logged: LogLines) -> None:
     stage = real_stage(ministack)
-    logger = logging.getLogger("chalicelib")
-    handlers = list(logger.handlers)
-    log.configure()
-    logger.addHandler(logging.StreamHandler(sys.stdout))
-    try:
-        stage.answer(Answer.UNREACHABLE, Answer.LOST_BEFORE, Answer.BAD_ADDRESS)
-        stage.bot.take(Batch(events=(an_upload(),), unknown=(UnknownPayload("s3", "missing 'Records'", {"odd": True}),)), plenty)
-        stage.sweep_for(minutes=5)
-        send_test(stage.deliverer, "finance", "1", plenty)
-    finally:
-        logger.handlers[:] = handlers  # those added here write to a stream that is closed after this test
-    written = capsys.readouterr().out + json.dumps(stage.ledger._client.scan(TableName=TABLE)["Items"], default=repr)
+    stage.answer(Answer.UNREACHABLE, Answer.LOST_BEFORE, Answer.BAD_ADDRESS)
+    stage.bot.take(Batch(events=(an_upload(),), unknown=(UnknownPayload("s3", "missing 'Records'", {"odd": True}),)), plenty)
+    stage.sweep_for(minutes=5)
+    send_test(stage.deliverer, "finance", "1", plenty)
+    written = logged.text + json.dumps(stage.ledger._client.scan(TableName=TABLE)["Items"], default=repr)
     assert "no connection" in written
     assert not [part for part in ("@example.com", "+9198", "9812345678") if part in written]

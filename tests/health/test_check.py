@@ -11,6 +11,7 @@ from chalicelib.health.buckets import bucket
 from chalicelib.store.control import RECORD_INTERVAL
 from tests.health.checking import ARN, HEALTHY, OURS, UPLOAD, CountingStore, overwrite, refuse, watch
 from tests.support.builders import NOON, some_settings
+from tests.support.log_scan import LogLines
 from tests.support.providers import Answer as ProviderAnswer
 from tests.support.stages import Stage, memory_stage, real_stage
 from workbench.local.ministack import MiniStack
@@ -136,13 +137,13 @@ def test_dead_letters_that_no_sweep_takes_are_reported_besides_the_sweep(stage: 
     assert len(stage.sent) == 2
 
 
-def test_errors_of_aws_are_logged_and_not_reported(stage: Stage, ministack: MiniStack, caplog: pytest.LogCaptureFixture) -> None:
+def test_errors_of_aws_are_logged_and_not_reported(stage: Stage, ministack: MiniStack, logged: LogLines) -> None:
     def clients(service: str) -> Any:
         return refuse() if service == "s3" else ministack.client(service)
 
     assert watch(stage, clients) == []
     assert stage.sent == []
-    (line,) = [record.message for record in caplog.records if '"watched"' in record.message]
+    (line,) = [line for line in logged.text.splitlines() if '"watched"' in line]
     assert "the notifications of acme-drops" in line
 
 

@@ -1,11 +1,10 @@
 """Reads every log line of a test run, and collects those with a telephone number or an e-mail address.
 
-The lines of this process pass a filter of the bot's logger. Those of functions in a local environment, with the tracebacks and
+The lines of this process come from the bot's log. Those of functions in a local environment, with the tracebacks and
 warnings of the libraries that they load, are read from CloudWatch Logs before the emulator stops.
 """
 
 import json
-import logging
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -15,9 +14,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chalicelib.platform import log
 from workbench.local.ministack import MiniStack
 
-BOT = "chalicelib"
 ADDRESS = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
 MESSAGE_ID = re.compile(r"[0-9a-f-]{36}@email\.amazonses\.com")  # a receipt of the emulator's SES
 NUMBER = re.compile(r"(?<![\w+])\+\d{7,15}(?!\d)")  # E.164, as the settings have them
@@ -26,17 +25,12 @@ KNOWN_NUMBERS = re.compile("919812345678|15005550006")
 _FUNCTIONS = "/aws/lambda/"
 
 
-class LogScan(logging.Filter):
-    """Collects bad lines; lets every line pass."""
+class LogScan:
+    """Collects bad lines."""
 
     def __init__(self) -> None:
-        super().__init__()
         self.lines = 0
         self.found: list[str] = []
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        self.scan([record.getMessage()])
-        return True
 
     def scan(self, lines: Iterable[str]) -> None:
         """Read lines."""
@@ -52,16 +46,17 @@ class LogScan(logging.Filter):
         return found
 
 
-class LogLines(logging.Filter):
-    """The bot's log lines, parsed. Unlike caplog, it does not depend on whether log.configure has been called."""
+class LogLines:
+    """The bot's log lines: as text, and parsed."""
 
     def __init__(self) -> None:
-        super().__init__()
+        self.text = ""
         self.lines: list[dict[str, Any]] = []
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        self.lines.append(json.loads(record.getMessage()))
-        return True
+    def write(self, line: str) -> None:
+        """Take a line."""
+        self.text += f"{line}\n"
+        self.lines.append(json.loads(line))
 
     def of(self, happened: str) -> list[dict[str, Any]]:
         """The lines about one kind of outcome."""
@@ -71,15 +66,18 @@ class LogLines(logging.Filter):
 @contextmanager
 def scanning(scan: LogScan) -> Iterator[None]:
     """Let a scan read the lines of this process, and of every function of every emulator that stops meanwhile."""
-    logger = logging.getLogger(BOT)
-    level = logger.level
-    logger.setLevel(logging.INFO)  # the bot's own level; without it, a line that only Lambda writes would not be read
-    logger.addFilter(scan)
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(log, "writers", [lambda line: scan.scan([line])])  # no line goes to the output of a test
         patch.setattr(MiniStack, "stop", _reading_first(MiniStack.stop, scan))
         yield
-    logger.removeFilter(scan)
-    logger.setLevel(level)
+
+
+@contextmanager
+def writing_to(*writers: Callable[[str], object]) -> Iterator[None]:
+    """Give every line of the bot's log to these functions too; afterwards, to those of before only."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(log, "writers", [*log.writers, *writers])
+        yield
 
 
 def _reading_first(stop: Callable[[MiniStack], None], scan: LogScan) -> Callable[[MiniStack], None]:

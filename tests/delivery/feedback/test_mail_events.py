@@ -11,6 +11,7 @@ from chalicelib.domain.delivery import Reason, State
 from chalicelib.domain.people import Channel, Recipient
 from chalicelib.policy.controls import MAX_SOFT_BOUNCES
 from tests.support.builders import an_upload, some_settings
+from tests.support.log_scan import LogLines
 from tests.support.mail_events import TOPIC, VALIDATION, from_sns, mail_event
 from tests.support.providers import Answer
 from tests.support.stages import Stage, memory_stage, plenty
@@ -180,10 +181,12 @@ def test_event_about_a_text_changes_nothing(stage: Stage) -> None:
     assert stage.rows()["sms"].state is State.SENT
 
 
-def test_no_address_and_no_words_of_a_server_are_stored_or_logged(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_address_and_no_words_of_a_server_are_stored_or_logged(
+    stage: Stage, caplog: pytest.LogCaptureFixture, logged: LogLines
+) -> None:
     caplog.set_level("INFO")
     publish(stage, "Bounce", bounceSubType="<script>", bouncedRecipients=[{"status": "recipient@example.com"}])
     publish(stage, "Complaint", complaintFeedbackType="recipient@example.com")
     row = stage.rows()["email"]
     assert row.detail == "SES reports hard bounce"
-    assert "recipient@" not in caplog.text + repr(row) + repr(suppression(stage))
+    assert "recipient@" not in caplog.text + logged.text + repr(row) + repr(suppression(stage))

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from chalicelib.platform.clock import utc_now
 from chalicelib.store.rows.versions import UnreadableRow
 from tests.support.builders import an_upload, some_settings
+from tests.support.log_scan import LogLines
 from tests.support.stages import Stage, memory_stage
 from tests.workbench.cli.conftest import Account, Run
 
@@ -63,11 +64,9 @@ def test_ids_of_log_and_show_and_of_a_delivery_name_the_event(stage: Stage, run:
     assert story(run, row["id"])["event_id"] == story(run, row["id"][:12])["event_id"] == EVENT.identity
 
 
-def test_log_lines_of_an_outcome_name_event_rule_and_delivery(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("INFO", "chalicelib")
+def test_log_lines_of_an_outcome_name_event_rule_and_delivery(logged: LogLines) -> None:
     (sent, _) = memory_stage().take(EVENT)
-    lines = [json.loads(record.message) for record in caplog.records]
-    (line,) = [line for line in lines if line["happened"] == "sent" and line["channel"] == "email"]
+    (line,) = [line for line in logged.of("sent") if line["channel"] == "email"]
     assert (line["event"], line["rule"], line["delivery"]) == (EVENT.identity, "uploads", sent.id)
 
 
