@@ -1,5 +1,6 @@
 """The bindings of app.py, called through Chalice's test client: payloads in, messages out."""
 
+import gc
 import json
 import os
 from collections.abc import Iterator
@@ -59,6 +60,11 @@ def stage(ministack: MiniStack, app: Any) -> Iterator[Stage]:
     real, app.bot, app.time_left = (app.bot, app.time_left), lambda: stage.bot, lambda context: plenty
     yield stage  # Chalice's test client gives an invocation 3 s: too short to send
     app.bot, app.time_left = real
+
+
+def test_collections_resume_after_the_start_and_leave_its_objects_alone(app: Any) -> None:
+    assert gc.isenabled()
+    assert gc.get_freeze_count() > 0
 
 
 def test_every_handler_is_bound_and_each_bucket_has_one(app: Any) -> None:

@@ -6,6 +6,7 @@ dropped, with that reason. They are not sent when the silence ends; an operator 
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from msgspec import Struct, field
 
@@ -119,6 +120,7 @@ class Controls(Struct, frozen=True):
     first_bundle: str = ""  # the id of the first bundle that was sent; "" before it
 
 
+@lru_cache(maxsize=256)  # needed before and after each send
 def address_key(channel: Channel, sender: str, address: str) -> str:
     """Return the key of an address on the suppression list of a sender: 16 hex digits."""
     return identity_of("address", channel.value, sender, address)[:16]

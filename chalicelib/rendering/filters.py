@@ -20,6 +20,7 @@ _ENDS = ("first_at", "last_at")
 _UNITS = ("KB", "MB", "GB", "TB")
 
 
+@lru_cache(maxsize=8)  # the parts of a mail show the same size
 def filesize(size: int | None) -> str:
     """Format a size like the S3 console: 1 KB is 1,024 bytes."""
     if size is None:

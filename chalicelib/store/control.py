@@ -49,11 +49,16 @@ class Control:
 
     def now(self, max_age: timedelta = CACHE_TIME) -> Controls:
         """Return the controls, at most 30 s old. If several threads ask, one reads them."""
+        if (cached := self._cached) and self._is_recent(cached, max_age):
+            return cached[0]
         with self._lock:
             cached = self._cached
-            if cached is None or not timedelta(0) <= self._clock() - cached[1] < max_age:
+            if cached is None or not self._is_recent(cached, max_age):
                 cached = self._cached = (_parse_controls(self._store.read()), self._clock())
             return cached[0]
+
+    def _is_recent(self, cached: tuple[Controls, datetime], max_age: timedelta) -> bool:
+        return timedelta(0) <= self._clock() - cached[1] < max_age
 
     def fresh(self) -> Controls:
         """Return the controls as they are now."""

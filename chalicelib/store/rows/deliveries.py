@@ -32,18 +32,30 @@ def delivery_to_item(delivery: Delivery) -> Item:
 def changed_attributes(old: Delivery, new: Delivery) -> tuple[Item, list[str]]:
     """Return the attributes that differ in `new`, and the names of those it no longer has."""
     before, after = _changing_values(old), _changing_values(new)
-    if any(getattr(old, name) is not getattr(new, name) for name in _FIXED):  # rare: most transitions leave the event alone
+    if any(getattr(old, name) is not getattr(new, name) for name in _FIXED):  # rare: most transitions change none of them
         before, after = before | _fixed_values(old), after | _fixed_values(new)
     changed = {name: value for name, value in after.items() if before.get(name, "") != value}
     removed = [name for name, value in before.items() if value != "" and after.get(name, "") == ""]
     return to_attributes(changed), removed
 
 
-_FIXED = ("event", "rule", "person", "channel", "instead_of", "bundle", "created_at", "expires_at")
+_FIXED = (
+    "event",
+    "rule",
+    "person",
+    "channel",
+    "instead_of",
+    "bundle",
+    "created_at",
+    "expires_at",
+    "body_hash",
+    "segments",
+    "reserved",
+)
 
 
 def _fixed_values(delivery: Delivery) -> Values:
-    return {
+    values: Values = {
         "v": SCHEMA,
         "event": msgspec.json.encode(delivery.event).decode(),
         "rule": delivery.rule,
@@ -52,8 +64,14 @@ def _fixed_values(delivery: Delivery) -> Values:
         "instead_of": delivery.instead_of,
         "bundle": delivery.bundle,
         "expires_at": to_ms(delivery.expires_at),
+        "body_hash": delivery.body_hash,
+        "segments": delivery.segments or "",
         **day_index_of(delivery.id, delivery.created_at),
     }
+    if delivery.reserved:
+        entries = [[to_ms(entry.at), entry.scopes, entry.segments] for entry in delivery.reserved]
+        values["reserved"] = msgspec.json.encode(entries).decode()
+    return values
 
 
 def _changing_values(delivery: Delivery) -> Values:
@@ -64,16 +82,11 @@ def _changing_values(delivery: Delivery) -> Values:
         "attempts": delivery.attempts,
         "claim": delivery.claim,
         "detail": delivery.detail,
-        "body_hash": delivery.body_hash,
         "receipt": delivery.receipt,
-        "segments": delivery.segments or "",
         "looked_up": delivery.lookups or "",
     }
     if delivery.steps:
         values["steps"] = _encode_steps(delivery.steps)
-    if delivery.reserved:
-        entries = [[to_ms(entry.at), entry.scopes, entry.segments] for entry in delivery.reserved]
-        values["reserved"] = msgspec.json.encode(entries).decode()
     if delivery.due_at:
         values |= {"due": due_partition(delivery), "due_at": to_ms(delivery.due_at)}
     return values
