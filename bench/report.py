@@ -86,7 +86,7 @@ def targets(results: Results) -> list[Target]:
     """The targets of `make bench`."""
     zips = {variant.name: variant.package.zip_mb for variant in results.variants}
     return [
-        Target("cold upload (e-mail) / bare handler", results.ratio("mail", "bare", cold_ms), 1.05),
+        Target("cold upload (e-mail) / bare handler", results.ratio("mail", "bare", cold_ms), 1.0),
         Target("cold upload (e-mail) / tutorial bot", results.ratio("mail", "tutorial", cold_ms), 0.45),
         Target("warm CPU per upload (e-mail) / bare handler", results.ratio("mail", "bare", _warm_cpu), 1.15),
         Target("warm CPU per upload, immediate responses / bare handler", results.immediate_cpu_ratio("mail", "bare"), 1.15),
