@@ -25,7 +25,7 @@ from .options import JSON_OPTION, SINCE_HELP, YES_OPTION, on_account
 @click.argument("id_", metavar="ID")
 @on_account
 def resend(account: Account, id_: str) -> None:
-    """Send an unsent delivery again
+    """Try again to send what was not sent
 
     The first characters of its ID are enough. The next sweep sends it.
     """
