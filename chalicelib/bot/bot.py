@@ -1,6 +1,5 @@
 """The bot: one method per trigger of app.py. Each method hands over to the package that makes the decisions."""
 
-import gc
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
@@ -73,7 +72,6 @@ class Bot:
                 self.deliverer.open_transport(channel)
         if Channel.EMAIL in channels:
             from ..delivery.feedback import mail_links  # noqa: F401  the first mail needs it, unless there is no public URL
-        gc.freeze()  # loaded modules stay: the garbage collector need not scan them for each upload
 
     def take(self, batch: Batch, time_left: TimeLeft) -> list[Delivery]:
         """Handle uploads or events of the bus. See Intake.take."""
