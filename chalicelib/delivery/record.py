@@ -54,6 +54,7 @@ class DeliveryRecorder(Struct, eq=False, kw_only=True):
             channel=recipient.channel,
             created_at=now,
             expires_at=now + notice.expires,
+            attempts=1 if message else 0,
             claim=self.token(),
             due_at=now + self.lease,
             body_hash=message.body_hash if message else "",

@@ -191,7 +191,7 @@ def _transition(
     due_at: datetime | None = None,
     **changes: object,
 ) -> Delivery:
-    steps = (*delivery.steps, Step(now, state, reason, detail))
+    steps = (*(delivery.steps or _first_steps(delivery)), Step(now, state, reason, detail))
     first, last = _STEPS_KEPT
     if len(steps) > first + last:
         steps = (*steps[:first], *steps[-last:])
@@ -200,3 +200,10 @@ def _transition(
     if not_found or (delivery.state, state) in _SURELY_NOT_ACCEPTED:
         reserved = reserved[:-1]
     return replace(delivery, state=state, reason=reason, detail=detail, due_at=due_at, steps=steps, reserved=reserved, **changes)
+
+
+def _first_steps(delivery: Delivery) -> tuple[Step, ...]:
+    """The state a row was inserted in: it says why nothing was sent, which outlasts a resend. Most rows start as claimed."""
+    if delivery.state is State.CLAIMED:
+        return ()
+    return (Step(delivery.created_at, delivery.state, delivery.reason, delivery.detail),)

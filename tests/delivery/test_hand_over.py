@@ -143,7 +143,7 @@ def test_exhausted_quota_pauses_the_channel_and_notifies_the_owner_once(stage: S
     stage.sweep_for(minutes=90)
     assert exhausted.requests == 1
     held = [row for row in stage.ledger.rows.values() if row.rule == "uploads"]
-    assert sorted(len(row.steps) for row in held) == [0] * 19 + [2]
+    assert sorted(len(row.steps) for row in held) == [0] * 19 + [3]  # held, claimed, waiting for its slot
     assert [row.channel for row in stage.ledger.rows.values() if row.rule == "trouble"] == [Channel.EMAIL]  # ben has no phone
     stage.sweep_for(minutes=40)
     assert len([mail for mail in exhausted.accepted if mail.to == "asha@example.com"]) == 20

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from chalicelib.console.log.rows import steps_of
 from chalicelib.delivery import resend as resending
 from chalicelib.delivery.resend import Filter, ResendError
 from chalicelib.domain.delivery import State
@@ -31,6 +32,28 @@ def test_failed_delivery_is_resent_and_records_who_requested_it(stage: Stage) ->
     resending.resend(stage.bot.intake, stage.rows()["sms"].id, "ben")
     assert stage.sweep() == ["sms sent"]
     assert "requested by ben" in [step.detail for step in stage.rows()["sms"].steps]
+
+
+def test_history_of_a_resent_delivery_still_says_why_it_was_dropped(stage: Stage) -> None:
+    stage.text.answers.append(Answer.BAD_ADDRESS)
+    stage.take(an_upload("in/a.pdf", sequencer="01"))
+    stage.take(an_upload("in/b.pdf", sequencer="02"))
+    dropped = stage.rows()["sms"]
+    resending.resend(stage.bot.intake, dropped.id, "ben")
+    stage.sweep()
+    first, *later = steps_of(stage.rows()["sms"])
+    assert (first.at, first.state, first.reason, first.detail) == (dropped.created_at, State.DROPPED, dropped.reason, dropped.detail)
+    assert [step.state.value for step in later] == ["retry", "claimed", "sent"]
+
+
+def test_only_attempts_to_send_are_counted(stage: Stage) -> None:
+    stage.text.answers.append(Answer.BAD_ADDRESS)
+    stage.take(an_upload("in/a.pdf", sequencer="01"))
+    stage.take(an_upload("in/b.pdf", sequencer="02"))
+    assert stage.rows()["sms"].attempts == 0
+    resending.resend(stage.bot.intake, stage.rows()["sms"].id, "ben")
+    stage.sweep()
+    assert stage.rows()["sms"].attempts == 1
 
 
 def test_expired_delivery_gets_a_new_lifetime(stage: Stage) -> None:

@@ -9,6 +9,8 @@ from ...platform.sanitize import sanitize
 from ...rules import globs
 from ...store.rows import Parked
 
+_STORED_FIRST = (State.HELD, State.DROPPED, State.BUNDLED)  # rows of earlier versions do not store these either
+
 Row = Delivery | Bundle | Parked
 
 
@@ -85,8 +87,10 @@ def why_of_row(row: Row) -> str:
 
 
 def steps_of(delivery: Delivery) -> list[Step]:
-    """Every state that a delivery has had, in order. The row does not store the first one: it follows from the next."""
+    """Every state that a delivery has had, in order. If the row does not store the first one, it follows from the next."""
     if not delivery.steps:
         return [Step(delivery.created_at, delivery.state, delivery.reason, delivery.detail)]
+    if delivery.steps[0].state in _STORED_FIRST and delivery.steps[0].at == delivery.created_at:
+        return list(delivery.steps)
     first = State.CLAIMED if delivery.steps[0].state is not State.CLAIMED else State.HELD
     return [Step(delivery.created_at, first, Reason.FIRST), *delivery.steps]
