@@ -84,6 +84,15 @@ def test_every_service_accepts_texts_of_any_length(double: WebhookDouble, sendin
     assert len(double.posts()) == len(SERVICES)
 
 
+def test_teams_message_fits_although_teams_counts_its_quotes_twice(double: WebhookDouble, sending: Sending) -> None:
+    lists = tuple(Listing(f"Folder {number}", (f"2026/11/{number}/report.pdf",) * 25) for number in range(12))
+    card = sent(double, sending, "teams", Card("300 files", lists=lists))
+    body = double.requests()[0].body
+    assert len(body) < teams.MAX_SIZE < teams.size_in_teams(body) + 4_000  # no list is left out that would fit
+    assert teams.size_in_teams(body) <= teams.MAX_SIZE
+    assert 4 <= len(card["body"]) - 2 < 12  # the title and the footer stay
+
+
 def test_card_with_nothing_but_a_title_is_accepted(double: WebhookDouble, sending: Sending) -> None:
     for service in SERVICES:
         sending.send(service, message(Card("?")))

@@ -111,6 +111,7 @@ def test_thread_in_the_url_of_discord_is_kept(sending: Sending, double: WebhookD
         ("slack", "https://[::1/localonly"),
         ("slack", "https://hooks.slack.com/a b localonly"),
         ("teams", "https://acme.webhook.office.com/webhookb2/localonly"),
+        ("teams", "https://outlook.office.com/webhook/localonly"),
     ],
 )
 def test_url_that_cannot_be_called_is_an_error_without_the_url(

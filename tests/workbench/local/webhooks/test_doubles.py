@@ -94,6 +94,7 @@ TEXT = {"type": "RichTextBlock", "inlines": [{"type": "TextRun", "text": "x"}]}
         (card({"type": "TextBlok"}), (400, "TriggerInputSchemaMismatch")),
         (card({**TEXT, "inlines": [{"type": "TextRun", "text": ""}]}), (400, "TriggerInputSchemaMismatch")),
         (card({**TEXT, "inlines": [{"type": "TextRun", "text": "x" * 29_000}]}), (413, "RequestEntityTooLarge")),
+        (card(*[TEXT] * 350), (413, "RequestEntityTooLarge")),  # 26 KB of JSON; as a text in JSON 31 KB
     ],
 )
 def test_teams_rejects(body: object, answer: tuple[int, str]) -> None:
