@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import msgspec
 
 from ...domain.message import Card, Message, Tone
-from .formats import Call, Request, cut
+from .formats import Call, Request, cut, length
 
 COLOURS = {Tone.INFO: 0x5865F2, Tone.WARNING: 0xFEE75C, Tone.CRITICAL: 0xED4245, Tone.RESOLVED: 0x57F287}
 MAX_TITLE, MAX_DESCRIPTION, MAX_FIELDS, MAX_NAME, MAX_VALUE, MAX_FOOTER, MAX_TOTAL = 256, 4096, 25, 256, 1024, 2048, 6000
@@ -54,7 +54,7 @@ def escape(text: str) -> str:
 def total(embed: dict[str, Any]) -> int:
     """The characters of an embed that count towards its total."""
     texts = [embed.get("title", ""), embed.get("description", ""), embed.get("footer", {}).get("text", "")]
-    return sum(map(len, texts)) + sum(len(field["name"]) + len(field["value"]) for field in embed["fields"])
+    return sum(map(length, texts)) + sum(length(field["name"]) + length(field["value"]) for field in embed["fields"])
 
 
 def _fields(card: Card) -> list[dict[str, Any]]:
@@ -74,7 +74,7 @@ def _bullets(items: tuple[str, ...]) -> str:
     for number, item in enumerate(items):
         line = f"• {cut(item, 200, escape)}"
         more = f"• and {len(items) - number} more"
-        if sum(len(each) + 1 for each in lines) + len(line) + len(more) + 1 > MAX_VALUE:
+        if sum(length(each) + 1 for each in lines) + length(line) + len(more) + 1 > MAX_VALUE:
             return "\n".join([*lines, more])
         lines.append(line)
     return "\n".join(lines)

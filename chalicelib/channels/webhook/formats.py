@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from ...domain.delivery import Receipt
-from ...domain.message import Card, Message
+from ...domain.message import Card, Listing, Message
 from ...domain.settings import WebhookSettings
 from ...platform.sanitize import shorten
 
@@ -31,8 +31,8 @@ FORMATS = {
     # Slack docs, "Rate limits": one message per second may be posted, short bursts are allowed
     "slack": Format("slack", 1.0, ("hooks.slack.com", "hooks.slack-gov.com"), "https://hooks.slack.com/services/…"),
     # Microsoft Learn, "Microsoft Teams" connector, "Throttling Limits": a flow bot posts 25 cards in 300 seconds, for all flows
-    # of one connection. A workflow accepts more, retries four times ("Handle errors and exceptions in Azure Logic Apps"), and then
-    # loses the card. URLs: see teams.py
+    # of one connection. A workflow accepts more, retries four times ("Handle errors and exceptions in Azure Logic Apps"), and
+    # then loses the card. URLs: see teams.py
     "teams": Format(
         "teams",
         25 / 300,
@@ -108,11 +108,26 @@ def foreign_host(webhook: WebhookSettings, url: str) -> str:
     return "" if belongs or not hosts else host
 
 
+def length(text: str) -> int:
+    """The characters of a text as a service may count them: UTF-16 units, of which an emoji has two.
+
+    No page of Slack or Discord says whether their limits count those or code points; there are never fewer of these.
+    """
+    return len(text) + sum(character > "\uffff" for character in text)
+
+
 def cut(text: str, limit: int, escape: Callable[[str], str] = str) -> str:
-    """Escape a text, and shorten it in the middle so that the result has at most `limit` characters."""
+    """Escape a text, and shorten it in the middle so that the result has a length of at most `limit`."""
     room = limit
-    while len(escaped := escape(shorten(text, room))) > limit:
-        room -= max(1, (len(escaped) - limit) // 2)
+    while (excess := length(escaped := escape(shorten(text, room))) - limit) > 0:
+        room -= max(1, excess // 2)
         if room < 2:
             return "…"
     return escaped
+
+
+def first_items(listing: Listing, limit: int) -> list[str]:
+    """At most `limit` entries of a list; the last one says how many more there are."""
+    if len(listing.items) <= limit:
+        return list(listing.items)
+    return [*listing.items[: limit - 1], f"and {len(listing.items) - limit + 1:,} more"]

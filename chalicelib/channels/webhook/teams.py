@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from ...domain.message import Card, Message, Tone
-from .formats import Call, Request, cut
+from .formats import Call, Request, cut, first_items
 
 STYLES = {Tone.INFO: "accent", Tone.WARNING: "warning", Tone.CRITICAL: "attention", Tone.RESOLVED: "good"}
 # The limit is 28,672 bytes of "message properties", in which the card is a JSON text with its quotes escaped: a body of 24,453
@@ -76,7 +76,7 @@ def _facts(card: Card) -> list[dict[str, Any]]:
 def _lists(card: Card) -> list[dict[str, Any]]:
     blocks = []
     for listing in card.lists:
-        items = [_rich(f"• {cut(item, 300)}") for item in listing.items[:MAX_ITEMS]]
+        items = [_rich(f"• {cut(item, 300)}") for item in first_items(listing, MAX_ITEMS)]
         heading = [_rich(cut(listing.heading, 100), weight="bolder")] if listing.heading else []
         blocks.append({"type": "Container", "spacing": "medium", "items": [*heading, *items]})
     return blocks

@@ -93,6 +93,23 @@ def test_teams_message_fits_although_teams_counts_its_quotes_twice(double: Webho
     assert 4 <= len(card["body"]) - 2 < 12  # the title and the footer stay
 
 
+def test_slack_message_fits_and_keeps_text_and_facts_rather_than_lists(double: WebhookDouble, sending: Sending) -> None:
+    lists = tuple(Listing(f"Folder {number}", ("x" * 250,) * 25) for number in range(3))
+    body = sent(double, sending, "slack", Card("t", ("why",), (("Key", "k" * 900),) * 20, lists, CARD.link, "footer"))
+    rich, context = body["attachments"][0]["blocks"]
+    paragraph, facts, link = rich["elements"]
+    assert paragraph["elements"][0]["text"] == "why\n"
+    assert len(facts["elements"]) // 2 in range(7, 10)
+    assert (link["elements"][0]["url"], context["elements"][0]["text"]) == (CARD.link[1], "footer")
+
+
+@pytest.mark.parametrize(("service", "more"), [("slack", 405), ("teams", 405), ("discord", 243)])
+def test_list_that_is_cut_says_how_many_more_there_are(double: WebhookDouble, sending: Sending, service: str, more: int) -> None:
+    numbers = Listing("Files", tuple(map(str, range(429))))
+    shown = texts_of(sent(double, sending, service, Card("t", lists=(numbers,))))
+    assert next(text for text in shown if "more" in text).endswith(f"and {more} more")
+
+
 def test_card_with_nothing_but_a_title_is_accepted(double: WebhookDouble, sending: Sending) -> None:
     for service in SERVICES:
         sending.send(service, message(Card("?")))

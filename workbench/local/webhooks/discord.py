@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .answer import Answer, Call, Rejected, unknown_keys
+from .answer import Answer, Call, Rejected, units, unknown_keys
 
 HOST = "discord.com"
 _PATH = re.compile(r"api/(?:v\d+/)?webhooks/(\d{17,20})/([\w-]{60,})")
@@ -58,8 +58,8 @@ def _problems(message: Mapping[str, Any]) -> Iterator[str]:
     embeds = message.get("embeds", [])
     if len(embeds) > MAX_EMBEDS:
         yield f"embeds: Must be {MAX_EMBEDS} or fewer in length."
-    if len(message.get("thread_name", "")) > MAX_THREAD:
-        yield f"thread_name: Must be {MAX_THREAD} or fewer in length."
+    if "thread_name" in message and not 1 <= units(message["thread_name"].strip()) <= MAX_THREAD:
+        yield f"thread_name: Must be between 1 and {MAX_THREAD} in length."
     for embed in embeds:
         yield from _embed_problems(embed)
     if sum(map(_length, embeds)) > MAX_TOTAL:
@@ -70,7 +70,7 @@ def _embed_problems(embed: Mapping[str, Any]) -> Iterator[str]:
     yield from unknown_keys(embed, _EMBED)
     texts = {**embed, "footer": embed.get("footer", {}).get("text", "")}
     for name, limit in _LIMITS.items():
-        if len(texts.get(name, "")) > limit:
+        if units(texts.get(name, "")) > limit:
             yield f"{name}: Must be {limit} or fewer in length."
     if "url" in embed and not str(embed["url"]).startswith(("http://", "https://")):
         yield "url: Not a well formed URL."
@@ -80,13 +80,15 @@ def _embed_problems(embed: Mapping[str, Any]) -> Iterator[str]:
     if len(fields) > MAX_FIELDS:
         yield f"fields: Must be {MAX_FIELDS} or fewer in length."
     for field in fields:
-        if not (1 <= len(field.get("name", "")) <= MAX_NAME and 1 <= len(field.get("value", "")) <= MAX_VALUE):
+        if not (
+            1 <= units(field.get("name", "").strip()) <= MAX_NAME and 1 <= units(field.get("value", "").strip()) <= MAX_VALUE
+        ):
             yield "fields: This field is required, or too long"
 
 
 def _length(embed: Mapping[str, Any]) -> int:
     texts = [embed.get("title", ""), embed.get("description", ""), embed.get("footer", {}).get("text", "")]
-    return sum(map(len, texts)) + sum(len(field["name"]) + len(field["value"]) for field in embed.get("fields", []))
+    return sum(map(units, texts)) + sum(units(field["name"]) + units(field["value"]) for field in embed.get("fields", []))
 
 
 def _error(status: int, code: int, message: str, **more: object) -> Rejected:

@@ -14,6 +14,11 @@ EMBED: dict[str, Any] = {"title": "x", "fields": [{"name": "n", "value": "v"}]}
 HEADER = {"type": "header", "text": {"type": "plain_text", "text": "x"}}
 
 
+def rich(text: str) -> dict[str, object]:
+    section = {"type": "rich_text_section", "elements": [{"type": "text", "text": text}]}
+    return {"type": "rich_text", "elements": [section]}
+
+
 def call(url: str, body: object, query: dict[str, str] | None = None) -> Call:
     path = url.partition("://")[2].partition("/")[2].partition("?")[0]
     return Call(path, query or {}, JSON, body if isinstance(body, bytes) else json.dumps(body).encode())
@@ -36,11 +41,18 @@ def rejection(service: Any, request: Call) -> tuple[int, object]:
         ({"blocks": [{**HEADER, "text": {"type": "mrkdwn", "text": "x"}}]}, (400, "invalid_blocks")),
         ({"blocks": [HEADER] * 51}, (400, "invalid_blocks")),
         ({"attachments": [{"color": "red"}]}, (400, "invalid_attachments")),
+        ({"blocks": [{**HEADER, "text": {"type": "plain_text", "text": "😀" * 76}}]}, (400, "invalid_blocks")),
+        ({"attachments": [{}] * 101}, (400, "too_many_attachments")),
+        ({"blocks": [rich("x" * 2900)] * 4}, (400, "msg_blocks_too_long")),
     ],
 )
 def test_slack_rejects(body: object, answer: tuple[int, str]) -> None:
     assert rejection(slack, call(URLS["slack"], body)) == answer
     assert slack.receive(call(URLS["slack"], {"text": "x", "blocks": [HEADER] * 50}))[1].body == "ok"
+
+
+def test_slack_cuts_a_very_long_text() -> None:
+    assert len(slack.receive(call(URLS["slack"], {"text": "x" * 40_001}))[0]["text"]) == 40_000
 
 
 @pytest.mark.parametrize(
