@@ -119,8 +119,8 @@ def length(text: str) -> int:
 def cut(text: str, limit: int, escape: Callable[[str], str] = str) -> str:
     """Escape a text, and shorten it in the middle so that the result has a length of at most `limit`."""
     room = limit
-    while (excess := length(escaped := escape(shorten(text, room))) - limit) > 0:
-        room -= max(1, excess // 2)
+    while (size := length(escaped := escape(shorten(text, room)))) > limit:
+        room = min(room - 1, room * limit // size)  # an emoji may have ten units, an escaped character has two
         if room < 2:
             return "…"
     return escaped

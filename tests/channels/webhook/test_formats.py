@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chalicelib.channels.webhook import discord, slack, teams
-from chalicelib.channels.webhook.formats import Call, cut, foreign_host
+from chalicelib.channels.webhook.formats import Call, cut, foreign_host, length
 from chalicelib.domain.message import Card, Listing, Message, Tone
 from chalicelib.domain.people import Channel
 from tests.channels.webhook.parts import SERVICES, WEBHOOKS, Sending
@@ -76,7 +76,7 @@ def test_json_message_has_the_facts_as_they_are(double: WebhookDouble, sending: 
     assert data["lists"] == [{"heading": "First files", "items": ["a.pdf", "b.pdf"]}]
 
 
-@pytest.mark.parametrize("text", ["x" * 5000, "👩‍👩‍👧‍👦" * 600, HOSTILE * 40, "e\u0301" * 3000])
+@pytest.mark.parametrize("text", ["x" * 5000, "👩‍👩‍👧‍👦" * 600, HOSTILE * 40, "e\u0301" * 3000, "😀" * 3000])
 def test_every_service_accepts_texts_of_any_length(double: WebhookDouble, sending: Sending, text: str) -> None:
     card = Card(text, (text,) * 3, ((text, text),) * 30, (Listing(text, (text,) * 30),) * 3, ("link", "https://a.example"), text)
     for service in SERVICES:
@@ -163,6 +163,13 @@ def test_cut_text_keeps_to_its_limit_and_its_escapes_are_whole() -> None:
         short = cut("*" * 500, limit, discord.escape)
         assert len(short) <= limit
         assert short.replace("\\*", "").replace("…", "") == ""
+
+
+@pytest.mark.parametrize(("character", "units"), [("x", 1), ("😀", 2), ("e\u0301", 2), ("👩‍👩‍👧‍👦", 11)])
+def test_cut_text_uses_most_of_its_limit_whatever_its_characters_are(character: str, units: int) -> None:
+    short = cut(character * 500, 150)
+    assert 150 - 2 * units < length(short) <= 150
+    assert short.replace(character, "") == "…"
 
 
 def call(service: str) -> Call:
