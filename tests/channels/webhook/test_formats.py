@@ -61,6 +61,12 @@ def test_discord_message_is_one_embed(double: WebhookDouble, sending: Sending) -
     assert body["allowed_mentions"] == {"parse": []}
 
 
+def test_link_that_is_longer_than_discord_accepts_is_left_out(double: WebhookDouble, sending: Sending) -> None:
+    url = "https://console.aws.amazon.com/" + "%E2" * 700
+    (embed,) = sent(double, sending, "discord", Card("t", link=("AWS console", url)))["embeds"]
+    assert "url" not in embed
+
+
 def test_teams_message_is_an_adaptive_card(double: WebhookDouble, sending: Sending) -> None:
     card = sent(double, sending, "teams")
     title, _, facts, files, _ = card["body"]

@@ -89,6 +89,31 @@ def test_discords_forum_needs_a_thread() -> None:
     assert discord.receive(call(FORUM, {"embeds": [EMBED], "thread_name": "x"}))[1].status == 204
 
 
+@pytest.mark.parametrize(
+    ("url", "thread", "name", "error"),
+    [
+        (FORUM, "42", "x", (400, 220002)),
+        (URLS["discord"], "", "x", (400, 220003)),
+        (FORUM, "1184500000000000009", None, (404, 10003)),
+        (FORUM, "", "x" * 101, (400, 50035)),
+    ],
+)
+def test_discord_rejects_threads(url: str, thread: str, name: str | None, error: tuple[int, int]) -> None:
+    body = {"embeds": [EMBED]} | ({"thread_name": name} if name else {})
+    status, answer = rejection(discord, call(url, body, {"thread_id": thread} if thread else {}))
+    assert isinstance(answer, dict)
+    assert (status, answer["code"]) == error
+
+
+def test_thread_in_discords_forum_has_the_id_of_its_first_message() -> None:
+    def post(body: dict[str, Any], query: dict[str, str]) -> Any:
+        return discord.receive(call(FORUM, body, {"wait": "true", **query}))[1].body
+
+    first = post({"embeds": [EMBED], "thread_name": "x"}, {})
+    reply = post({"embeds": [EMBED]}, {"thread_id": first["channel_id"]})
+    assert first["id"] == first["channel_id"] == reply["channel_id"]
+
+
 def card(*body: object) -> dict[str, object]:
     content = {"type": "AdaptiveCard", "version": "1.5", "body": list(body)}
     kind = "application/vnd.microsoft.card.adaptive"
