@@ -133,7 +133,7 @@ def test_thread_in_the_url_of_discord_is_kept(sending: Sending, double: WebhookD
 
 def test_message_joins_the_thread_whose_id_the_first_one_brought(sending: Sending, double: WebhookDouble) -> None:
     thread = sending.send("forum").id
-    sending.send("forum", replace(render(), reply_to=thread))
+    assert sending.send("forum", replace(render(), reply_to=thread)).id == thread
     assert [call.query.get("thread_id") for call in double.requests()] == [None, thread]
     assert "thread_name" not in double.posts()[0].message
 

@@ -15,7 +15,7 @@ from .answer import Answer, Call, Rejected, units, unknown_keys
 
 HOST = "discord.com"
 _PATH = re.compile(r"api/(?:v\d+/)?webhooks/(\d{17,20})/([\w-]{60,})")
-_CHANNEL, _ID = "1184499999999999990", "1184500000000000000"  # a thread in a forum has the id of its first message
+_CHANNEL, _ID, _REPLY = "1184499999999999990", "1184500000000000000", "1184500000000000001"
 _KNOWN = ("content", "username", "avatar_url", "tts", "embeds", "allowed_mentions", "flags", "thread_name")
 _EMBED = ("title", "description", "url", "timestamp", "color", "footer", "fields")
 _LIMITS = {"title": 256, "description": 4096, "footer": 2048}
@@ -45,7 +45,8 @@ def receive(call: Call) -> tuple[Any, Answer]:
     if call.query.get("wait") != "true":
         return message, Answer(204)
     thread = call.query.get("thread_id") or (_ID if "thread_name" in message else _CHANNEL)
-    return message, Answer(200, {"id": _ID, "type": 0, "channel_id": thread, "webhook_id": match[1], **message})
+    id_ = _REPLY if "thread_id" in call.query else _ID  # a thread in a forum has the id of its first message
+    return message, Answer(200, {"id": id_, "type": 0, "channel_id": thread, "webhook_id": match[1], **message})
 
 
 def _check_thread(thread_id: str, message: Mapping[str, Any], *, is_forum: bool) -> None:
