@@ -15,7 +15,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import msgspec
 
 from ...domain.message import Card, Message, Tone
-from .formats import Call, Request, cut, length
+from ...platform.sanitize import cut, length
+from .formats import Call, Request
 
 COLOURS = {Tone.INFO: 0x5865F2, Tone.WARNING: 0xFEE75C, Tone.CRITICAL: 0xED4245, Tone.RESOLVED: 0x57F287}
 MAX_TITLE, MAX_DESCRIPTION, MAX_FIELDS, MAX_NAME, MAX_VALUE, MAX_FOOTER, MAX_TOTAL = 256, 4096, 25, 256, 1024, 2048, 6000

@@ -1,7 +1,7 @@
 """Maps each message format to its module and to what is known of its service: a new format needs one line here."""
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Protocol, cast
 from urllib.parse import urlsplit
@@ -11,7 +11,6 @@ from msgspec import Struct
 from ...domain.delivery import Receipt
 from ...domain.message import Card, Listing, Message
 from ...domain.settings import WebhookSettings
-from ...platform.sanitize import shorten
 
 
 class Format(Struct, frozen=True):
@@ -106,24 +105,6 @@ def foreign_host(webhook: WebhookSettings, url: str) -> str:
     host, hosts = urlsplit(url).hostname or "", FORMATS[webhook.format].hosts
     belongs = any(host == name or host.endswith(name if name.startswith(".") else f".{name}") for name in hosts)
     return "" if belongs or not hosts else host
-
-
-def length(text: str) -> int:
-    """The characters of a text as a service may count them: UTF-16 units, of which an emoji has two.
-
-    No page of Slack or Discord says whether their limits count those or code points; there are never fewer of these.
-    """
-    return len(text) + sum(character > "\uffff" for character in text)
-
-
-def cut(text: str, limit: int, escape: Callable[[str], str] = str) -> str:
-    """Escape a text, and shorten it in the middle so that the result has a length of at most `limit`."""
-    room = limit
-    while (size := length(escaped := escape(shorten(text, room)))) > limit:
-        room = min(room - 1, room * limit // size)  # an emoji may have ten units, an escaped character has two
-        if room < 2:
-            return "…"
-    return escaped
 
 
 def first_items(listing: Listing, limit: int) -> list[str]:

@@ -15,7 +15,8 @@ from typing import Any
 import msgspec
 
 from ...domain.message import Card, Listing, Message, Tone
-from .formats import Call, Request, cut, first_items, length
+from ...platform.sanitize import cut, length
+from .formats import Call, Request, first_items
 
 COLOURS = {Tone.INFO: "#1264a3", Tone.WARNING: "#ecb22e", Tone.CRITICAL: "#e01e5a", Tone.RESOLVED: "#2eb67d"}
 MAX_HEADER, MAX_TEXT, MAX_FALLBACK = 150, 3000, 4000  # Slack recommended at most 4,000 before it began to cut at 40,000

@@ -15,7 +15,8 @@ from typing import Any
 import msgspec
 
 from ...domain.message import Card, Message, Tone
-from .formats import Call, Request, cut, first_items
+from ...platform.sanitize import cut
+from .formats import Call, Request, first_items
 
 STYLES = {Tone.INFO: "accent", Tone.WARNING: "warning", Tone.CRITICAL: "attention", Tone.RESOLVED: "good"}
 # The limit is 28,672 bytes of "message properties", in which the card is a JSON text with its quotes escaped: a body of 24,453

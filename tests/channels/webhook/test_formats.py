@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from chalicelib.channels.webhook import discord, slack, teams
-from chalicelib.channels.webhook.formats import Call, cut, foreign_host, length
+from chalicelib.channels.webhook.formats import Call, foreign_host
 from chalicelib.domain.message import Card, Listing, Message, Tone
 from chalicelib.domain.people import Channel
+from chalicelib.platform.sanitize import cut, length
 from tests.channels.webhook.parts import SERVICES, WEBHOOKS, Sending
 from workbench.local.webhooks.double import URLS, WebhookDouble
 
