@@ -28,7 +28,7 @@ from ..samples.incidents import sample_incidents
 from ..samples.items import sample_items
 from ..samples.uploads import sample_events
 from ..settings_lines import LocatedFinding, describe, display_path, locate
-from .texts.prices import rule_lines, source_of
+from .texts.prices import has_price, rule_lines, source_of
 
 if TYPE_CHECKING:
     from .texts.webhooks import WebhookPreview
@@ -113,7 +113,7 @@ def check_all(path: Path | None, stage: str, folder: Path | None = None, templat
     for template in template_names(*folders) if templates is None else templates:
         _check_template(report, renderer, folders, template, samples_of(template, settings), person)
     if checked and (lines := list(rule_lines(checked, renderer, sample_events()["upload"]))):
-        report.prices = [*lines, source_of(read_prices())]
+        report.prices = [*lines, source_of(read_prices())] if any(map(has_price, lines)) else lines
     return report
 
 
