@@ -7,7 +7,8 @@ import pytest
 
 from workbench.local.webhooks import discord, slack, teams
 from workbench.local.webhooks.answer import Call, Rejected
-from workbench.local.webhooks.double import FORUM, URLS
+from workbench.local.webhooks.double import FORUM, KEY, URLS
+from workbench.local.webhooks.standard import Receiver
 
 JSON = {"Content-Type": "application/json"}
 EMBED: dict[str, Any] = {"title": "x", "fields": [{"name": "n", "value": "v"}]}
@@ -143,6 +144,13 @@ def test_teams_rejects(body: object, answer: tuple[int, str]) -> None:
 
 def test_teams_needs_the_signature_of_its_url() -> None:
     assert rejection(teams, call(URLS["teams"], card(TEXT)))[0] == 401
+
+
+@pytest.mark.parametrize(("id_", "seconds"), [("", 0), ("a.b", 0), ("a", 301), ("a", -301)])
+def test_receiver_of_standard_webhooks_rejects_an_id_or_a_time_that_is_wrong(id_: str, seconds: int) -> None:
+    headers = {"Webhook-Id": id_, "Webhook-Timestamp": str(1_700_000_000 + seconds), "Webhook-Signature": "v1,x"}
+    status, _ = rejection(Receiver(KEY, lambda: 1_700_000_000.0), Call("dropnote", {}, headers, b"{}"))
+    assert status == 400
 
 
 @pytest.mark.parametrize(("service", "status"), [(slack, 404), (discord, 404), (teams, 404)])
