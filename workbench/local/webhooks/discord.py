@@ -19,6 +19,7 @@ _CHANNEL, _ID, _REPLY = "1184499999999999990", "1184500000000000000", "118450000
 _KNOWN = ("content", "username", "avatar_url", "tts", "embeds", "allowed_mentions", "flags", "thread_name")
 _EMBED = ("title", "description", "url", "timestamp", "color", "footer", "fields")
 _LIMITS = {"title": 256, "description": 4096, "footer": 2048}
+MAX_CONTENT = 2000
 MAX_EMBEDS, MAX_FIELDS, MAX_NAME, MAX_VALUE, MAX_TOTAL, MAX_THREAD = 10, 25, 256, 1024, 6000, 100
 
 
@@ -72,6 +73,8 @@ def rate_limited(retry_after: float, *, is_global: bool = False) -> Answer:
 
 def _problems(message: Mapping[str, Any]) -> Iterator[str]:
     yield from unknown_keys(message, _KNOWN)
+    if units(message.get("content", "")) > MAX_CONTENT:
+        yield f"content: Must be {MAX_CONTENT} or fewer in length."
     embeds = message.get("embeds", [])
     if len(embeds) > MAX_EMBEDS:
         yield f"embeds: Must be {MAX_EMBEDS} or fewer in length."

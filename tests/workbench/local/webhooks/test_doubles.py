@@ -61,6 +61,7 @@ def test_slack_cuts_a_very_long_text() -> None:
     [
         (b"{", 50109),
         ({}, 50006),
+        ({"content": "x" * 2001}, 50035),
         ({"embeds": [EMBED] * 11}, 50035),
         ({"embeds": [{**EMBED, "title": "x" * 257}]}, 50035),
         ({"embeds": [{**EMBED, "description": "x" * 4097}]}, 50035),
