@@ -16,6 +16,7 @@ from ..platform import log
 from ..platform.clock import Clock, utc_now
 from ..policy import outcome
 from ..store.ledger import NO_LIMITS, Ledger
+from ..store.rows.versions import UnreadableRow, log_unreadable
 from .defer import Deferrer
 
 LEASE = timedelta(minutes=2)  # longer than any invocation: lambda_timeout is 60 s, and 90 s for the sweep, which paces for 58 s
@@ -73,7 +74,11 @@ class DeliveryRecorder(Struct, eq=False, kw_only=True):
         if not (webhook and webhook.forum and news and news.root not in ("", notice.event.identity)):
             return message
         root = replace(notice.event, identity=news.root)
-        stored = self.ledger.get(delivery_id(root, notice.rule, recipient.address, recipient.channel))
+        try:
+            stored = self.ledger.get(delivery_id(root, notice.rule, recipient.address, recipient.channel))
+        except UnreadableRow as error:  # a later version wrote it: a thread is worth no message
+            log_unreadable(error)
+            return message
         return replace(message, reply_to=stored.receipt) if stored else message
 
     def insert(self, delivery: Delivery, limits: ScopeLimits = NO_LIMITS) -> list[Delivery]:

@@ -11,6 +11,7 @@ from chalicelib.domain.event import Event
 from chalicelib.domain.message import Notice, Tone
 from chalicelib.domain.people import Channel, Recipient
 from chalicelib.domain.settings import Settings
+from chalicelib.store.rows.versions import UnreadableRow
 from tests.support.builders import an_upload, some_settings
 from tests.support.providers import Accepted, Answer
 from tests.support.stages import Stage, memory_stage, plenty
@@ -208,6 +209,15 @@ def test_update_starts_a_thread_if_the_first_message_was_not_sent() -> None:
     stage = memory_stage(some_settings(FORUM))
     stage.chat.answers = [Answer.REJECT]
     assert replies(stage, incident_notices("ops", stage.deliverer.settings)) == ["", ""]
+
+
+def test_update_is_sent_although_a_later_version_wrote_the_first_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreadable(_: str) -> None:
+        raise UnreadableRow("version 2")
+
+    stage = memory_stage(some_settings(FORUM))
+    monkeypatch.setattr(stage.ledger, "get", unreadable)
+    assert replies(stage, incident_notices("ops", stage.deliverer.settings)) == ["", "", ""]
 
 
 def test_waiting_messages_to_teams_are_sent_at_the_pace_of_its_flow_bot() -> None:

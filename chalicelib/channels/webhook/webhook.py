@@ -7,8 +7,8 @@ it twice.
 Sources: Slack docs, "Improving error conditions for Incoming Webhooks" (404 channel_not_found, 410 channel_is_archived, 403
 action_prohibited); Discord docs, "Rate Limits" (429; a webhook that returned 404 must not be called again) and "Opcodes and
 Status Codes"; Standard Webhooks specification, version 1.0.0, "Delivery success and failure": only 410 ends an endpoint of format
-`json`, so its 404 is tried again, and Retry-After counts for 5xx, too. Its recommended timeout, 15 to 30 s, is longer than an
-invocation may wait.
+`json`, so its 404 is tried again for an hour and suppresses nothing, and Retry-After counts for 5xx, too. Its recommended timeout,
+15 to 30 s, is longer than an invocation may wait.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,8 +23,10 @@ from ...domain.message import Card, Message
 from ...domain.settings import WebhookSettings
 from ...platform.clock import Clock, utc_now
 from ..transport import reading_secrets
-from .connection import Response, post
+from .connection import TIMEOUT_S, Response, post
 from .formats import Call, Request, module_of, url_problem
+
+NOT_FOUND = timedelta(hours=1)  # how long our own receiver may return 404, for example while it is deployed
 
 
 class Webhook:
@@ -60,7 +62,8 @@ class Webhook:
         if self._base_url:
             request = replace(request, url=_redirected(request, self._base_url))
         is_private = webhook.allow_private or bool(self._base_url)
-        response = self._post(request, allow_private=is_private)
+        time = TIMEOUT_S / 2 if webhook.forum else TIMEOUT_S  # for two attempts, if it is a reply
+        response = self._post(request, allow_private=is_private, timeout_s=time)
         if message.reply_to and 400 <= response.status < 500 and response.status != 429:  # its thread was deleted or locked
             return self.send(replace(message, reply_to=""), to=to, delivery_id=delivery_id)
         if not 200 <= response.status < 300:
@@ -81,14 +84,16 @@ def _delivery_error(response: Response, webhook: WebhookSettings) -> DeliveryErr
         if wait is None and (seconds := _field(response, "retry_after")):  # Discord has it in the body, too
             wait = timedelta(seconds=min(float(seconds), 3600)) if seconds.replace(".", "", 1).isdigit() else None
         return DeliveryError(Reason.RATE, detail, retry_after=wait)
-    if status in (404, 408, 425) and (status != 404 or webhook.format == "json"):
-        return DeliveryError(Reason.UNREACHABLE, detail, retry_after=response.retry_after)
+    if status == 404 and webhook.format == "json":
+        return DeliveryError(Reason.REFUSED, detail, permanent=True, grace=NOT_FOUND, retry_after=response.retry_after)
     if status in (404, 410):
         return DeliveryError(Reason.BAD_ADDRESS, f"{detail}: it does not exist any more", permanent=True)
     if status in (401, 403):
         return DeliveryError(Reason.AUTH, f"{detail}: it rejects its URL or our signature", permanent=True)
     if 300 <= status < 400:
         return DeliveryError(Reason.REFUSED, f"{detail}: redirects are not followed; store the final URL", permanent=True)
+    if status in (408, 425):
+        return DeliveryError(Reason.UNREACHABLE, detail, retry_after=response.retry_after)
     if 400 <= status < 500:
         return DeliveryError(Reason.REFUSED, detail, permanent=True)
     return OutcomeUnknown(Reason.PROVIDER, detail, retry_after=response.retry_after)

@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from chalicelib.channels.webhook.webhook import Webhook
+from chalicelib.channels.webhook.connection import TIMEOUT_S, Response
+from chalicelib.channels.webhook.webhook import NOT_FOUND, Webhook
 from chalicelib.domain.delivery import DeliveryError, OutcomeUnknown, Reason
 from chalicelib.domain.event import Event, Kind
 from chalicelib.platform.secrets import MissingSecret, SecretsUnavailable
@@ -79,7 +80,7 @@ def test_throttled_webhook_says_how_long_to_wait(
 @pytest.mark.parametrize(
     ("service", "status", "meaning"),
     [
-        ("json", 404, (Reason.UNREACHABLE, False, False)),  # by Standard Webhooks only 410 ends an endpoint
+        ("json", 404, (Reason.REFUSED, True, False)),  # by Standard Webhooks only 410 ends an endpoint
         ("json", 410, (Reason.BAD_ADDRESS, True, False)),
         ("discord", 404, (Reason.BAD_ADDRESS, True, False)),
         ("teams", 404, (Reason.BAD_ADDRESS, True, False)),
@@ -89,7 +90,9 @@ def test_only_410_ends_an_endpoint_of_our_own_format(
     sending: Sending, double: WebhookDouble, service: str, status: int, meaning: tuple[Reason, bool, bool]
 ) -> None:
     double.fail_next(Answer(status))
-    assert meaning_of(sending.refusal(service)) == meaning
+    error = sending.refusal(service)
+    assert meaning_of(error) == meaning
+    assert error.grace == (NOT_FOUND if (service, status) == ("json", 404) else timedelta(0))
 
 
 def test_receiver_that_is_overloaded_says_when_to_try_again(sending: Sending, double: WebhookDouble) -> None:
@@ -144,6 +147,17 @@ def test_message_starts_a_thread_if_the_one_it_should_join_was_deleted(sending: 
     assert double.posts()[0].message["thread_name"] == "report.pdf arrived (1.2 KB)"
     sending.secrets["webhook-forum"] = "https://discord.com/api/webhooks/1/x"
     assert meaning_of(sending.refusal("forum", replace(render(), reply_to="42"))) == (Reason.BAD_ADDRESS, True, False)
+
+
+def test_two_attempts_take_no_longer_than_one(sending: Sending) -> None:
+    times: list[float] = []
+
+    def post(*_: object, timeout_s: float, **__: object) -> Response:
+        times.append(timeout_s)
+        return Response(404 if len(times) == 1 else 200, b"{}")
+
+    sending.send("forum", replace(render(), reply_to="42"), poster=post)
+    assert (len(times), sum(times)) == (2, TIMEOUT_S)
 
 
 def test_throttled_reply_is_not_sent_again_as_a_new_thread(sending: Sending, double: WebhookDouble) -> None:
