@@ -7,8 +7,8 @@ it twice.
 Sources: Slack docs, "Improving error conditions for Incoming Webhooks" (404 channel_not_found, 410 channel_is_archived, 403
 action_prohibited); Discord docs, "Rate Limits" (429; a webhook that returned 404 must not be called again) and "Opcodes and
 Status Codes"; Standard Webhooks specification, version 1.0.0, "Delivery success and failure": only 410 ends an endpoint of format
-`json`, so its 404 is tried again for an hour and suppresses nothing, and Retry-After counts for 5xx, too. Its recommended timeout,
-15 to 30 s, is longer than an invocation may wait.
+`json`, so its 404 is tried again for an hour and suppresses nothing, and Retry-After counts for 5xx, too. Its recommended
+timeout, 15 to 30 s, is longer than an invocation may wait.
 """
 
 from collections.abc import Callable, Mapping
@@ -80,10 +80,7 @@ def _delivery_error(response: Response, webhook: WebhookSettings) -> DeliveryErr
     status = response.status
     detail = f"the webhook returned {status}"  # never its body, which may quote ours
     if status == 429:
-        wait = response.retry_after
-        if wait is None and (seconds := _field(response, "retry_after")):  # Discord has it in the body, too
-            wait = timedelta(seconds=min(float(seconds), 3600)) if seconds.replace(".", "", 1).isdigit() else None
-        return DeliveryError(Reason.RATE, detail, retry_after=wait)
+        return DeliveryError(Reason.RATE, detail, retry_after=_wait(response))
     if status == 404 and webhook.format == "json":
         return DeliveryError(Reason.REFUSED, detail, permanent=True, grace=NOT_FOUND, retry_after=response.retry_after)
     if status in (404, 410):
@@ -97,6 +94,13 @@ def _delivery_error(response: Response, webhook: WebhookSettings) -> DeliveryErr
     if 400 <= status < 500:
         return DeliveryError(Reason.REFUSED, detail, permanent=True)
     return OutcomeUnknown(Reason.PROVIDER, detail, retry_after=response.retry_after)
+
+
+def _wait(response: Response) -> timedelta | None:
+    """How long a throttling service asks us to wait; Discord has it in the body, too."""
+    if response.retry_after is not None or not (seconds := _field(response, "retry_after")):
+        return response.retry_after
+    return timedelta(seconds=min(float(seconds), 3600)) if seconds.replace(".", "", 1).isdigit() else None
 
 
 def _field(response: Response, name: str) -> str:
