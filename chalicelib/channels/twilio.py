@@ -1,7 +1,8 @@
 """SMS through Twilio, with its own package, which is imported only when a text is sent (16 ms and 20 MB).
 
-Source: Twilio docs, "Message resource" (creating one is not idempotent: a repeated request is a second text and is billed) and
-"Error and warning dictionary" (the codes of the tables).
+Source: Twilio docs, "Message resource" (creating one is not idempotent: a repeated request is a second text and is billed),
+"Error and warning dictionary" (the codes of the tables) and "Twilio Health Score for Messaging" (which codes are about addresses,
+accounts, templates and rates).
 """
 
 from collections.abc import Callable, Iterator
@@ -37,24 +38,34 @@ _PERMANENT = {
     21635: Reason.BAD_ADDRESS,  # landline; 21614 before July 2024
     21659: Reason.ACCOUNT,  # "from" is not a Twilio number, or a short code of another country
     21703: Reason.ACCOUNT,  # messaging service without a number
+    21704: Reason.ACCOUNT,  # the same
+    21910: Reason.ACCOUNT,  # "from" and "to" are of different channels
     30004: Reason.OPTED_OUT,  # blocked by or for the person
     30005: Reason.BAD_ADDRESS,
     30006: Reason.BAD_ADDRESS,  # landline
     30007: Reason.BLOCKED,  # filtered
     30034: Reason.ACCOUNT,  # 10DLC not registered
+    30450: Reason.BLOCKED,  # Twilio's protection against SMS pumping
     # WhatsApp; Twilio accepts most of these messages, and reports the code in a receipt
     21655: Reason.ACCOUNT,  # our account has no such content template
-    21656: Reason.REFUSED,  # the ContentVariables are not valid
+    21656: Reason.REFUSED,  # the ContentVariables are not valid: one is empty
+    63001: Reason.ACCOUNT,  # WhatsApp rejects our sender's credentials
     63003: Reason.BAD_ADDRESS,  # no such recipient on WhatsApp
+    63005: Reason.REFUSED,  # content that the channel does not accept
     63007: Reason.ACCOUNT,  # "from" is not a WhatsApp sender of ours
     63013: Reason.BLOCKED,  # against the channel's policy
-    63014: Reason.OPTED_OUT,  # the person blocked us
+    63014: Reason.OPTED_OUT,  # the person blocked us, or opted out
+    63015: Reason.ACCOUNT,  # the sandbox, which the person has not joined
     63016: Reason.ACCOUNT,  # no content template, and the person's last message is more than 24 hours old
-    63021: Reason.REFUSED,  # content that WhatsApp does not accept
+    63021: Reason.REFUSED,  # content that WhatsApp does not accept, such as a template of more than 1,024 characters
     63024: Reason.BAD_ADDRESS,  # the recipient cannot receive it
     63027: Reason.ACCOUNT,  # WhatsApp has no such template in this language
     63028: Reason.ACCOUNT,  # the template has another number of variables
     63032: Reason.BLOCKED,  # WhatsApp limits who receives it
+    63040: Reason.ACCOUNT,  # WhatsApp rejected the template
+    63041: Reason.ACCOUNT,  # WhatsApp paused the template
+    63042: Reason.ACCOUNT,  # WhatsApp disabled the template
+    63049: Reason.BLOCKED,  # the template is "marketing": nobody in the US receives it, elsewhere Meta limits it
 }
 _TRANSIENT = {  # throttling and quotas: sent later by the sweep
     20429: Reason.RATE,  # too many concurrent requests
@@ -63,7 +74,7 @@ _TRANSIENT = {  # throttling and quotas: sent later by the sweep
     30022: Reason.RATE,  # 10DLC: faster than the carrier allows; only in receipts
     30023: Reason.QUOTA,  # 10DLC: T-Mobile's texts for the day are used up, until midnight Pacific time; only in receipts
     30454: Reason.QUOTA,  # a trial account has sent all its texts
-    63018: Reason.RATE,  # WhatsApp: faster than the sender may send
+    63018: Reason.RATE,  # WhatsApp: faster than the sender may send, or to more people in 24 hours than WhatsApp allows it
     63038: Reason.QUOTA,  # the account's texts for 24 hours are used up; a trial account has 50. HTTP status 429, like throttling
 }
 TIMEOUT_S = 6.0  # requests applies it twice: to connecting, and to waiting for the response

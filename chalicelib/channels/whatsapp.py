@@ -1,8 +1,8 @@
 """WhatsApp through Twilio: the API of texts, with addresses of its own and content templates that Meta has approved.
 
 A message without a content template reaches only people who wrote to us in the last 24 hours (error 63016).
-Source: Twilio docs, "WhatsApp", "Send templates created with the Content Template Builder" (ContentSid, ContentVariables),
-"Content API resources" and "Error 63016".
+Source: Twilio docs, "WhatsApp" (the prefix of addresses), "Send templates created with the Content Template Builder"
+(ContentSid, ContentVariables), "Content API resources" and "63016: Outside messaging window" (a template in Body fails, too).
 """
 
 import json

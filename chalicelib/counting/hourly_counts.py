@@ -24,16 +24,16 @@ _ON_PURPOSE = (Reason.QUIET, Reason.DIGEST, Reason.OVER_BUDGET, Reason.OPERATOR)
 
 
 def counts_of_outcome(delivery: Delivery, at: datetime, number: str = "") -> Counts:
-    """What a delivery counts that reached its state at `at`. `number`, a text's recipient, counts under its calling code only."""
+    """What a delivery counts that reached its state at `at`. `number`, a text's recipient, counts under its prefix only."""
     counts = {outcome_count(Outcome(delivery.channel.value, delivery.state.value, delivery.reason.value)): 1}
     if delivery.state is not State.SENT:
         return counts
     if (latency := latency_of(delivery, at)) is not None:
         counts[latency_count(latency_class(latency.total_seconds()))] = 1
     if delivery.segments:
-        from ..platform.fields.countries import calling_code  # imported late: most mails need no table of countries
+        from ..platform.fields.countries import pricing_code  # imported late: most mails need no table of countries
 
-        counts[segments_count(calling_code(number))] = delivery.segments
+        counts[segments_count(pricing_code(number))] = delivery.segments
     return counts
 
 

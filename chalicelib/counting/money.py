@@ -61,7 +61,8 @@ class Spent(Struct, frozen=True):
     segments: int
     segments_usd: float
     unpriced: Mapping[str, int]  # segments by calling code, where the table has no price: not part of segments_usd
-    dated: str  # of the prices: year and month
+    dated: str  # of the prices of mails: year and month
+    sms_dated: str = ""  # of those of texts
 
     @property
     def usd(self) -> float:
@@ -89,4 +90,5 @@ def spent(row: HourlyRow, prices: Prices, *, by_ses: bool = True) -> Spent:
         segments_usd=sum(n * per_segment[code] for code, n in row.segments.items() if code in per_segment),
         unpriced={code: n for code, n in row.segments.items() if code not in per_segment},
         dated=prices.dated,
+        sms_dated=prices.sms.dated,
     )

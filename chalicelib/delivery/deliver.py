@@ -195,7 +195,7 @@ class Deliverer(DeliveryRecorder, eq=False, kw_only=True):
             log.warning("template-failed", template=notice.template, why=rendered.problem, **notice.log_ids)
             if notice.event.kind is not Kind.TROUBLE:
                 self.notify_owner(f"template {notice.template}", rendered.problem, time_left)
-        return rendered.message
+        return self.in_thread(rendered.message, notice, self.settings)
 
     def _links(self, notice: Notice) -> MailLinks:
         """Return the links of a mail, or the link to the object of another message; none without a public URL."""

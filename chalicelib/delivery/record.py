@@ -10,10 +10,13 @@ from msgspec.structs import replace
 from ..domain.budget import ScopeLimits
 from ..domain.delivery import Delivery, Reason, Receipt, State, delivery_id
 from ..domain.message import Message, Notice
+from ..domain.people import Channel
+from ..domain.settings import Settings
 from ..platform import log
 from ..platform.clock import Clock, utc_now
 from ..policy import outcome
 from ..store.ledger import NO_LIMITS, Ledger
+from ..store.rows.versions import UnreadableRow, log_unreadable
 from .defer import Deferrer
 
 LEASE = timedelta(minutes=2)  # longer than any invocation: lambda_timeout is 60 s, and 90 s for the sweep, which paces for 58 s
@@ -61,6 +64,23 @@ class DeliveryRecorder(Struct, eq=False, kw_only=True):
             segments=message.segments if message else 0,
             instead_of=notice.instead_of,
         )
+
+    def in_thread(self, message: Message, notice: Notice, settings: Settings) -> Message:
+        """Let an update of an incident join the thread that the incident's first message started in a forum channel of Discord.
+
+        It starts a thread of its own if that message was not sent, or not yet.
+        """
+        recipient, news = notice.recipient, notice.event.news
+        webhook = settings.webhooks.get(recipient.address) if recipient.channel is Channel.WEBHOOK else None
+        if not (webhook and webhook.forum and news and news.root not in ("", notice.event.identity)):
+            return message
+        root = replace(notice.event, identity=news.root)
+        try:
+            stored = self.ledger.get(delivery_id(root, notice.rule, recipient.address, recipient.channel))
+        except UnreadableRow as error:  # a later version wrote it: a thread is worth no message
+            log_unreadable(error)
+            return message
+        return replace(message, reply_to=stored.receipt) if stored else message
 
     def insert(self, delivery: Delivery, limits: ScopeLimits = NO_LIMITS) -> list[Delivery]:
         """Insert a new row; [] if the ledger already has it: the event came again, or another container is sending it.

@@ -89,6 +89,7 @@ class Message(Struct, frozen=True):
     card: Card | None = None
     variables: tuple[str, ...] = ()  # of a content template of WhatsApp
     template: str = ""  # the template it was rendered with
+    reply_to: str = ""  # the provider's id of the thread that it joins; "" if it starts one, or the channel has none
 
     @property
     def segments(self) -> int:

@@ -44,6 +44,7 @@ class Incident(Struct, frozen=True, omit_defaults=True):
     reported_at: datetime | None = field(default=None, name="told_at")  # when people were last notified
     acked_by: str = ""
     acked_at: datetime | None = None
+    root: str = ""  # the identity of its first event
 
 
 class MonitorState(Struct, frozen=True, omit_defaults=True):

@@ -96,6 +96,7 @@ class IncidentUpdate(Struct, frozen=True, omit_defaults=True):
     changes: int = 0  # if it is flapping: how often it changed
     worst: Level = Level.OK
     first: Level = Level.ERROR  # the level it was opened with
+    root: str = ""  # the identity of the incident's first event, whose message the others follow
 
 
 class Share(Struct, frozen=True, array_like=True):

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Callable
 
 # Zero-width joiners and variation selectors belong to emoji and to several scripts.
 _ALLOWED_FORMATS = frozenset("\u200c\u200d\ufe0e\ufe0f")
@@ -71,6 +72,24 @@ def shorten(text: str, max_length: int) -> str:
         return text
     head = (max_length - 1) // 3
     return drop_cut_extension("".join(characters[:head])) + "…" + "".join(characters[head + 1 - max_length :])
+
+
+def length(text: str) -> int:
+    """The characters of a text as a provider may count them: UTF-16 units, of which an emoji has two.
+
+    No page of Slack, Discord or WhatsApp says whether their limits count those or code points; there are never fewer of these.
+    """
+    return len(text) + sum(character > "\uffff" for character in text)
+
+
+def cut(text: str, limit: int, escape: Callable[[str], str] = str) -> str:
+    """Escape a text, and shorten it in the middle so that the result has a length of at most `limit`."""
+    room = limit
+    while (size := length(escaped := escape(shorten(text, room)))) > limit:
+        room = min(room - 1, room * limit // size)  # an emoji may have ten units, an escaped character has two
+        if room < 2:
+            return "…"
+    return escaped
 
 
 def drop_cut_extension(text: str) -> str:

@@ -134,6 +134,8 @@ def _add_event(
     if incident is None or result is None:
         return state
     number = state.notices + 1
+    identity = identity_of("incident", state.name, incident.id, str(number))
+    root = incident.root or ("" if incident.reported_at else identity)  # an incident of an earlier version has none
     flapping = change is IncidentChange.FLAPPING
     ended = state.level is Level.OK and not flapping
     news = IncidentUpdate(
@@ -152,10 +154,11 @@ def _add_event(
         changes=len(state.changes),
         worst=incident.worst,
         first=incident.first,
+        root=root,
     )
     event = Event(
         Kind.INCIDENT,
-        identity_of("incident", state.name, incident.id, str(number)),
+        identity,
         now,
         severity=severity_of(state.level),
         urgent=alert_policy.urgent and incident.worst is Level.ERROR,
@@ -167,7 +170,7 @@ def _add_event(
         reported_level=state.level,
         flapping_reported=flapping,
         notices=number,
-        incident=replace(incident, reported_at=now),
+        incident=replace(incident, reported_at=now, root=root),
         pending=event,
     )
 

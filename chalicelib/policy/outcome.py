@@ -75,7 +75,8 @@ def record_failed_attempt(
     in the sweep; an exhausted quota pauses the channel. Neither uses up attempts: only age ends them.
     """
     if isinstance(error, OutcomeUnknown):
-        return _transition(delivery, now, State.UNKNOWN, error.reason, str(error), due_at=(delivery.due_at or now) + settle_delay)
+        due_at = max((delivery.due_at or now) + settle_delay, now + (error.retry_after or timedelta(0)))
+        return _transition(delivery, now, State.UNKNOWN, error.reason, str(error), due_at=due_at)
     if error.permanent and now - _failing_since(delivery, error.reason, now) >= error.grace:
         return _transition(delivery, now, State.FAILED, error.reason, str(error))
     if falls_back_at is not None and now >= falls_back_at:

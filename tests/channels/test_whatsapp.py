@@ -82,7 +82,19 @@ def test_unknown_content_template_and_sender_are_errors_of_the_account(url: str,
     assert meaning_of(refusal(whatsapp_at(url, default=OTHER))) == (Reason.ACCOUNT, True, False)
 
 
-@pytest.mark.parametrize(("code", "meaning"), [(63018, (Reason.RATE, False, False)), (63014, (Reason.OPTED_OUT, True, False))])
+@pytest.mark.parametrize(
+    ("code", "meaning"),
+    [
+        (63018, (Reason.RATE, False, False)),
+        (63003, (Reason.BAD_ADDRESS, True, False)),
+        (63014, (Reason.OPTED_OUT, True, False)),
+        (63015, (Reason.ACCOUNT, True, False)),
+        (63005, (Reason.REFUSED, True, False)),
+        (63032, (Reason.BLOCKED, True, False)),
+        (63041, (Reason.ACCOUNT, True, False)),  # the owner must change the template, the person's number is fine
+        (63049, (Reason.BLOCKED, True, False)),
+    ],
+)
 def test_error_codes_of_whatsapp_have_a_meaning(
     url: str, double: TwilioDouble, code: int, meaning: tuple[Reason, bool, bool]
 ) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from chalicelib.console.dashboard.charts import strip
 from chalicelib.console.times import Times
+from chalicelib.counting.money import read_prices
 from chalicelib.domain.payloads import Level
 from tests.support.builders import NOON, an_upload
 from tests.support.console import ConsoleApp, console_app
@@ -47,6 +48,7 @@ def test_numbers_of_a_day(site: ConsoleApp) -> None:
     site.stage.later(minutes=30)
     put_counts(client, NOON, {"files": 7, "f#acme-drops/in": 7, "d#email#sent#accepted": 3, "d#sms#failed#refused": 1, "l#20": 3})
     put_counts(client, NOON - timedelta(hours=23), {"files": 2, "f#acme-drops/<i>": 2})
+    put_counts(client, NOON, {"s#91": 3, "s#1876": 2})
     put_counts(client, NOON - timedelta(hours=24), {"files": 100, "f#acme-drops/old": 100})
     page = site.visitor("ben").text("/console")
     assert "<dt>Files</dt><dd>9</dd>" in page
@@ -54,6 +56,8 @@ def test_numbers_of_a_day(site: ConsoleApp) -> None:
     assert "acme-drops/old" not in page
     assert "<td>refused</td>" in page
     assert "Latency, 95 %" in page
+    prices = read_prices()
+    assert f"5 SMS segments; prices of {prices.dated} (SMS: {prices.sms.dated}), 2 segments without a price" in page
 
 
 @pytest.mark.parametrize(("period", "columns"), [("24h", 24), ("7d", 168), ("30d", 31), ("odd", 24)])

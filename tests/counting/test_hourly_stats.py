@@ -7,11 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from chalicelib.counting.hourly_counts import counts_of_outcome
 from chalicelib.counting.hourly_stats import HourStats, summarize
 from chalicelib.counting.latency import LAST_CLASS, latency_class, lower_bound_s, percentile
 from chalicelib.counting.money import DynamoDbPrices, LambdaPrices, Prices, SesPrices, SmsPrices, read_prices, spent
-from chalicelib.store.counts.hourly import OTHER_FOLDERS, HourlyRow, Outcome
+from chalicelib.domain.people import Channel
+from chalicelib.store.counts.hourly import OTHER_FOLDERS, HourlyRow, Outcome, segments_count
 from tests.support.builders import NOON
+from tests.support.streams import a_delivery, sent
 
 HOUR = timedelta(hours=1)
 SENT, LOST, TEXT = (
@@ -91,6 +94,16 @@ def test_money_is_that_of_sent_mails_and_of_segments_by_country() -> None:
     assert (result.segments, round(result.segments_usd, 9), result.unpriced) == (10, 0.31, {"49": 3})
     assert result.usd == pytest.approx(0.51)
     assert spent(month, ROUND, by_ses=False).usd == pytest.approx(0.31)
+
+
+def test_text_to_a_country_that_shares_a_calling_code_has_no_price_of_another() -> None:
+    jamaica = sent(a_delivery("a", channel=Channel.SMS, segments=2))
+    counts = counts_of_outcome(jamaica, NOON, "+18765550100")
+    assert segments_count("1876") in counts
+    month = HourlyRow(NOON, segments={"1": 1, "1876": 2})
+    result = spent(month, read_prices())
+    assert (result.segments_usd, result.unpriced) == (read_prices().sms.per_segment["1"], {"1876": 2})
+    assert (result.dated, result.sms_dated) == (read_prices().dated, read_prices().sms.dated)
 
 
 def test_price_table_has_its_date() -> None:

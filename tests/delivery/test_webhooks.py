@@ -3,16 +3,19 @@
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from chalicelib.delivery.send_test import send_test
 from chalicelib.domain.delivery import DeliveryError, Reason, State
 from chalicelib.domain.event import Event
-from chalicelib.domain.message import Tone
-from chalicelib.domain.people import Channel
+from chalicelib.domain.message import Notice, Tone
+from chalicelib.domain.people import Channel, Recipient
 from chalicelib.domain.settings import Settings
+from chalicelib.store.rows.versions import UnreadableRow
 from tests.support.builders import an_upload, some_settings
 from tests.support.providers import Accepted, Answer
 from tests.support.stages import Stage, memory_stage, plenty
+from workbench.samples.incidents import sample_incidents
 
 WEBHOOKS = """
 [webhooks.ops-room]
@@ -23,6 +26,7 @@ budget = "3 per hour"
 format = "discord"
 budget = []
 """
+NOTIFY_ROOM = {'notify = ["email:asha", "sms:asha"]': 'notify = ["webhook:room"]'}
 NOTIFY = {'notify = ["email:asha", "sms:asha"]': 'notify = ["webhook:ops-room", "webhook:chat"]'}
 
 
@@ -172,6 +176,58 @@ def test_lost_response_of_whatsapp_is_looked_up_in_the_list() -> None:
     stage.take(an_upload())
     stage.sweep_for(minutes=10)
     assert (stage.rows()["whatsapp"].reason, len(stage.whatsapp.accepted)) == (Reason.FOUND, 1)
+
+
+FORUM = '[webhooks.ops]\nformat = "discord"\nforum = true\n[webhooks.room]\nformat = "discord"\n'
+
+
+def incident_notices(webhook: str, settings: Settings) -> list[Notice]:
+    """An incident that opens, is reminded of and ends."""
+    recipient, notices = Recipient(Channel.WEBHOOK, settings.people[webhook]), []
+    for name in ("incident", "incident-reminder", "incident-resolved"):
+        event = sample_incidents()[name]
+        root = sample_incidents()["incident"].identity
+        assert event.news
+        event = replace(event, news=replace(event.news, root=root))
+        notices.append(Notice(event, "shop", "incident", recipient, timedelta(hours=1)))
+    return notices
+
+
+def replies(stage: Stage, notices: list[Notice]) -> list[str]:
+    for notice in notices:
+        stage.deliverer.deliver(notice, plenty)
+    return [accepted.message.reply_to for accepted in stage.chat.accepted]
+
+
+def test_updates_of_an_incident_join_the_thread_of_its_first_message_in_a_forum() -> None:
+    stage = memory_stage(some_settings(FORUM))
+    assert replies(stage, incident_notices("ops", stage.deliverer.settings)) == ["", "webhook-1", "webhook-1"]
+    assert replies(stage, incident_notices("room", stage.deliverer.settings))[3:] == ["", "", ""]  # not a forum
+
+
+def test_update_starts_a_thread_if_the_first_message_was_not_sent() -> None:
+    stage = memory_stage(some_settings(FORUM))
+    stage.chat.answers = [Answer.REJECT]
+    assert replies(stage, incident_notices("ops", stage.deliverer.settings)) == ["", ""]
+
+
+def test_update_is_sent_although_a_later_version_wrote_the_first_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreadable(_: str) -> None:
+        raise UnreadableRow("version 2")
+
+    stage = memory_stage(some_settings(FORUM))
+    monkeypatch.setattr(stage.ledger, "get", unreadable)
+    assert replies(stage, incident_notices("ops", stage.deliverer.settings)) == ["", "", ""]
+
+
+def test_waiting_messages_to_teams_are_sent_at_the_pace_of_its_flow_bot() -> None:
+    stage = memory_stage(some_settings('[webhooks.room]\nformat = "teams"\n', **NOTIFY_ROOM))
+    for event in uploads(12):
+        stage.bot.intake.hold(event, Reason.WAITING)
+    started = stage.now
+    stage.sweep_for(minutes=5)
+    assert len(stage.chat.accepted) == 12
+    assert (stage.chat.accepted[-1].at - started).total_seconds() >= 11 * 12
 
 
 def test_severity_is_in_the_tone_of_the_card() -> None:

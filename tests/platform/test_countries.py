@@ -2,7 +2,7 @@
 
 import pytest
 
-from chalicelib.platform.fields.countries import COUNTRIES, calling_code, country, country_of
+from chalicelib.platform.fields.countries import COUNTRIES, calling_code, country, country_of, pricing_code
 from chalicelib.platform.fields.table import FieldError
 
 
@@ -49,3 +49,20 @@ def test_unknown_country_has_a_next_step(text: str, hint: str) -> None:
 )
 def test_calling_code(number: str, code: str) -> None:
     assert calling_code(number) == code
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        ("+919812345678", "91"),
+        ("+15005550006", "1"),
+        ("+14165550100", "1"),  # Canada
+        ("+18765550100", "1876"),  # Jamaica
+        ("+77012345678", "77"),  # Kazakhstan
+        ("+447797712345", "447797"),  # Jersey
+        ("+59991234567", "599"),
+        ("", ""),
+    ],
+)
+def test_country_that_shares_a_calling_code_has_a_price_of_its_own(number: str, code: str) -> None:
+    assert pricing_code(number) == code

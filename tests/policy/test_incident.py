@@ -26,6 +26,7 @@ class Story:
         self.state = MonitorState("web")
         self.now = NOON
         self.identities: list[str] = []
+        self.roots: list[str] = []
 
     def check(self, word: str, *, silenced: bool = False) -> str:
         """Apply one result; return the change that is sent, or ""."""
@@ -36,6 +37,7 @@ class Story:
         if event is None or event.news is None:
             return ""
         self.identities.append(event.identity)
+        self.roots.append(event.news.root)
         self.state = mark_delivered(self.state)
         return f"{event.news.change.value} {event.news.level.value}"
 
@@ -56,6 +58,15 @@ def test_failures_open_remind_until_acknowledged_and_resolve_after_recoveries() 
     assert incident_before is not None
     assert story.check("ok") == "resolved ok"
     assert (story.state.incident, story.state.level) == (None, OK)
+
+
+def test_each_event_of_an_incident_names_its_first() -> None:
+    story = Story()
+    assert story.checks("fail warn ok") == ["opened error", "eased warning", "resolved ok"]
+    story.now += timedelta(hours=2)
+    assert story.checks("ok fail ok") == ["opened error", "resolved ok"]
+    first, _, _, second, _ = story.identities
+    assert story.roots == [first, first, first, second, second]
 
 
 def test_resolved_message_has_the_duration_since_the_first_failed_check() -> None:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from chalicelib.domain.delivery import Delivery, DeliveryError, Reason, State
+from chalicelib.domain.delivery import Delivery, DeliveryError, OutcomeUnknown, Reason, State
 from chalicelib.domain.people import Channel
 from chalicelib.policy import outcome
 from tests.support.builders import NOON, an_upload
@@ -30,6 +30,14 @@ def test_limited_message_is_due_immediately_or_when_the_provider_allows(attempts
     assert (throttled.state, throttled.due_at) == (State.RETRY, NOON)
     asked = failed(claimed(attempts), DeliveryError(Reason.RATE, "slow down", retry_after=timedelta(seconds=9)))
     assert asked.due_at == NOON + timedelta(seconds=9)
+
+
+def test_unknown_outcome_is_resolved_no_sooner_than_the_provider_allows() -> None:
+    usual = failed(claimed(1), OutcomeUnknown(Reason.PROVIDER, "returned 503"))
+    busy = failed(claimed(1), OutcomeUnknown(Reason.PROVIDER, "returned 503", retry_after=timedelta(minutes=15)))
+    assert (usual.state, busy.state, busy.due_at) == (State.UNKNOWN, State.UNKNOWN, NOON + timedelta(minutes=15))
+    assert usual.due_at
+    assert usual.due_at < NOON + timedelta(minutes=5)
 
 
 @pytest.mark.parametrize("reason", outcome.LIMITS)

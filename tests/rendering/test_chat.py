@@ -123,6 +123,16 @@ def test_values_of_content_templates_have_no_line_breaks_and_are_short(template:
     assert "    " not in value
 
 
+def test_content_template_gets_at_most_a_hundred_values(own_template: Callable[..., Path]) -> None:
+    folder = own_template(whatsapp="{% for number in range(120) %}{{ number }}\n{% endfor %}", sms="x")
+    assert len(message("mine", folder, Channel.WHATSAPP).variables) == 100
+
+
+def test_values_of_emoji_are_short_however_they_are_counted(own_template: Callable[..., Path]) -> None:
+    (value,) = message("mine", own_template(whatsapp="👩‍👩‍👧‍👦" * 200, sms="x"), Channel.WHATSAPP).variables
+    assert 600 < len(value.encode("utf-16-le")) // 2 <= 700
+
+
 def test_incident_is_red_while_it_is_on_and_green_when_it_is_over() -> None:
     opened = sample_incidents()["incident"]
     assert opened.news

@@ -28,7 +28,7 @@ def test_webhook_is_a_person_with_one_address() -> None:
 
 @pytest.mark.parametrize(
     ("fields", "rate"),
-    [('"slack"', 1), ('"teams"', 4), ('"discord"', 2.5), ('"json"', 5), ('"slack"\nrate = "30 per minute"', 0.5)],
+    [('"slack"', 1), ('"teams"', 25 / 300), ('"discord"', 2.5), ('"json"', 5), ('"slack"\nrate = "30 per minute"', 0.5)],
 )
 def test_each_service_has_a_rate_unless_the_settings_say_otherwise(fields: str, rate: float) -> None:
     settings = some_settings(f"[webhooks.room]\nformat = {fields}\n")

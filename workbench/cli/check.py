@@ -3,6 +3,7 @@
 import webbrowser
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +13,11 @@ from ..account import settings_of
 from ..output import fail, print_json, say
 from ..settings_lines import display_path
 from .options import JSON_OPTION, VARIABLES_OPTION
+
+if TYPE_CHECKING:
+    from ..reports.check import Preview
+
+WEBHOOK_FORMATS = ("json", "slack", "teams", "discord", "apprise")
 
 
 @click.command()
@@ -41,28 +47,45 @@ def check(path: Path | None, stage: str, json_: bool) -> None:
     help="S3 event as JSON; default: a sample event",
 )
 @VARIABLES_OPTION
+@click.option(
+    "--as",
+    "formats",
+    multiple=True,
+    type=click.Choice(WEBHOOK_FORMATS),
+    help="Show the message to a webhook of this format; default: to each webhook of the settings",
+)
 @click.option("--open", "open_", is_flag=True, help="Open the HTML part in the browser")
 @JSON_OPTION
-def preview(template: str, file: Path | None, stage: str, open_: bool, json_: bool) -> None:
-    """Render every part of a template"""
-    from ..reports.check import CheckError, preview_parts
-    from ..reports.texts.prices import preview_line
+def preview(template: str, file: Path | None, stage: str, formats: tuple[str, ...], open_: bool, json_: bool) -> None:
+    """Render every part of a template, and what each webhook gets"""
+    from ..reports.check import CheckError, preview_template
 
     try:
-        parts = preview_parts(template, file, stage)
+        previewed = preview_template(template, file, stage, formats)
     except CheckError as error:
         fail(str(error))
     if json_:
-        print_json(parts)
-    for name, text in {} if json_ else parts.items():
+        print_json(previewed.as_dict())
+    else:
+        _say_preview(previewed, stage)
+    if open_:
+        with NamedTemporaryFile("w", suffix=".html", prefix="dropnote-", delete=False, encoding="utf-8") as page:
+            page.write(previewed.parts["email.html"])
+        webbrowser.open(Path(page.name).as_uri())
+
+
+def _say_preview(previewed: "Preview", stage: str) -> None:
+    from ..reports.texts.prices import preview_line
+
+    for name, text in previewed.parts.items():
         say(f"── {name}", "bold")
         say(text)
         if name == "sms.txt":
             say(preview_line(text, settings_of(stage)[0]), "dim")
-    if open_:
-        with NamedTemporaryFile("w", suffix=".html", prefix="dropnote-", delete=False, encoding="utf-8") as page:
-            page.write(parts["email.html"])
-        webbrowser.open(Path(page.name).as_uri())
+    for webhook in previewed.webhooks:
+        say(f"── {webhook.heading}", "bold")
+        for line in webhook.lines:
+            say(line)
 
 
 @click.command()

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chalicelib.bot.assembly import SETTINGS_FILE
 from chalicelib.counting.money import read_prices
@@ -28,7 +28,10 @@ from ..samples.incidents import sample_incidents
 from ..samples.items import sample_items
 from ..samples.uploads import sample_events
 from ..settings_lines import LocatedFinding, describe, display_path, locate
-from .texts.prices import rule_lines, source_of
+from .texts.prices import has_price, rule_lines, source_of
+
+if TYPE_CHECKING:
+    from .texts.webhooks import WebhookPreview
 
 _BUNDLES, _DIGESTS = ("bundle", "bundle-hostile", "whole", "incomplete"), ("digest", "all-quiet")
 _BUILT_IN = {
@@ -110,7 +113,7 @@ def check_all(path: Path | None, stage: str, folder: Path | None = None, templat
     for template in template_names(*folders) if templates is None else templates:
         _check_template(report, renderer, folders, template, samples_of(template, settings), person)
     if checked and (lines := list(rule_lines(checked, renderer, sample_events()["upload"]))):
-        report.prices = [*lines, source_of(read_prices())]
+        report.prices = [*lines, source_of(read_prices())] if any(map(has_price, lines)) else lines
     return report
 
 
@@ -145,8 +148,21 @@ def _check_template(
                 report.segments[template] = f"{pluralize(count.segments, 'segment')}, {count.encoding}"
 
 
-def preview_parts(template: str, file: Path | None, stage: str) -> dict[str, str]:
-    """Render every part of a template for the first person in the settings.
+@dataclass(frozen=True)
+class Preview:
+    """Every part of a template for the first person in the settings, and its message to each webhook."""
+
+    parts: dict[str, str]
+    webhooks: "list[WebhookPreview]"
+
+    def as_dict(self) -> dict[str, Any]:
+        """The preview for --json."""
+        requests = {preview.name: {"format": preview.format, "request": preview.request} for preview in self.webhooks}
+        return {**self.parts, "webhooks": requests} if requests else dict(self.parts)
+
+
+def preview_template(template: str, file: Path | None, stage: str, formats: tuple[str, ...] = ()) -> Preview:
+    """Render a template. `formats`: of the webhooks to show instead of those of the settings.
 
     Raises:
         CheckError: the settings, the template or the event has errors.
@@ -160,7 +176,7 @@ def preview_parts(template: str, file: Path | None, stage: str) -> dict[str, str
     event = _read_event(file) if file else sample_events()[samples_of(template, settings)[0]]
     renderer, person = Renderer(settings, stage=stage), next(iter(settings.people.values()), _PLACEHOLDER_PERSON)
     try:
-        return {
+        parts = {
             part: renderer.part(template, part, event=event, rule="sample", person=person)
             for channel in Channel
             for part in PARTS[channel]
@@ -168,6 +184,9 @@ def preview_parts(template: str, file: Path | None, stage: str) -> dict[str, str
         }
     except TemplateFailed as error:
         raise CheckError(str(error)) from error
+    from .texts.webhooks import webhook_previews  # imported late: `check` needs no server of webhooks
+
+    return Preview(parts, webhook_previews(template, event, renderer, settings, person, formats))
 
 
 def _read_event(file: Path) -> Event:

@@ -24,7 +24,7 @@ from chalicelib.rules.recipients import notices_for_rule
 from chalicelib.rules.upload_filter import decide
 
 from .filters.facts import describe_conditions
-from .texts.prices import TextPrice, rule_price, source_of, text_price
+from .texts.prices import TextPrice, has_price, rule_price, source_of, text_price
 from .timeline import timeline, timeline_lines
 
 MAX_TIMELINE_LINES = 12
@@ -160,7 +160,8 @@ def _apply(
     messages = list(expected_messages(rule, events[0], renderer)) if matches else []
     cost = ""
     if texts := [price for _, price in messages if price]:
-        cost = f"{rule_price(texts)}, if each is sent on its own ({source_of(read_prices())})"
+        cost = rule_price(texts)
+        cost += f", if each is sent on its own ({source_of(read_prices())})" if has_price(cost) else ""
     expected = [message for message, _ in messages]
     return RuleResult(rule.name, matches, results, expected, _timeline(settings, rule, events) if matches else [], cost)
 

@@ -32,7 +32,7 @@ def send(message: Message, card: Card, call: Call) -> Receipt:
         _never_sleep(service)
     try:
         sent = client.notify(
-            body=_body(card), title=card.title, notify_type=_TYPES[card.tone], body_format=apprise.NotifyFormat.TEXT
+            body=body_of(card), title=card.title, notify_type=_TYPES[card.tone], body_format=apprise.NotifyFormat.TEXT
         )
     except Exception as error:  # a plugin of a hundred authors: whatever it raises, the outcome is unknown
         raise OutcomeUnknown(Reason.PROVIDER, f"Apprise failed: {type(error).__name__}") from error
@@ -46,7 +46,8 @@ def _never_sleep(service: Any) -> None:
     service.request_rate_per_sec = 0
 
 
-def _body(card: Card) -> str:
+def body_of(card: Card) -> str:
+    """A card as plain text, without its title."""
     facts = [f"{name}: {value}" for name, value in card.facts]
     lists = [line for listing in card.lists for line in (listing.heading, *(f"- {item}" for item in listing.items)) if line]
     link = [f"{card.link[0]}: {card.link[1]}"] if card.link[1] else []

@@ -147,7 +147,7 @@ def _read(response: HTTPResponse) -> Response:
 
 
 def parse_retry_after(value: str, now: datetime) -> timedelta | None:
-    """Read a Retry-After header: seconds (of Discord with a fraction), or a date; None for anything else."""
+    """Read a Retry-After header: seconds, also with a fraction, or a date; None for anything else."""
     try:
         seconds = float(value)
     except ValueError:

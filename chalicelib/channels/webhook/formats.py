@@ -1,7 +1,7 @@
 """Maps each message format to its module and to what is known of its service: a new format needs one line here."""
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Protocol, cast
 from urllib.parse import urlsplit
@@ -9,9 +9,8 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from ...domain.delivery import Receipt
-from ...domain.message import Card, Message
+from ...domain.message import Card, Listing, Message
 from ...domain.settings import WebhookSettings
-from ...platform.sanitize import shorten
 
 
 class Format(Struct, frozen=True):
@@ -23,13 +22,23 @@ class Format(Struct, frozen=True):
     example: str = "https://example.com/hooks/dropnote"
 
 
+# Microsoft 365 Developer Blog, "Retirement of Office 365 connectors within Microsoft Teams"; also every *.webhook.office.com
+_RETIRED = ("outlook.office.com", "outlook.office365.com")
+
 FORMATS = {
     "json": Format("generic", 5.0),
-    # Slack docs, "Rate limits": incoming webhooks take one message per second, short bursts allowed
+    # Slack docs, "Rate limits": one message per second may be posted, short bursts are allowed
     "slack": Format("slack", 1.0, ("hooks.slack.com", "hooks.slack-gov.com"), "https://hooks.slack.com/services/…"),
-    # Microsoft Learn, "Create an Incoming Webhook": more than four requests per second are throttled
-    "teams": Format("teams", 4.0, (".logic.azure.com", ".powerplatform.com"), "https://….logic.azure.com/workflows/…"),
-    # five per two seconds; Discord docs, "Rate Limits", publish no numbers: X-RateLimit-Limit and Retry-After tell them
+    # Microsoft Learn, "Microsoft Teams" connector, "Throttling Limits": a flow bot posts 25 cards in 300 seconds, for all flows
+    # of one connection. A workflow accepts more, retries four times ("Handle errors and exceptions in Azure Logic Apps"), and
+    # then loses the card. URLs: see teams.py
+    "teams": Format(
+        "teams",
+        25 / 300,
+        (".powerplatform.com", ".logic.azure.com"),
+        "https://….environment.api.powerplatform.com/powerautomate/automations/direct/workflows/…",
+    ),
+    # Discord docs, "Rate Limits", publish no number: each response tells it, usually five in two seconds
     "discord": Format("discord", 2.5, ("discord.com", "discordapp.com"), "https://discord.com/api/webhooks/…"),
     "apprise": Format("by_apprise", 1.0, (), "tgram://…"),
 }
@@ -86,7 +95,7 @@ def url_problem(webhook: WebhookSettings, url: str) -> str:
         return f"is not a URL such as {form.example}"
     if parts.scheme == "http" and not webhook.allow_private:
         return "must begin with https:// (plain HTTP needs allow_private = true)"
-    if webhook.format == "teams" and host.endswith(".webhook.office.com"):
+    if webhook.format == "teams" and (host.endswith(".webhook.office.com") or host in _RETIRED):
         return "belongs to a retired Microsoft 365 connector: create a workflow that posts when a webhook request is received"
     return ""
 
@@ -98,11 +107,8 @@ def foreign_host(webhook: WebhookSettings, url: str) -> str:
     return "" if belongs or not hosts else host
 
 
-def cut(text: str, limit: int, escape: Callable[[str], str] = str) -> str:
-    """Escape a text, and shorten it in the middle so that the result has at most `limit` characters."""
-    room = limit
-    while len(escaped := escape(shorten(text, room))) > limit:
-        room -= max(1, (len(escaped) - limit) // 2)
-        if room < 2:
-            return "…"
-    return escaped
+def first_items(listing: Listing, limit: int) -> list[str]:
+    """At most `limit` entries of a list; the last one says how many more there are."""
+    if len(listing.items) <= limit:
+        return list(listing.items)
+    return [*listing.items[: limit - 1], f"and {len(listing.items) - limit + 1:,} more"]

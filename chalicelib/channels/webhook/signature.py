@@ -7,7 +7,7 @@ import hmac
 from datetime import datetime
 
 PREFIX = "whsec_"
-MIN_KEY, MAX_KEY = 24, 64  # bytes, by the specification
+MIN_KEY, MAX_KEY = 24, 64  # bytes: "at least 24 bytes (192 bits, 512 maximum)"
 
 
 class InvalidKey(ValueError):
@@ -16,6 +16,8 @@ class InvalidKey(ValueError):
 
 def sign(body: bytes, delivery_id: str, at: datetime, keys: tuple[str, ...]) -> dict[str, str]:
     """Return the headers of a request: its id, its time, and one signature per key, so that a receiver may rotate keys.
+
+    The specification allows no full stop in the id, which separates the signed parts; a delivery's id has hex digits only.
 
     Raises:
         InvalidKey: one of the keys is not valid, or there is none.

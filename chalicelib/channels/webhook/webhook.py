@@ -1,9 +1,14 @@
 """Messages to webhooks: channels of Slack, Microsoft Teams and Discord, services by Apprise, and your own server.
 
-A response says what happened: 2xx is accepted; 404 and 410 mean that there is no such webhook any more (for example Slack's
-channel_is_archived), so it is suppressed; 429 is throttling; other 4xx are permanent. After a 5xx or a lost response the message
-may have been accepted. It is sent again unless the settings say otherwise: a receiver of format `json` recognizes it by its
-webhook-id, which is the delivery's id; the others may show it twice. Source: Standard Webhooks specification, version 1.0.0.
+A response says what happened: 2xx is accepted; 404 and 410 mean that there is no such webhook any more, so it is suppressed; 429
+is throttling; other 4xx are permanent. After a 5xx or a lost response the message may have been accepted. It is sent again unless
+the settings say otherwise: a receiver of format `json` recognizes it by its webhook-id, the delivery's id; the others may show
+it twice.
+Sources: Slack docs, "Improving error conditions for Incoming Webhooks" (404 channel_not_found, 410 channel_is_archived, 403
+action_prohibited); Discord docs, "Rate Limits" (429; a webhook that returned 404 must not be called again) and "Opcodes and
+Status Codes"; Standard Webhooks specification, version 1.0.0, "Delivery success and failure": only 410 ends an endpoint of format
+`json`, so its 404 is tried again for an hour and suppresses nothing, and Retry-After counts for 5xx, too. Its recommended
+timeout, 15 to 30 s, is longer than an invocation may wait.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,8 +23,10 @@ from ...domain.message import Card, Message
 from ...domain.settings import WebhookSettings
 from ...platform.clock import Clock, utc_now
 from ..transport import reading_secrets
-from .connection import Response, post
+from .connection import TIMEOUT_S, Response, post
 from .formats import Call, Request, module_of, url_problem
+
+NOT_FOUND = timedelta(hours=1)  # how long our own receiver may return 404, for example while it is deployed
 
 
 class Webhook:
@@ -55,10 +62,13 @@ class Webhook:
         if self._base_url:
             request = replace(request, url=_redirected(request, self._base_url))
         is_private = webhook.allow_private or bool(self._base_url)
-        response = self._post(request, allow_private=is_private)
+        time = TIMEOUT_S / 2 if webhook.forum else TIMEOUT_S  # for two attempts, if it is a reply
+        response = self._post(request, allow_private=is_private, timeout_s=time)
+        if message.reply_to and 400 <= response.status < 500 and response.status != 429:  # its thread was deleted or locked
+            return self.send(replace(message, reply_to=""), to=to, delivery_id=delivery_id)
         if not 200 <= response.status < 300:
-            raise _delivery_error(response)
-        return Receipt(_field(response, "id") or delivery_id)
+            raise _delivery_error(response, webhook)
+        return Receipt(_field(response, "channel_id" if webhook.forum else "id") or delivery_id)
 
 
 def _redirected(request: Request, base_url: str) -> str:
@@ -66,14 +76,13 @@ def _redirected(request: Request, base_url: str) -> str:
     return f"{base_url}/{parts.netloc}{parts.path}" + (f"?{parts.query}" if parts.query else "")
 
 
-def _delivery_error(response: Response) -> DeliveryError:
+def _delivery_error(response: Response, webhook: WebhookSettings) -> DeliveryError:
     status = response.status
     detail = f"the webhook returned {status}"  # never its body, which may quote ours
     if status == 429:
-        wait = response.retry_after
-        if wait is None and (seconds := _field(response, "retry_after")):  # Discord has it in the body, too
-            wait = timedelta(seconds=min(float(seconds), 3600)) if seconds.replace(".", "", 1).isdigit() else None
-        return DeliveryError(Reason.RATE, detail, retry_after=wait)
+        return DeliveryError(Reason.RATE, detail, retry_after=_wait(response))
+    if status == 404 and webhook.format == "json":
+        return DeliveryError(Reason.REFUSED, detail, permanent=True, grace=NOT_FOUND, retry_after=response.retry_after)
     if status in (404, 410):
         return DeliveryError(Reason.BAD_ADDRESS, f"{detail}: it does not exist any more", permanent=True)
     if status in (401, 403):
@@ -81,10 +90,17 @@ def _delivery_error(response: Response) -> DeliveryError:
     if 300 <= status < 400:
         return DeliveryError(Reason.REFUSED, f"{detail}: redirects are not followed; store the final URL", permanent=True)
     if status in (408, 425):
-        return DeliveryError(Reason.UNREACHABLE, detail)
+        return DeliveryError(Reason.UNREACHABLE, detail, retry_after=response.retry_after)
     if 400 <= status < 500:
         return DeliveryError(Reason.REFUSED, detail, permanent=True)
-    return OutcomeUnknown(Reason.PROVIDER, detail)
+    return OutcomeUnknown(Reason.PROVIDER, detail, retry_after=response.retry_after)
+
+
+def _wait(response: Response) -> timedelta | None:
+    """How long a throttling service asks us to wait; Discord has it in the body, too."""
+    if response.retry_after is not None or not (seconds := _field(response, "retry_after")):
+        return response.retry_after
+    return timedelta(seconds=min(float(seconds), 3600)) if seconds.replace(".", "", 1).isdigit() else None
 
 
 def _field(response: Response, name: str) -> str:

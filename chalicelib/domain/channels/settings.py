@@ -78,7 +78,7 @@ class WebhookSettings(Struct, frozen=True):
     max_rate: float  # messages per second
     unknown: Literal["resend", "give-up"] = "resend"
     allow_private: bool = False  # plain HTTP, and addresses of private networks
-    forum: bool = False  # Discord: the webhook belongs to a forum channel, where each message starts a thread
+    forum: bool = False  # Discord: a forum channel's, where each message joins a thread or starts one
     sender: str = "webhook"  # the same for all: each is its own address
 
     @property

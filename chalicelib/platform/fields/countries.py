@@ -57,6 +57,18 @@ def calling_code(number: str) -> str:
     return digits[:1] if digits[0] in "17" else digits[:2] if digits[:2] in _COUNTRY_BY_PREFIX else digits[:3]
 
 
+def pricing_code(number: str) -> str:
+    """The calling code of a number, or a longer prefix if its country only shares that code, but not its price: Jamaica's "1876".
+
+    Canada counts as +1: its texts cost what those to the US do.
+    """
+    code, digits, country = calling_code(number), number.removeprefix("+"), country_of(number)
+    home = _COUNTRY_BY_PREFIX.get(code, country)
+    if not code or country in (home, "CA"):
+        return code
+    return next(digits[:end] for end in range(_LONGEST, 0, -1) if digits[:end] in _COUNTRY_BY_PREFIX)
+
+
 def country(text: str) -> str:
     """Check a country: its ISO 3166-1 code of two letters, such as IN.
 

@@ -8,7 +8,8 @@ from ...domain.settings import WhatsappSettings
 from ...platform.fields.table import FieldError, Table
 from ...platform.phrases import did_you_mean
 
-# What Twilio sends from one WhatsApp sender, unless it was raised (Twilio docs, "Best Practices and FAQs for WhatsApp")
+# What Twilio sends from one WhatsApp sender, unless it was raised; it queues up to four hours of more (Twilio docs, "The WhatsApp
+# Business Platform with Twilio: Best Practices and FAQs"). Meta's limit is the same (WhatsApp Business Platform, "Throughput").
 DEFAULT_RATE = 80.0
 DEFAULT_CONTENT = "default"
 _CONTENT_SID = re.compile(r"HX[0-9a-fA-F]{32}")

@@ -47,7 +47,7 @@ class HourlyRow(Struct, frozen=True):
     folders: Mapping[str, int] = {}  # files by "<bucket>/<folder>"; "<bucket>/" is its top level
     deliveries: Mapping[Outcome, int] = {}
     latencies: Mapping[int, int] = {}  # messages by latency class
-    segments: Mapping[str, int] = {}  # of sent texts, by calling code ("91"); "" if unknown
+    segments: Mapping[str, int] = {}  # of sent texts, by calling code ("91") or a longer prefix ("1876"); "" if unknown
 
 
 def folder_count(name: str) -> str:

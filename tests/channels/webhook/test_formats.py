@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from chalicelib.channels.webhook import discord, slack, teams
-from chalicelib.channels.webhook.formats import Call, cut, foreign_host
+from chalicelib.channels.webhook.formats import Call, foreign_host
 from chalicelib.domain.message import Card, Listing, Message, Tone
 from chalicelib.domain.people import Channel
+from chalicelib.platform.sanitize import cut, length
 from tests.channels.webhook.parts import SERVICES, WEBHOOKS, Sending
 from workbench.local.webhooks.double import URLS, WebhookDouble
 
@@ -61,6 +62,12 @@ def test_discord_message_is_one_embed(double: WebhookDouble, sending: Sending) -
     assert body["allowed_mentions"] == {"parse": []}
 
 
+def test_link_that_is_longer_than_discord_accepts_is_left_out(double: WebhookDouble, sending: Sending) -> None:
+    url = "https://console.aws.amazon.com/" + "%E2" * 700
+    (embed,) = sent(double, sending, "discord", Card("t", link=("AWS console", url)))["embeds"]
+    assert "url" not in embed
+
+
 def test_teams_message_is_an_adaptive_card(double: WebhookDouble, sending: Sending) -> None:
     card = sent(double, sending, "teams")
     title, _, facts, files, _ = card["body"]
@@ -76,12 +83,38 @@ def test_json_message_has_the_facts_as_they_are(double: WebhookDouble, sending: 
     assert data["lists"] == [{"heading": "First files", "items": ["a.pdf", "b.pdf"]}]
 
 
-@pytest.mark.parametrize("text", ["x" * 5000, "👩‍👩‍👧‍👦" * 600, HOSTILE * 40, "e\u0301" * 3000])
+@pytest.mark.parametrize("text", ["x" * 5000, "👩‍👩‍👧‍👦" * 600, HOSTILE * 40, "e\u0301" * 3000, "😀" * 3000])
 def test_every_service_accepts_texts_of_any_length(double: WebhookDouble, sending: Sending, text: str) -> None:
     card = Card(text, (text,) * 3, ((text, text),) * 30, (Listing(text, (text,) * 30),) * 3, ("link", "https://a.example"), text)
     for service in SERVICES:
         sending.send(service, message(card))
     assert len(double.posts()) == len(SERVICES)
+
+
+def test_teams_message_fits_although_teams_counts_its_quotes_twice(double: WebhookDouble, sending: Sending) -> None:
+    lists = tuple(Listing(f"Folder {number}", (f"2026/11/{number}/report.pdf",) * 25) for number in range(12))
+    card = sent(double, sending, "teams", Card("300 files", lists=lists))
+    body = double.requests()[0].body
+    assert len(body) < teams.MAX_SIZE < teams.size_in_teams(body) + 4_000  # no list is left out that would fit
+    assert teams.size_in_teams(body) <= teams.MAX_SIZE
+    assert 4 <= len(card["body"]) - 2 < 12  # the title and the footer stay
+
+
+def test_slack_message_fits_and_keeps_text_and_facts_rather_than_lists(double: WebhookDouble, sending: Sending) -> None:
+    lists = tuple(Listing(f"Folder {number}", ("x" * 250,) * 25) for number in range(3))
+    body = sent(double, sending, "slack", Card("t", ("why",), (("Key", "k" * 900),) * 20, lists, CARD.link, "footer"))
+    rich, context = body["attachments"][0]["blocks"]
+    paragraph, facts, link = rich["elements"]
+    assert paragraph["elements"][0]["text"] == "why\n"
+    assert len(facts["elements"]) // 2 in range(7, 10)
+    assert (link["elements"][0]["url"], context["elements"][0]["text"]) == (CARD.link[1], "footer")
+
+
+@pytest.mark.parametrize(("service", "more"), [("slack", 405), ("teams", 405), ("discord", 243)])
+def test_list_that_is_cut_says_how_many_more_there_are(double: WebhookDouble, sending: Sending, service: str, more: int) -> None:
+    numbers = Listing("Files", tuple(map(str, range(429))))
+    shown = texts_of(sent(double, sending, service, Card("t", lists=(numbers,))))
+    assert next(text for text in shown if "more" in text).endswith(f"and {more} more")
 
 
 def test_card_with_nothing_but_a_title_is_accepted(double: WebhookDouble, sending: Sending) -> None:
@@ -137,6 +170,13 @@ def test_cut_text_keeps_to_its_limit_and_its_escapes_are_whole() -> None:
         short = cut("*" * 500, limit, discord.escape)
         assert len(short) <= limit
         assert short.replace("\\*", "").replace("…", "") == ""
+
+
+@pytest.mark.parametrize(("character", "units"), [("x", 1), ("😀", 2), ("e\u0301", 2), ("👩‍👩‍👧‍👦", 11)])
+def test_cut_text_uses_most_of_its_limit_whatever_its_characters_are(character: str, units: int) -> None:
+    short = cut(character * 500, 150)
+    assert 150 - 2 * units < length(short) <= 150
+    assert short.replace(character, "") == "…"
 
 
 def call(service: str) -> Call:

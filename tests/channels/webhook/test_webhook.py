@@ -3,8 +3,10 @@
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
-from chalicelib.channels.webhook.webhook import Webhook
+from chalicelib.channels.webhook.connection import TIMEOUT_S, Response
+from chalicelib.channels.webhook.webhook import NOT_FOUND, Webhook
 from chalicelib.domain.delivery import DeliveryError, OutcomeUnknown, Reason
 from chalicelib.domain.event import Event, Kind
 from chalicelib.platform.secrets import MissingSecret, SecretsUnavailable
@@ -45,6 +47,8 @@ def test_each_service_accepts_every_sample_of_every_template(sending: Sending, d
         (Answer(429), (Reason.RATE, False, False)),
         (Answer(500, "rollup_error"), (Reason.PROVIDER, False, True)),
         (Answer(503), (Reason.PROVIDER, False, True)),
+        (Answer(404, "channel_not_found"), (Reason.BAD_ADDRESS, True, False)),
+        (Answer(400, "msg_blocks_too_long"), (Reason.REFUSED, True, False)),
     ],
 )
 def test_each_response_has_a_meaning_and_is_requested_once(
@@ -60,7 +64,8 @@ def test_each_response_has_a_meaning_and_is_requested_once(
     [
         (Answer(429, "", {"Retry-After": "30"}), timedelta(seconds=30)),
         (Answer(429, "", {"Retry-After": "soon"}), None),
-        (rate_limited(0.65), timedelta(seconds=0.65)),
+        (rate_limited(0.65), timedelta(seconds=1)),  # the header has whole seconds
+        (rate_limited(64.57, is_global=True), timedelta(seconds=65)),
         (Answer(429, {"retry_after": 1.5}), timedelta(seconds=1.5)),
         (Answer(429), None),
     ],
@@ -70,6 +75,31 @@ def test_throttled_webhook_says_how_long_to_wait(
 ) -> None:
     double.fail_next(answer)
     assert sending.refusal("discord").retry_after == wait
+
+
+@pytest.mark.parametrize(
+    ("service", "status", "meaning"),
+    [
+        ("json", 404, (Reason.REFUSED, True, False)),  # by Standard Webhooks only 410 ends an endpoint
+        ("json", 410, (Reason.BAD_ADDRESS, True, False)),
+        ("discord", 404, (Reason.BAD_ADDRESS, True, False)),
+        ("teams", 404, (Reason.BAD_ADDRESS, True, False)),
+    ],
+)
+def test_only_410_ends_an_endpoint_of_our_own_format(
+    sending: Sending, double: WebhookDouble, service: str, status: int, meaning: tuple[Reason, bool, bool]
+) -> None:
+    double.fail_next(Answer(status))
+    error = sending.refusal(service)
+    assert meaning_of(error) == meaning
+    assert error.grace == (NOT_FOUND if (service, status) == ("json", 404) else timedelta(0))
+
+
+def test_receiver_that_is_overloaded_says_when_to_try_again(sending: Sending, double: WebhookDouble) -> None:
+    double.fail_next(Answer(503, "", {"Retry-After": "900"}))
+    error = sending.refusal("json")
+    assert isinstance(error, OutcomeUnknown)
+    assert error.retry_after == timedelta(minutes=15)
 
 
 def test_receiver_recognizes_a_message_that_is_sent_again_after_a_lost_response(sending: Sending, double: WebhookDouble) -> None:
@@ -97,10 +127,43 @@ def test_forum_channel_of_discord_gets_a_thread_per_message(sending: Sending, do
     assert meaning_of(sending.refusal("discord")) == (Reason.REFUSED, True, False)
 
 
-def test_thread_in_the_url_of_discord_is_kept(sending: Sending, double: WebhookDouble) -> None:
-    sending.secrets["webhook-discord"] += "?thread_id=42"
-    sending.send("discord")
+@pytest.mark.parametrize("webhook", ["discord", "forum"])
+def test_thread_in_the_url_of_discord_is_kept(sending: Sending, double: WebhookDouble, webhook: str) -> None:
+    sending.secrets[f"webhook-{webhook}"] += "?thread_id=42"
+    sending.send(webhook)
     assert double.requests()[0].query == {"thread_id": "42", "wait": "true"}
+
+
+def test_message_joins_the_thread_whose_id_the_first_one_brought(sending: Sending, double: WebhookDouble) -> None:
+    thread = sending.send("forum").id
+    assert sending.send("forum", replace(render(), reply_to=thread)).id == thread
+    assert [call.query.get("thread_id") for call in double.requests()] == [None, thread]
+    assert "thread_name" not in double.posts()[0].message
+
+
+def test_message_starts_a_thread_if_the_one_it_should_join_was_deleted(sending: Sending, double: WebhookDouble) -> None:
+    sending.send("forum", replace(render(), reply_to="1184500000000000009"))
+    assert len(double.requests()) == 2
+    assert double.posts()[0].message["thread_name"] == "report.pdf arrived (1.2 KB)"
+    sending.secrets["webhook-forum"] = "https://discord.com/api/webhooks/1/x"
+    assert meaning_of(sending.refusal("forum", replace(render(), reply_to="42"))) == (Reason.BAD_ADDRESS, True, False)
+
+
+def test_two_attempts_take_no_longer_than_one(sending: Sending) -> None:
+    times: list[float] = []
+
+    def post(*_: object, timeout_s: float, **__: object) -> Response:
+        times.append(timeout_s)
+        return Response(404 if len(times) == 1 else 200, b"{}")
+
+    sending.send("forum", replace(render(), reply_to="42"), poster=post)
+    assert (len(times), sum(times)) == (2, TIMEOUT_S)
+
+
+def test_throttled_reply_is_not_sent_again_as_a_new_thread(sending: Sending, double: WebhookDouble) -> None:
+    double.fail_next(rate_limited(2))
+    assert sending.refusal("forum", replace(render(), reply_to="42")).reason is Reason.RATE
+    assert len(double.requests()) == 1
 
 
 @pytest.mark.parametrize(
@@ -111,6 +174,7 @@ def test_thread_in_the_url_of_discord_is_kept(sending: Sending, double: WebhookD
         ("slack", "https://[::1/localonly"),
         ("slack", "https://hooks.slack.com/a b localonly"),
         ("teams", "https://acme.webhook.office.com/webhookb2/localonly"),
+        ("teams", "https://outlook.office.com/webhook/localonly"),
     ],
 )
 def test_url_that_cannot_be_called_is_an_error_without_the_url(

@@ -1,6 +1,7 @@
 """WhatsApp at the Twilio double: senders, content templates, and the 24 hours in which a person may be written to freely.
 
-Source: Twilio docs, "WhatsApp", "Content API resources", errors 21654, 21655, 21656, 21658, 63003, 63007, 63016, 63021 and 63028.
+Source: Twilio docs, "WhatsApp", "Content API resources", "Using Variables with Content Templates", and the errors 21654, 21655,
+21656, 21658, 63003, 63007, 63016, 63021 and 63028.
 A message outside the 24 hours is accepted; its status then becomes `undelivered` with 63016, as the receipt says.
 """
 
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 from chalicelib.domain.settings import Settings
 
 PREFIX = "whatsapp:"
-MAX_VARIABLE, MAX_TEMPLATE = 1600, 1024  # characters
+MAX_VARIABLE, MAX_TEMPLATE, MAX_VARIABLES = 1600, 1024, 100  # characters; number of variables
 _ADDRESS = re.compile(r"whatsapp:\+[1-9][0-9]{6,14}")
 _SERVICE = re.compile(r"MG[0-9a-fA-F]{32}")
 _CONTENT = re.compile(r"HX[0-9a-fA-F]{32}")
@@ -53,7 +54,7 @@ class Whatsapp:
         if not _CONTENT.fullmatch(sid) or sid not in self.contents:
             return 21655
         values = _parse(variables)
-        if values is None or any(not value or _FORBIDDEN.search(value) for value in values.values()):
+        if values is None or len(values) > MAX_VARIABLES or any(not v or _FORBIDDEN.search(v) for v in values.values()):
             return 21656
         return 21658 if any(len(value) > MAX_VARIABLE for value in values.values()) else 0
 

@@ -31,6 +31,11 @@ class Call:
     body: bytes
 
 
+def units(text: str) -> int:
+    """The length of a text as the strictest reading of a limit counts it: in UTF-16 units."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
 def unknown_keys(value: Mapping[str, object], known: Iterable[str]) -> list[str]:
     """The keys of an object that its documentation does not have."""
     return sorted(set(value) - set(known))

@@ -26,7 +26,8 @@ PREFIX = "/webhooks"
 KEY = "whsec_" + "AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA="
 URLS = {  # as the services give them out, with invented secrets
     "slack": f"https://{slack.HOST}/services/T0000000/B0000000/localonly",
-    "teams": f"https://{teams.HOST}/workflows/{'0' * 32}/triggers/manual/paths/invoke?api-version=2016-06-01&sig=localonly",
+    "teams": f"https://{teams.HOST}:443/powerautomate/automations/direct/workflows/{'0' * 32}/triggers/manual/paths/invoke"
+    "?api-version=1&sp=%2Ftriggers%2Fmanual%2Frun&sv=1.0&sig=localonly",
     "discord": f"https://{discord.HOST}/api/webhooks/118450000000000001/{'localonly' * 7}",
     "json": f"https://{STANDARD}/dropnote",
     "apprise": "json://127.0.0.1:1/nowhere",  # by itself, Apprise reaches no double: see docs/channels.md
@@ -99,7 +100,7 @@ class WebhookDouble:
             fault, accepted = self._faults.pop(0) if self._faults else (None, True)
         if fault and not accepted:
             return _response(fault)
-        service, receive = self._receivers.get(host, ("", _nowhere))
+        service, receive = self._receivers.get(host.partition(":")[0], ("", _nowhere))
         try:
             message, answer = receive(call)
         except Rejected as error:

@@ -1,8 +1,8 @@
 """The webhook of a Microsoft Teams workflow ("When a Teams webhook request is received").
 
-Source: Microsoft Learn, "Create incoming webhooks with Workflows for Microsoft Teams", "Microsoft Teams connector" (28 KB),
-"Azure Logic Apps: Request trigger" (202 Accepted, DirectApiAuthorizationRequired, WorkflowNotFound); Adaptive Cards schema
-1.5 (only the elements that we send are known).
+Source: Microsoft Learn, "Microsoft Teams" connector (its trigger's body, 28 KB), "Azure Logic Apps: Request trigger" (202
+Accepted, DirectApiAuthorizationRequired, WorkflowNotFound), "Troubleshoot common issues with triggers" (the URL since November
+2025); Adaptive Cards schema 1.5 (only the elements that we send are known).
 """
 
 import json
@@ -12,9 +12,10 @@ from typing import Any
 
 from .answer import Answer, Call, Rejected, unknown_keys
 
-HOST = "prod-00.westeurope.logic.azure.com"
-_PATH = re.compile(r"workflows/[0-9a-f]{32}/triggers/manual/paths/invoke")
-MAX_BYTES = 28 * 1024
+HOST = "default00000000000000000000000000.00.environment.api.powerplatform.com"
+_PATH = re.compile(r"powerautomate/automations/direct/workflows/[0-9a-f]{32}/triggers/manual/paths/invoke")
+# What Teams stores of a card: JSON in JSON. A request of 24,453 bytes was refused as 28,897 (msteams-docs, issue 11274).
+MAX_SIZE = 28 * 1024
 _CARD = ("$schema", "type", "version", "fallbackText", "msteams", "body", "actions")
 _COMMON = ("type", "spacing", "separator", "isVisible", "id")
 _ELEMENTS = {
@@ -36,7 +37,7 @@ def receive(call: Call) -> tuple[Any, Answer]:
         raise _error(404, "WorkflowNotFound", "The workflow could not be found.")
     if not call.query.get("sig"):
         raise _error(401, "DirectApiAuthorizationRequired", "The request must be authenticated only by Shared Access scheme.")
-    if len(call.body) > MAX_BYTES:
+    if len(json.dumps(call.body.decode(errors="replace"), ensure_ascii=False).encode()) > MAX_SIZE:
         raise _error(413, "RequestEntityTooLarge", "Request Entity too large")
     try:
         message = json.loads(call.body)

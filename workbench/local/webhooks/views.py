@@ -32,7 +32,7 @@ class View:
 
 def view_of(post: Post) -> dict[str, Any]:
     """Return a message for the inbox."""
-    view = _VIEWS[post.service](post.message) if post.service in _VIEWS else View()
+    view = view_of_message(post.service, post.message) if post.service in _VIEWS else View()
     return {
         "id": post.id,
         "service": post.service,
@@ -41,6 +41,11 @@ def view_of(post: Post) -> dict[str, Any]:
         "json": json.dumps(post.message, indent=2, ensure_ascii=False),
         **asdict(view),
     }
+
+
+def view_of_message(service: str, message: Any) -> View:
+    """What a person sees of a message's JSON; of Teams, the card's."""
+    return _VIEWS[service](message)
 
 
 def _slack(message: Mapping[str, Any]) -> View:

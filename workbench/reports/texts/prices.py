@@ -50,8 +50,13 @@ def rule_price(prices: Iterable[TextPrice]) -> str:
     return "; ".join(filter(None, (cost, missing)))
 
 
+def has_price(line: str) -> bool:
+    """Whether a line of this module has a price: a source is named for none that is unknown."""
+    return "$" in line
+
+
 def source_of(prices: Prices) -> str:
-    """Where the prices are from."""
+    """Where the prices are from, and of which month."""
     return f"Twilio's list prices of {prices.sms.dated}, without carrier fees: {prices.sms.source}"
 
 
@@ -63,7 +68,10 @@ def preview_line(text: str, settings: Settings) -> str:
         f"{name} (${price.dollars * UPLOADS:,.2f} per {UPLOADS:,})" if price.dollars else name for name, price in listed.items()
     ]
     size = f"{pluralize(count.segments, 'segment')}, {count.encoding}"
-    return f"{size}: {', '.join(costs)}; {source_of(prices)}" if costs else size
+    if not costs:
+        return size
+    line = f"{size}: {', '.join(costs)}"
+    return f"{line}; {source_of(prices)}" if has_price(line) else line
 
 
 def _of_people(settings: Settings, segments: int, prices: Prices) -> Iterator[TextPrice]:

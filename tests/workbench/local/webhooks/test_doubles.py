@@ -7,11 +7,17 @@ import pytest
 
 from workbench.local.webhooks import discord, slack, teams
 from workbench.local.webhooks.answer import Call, Rejected
-from workbench.local.webhooks.double import FORUM, URLS
+from workbench.local.webhooks.double import FORUM, KEY, URLS
+from workbench.local.webhooks.standard import Receiver
 
 JSON = {"Content-Type": "application/json"}
 EMBED: dict[str, Any] = {"title": "x", "fields": [{"name": "n", "value": "v"}]}
 HEADER = {"type": "header", "text": {"type": "plain_text", "text": "x"}}
+
+
+def rich(text: str) -> dict[str, object]:
+    section = {"type": "rich_text_section", "elements": [{"type": "text", "text": text}]}
+    return {"type": "rich_text", "elements": [section]}
 
 
 def call(url: str, body: object, query: dict[str, str] | None = None) -> Call:
@@ -36,6 +42,9 @@ def rejection(service: Any, request: Call) -> tuple[int, object]:
         ({"blocks": [{**HEADER, "text": {"type": "mrkdwn", "text": "x"}}]}, (400, "invalid_blocks")),
         ({"blocks": [HEADER] * 51}, (400, "invalid_blocks")),
         ({"attachments": [{"color": "red"}]}, (400, "invalid_attachments")),
+        ({"blocks": [{**HEADER, "text": {"type": "plain_text", "text": "😀" * 76}}]}, (400, "invalid_blocks")),
+        ({"attachments": [{}] * 101}, (400, "too_many_attachments")),
+        ({"blocks": [rich("x" * 2900)] * 4}, (400, "msg_blocks_too_long")),
     ],
 )
 def test_slack_rejects(body: object, answer: tuple[int, str]) -> None:
@@ -43,11 +52,16 @@ def test_slack_rejects(body: object, answer: tuple[int, str]) -> None:
     assert slack.receive(call(URLS["slack"], {"text": "x", "blocks": [HEADER] * 50}))[1].body == "ok"
 
 
+def test_slack_cuts_a_very_long_text() -> None:
+    assert len(slack.receive(call(URLS["slack"], {"text": "x" * 40_001}))[0]["text"]) == 40_000
+
+
 @pytest.mark.parametrize(
     ("body", "code"),
     [
         (b"{", 50109),
         ({}, 50006),
+        ({"content": "x" * 2001}, 50035),
         ({"embeds": [EMBED] * 11}, 50035),
         ({"embeds": [{**EMBED, "title": "x" * 257}]}, 50035),
         ({"embeds": [{**EMBED, "description": "x" * 4097}]}, 50035),
@@ -77,6 +91,31 @@ def test_discords_forum_needs_a_thread() -> None:
     assert discord.receive(call(FORUM, {"embeds": [EMBED], "thread_name": "x"}))[1].status == 204
 
 
+@pytest.mark.parametrize(
+    ("url", "thread", "name", "error"),
+    [
+        (FORUM, "42", "x", (400, 220002)),
+        (URLS["discord"], "", "x", (400, 220003)),
+        (FORUM, "1184500000000000009", None, (404, 10003)),
+        (FORUM, "", "x" * 101, (400, 50035)),
+    ],
+)
+def test_discord_rejects_threads(url: str, thread: str, name: str | None, error: tuple[int, int]) -> None:
+    body = {"embeds": [EMBED]} | ({"thread_name": name} if name else {})
+    status, answer = rejection(discord, call(url, body, {"thread_id": thread} if thread else {}))
+    assert isinstance(answer, dict)
+    assert (status, answer["code"]) == error
+
+
+def test_thread_in_discords_forum_has_the_id_of_its_first_message() -> None:
+    def post(body: dict[str, Any], query: dict[str, str]) -> Any:
+        return discord.receive(call(FORUM, body, {"wait": "true", **query}))[1].body
+
+    first = post({"embeds": [EMBED], "thread_name": "x"}, {})
+    reply = post({"embeds": [EMBED]}, {"thread_id": first["channel_id"]})
+    assert first["id"] == first["channel_id"] == reply["channel_id"]
+
+
 def card(*body: object) -> dict[str, object]:
     content = {"type": "AdaptiveCard", "version": "1.5", "body": list(body)}
     kind = "application/vnd.microsoft.card.adaptive"
@@ -94,6 +133,7 @@ TEXT = {"type": "RichTextBlock", "inlines": [{"type": "TextRun", "text": "x"}]}
         (card({"type": "TextBlok"}), (400, "TriggerInputSchemaMismatch")),
         (card({**TEXT, "inlines": [{"type": "TextRun", "text": ""}]}), (400, "TriggerInputSchemaMismatch")),
         (card({**TEXT, "inlines": [{"type": "TextRun", "text": "x" * 29_000}]}), (413, "RequestEntityTooLarge")),
+        (card(*[TEXT] * 350), (413, "RequestEntityTooLarge")),  # 26 KB of JSON; as a text in JSON 31 KB
     ],
 )
 def test_teams_rejects(body: object, answer: tuple[int, str]) -> None:
@@ -105,6 +145,13 @@ def test_teams_rejects(body: object, answer: tuple[int, str]) -> None:
 
 def test_teams_needs_the_signature_of_its_url() -> None:
     assert rejection(teams, call(URLS["teams"], card(TEXT)))[0] == 401
+
+
+@pytest.mark.parametrize(("id_", "seconds"), [("", 0), ("a.b", 0), ("a", 301), ("a", -301)])
+def test_receiver_of_standard_webhooks_rejects_an_id_or_a_time_that_is_wrong(id_: str, seconds: int) -> None:
+    headers = {"Webhook-Id": id_, "Webhook-Timestamp": str(1_700_000_000 + seconds), "Webhook-Signature": "v1,x"}
+    status, _ = rejection(Receiver(KEY, lambda: 1_700_000_000.0), Call("dropnote", {}, headers, b"{}"))
+    assert status == 400
 
 
 @pytest.mark.parametrize(("service", "status"), [(slack, 404), (discord, 404), (teams, 404)])

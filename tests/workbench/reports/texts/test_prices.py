@@ -7,10 +7,10 @@ import pytest
 from click.testing import CliRunner
 
 from chalicelib.counting.money import PRICES, read_prices
-from tests.support.builders import SETTINGS
+from tests.support.builders import SETTINGS, some_settings
 from workbench.cli.main import main
 from workbench.reports.check import check_all
-from workbench.reports.texts.prices import TextPrice, rule_price, text_price
+from workbench.reports.texts.prices import TextPrice, preview_line, rule_price, text_price
 
 
 @pytest.mark.parametrize(
@@ -56,6 +56,16 @@ def test_check_shows_what_each_rule_costs(tmp_path: Path) -> None:
     ]
     settings.write_text(SETTINGS.replace(', "sms:asha"]', "]"))
     assert check_all(settings, "local").as_dict()["prices"] == []
+
+
+def test_no_source_is_named_for_a_price_that_is_unknown(tmp_path: Path) -> None:
+    settings = tmp_path / "dropnote.toml"
+    settings.write_text(SETTINGS.replace("+919812345678", "+8613812345678"))
+    assert check_all(settings, "local").as_dict()["prices"] == [
+        "rule uploads: SMS cost price to CN unknown: add it to chalicelib/counting/prices.toml (one text for each upload)"
+    ]
+    people = some_settings(**{"+919812345678": "+8613812345678"})
+    assert preview_line("hello", people) == "1 segment, GSM-7: price to CN unknown"
 
 
 def test_explain_and_preview_show_what_a_text_costs() -> None:
