@@ -42,7 +42,12 @@ def test_history_of_a_resent_delivery_still_says_why_it_was_dropped(stage: Stage
     resending.resend(stage.bot.intake, dropped.id, "ben")
     stage.sweep()
     first, *later = steps_of(stage.rows()["sms"])
-    assert (first.at, first.state, first.reason, first.detail) == (dropped.created_at, State.DROPPED, dropped.reason, dropped.detail)
+    assert (first.at, first.state, first.reason, first.detail) == (
+        dropped.created_at,
+        State.DROPPED,
+        dropped.reason,
+        dropped.detail,
+    )
     assert [step.state.value for step in later] == ["retry", "claimed", "sent"]
 
 
