@@ -23,7 +23,7 @@ def duration(span: timedelta) -> str:
 
 def did_you_mean(word: str, known: Collection[str]) -> str:
     """A hint: the known name closest to a word, else all names if they are few, else ""."""
-    closest = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    closest = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     if closest:
         return f"did you mean {closest[0]!r}?"
     return f"use one of: {', '.join(sorted(known))}" if known and len(known) <= _MAX_LISTED else ""

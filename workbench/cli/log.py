@@ -13,7 +13,7 @@ from chalicelib.domain.delivery import State
 from chalicelib.domain.people import Channel
 from chalicelib.platform.clock import utc_now
 
-from ..account import Account
+from ..account import Account, AccountError
 from ..output import out, print_json, print_table, say
 from ..reports import ledger_log
 from ..reports.explain import name_mismatches
@@ -30,7 +30,9 @@ _ID_SHOWN = 8
 @click.option("--who", default="", help="Only this person")
 @click.option("--rule", default="", help="Only this rule or monitor")
 @click.option("--channel", type=click.Choice([channel.value for channel in Channel]), help="Only this channel")
-@click.option("--state", type=click.Choice(STATES), help="Only this state; bundles: waits, told; payloads: parked")
+@click.option(
+    "--state", type=click.Choice(STATES), help="Only this state; a bundle is waiting or sent, an unreadable payload parked"
+)
 @click.option("--key", default="", help="Only this object key, or keys that match a glob: in/**/*.pdf")
 @click.option("--since", default="7d", show_default=True, help=SINCE_HELP)
 @click.option("--follow", is_flag=True, help="Keep printing new and changed rows until Ctrl-C")
@@ -40,8 +42,6 @@ _ID_SHOWN = 8
 def log(account: Account, count: int, since: str, follow: bool, csv_: bool, json_: bool, **filters: str | None) -> None:
     """Show recent deliveries and why each was or was not sent"""
     accepted = Filter(**{name: value or "" for name, value in filters.items()})
-    for hint in ledger_log.unknown_names(account.settings, accepted.who, accepted.rule):
-        say(hint, "yellow")
     bot, start = account.bot(), ledger_log.parse_time(since, utc_now())
 
     def read() -> list[Row]:
@@ -51,6 +51,8 @@ def log(account: Account, count: int, since: str, follow: bool, csv_: bool, json
         _follow(read)
         return
     rows = [ledger_log.as_columns(row) for row in read()]
+    if not rows and (unknown := ledger_log.unknown_names(account.settings, accepted.who, accepted.rule)):
+        raise AccountError(unknown[0])
     if json_:
         print_json(rows)
     elif csv_:

@@ -1,5 +1,6 @@
 """Explains a monitor or a rule: what it checks or matches, who is notified and when, and its current state, if known."""
 
+import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import timedelta
@@ -20,7 +21,7 @@ from chalicelib.platform.phrases import did_you_mean, duration, pluralize
 from chalicelib.policy.controls import Silence, active_silence
 from chalicelib.rendering.filters import in_zone
 
-from ..account import AccountError, find_account, readable_aws_errors, settings_of
+from ..account import Account, AccountError, find_account, readable_aws_errors, settings_of
 from .filters.facts import describe_filter
 from .monitor_status import MAX_UPCOMING, Lines, incident_store, monitor_row, state_lines
 
@@ -41,10 +42,11 @@ def explain_name(name: str, stage: str) -> Explanation:
     Raises:
         AccountError: the stage, or the name, is unknown.
     """
-    settings = settings_of(stage)[0]
+    account = _account(stage)
+    settings = account.settings if account else settings_of(stage)[0]  # a running environment has variables of its own
     monitors = [monitor for monitor in settings.monitors if name in (monitor.name, monitor.table)]
     rule = next((rule for rule in settings.rules if rule.name == name), None)
-    current = _current(stage)
+    current = _current(account)
     if monitors:
         sections = [(monitor.name, _monitor_section(monitor, settings, current)) for monitor in monitors]
         return Explanation([_monitor_document(monitor, current) for monitor in monitors], sections, current.known)
@@ -58,6 +60,8 @@ def explain_name(name: str, stage: str) -> Explanation:
 def _hint(name: str, settings: Settings) -> str:
     if "/" in name:
         return "for an object use s3://bucket/folder/name"
+    if re.fullmatch(r"[0-9a-f]{1,3}", name):
+        return "an event's ID needs at least four digits"
     names = [name for monitor in settings.monitors for name in (monitor.name, monitor.table)]
     known = dict.fromkeys([*names, *(rule.name for rule in settings.rules)])
     return did_you_mean(name, known) or "to list the monitors: dropnote monitors"
@@ -71,10 +75,17 @@ class _Current(Struct, frozen=True):
     silences: Mapping[str, Silence] = {}
 
 
-def _current(stage: str) -> _Current:
+def _account(stage: str) -> Account | None:
+    """The account of a stage; None if there is none."""
+    with suppress(AccountError):
+        return find_account(stage)
+    return None
+
+
+def _current(account: Account | None) -> _Current:
     with suppress(AccountError), readable_aws_errors():
-        account = find_account(stage)
-        return _Current(True, incident_store(account).all(), account.bot().deliverer.control.now().silences)
+        if account:
+            return _Current(True, incident_store(account).all(), account.bot().deliverer.control.now().silences)
     return _Current()
 
 

@@ -72,12 +72,12 @@ def changed_rows(read: Callable[[], list[Row]], wait: Callable[[], object]) -> I
 
 
 def unknown_names(settings: Settings, who: str, rule: str) -> list[str]:
-    """Name the person or rule that is probably misspelled. A name removed from the settings may still have rows."""
+    """Say which person or rule the settings do not have. One that they had earlier may still have rows."""
     rules = [*(known.name for known in settings.rules), *(monitor.name for monitor in settings.monitors)]
     hints = []
     for kind, name, known in (("person", who, [*settings.people]), ("rule", rule, rules)):
-        if name and name not in known and (hint := did_you_mean(name, known)).startswith("did"):
-            hints.append(f"unknown {kind} {name!r}; {hint}")
+        if name and name not in known:
+            hints.append(f"unknown {kind} {name!r}; {did_you_mean(name, known) or 'see dropnote.toml'}")
     return hints
 
 

@@ -51,11 +51,10 @@ def check_folder(console: Console, bucket: str, folder: str) -> None:
     """Check that the settings allow links for a folder, as the permissions of the API function do.
 
     Raises:
-        LookupError: they do not; the text says what to add.
+        LookupError: they do not.
     """
     if UploadFolder(bucket, folder) not in console.settings.upload_links:
-        lines = f'[[upload_links]]\nbucket = "{bucket}"\nfolder = "{folder}"'
-        raise LookupError(f"the settings allow no upload links for {bucket}/{folder}; add these lines and deploy:\n\n{lines}\n")
+        raise LookupError(f"the settings allow no upload links for {bucket}/{folder}")
 
 
 @area.open("/upload/{token}")

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from click.testing import CliRunner, Result
@@ -11,6 +11,8 @@ from click.testing import CliRunner, Result
 from tests.console.files.conftest import BUCKET, files_app
 from tests.support.builders import ENVIRON
 from tests.support.console import KEY, ConsoleApp
+from workbench.account import AccountError
+from workbench.cli.console.link import _folder
 from workbench.cli.main import main
 from workbench.deployment.files.cors import allows, read_rules
 from workbench.local.ministack import MiniStack
@@ -94,9 +96,17 @@ WRONG = [
     (("--max", "big"), "use for example 200KB, 50MB or 5GB"),
     (("--max", "0"), "not between 1B and 5GB"),
     (("--days", "91"), "1<=x<=90"),
-    (("--folder", "partner-b/"), '[[upload_links]]\nbucket = "acme-drops"\nfolder = "partner-b/"'),
+    (("--folder", "partner-b/"), '[[upload_links]]\nbucket = "${UPLOAD_BUCKET}"\nfolder = "partner-b/"'),
     (("--name", "a\nb"), "on one line"),
 ]
+
+
+def test_settings_without_folders_get_the_lines_to_add() -> None:
+    account = SimpleNamespace(stage="prod", variables=ENVIRON)
+    console = SimpleNamespace(settings=SimpleNamespace(upload_links=(), buckets=(BUCKET,)))
+    with pytest.raises(AccountError, match="the settings allow no upload links; add these lines and deploy") as error:
+        _folder(cast(Any, account), cast(Any, console), "", "")
+    assert '[[upload_links]]\nbucket = "${UPLOAD_BUCKET}"\nfolder = "partner-a/"' in str(error.value)
 
 
 @pytest.mark.parametrize(("arguments", "sentence"), WRONG)

@@ -144,6 +144,12 @@ def test_misspelled_person_gets_a_suggestion(stage: Stage, run: Run) -> None:
     assert "unknown person 'ashaa'; did you mean 'asha'?" in run("log", "--who", "ashaa").output
 
 
+def test_unknown_name_without_deliveries_is_an_error(stage: Stage, run: Run) -> None:
+    result = run("log", "--rule", "nope", "--json")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "unknown rule 'nope'; use one of: uploads" in result.output
+
+
 def test_upload_without_a_matching_rule_has_reasons() -> None:
     reasons = upload_mismatches(some_settings(), Upload("acme-drops", "in/file.part", 5))
     assert reasons == ["rule uploads: temporary name of a sync client or editor"]

@@ -22,8 +22,10 @@ from chalicelib.store.console.audit import Action
 from chalicelib.store.console.upload_links import UploadLink
 
 from ...account import Account, AccountError
+from ...deployment.config import read_stage
 from ...deployment.files.cors import MAX_RULES, add_rule, allows, read_rules, rule_for
 from ...output import err, print_json, print_table, say
+from ...paths import PROJECT
 from ..options import JSON_OPTION, on_account
 from .login import base_url
 
@@ -60,8 +62,11 @@ def link(account: Account, list_: bool, revoke: str, yes: bool, json_: bool, **w
 def _make(
     account: Account, console: Console, json_: bool, yes: bool, *, folder: str, bucket: str, max_: str, days: int, name: str
 ) -> None:
-    max_bytes, there = _size(max_), _folder(console, bucket, folder)
-    check_folder(console, there.bucket, there.folder)
+    max_bytes, there = _size(max_), _folder(account, console, bucket, folder)
+    try:
+        check_folder(console, there.bucket, there.folder)
+    except LookupError as error:
+        raise _not_allowed(account, str(error), there) from error
     if not name.isprintable() or len(name) > 100:
         raise AccountError("--name has at most 100 characters, on one line")
     base, s3 = base_url(account, console), account.client("s3")
@@ -113,8 +118,8 @@ def _size(text: str) -> int:
     return size
 
 
-def _folder(console: Console, bucket: str, folder: str) -> UploadFolder:
-    """The folder of the settings that the options mean; one that the settings lack is refused later, with the lines to add."""
+def _folder(account: Account, console: Console, bucket: str, folder: str) -> UploadFolder:
+    """The folder of the settings that the options mean; one that the settings lack is refused later."""
     folder = folder.strip("/") + "/" if folder.strip("/") else ""
     known = console.settings.upload_links
     found = [one for one in known if folder in ("", one.folder) and bucket in ("", one.bucket)]
@@ -123,7 +128,18 @@ def _folder(console: Console, bucket: str, folder: str) -> UploadFolder:
     if found:
         raise AccountError(f"choose one with --folder and --bucket: {', '.join(map(str, found))}")
     buckets = (bucket,) if bucket else console.settings.buckets
-    return UploadFolder(buckets[0] if buckets else "BUCKET", folder or "partner-a/")
+    asked = UploadFolder(buckets[0] if buckets else "BUCKET", folder or "partner-a/")
+    if not folder:
+        raise _not_allowed(account, f"the settings allow no upload links{f' for {bucket}' if bucket else ''}", asked)
+    return asked
+
+
+def _not_allowed(account: Account, problem: str, folder: UploadFolder) -> AccountError:
+    """The error with the lines to add. A bucket that a variable names is written as that variable: it differs by stage."""
+    names = read_stage(PROJECT, account.stage)["environment_variables"]
+    bucket = next((f"${{{name}}}" for name in names if account.variables.get(name) == folder.bucket), folder.bucket)
+    lines = f'[[upload_links]]\nbucket = "{bucket}"\nfolder = "{folder.folder}"'
+    return AccountError(f"{problem}; add these lines and deploy:\n\n{lines}\n")
 
 
 def _region_of(s3: Any, bucket: str) -> str:
