@@ -114,3 +114,24 @@ def test_page_ends_after_the_rows_that_are_kept() -> None:
     while page.next:
         page, days = read_page(stage.ledger.newest, Filter(), NOON, page.next), days + WINDOW.days
     assert 80 < days < 95
+
+
+def test_empty_log_says_what_to_do_and_times_name_their_zone(site: ConsoleApp) -> None:
+    page = site.visitor("asha").text("/console/log")
+    assert "Put a file into a bucket of your rules" in page
+    assert "Times are in Asia/Kolkata." in page
+    assert "Times are in UTC." in site.visitor("ben").text("/console/log")
+
+
+def test_page_of_a_delivery_says_text_and_names_its_event(site: ConsoleApp) -> None:
+    site.stage.take(an_upload())
+    row = site.stage.rows()["sms"]
+    page = site.visitor("ben").text(f"/console/deliveries/{row.id}")
+    assert "<dt>Channel</dt><dd>text</dd>" in page
+    assert f"<dt>Event id</dt><dd>{row.event.identity}</dd>" in page
+
+
+def test_page_of_a_missing_row_leads_back(site: ConsoleApp) -> None:
+    response = site.visitor("ben").get(f"/console/deliveries/{'0' * 32}")
+    assert response.status_code == 404
+    assert b'href="../../console">Dashboard</a>' in response.body

@@ -14,6 +14,7 @@ from ...platform.phrases import duration
 from ...platform.sanitize import mask_email, mask_number, sanitize
 from ...policy.controls import active_silence, address_key
 from .. import pages
+from ..log.rows import channel_word
 from ..log.views import row_cells
 from ..parts import Console
 from ..times import Times, times_for
@@ -44,7 +45,6 @@ def dashboard(request: WebRequest) -> Response:
         period=period,
         periods=[*RANGES],
         updated=f"{times.local(figures.now):%H:%M:%S}",
-        zone=times.zone,
         rules=[*(rule.name for rule in request.console.settings.rules), *(m.name for m in request.console.settings.monitors)],
         chart=columns(figures.stats.hours, figures.stats.folders, times, daily=period == "30d"),
         chart_unit="day" if period == "30d" else "hour",
@@ -66,7 +66,7 @@ def _outcomes(figures: Figures) -> list[dict[str, Any]]:
     largest = max((number for _, number in deliveries), default=0)
     return [
         {
-            "channel": outcome.channel,
+            "channel": channel_word(outcome.channel),
             "state": outcome.state,
             "reason": outcome.reason,
             "number": number,
@@ -132,7 +132,7 @@ def _suppressed(console: Console, figures: Figures, times: Times) -> Iterator[di
                 opted_out = found.reason is Reason.OPTED_OUT
                 yield {
                     "person": person.name,
-                    "channel": channel.value,
+                    "channel": channel_word(channel.value),
                     "address": _MASKS[channel](address),
                     "reason": "opted out" if opted_out else found.reason.value,
                     "since": times.minute(found.since),

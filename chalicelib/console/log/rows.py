@@ -38,6 +38,11 @@ class Filter:
         return not self.key or (event.upload is not None and bool(globs.to_regex(self.key).fullmatch(event.upload.key)))
 
 
+def channel_word(channel: str) -> str:
+    """What pages call a channel: a text, a mail. Settings and commands say sms and email."""
+    return {"email": "mail", "sms": "text", "whatsapp": "WhatsApp"}.get(channel, channel)
+
+
 def subject_of(event: Event) -> str:
     """Say what an event is about: the object's key, the number of files or events, or its detail."""
     if event.summary:
