@@ -1,16 +1,15 @@
 """Draws all pictures: about half a minute."""
 
 import logging
-from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
+from tests.support.browsers import CHROMIUM
 from workbench.local.ministack import MiniStack
 
 from .console import draw_console, draw_files
 from .inbox import draw_digest, draw_inbox
 
-CHROMIUM = Path("/usr/bin/chromium")
 SHARP = "--disable-features=IsolateSandboxedIframes"  # a frame in a process of its own is drawn with half the pixels
 
 
