@@ -71,6 +71,9 @@ def test_person_mutes_a_rule(stage: Stage, links: MailLinks, page: Page) -> None
     page.get_by_role("button", name="Mute for 2 hours").click()
     expect(page.get_by_role("heading")).to_have_text("Muted")
     assert list(stage.deliverer.control.fresh().silences) == ["uploads"]
+    page.get_by_role("button", name="Notify again").click()
+    expect(page.get_by_role("heading")).to_have_text("No longer muted")
+    assert stage.deliverer.control.fresh().silences == {}
 
 
 def test_button_works_without_fetch_metadata(stage: Stage, links: MailLinks, browser: Browser) -> None:

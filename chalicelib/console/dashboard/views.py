@@ -104,13 +104,23 @@ def _monitors(console: Console, figures: Figures, times: Times) -> Iterator[dict
             "what": sanitize(monitor.check.description),
             "level": state.level.value if state.checked_at else "not checked yet",
             "css": f"level-{state.level.value}" if state.checked_at else "level-none",
-            "says": sanitize(state.result.message) if state.result else "",
+            "says": _last_result(monitor, state),
             "since": times.minute(state.since) if state.since and state.checked_at else "",
             "strip": strip(state.history, figures.now - STRIP, figures.now, times),
             "incident": incident.id if incident else "",
             "opened": times.minute(incident.opened_at) if incident else "",
             "acked_by": incident.acked_by if incident else "",
         }
+
+
+def _last_result(monitor: Monitor, state: MonitorState) -> str:
+    """What the last check found, and how far it is from changing the level: "returned 503, not 2xx (1 of 3 checks)"."""
+    if state.result is None:
+        return ""
+    worse = state.result.level.rank > state.level.rank
+    enough = monitor.alert_policy.failures if worse else monitor.alert_policy.recoveries
+    differs = state.streak and state.result.level is not state.level and enough > 1
+    return sanitize(state.result.message) + (f" ({state.streak} of {enough} checks in a row)" if differs else "")
 
 
 def _silences(figures: Figures, times: Times) -> list[dict[str, str]]:

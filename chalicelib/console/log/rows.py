@@ -4,10 +4,12 @@ from dataclasses import dataclass
 
 from ...domain.bundle import Bundle
 from ...domain.delivery import Delivery, Reason, State, Step
-from ...domain.event import Event
-from ...platform.sanitize import sanitize
+from ...domain.event import Event, one_line
+from ...platform.sanitize import sanitize, shorten
 from ...rules import globs
 from ...store.rows import Parked
+
+MAX_SUBJECT = 120  # characters, of what is not a key
 
 Row = Delivery | Bundle | Parked
 
@@ -21,11 +23,12 @@ class Filter:
     channel: str = ""
     state: str = ""
     key: str = ""  # a glob
-    text: str = ""  # a part of the subject or of the id, in any case
+    text: str = ""  # a part of the subject, of the id or of the event's id, in any case
 
     def accepts(self, row: Row) -> bool:
         """Whether a row passes. A bundle's key is not checked here: its members have the keys."""
-        if self.text.lower() not in f"{subject_of_row(row)} {row.id}".lower():
+        event = row.event.identity if isinstance(row, Delivery) else ""
+        if self.text.lower() not in f"{subject_of_row(row)} {row.id} {event}".lower():
             return False
         if isinstance(row, Parked):
             return self.state in ("", "parked") and not (self.who or self.rule or self.channel or self.key)
@@ -49,7 +52,7 @@ def subject_of(event: Event) -> str:
         return f"{event.summary.files} files"
     if event.digest:
         return f"digest of {sum(part.summary.files + part.summary.others for part in event.digest.parts)} events"
-    return sanitize(event.upload.key if event.upload else event.detail or event.kind.value)
+    return shorten(sanitize(one_line(event)), MAX_SUBJECT) if event.upload is None else sanitize(event.upload.key)
 
 
 def subject_of_row(row: Row) -> str:
@@ -90,8 +93,10 @@ def why_of_row(row: Row) -> str:
 
 
 def steps_of(delivery: Delivery) -> list[Step]:
-    """Every state that a delivery has had, in order. The row does not store the first one: it follows from the next."""
+    """Every state that a delivery has had, in order. The first one is stored only if it was final: it follows from the next."""
     if not delivery.steps:
         return [Step(delivery.created_at, delivery.state, delivery.reason, delivery.detail)]
+    if delivery.steps[0].state in (State.DROPPED, State.BUNDLED) and delivery.steps[0].at == delivery.created_at:
+        return [*delivery.steps]
     first = State.CLAIMED if delivery.steps[0].state is not State.CLAIMED else State.HELD
     return [Step(delivery.created_at, first, Reason.FIRST), *delivery.steps]

@@ -140,7 +140,7 @@ def _facts(row: Delivery, times: Times) -> list[tuple[str, str]]:
         "Rule": row.rule,
         "Recipient": row.person,
         "Channel": channel_word(row.channel.value),
-        "Attempts": str(row.attempts),
+        "Attempts": str(row.attempts) if any(step.state is State.CLAIMED for step in steps_of(row)) else "",
         "Instead of": channel_word(row.instead_of),
         "Bundle": row.bundle,
         "Segments": str(row.segments or ""),
