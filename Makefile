@@ -37,8 +37,8 @@ bench-storm: setup-dev  ## measure up to 100,000 uploads in a minute, sent as on
 bench-console: setup-dev  ## measure the console over 100,000 deliveries: two minutes; faster: CONSOLE="--deliveries 1000"
 	@$(BIN)/python -m bench.console $(CONSOLE)
 
-screenshots: setup-dev  ## draw the pictures of the console for the README, from invented data
-	@$(BIN)/python -m tests.support.screenshots
+screenshots: setup-dev  ## draw the pictures of docs/ from invented data: half a minute
+	@$(BIN)/python -m tests.support.pictures
 
 bench-watch: setup-dev  ## measure time and memory of 500 monitors in one run at 512 MB: half a minute
 	@$(BIN)/python -m bench.watch $(WATCH)

@@ -27,7 +27,7 @@ def acknowledge_incident(request: WebRequest) -> Response:
             return pages.problem(request, 404, "Not found", "This incident is no longer open.")
         if incidents.save(state, acknowledge(state, request.person, console.now()), console.now()):
             console.record(request.person, Action.ACKNOWLEDGE, state.display_name or state.name, f"incident {id_}")
-            return pages.redirect(request, "console")
+            return pages.redirect(request, "console#monitors")
     return pages.problem(request, 409, "Not acknowledged", "The watch is updating this monitor. Go back and try again.")
 
 
@@ -46,7 +46,7 @@ def silence(request: WebRequest) -> Response:
         return pages.problem(request, 400, "Not silenced", f"{error}.")
     console.deliverer.control.silence(silence)
     console.record(request.person, Action.SILENCE, rule, f"until {silence.until:%Y-%m-%d %H:%M} UTC: {silence.reason}")
-    return pages.redirect(request, "console")
+    return pages.redirect(request, "console#silences")
 
 
 @area.action("/console/unsilence")
@@ -58,7 +58,7 @@ def unsilence(request: WebRequest) -> Response:
         return pages.problem(request, 404, "Not found", "This silence has ended.")
     control.unsilence(rule)
     console.record(request.person, Action.UNSILENCE, rule)
-    return pages.redirect(request, "console")
+    return pages.redirect(request, "console#silences")
 
 
 def _names(request: WebRequest) -> set[str]:

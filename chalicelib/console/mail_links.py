@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from chalice.app import Response
 
-from ..delivery.feedback.actions import NotDone, acknowledge_incident, mute_rule
+from ..delivery.feedback.actions import NotDone, acknowledge_incident, mute_rule, unmute_rule
 from ..delivery.feedback.mail_links import signer_of
 from ..delivery.feedback.opt_outs import key_of, opt_in, opt_out
 from ..domain.people import Channel, Recipient
@@ -65,19 +65,22 @@ def acknowledge(request: WebRequest) -> Response:
 
 @area.open("/mute/{token}", "GET", "POST")
 def mute(request: WebRequest) -> Response:
-    """Silence one rule for two hours."""
+    """Silence one rule for two hours, or end that."""
     claims = _claims(request, Purpose.MUTE)
     if isinstance(claims, Response):
         return claims
     name, rule = claims
     if request.method == "GET":
-        sentence = f"{rule} notifies nobody for 2 hours. What happens until then is in the log only."
+        sentence = f"{rule} notifies nobody for 2 hours. Until then, its messages are only in the log."
         return pages.confirmation(request, f"Mute {rule}?", [sentence], "Mute for 2 hours")
     try:
+        if request.form.get("end"):
+            unmute_rule(request.console.deliverer, name, rule)
+            return pages.notice(request, "No longer muted", f"{rule} notifies again.")
         mute_rule(request.console.deliverer, name, rule, _MUTE, "by the link in a mail")
     except NotDone as error:
         return pages.notice(request, "Not muted", str(error))
-    return pages.notice(request, "Muted", f"{rule} notifies nobody for 2 hours.", f"To end it: dropnote unsilence {rule}")
+    return pages.confirmation(request, "Muted", [f"{rule} notifies nobody for 2 hours."], "Notify again", {"end": "yes"})
 
 
 def _claims(request: WebRequest, purpose: Purpose) -> list[str] | Response:

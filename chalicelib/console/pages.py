@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ..rendering.templates import TemplateCache
 from .sessions import csrf_token
+from .times import times_for
 
 if TYPE_CHECKING:
     from .web import WebRequest
@@ -52,6 +53,7 @@ def html(
         "csrf": csrf_token(request),
         "bot": request.console.settings.bot.name,
         "stage": request.console.stage,
+        "zone": times_for(request).zone,
     }
     text = _pages().get_template(template).render(variables | values)
     return respond(request, text, "text/html; charset=utf-8", status, policy=policy, headers=headers or {})
@@ -76,7 +78,8 @@ def sign_in(request: "WebRequest", status: int = 200) -> Response:
 
 def problem(request: "WebRequest", status: int, title: str, *sentences: str) -> Response:
     """A page that says what went wrong and what to do, also if the key for tokens cannot be read."""
-    text = _pages().get_template("problem.html").render(root=request.root, title=title, sentences=sentences)
+    home = request.session is not None  # somebody who has more pages to go to
+    text = _pages().get_template("problem.html").render(root=request.root, title=title, sentences=sentences, home=home)
     return respond(request, text, "text/html; charset=utf-8", status)
 
 
@@ -100,7 +103,7 @@ def respond(
         "Content-Type": content_type,
         "Content-Security-Policy": policy,
         "X-Content-Type-Options": "nosniff",
-        "Referrer-Policy": "no-referrer",
+        "Referrer-Policy": "same-origin",  # with no-referrer, browsers send `Origin: null` from our own forms: see is_cross_site
         "Cross-Origin-Opener-Policy": "same-origin",
         "Cross-Origin-Resource-Policy": "same-origin",
         "Cache-Control": "no-store",

@@ -88,7 +88,9 @@ class WebRequest:
     def is_cross_site(self) -> bool:
         """Whether the browser says that another site's page sent this request.
 
-        Source: W3C, "Fetch Metadata Request Headers"; RFC 6454, section 7 (Origin).
+        Browsers before 2021 (Safari before 2023), and any browser on plain HTTP, send no Sec-Fetch-Site. Their Origin is ours
+        only because of the pages' Referrer-Policy (pages.py); "null" comes from a sandboxed page or after a redirect.
+        Source: W3C, "Fetch Metadata Request Headers"; Fetch Standard, "Append a request `Origin` header".
         """
         if site := self.headers.get("sec-fetch-site", ""):
             return site not in ("same-origin", "none")

@@ -32,7 +32,7 @@ from .members import (
     member_to_item,
     window_from_item,
 )
-from .rows import SHARDS, bundle_from_item, bundle_to_item, key_of
+from .rows import SHARDS, bundle_from_item, bundle_to_item, key_of, update_of
 from .rows.versions import Item, UnreadableRow, log_unreadable
 
 _PAGE = 500  # rows: a page of 1 MB takes 5 MB of memory while it is parsed
@@ -156,16 +156,12 @@ class Bundles:
         removed = [name for name in before if name not in after and name != "hours"]
         if not changed and not removed:
             return True
-        expression = "SET " + ", ".join(f"#{name} = :{name}" for name in changed) if changed else ""
-        expression += " REMOVE " + ", ".join(f"#{name}" for name in removed) if removed else ""
+        update = update_of(changed, removed)
+        update["ExpressionAttributeNames"]["#bundle"] = "bundle"
+        update["ExpressionAttributeValues"][":old"] = before["bundle"]
         try:
             self._client.update_item(
-                TableName=self._table,
-                Key=key_of("bundle", old.id),
-                UpdateExpression=expression,
-                ConditionExpression="#bundle = :old",
-                ExpressionAttributeNames={f"#{name}": name for name in {*changed, *removed, "bundle"}},
-                ExpressionAttributeValues={**{f":{name}": value for name, value in changed.items()}, ":old": before["bundle"]},
+                TableName=self._table, Key=key_of("bundle", old.id), ConditionExpression="#bundle = :old", **update
             )
         except ClientError as error:
             raise_unless_condition_failed(error)

@@ -31,6 +31,7 @@ from .rows import (
     parked_from_item,
     parked_to_item,
     receipt_to_item,
+    update_of,
 )
 from .rows.versions import Item, UnreadableRow, log_unreadable
 
@@ -117,21 +118,14 @@ class Ledger:
         return (stored.get("claim", {}).get("S", ""), stored["state"]["S"]) == written
 
     def _update(self, old: Delivery, new: Delivery) -> dict[str, Any]:
-        changed, removed = changed_attributes(old, new)
-        expression = "SET " + ", ".join(f"#{name} = :{name}" for name in changed)
-        if removed:
-            expression += " REMOVE " + ", ".join(f"#{name}" for name in removed)
+        update = update_of(*changed_attributes(old, new))
+        update["ExpressionAttributeNames"] |= {"#state": "state", "#claim": "claim"}
+        update["ExpressionAttributeValues"] |= {":old_state": {"S": old.state.value}, ":old_claim": {"S": old.claim}}
         return {
             "TableName": self._table,
             "Key": key_of("delivery", old.id),
-            "UpdateExpression": expression,
             "ConditionExpression": IF_UNCHANGED,
-            "ExpressionAttributeNames": {f"#{name}": name for name in {*changed, *removed, "state", "claim"}},
-            "ExpressionAttributeValues": {
-                **{f":{name}": value for name, value in changed.items()},
-                ":old_state": {"S": old.state.value},
-                ":old_claim": {"S": old.claim},
-            },
+            **update,
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
 

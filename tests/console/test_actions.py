@@ -43,7 +43,8 @@ def test_sent_delivery_has_no_button_and_is_not_sent_again(site: ConsoleApp) -> 
 def test_incident_is_acknowledged(site: ConsoleApp) -> None:
     sample_incident(site)
     visitor = site.visitor("asha")
-    assert visitor.press("/console/acknowledge", {"incident": "4f2a9c"}).status_code == 303
+    response = visitor.press("/console/acknowledge", {"incident": "4f2a9c"})
+    assert (response.status_code, response.headers["Location"]) == (303, "../console#monitors")  # where it is seen
     incident = site.stage.incidents.get("shop").incident
     assert (incident.acked_by, incident.acked_at) == ("asha", site.stage.now)
     assert "acknowledged by asha" in visitor.text("/console")

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from chalicelib.console.log.reading import MAX_READ, WINDOW, Cursor, read_page
-from chalicelib.console.log.rows import Filter
+from chalicelib.console.log.rows import MAX_SUBJECT, Filter, subject_of
 from tests.support.builders import NOON, an_upload
 from tests.support.console import ConsoleApp
 from tests.support.stages import memory_stage
+from workbench.samples.incidents import sample_incidents
 
 ATTACK = 'in/"><script>alert(1)</script>\u202efdp.exe'
 
@@ -114,3 +115,34 @@ def test_page_ends_after_the_rows_that_are_kept() -> None:
     while page.next:
         page, days = read_page(stage.ledger.newest, Filter(), NOON, page.next), days + WINDOW.days
     assert 80 < days < 95
+
+
+def test_empty_log_says_what_to_do_and_times_name_their_zone(site: ConsoleApp) -> None:
+    page = site.visitor("asha").text("/console/log")
+    assert "Put a file into a bucket of your rules" in page
+    assert "Times are in Asia/Kolkata." in page
+    assert "Times are in UTC." in site.visitor("ben").text("/console/log")
+
+
+def test_page_of_a_delivery_says_text_and_names_its_event(site: ConsoleApp) -> None:
+    site.stage.take(an_upload())
+    row = site.stage.rows()["sms"]
+    page = site.visitor("ben").text(f"/console/deliveries/{row.id}")
+    assert "<dt>Channel</dt><dd>text</dd>" in page
+    assert f"<dt>Event id</dt><dd>{row.event.identity}</dd>" in page
+    site.stage.take(an_upload("in/other.pdf", sequencer="2"))
+    assert len(ids(site.visitor("ben").text(f"/console/log?text={row.event.identity[:8]}"))) == 2  # mail and text
+
+
+def test_page_of_a_missing_row_leads_back(site: ConsoleApp) -> None:
+    response = site.visitor("ben").get(f"/console/deliveries/{'0' * 32}")
+    assert response.status_code == 404
+    assert b'href="../../console">Dashboard</a>' in response.body
+
+
+def test_subjects_tell_incidents_apart() -> None:
+    incidents = sample_incidents()
+    assert subject_of(incidents["incident"]) == "shop: returned 503, not 2xx"
+    assert subject_of(incidents["incident-resolved"]) == "shop resolved after 43 minutes: returned 200 in 0.12 s"
+    assert len(subject_of(incidents["incident-hostile"])) <= MAX_SUBJECT
+    assert "\u202e" not in subject_of(incidents["incident-hostile"])

@@ -17,6 +17,7 @@ from chalicelib.platform.secrets import Secrets
 from chalicelib.platform.signing.keys import derived
 from chalicelib.policy.controls import LinkSettings
 from chalicelib.rules.recipients import rule_notice
+from tests.support.browsers import CHROMIUM, QUIET
 from tests.support.builders import an_upload
 from tests.support.stages import Stage, memory_stage
 
@@ -70,3 +71,21 @@ def test_person_mutes_a_rule(stage: Stage, links: MailLinks, page: Page) -> None
     page.get_by_role("button", name="Mute for 2 hours").click()
     expect(page.get_by_role("heading")).to_have_text("Muted")
     assert list(stage.deliverer.control.fresh().silences) == ["uploads"]
+    page.get_by_role("button", name="Notify again").click()
+    expect(page.get_by_role("heading")).to_have_text("No longer muted")
+    assert stage.deliverer.control.fresh().silences == {}
+
+
+def test_button_works_without_fetch_metadata(stage: Stage, links: MailLinks, browser: Browser) -> None:
+    """On plain HTTP of a host that is not this machine, a browser sends Origin, and no Sec-Fetch-Site: like an old one."""
+    rules = "--host-resolver-rules=MAP drops.test 127.0.0.1"
+    old = browser.browser_type.launch(executable_path=CHROMIUM, args=[*QUIET, rules])
+    page = old.new_page()
+    page.set_default_timeout(10_000)
+    page.goto(links.mute.replace("127.0.0.1", "drops.test"))
+    with page.expect_request(lambda request: request.method == "POST") as sent:
+        page.get_by_role("button").click()
+    headers = sent.value.all_headers()
+    assert ("sec-fetch-site" in headers, headers["origin"].partition("//")[2].partition(":")[0]) == (False, "drops.test")
+    expect(page.get_by_role("heading")).to_have_text("Muted")
+    old.close()

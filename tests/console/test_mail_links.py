@@ -120,7 +120,7 @@ def test_opening_a_link_changes_nothing(stage: Stage, browser: Client) -> None:
         assert response.status_code == 200
         assert f"<button>{button}</button>" in response.body.decode()
         assert "Set-Cookie" not in response.headers
-        assert response.headers["Referrer-Policy"] == "no-referrer"
+        assert response.headers["Referrer-Policy"] == "same-origin"
     assert mails(stage) == 1
     assert stage.incidents.rows["shop"].incident.acked_by == ""
     assert stage.deliverer.control.fresh().silences == {}

@@ -176,7 +176,7 @@ def test_every_response_has_security_headers(site: ConsoleApp, routes: list[str]
                 assert "default-src 'none'" in policy, route
                 assert "unsafe-inline" not in policy, route
                 assert "frame-ancestors 'none'" in policy, route
-                assert headers["Referrer-Policy"] == "no-referrer", route
+                assert headers["Referrer-Policy"] == "same-origin", route
                 assert headers["Cache-Control"] == "no-store" or "/static/" in route, route
 
 

@@ -42,6 +42,21 @@ notify = ["email:asha", "sms:asha"]
 then = "off"
 """
 
+MONITORS = """
+[[monitors]]
+name = "shop"
+kind = "http"
+url = "${SHOP_URL}"
+notify = ["email:asha"]
+[[monitors]]
+name = "feed"
+kind = "freshness"
+bucket = "${UPLOAD_BUCKET}"
+key = "feed/*.csv"
+newest = "26h"
+notify = ["email:asha"]
+"""
+
 
 def some_settings(more: str = "", **replaced: str) -> Settings:
     """The settings above, with each text in `replaced` exchanged and `more` appended."""

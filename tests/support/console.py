@@ -19,25 +19,11 @@ from chalicelib.console.routes import register
 from chalicelib.console.sign_in import sign_in_link
 from chalicelib.platform.aws import ClientFactory
 from chalicelib.platform.secrets import Secrets
-from tests.support.builders import ENVIRON, some_settings
+from tests.support.builders import ENVIRON, MONITORS, some_settings
 from tests.support.stages import COUNTERS, Stage, real_stage
 from workbench.local.ministack import MiniStack
 
 KEY = "k" * 64
-MONITORS = """
-[[monitors]]
-name = "shop"
-kind = "http"
-url = "https://shop.example.com/health"
-notify = ["email:asha"]
-[[monitors]]
-name = "feed"
-kind = "freshness"
-bucket = "${UPLOAD_BUCKET}"
-key = "feed/*.csv"
-newest = "26h"
-notify = ["email:asha"]
-"""
 CONSOLE = '[console]\noperators = ["asha"]\nreaders = ["ben"]\n'
 
 

@@ -5,6 +5,8 @@ import random
 from datetime import datetime, timedelta
 from typing import Any
 
+from msgspec.structs import replace
+
 from chalicelib.console.dashboard.figures import RANGES
 from chalicelib.counting.latency import latency_class
 from chalicelib.domain.delivery import Reason
@@ -24,7 +26,8 @@ OUTCOMES = {
     ("email", "bundled", "digest"): 9,
     ("sms", "undelivered", "not-arrived"): 1, ("email", "dropped", "silenced"): 2, ("email", "failed", "bad-address"): 1,
 }  # fmt: skip
-LATENCIES_S = (0.8, 1.4, 2.5, 6, 31)
+LATENCIES_S = {0.6: 60, 0.9: 28, 1.3: 8, 2.2: 3, 5: 1}  # seconds, per cent of the messages
+SIZES = (184_320, 21_504, 2_411_724, 64_512)
 NAMES = ("invoices/2026-03/471N.pdf", "partner-a/orders/batch-N.csv", "camera/north-gate/081N.jpg", "exports/ledger-qN.xlsx")
 
 
@@ -49,7 +52,7 @@ def counts_of_hour(at: datetime, dice: random.Random) -> dict[str, int]:
     busy = 0.15 + max(0.0, math.sin((at.hour - 5) / 24 * 2 * math.pi)) + dice.random() * 0.3
     folders = {folder_count(f"acme-drops/{name}"): round(weight * busy * 8) for name, weight in FOLDERS.items()}
     outcomes = {outcome_count(Outcome(*words)): round(weight * busy) for words, weight in OUTCOMES.items()}
-    latencies = {latency_count(latency_class(seconds)): round(20 * busy / (n + 1)) for n, seconds in enumerate(LATENCIES_S)}
+    latencies = {latency_count(latency_class(seconds)): round(share * busy) for seconds, share in LATENCIES_S.items()}
     counts = {FILES: sum(folders.values()), **folders, **outcomes, **latencies, segments_count("1"): round(14 * busy)}
     return {name: amount for name, amount in counts.items() if amount}
 
@@ -72,7 +75,10 @@ def sample_deliveries(site: ConsoleApp) -> None:
             stage.text.answers.append(Answer.REJECT)
         if number == 5:
             stage.mail.answers.append(Answer.THROTTLE)
-        stage.take(an_upload(name.replace("N", str(number)), sequencer=f"00{number}"))
+        upload = an_upload(name.replace("N", str(number)), SIZES[number % 4], sequencer=f"00{number}")
+        upload = replace(upload, at=stage.now)
+        stage.later(seconds=0.6)
+        stage.take(upload)
 
 
 def sample_incident(site: ConsoleApp, name: str = "shop", id_: str = "4f2a9c") -> None:
@@ -85,8 +91,8 @@ def sample_incident(site: ConsoleApp, name: str = "shop", id_: str = "4f2a9c") -
         name,
         level=Level.ERROR,
         since=opened,
-        incident=Incident(id_, opened, "returned 503, not 200", Level.ERROR, Level.ERROR, opened),
-        result=CheckResult(Level.ERROR, "returned 503, not 200", "503"),
+        incident=Incident(id_, opened, "returned 503, not 2xx", Level.ERROR, Level.ERROR, opened),
+        result=CheckResult(Level.ERROR, "returned 503, not 2xx", "503"),
         checked_at=now,
         version=1,
         history=(*history, (opened, Level.ERROR)),
@@ -94,12 +100,12 @@ def sample_incident(site: ConsoleApp, name: str = "shop", id_: str = "4f2a9c") -
     site.stage.incidents.save(MonitorState(name), state, now)
 
 
-def sample_ok(site: ConsoleApp, name: str) -> None:
+def sample_ok(site: ConsoleApp, name: str, says: str = "the newest feed/*.csv is 5 hours old") -> None:
     """A monitor without a problem."""
     now = site.stage.now
     since = now - timedelta(days=3)
     state = MonitorState(
-        name, since=since, result=CheckResult(Level.OK, "returned 200"), checked_at=now, version=1, history=((since, Level.OK),)
+        name, since=since, result=CheckResult(Level.OK, says), checked_at=now, version=1, history=((since, Level.OK),)
     )
     site.stage.incidents.save(MonitorState(name), state, now)
 
@@ -113,10 +119,10 @@ def sample_controls(site: ConsoleApp) -> None:
     control.suppress(key, SuppressedAddress("ben", Channel.EMAIL, Reason.BAD_ADDRESS, now - timedelta(days=2)))
 
 
-def fill(site: ConsoleApp) -> None:
+def fill(site: ConsoleApp, period: str = "24h") -> None:
     """Everything above."""
     sample_deliveries(site)
-    sample_counts(site)
+    sample_counts(site, period)
     for monitor in site.stage.settings.monitors:
         if monitor.name == "shop":
             sample_incident(site)

@@ -148,17 +148,35 @@ def authorize_parameters(actions: Any) -> None:
     actions.extract_resource_arn = resource
 
 
+def compare_with_conditions(changesets: Any) -> None:
+    """Leave resources whose condition is false out of a change set, as CloudFormation does.
+
+    MiniStack 1.5.33 compares them too, so it finds no change in a parameter that only decides which resources there are.
+    """
+    original = changesets._resolve_props_for_diff
+
+    def resolve(template: Any, params: Any, *arguments: Any) -> Any:
+        resolved = original(template, params, *arguments)
+        holds = changesets._evaluate_conditions(template or {}, params)
+        existing = {name: each for name, each in resolved.get("Resources", {}).items() if holds.get(each.get("Condition"), True)}
+        return {"Resources": existing}
+
+    changesets._resolve_props_for_diff = resolve
+
+
 if __name__ == "__main__":
     folder = sys.argv.pop(1)
     threading.Thread(target=exit_with_parent, args=(folder,), daemon=True).start()
     from ministack.app import main  # type: ignore[import-not-found]  # installed in an environment of its own
     from ministack.core import iam_actions, lambda_runtime  # type: ignore[import-not-found]
     from ministack.services import lambda_svc, s3  # type: ignore[import-not-found]
+    from ministack.services.cloudformation import changesets  # type: ignore[import-not-found]
 
     lambda_svc._LAMBDA_STATE_TRANSITION_DELAY = PENDING_S
     reject_overlapping_notifications(s3)
     queue_above_limit(lambda_svc)
     authorize_sender_identity(iam_actions)
     authorize_parameters(iam_actions)
+    compare_with_conditions(changesets)
     unpack_once(lambda_runtime, Path(folder) / "packages")
     main()

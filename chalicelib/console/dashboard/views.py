@@ -14,6 +14,7 @@ from ...platform.phrases import duration
 from ...platform.sanitize import mask_email, mask_number, sanitize
 from ...policy.controls import active_silence, address_key
 from .. import pages
+from ..log.rows import channel_word
 from ..log.views import row_cells
 from ..parts import Console
 from ..times import Times, times_for
@@ -44,7 +45,6 @@ def dashboard(request: WebRequest) -> Response:
         period=period,
         periods=[*RANGES],
         updated=f"{times.local(figures.now):%H:%M:%S}",
-        zone=times.zone,
         rules=[*(rule.name for rule in request.console.settings.rules), *(m.name for m in request.console.settings.monitors)],
         chart=columns(figures.stats.hours, figures.stats.folders, times, daily=period == "30d"),
         chart_unit="day" if period == "30d" else "hour",
@@ -66,7 +66,7 @@ def _outcomes(figures: Figures) -> list[dict[str, Any]]:
     largest = max((number for _, number in deliveries), default=0)
     return [
         {
-            "channel": outcome.channel,
+            "channel": channel_word(outcome.channel),
             "state": outcome.state,
             "reason": outcome.reason,
             "number": number,
@@ -104,13 +104,23 @@ def _monitors(console: Console, figures: Figures, times: Times) -> Iterator[dict
             "what": sanitize(monitor.check.description),
             "level": state.level.value if state.checked_at else "not checked yet",
             "css": f"level-{state.level.value}" if state.checked_at else "level-none",
-            "says": sanitize(state.result.message) if state.result else "",
+            "says": _last_result(monitor, state),
             "since": times.minute(state.since) if state.since and state.checked_at else "",
             "strip": strip(state.history, figures.now - STRIP, figures.now, times),
             "incident": incident.id if incident else "",
             "opened": times.minute(incident.opened_at) if incident else "",
             "acked_by": incident.acked_by if incident else "",
         }
+
+
+def _last_result(monitor: Monitor, state: MonitorState) -> str:
+    """What the last check found, and how far it is from changing the level: "returned 503, not 2xx (1 of 3 checks)"."""
+    if state.result is None:
+        return ""
+    worse = state.result.level.rank > state.level.rank
+    enough = monitor.alert_policy.failures if worse else monitor.alert_policy.recoveries
+    differs = state.streak and state.result.level is not state.level and enough > 1
+    return sanitize(state.result.message) + (f" ({state.streak} of {enough} checks in a row)" if differs else "")
 
 
 def _silences(figures: Figures, times: Times) -> list[dict[str, str]]:
@@ -132,7 +142,7 @@ def _suppressed(console: Console, figures: Figures, times: Times) -> Iterator[di
                 opted_out = found.reason is Reason.OPTED_OUT
                 yield {
                     "person": person.name,
-                    "channel": channel.value,
+                    "channel": channel_word(channel.value),
                     "address": _MASKS[channel](address),
                     "reason": "opted out" if opted_out else found.reason.value,
                     "since": times.minute(found.since),

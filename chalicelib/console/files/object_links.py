@@ -1,7 +1,8 @@
 """The page behind the link to an object in a message. Opening it signs nothing; its button does, and leads to S3.
 
 The link names a delivery: its row says which object it is, and the present settings how long the link lasts.
-Source: Amazon S3 API reference, "HeadObject" (404 for a deleted object only with s3:ListBucket).
+Source: Amazon S3 API reference, "HeadObject" (404 for a deleted object only with s3:ListBucket; with ChecksumMode, an object that
+a KMS key encrypts needs kms:Decrypt, like its download).
 """
 
 from botocore.exceptions import ClientError
@@ -94,7 +95,7 @@ def _problem_of(request: WebRequest, upload: Upload, region: str) -> Response | 
     version = {"VersionId": upload.version} if upload.version else {}
     try:
         client = s3_client(request.console.clients, upload.bucket, region)
-        head = client.head_object(Bucket=upload.bucket, Key=upload.key, **version)
+        head = client.head_object(Bucket=upload.bucket, Key=upload.key, ChecksumMode="ENABLED", **version)
     except ClientError as error:
         return _refused(request, int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)))
     etag = head.get("ETag", "").strip('"')

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 from ...domain.bundle import Bundle
 from ...domain.delivery import Delivery, Reason, State, Step
-from ...domain.event import Event
-from ...platform.sanitize import sanitize
+from ...domain.event import Event, one_line
+from ...platform.sanitize import sanitize, shorten
 from ...rules import globs
 from ...store.rows import Parked
 
 _STORED_FIRST = (State.HELD, State.DROPPED, State.BUNDLED)  # rows of earlier versions do not store these either
+MAX_SUBJECT = 120  # characters, of what is not a key
 
 Row = Delivery | Bundle | Parked
 
@@ -23,11 +24,12 @@ class Filter:
     channel: str = ""
     state: str = ""
     key: str = ""  # a glob
-    text: str = ""  # a part of the subject or of the id, in any case
+    text: str = ""  # a part of the subject, of the id or of the event's id, in any case
 
     def accepts(self, row: Row) -> bool:
         """Whether a row passes. A bundle's key is not checked here: its members have the keys."""
-        if self.text.lower() not in f"{subject_of_row(row)} {row.id}".lower():
+        event = row.event.identity if isinstance(row, Delivery) else ""
+        if self.text.lower() not in f"{subject_of_row(row)} {row.id} {event}".lower():
             return False
         if isinstance(row, Parked):
             return self.state in ("", "parked") and not (self.who or self.rule or self.channel or self.key)
@@ -40,13 +42,18 @@ class Filter:
         return not self.key or (event.upload is not None and bool(globs.to_regex(self.key).fullmatch(event.upload.key)))
 
 
+def channel_word(channel: str) -> str:
+    """What pages call a channel: a text, a mail. Settings and commands say sms and email."""
+    return {"email": "mail", "sms": "text", "whatsapp": "WhatsApp"}.get(channel, channel)
+
+
 def subject_of(event: Event) -> str:
     """Say what an event is about: the object's key, the number of files or events, or its detail."""
     if event.summary:
         return f"{event.summary.files} files"
     if event.digest:
         return f"digest of {sum(part.summary.files + part.summary.others for part in event.digest.parts)} events"
-    return sanitize(event.upload.key if event.upload else event.detail or event.kind.value)
+    return shorten(sanitize(one_line(event)), MAX_SUBJECT) if event.upload is None else sanitize(event.upload.key)
 
 
 def subject_of_row(row: Row) -> str:

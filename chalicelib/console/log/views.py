@@ -18,7 +18,7 @@ from .. import pages
 from ..times import Times, times_for
 from ..web import Area, WebRequest
 from .reading import Cursor, read_page
-from .rows import Filter, Row, state_of, steps_of, subject_of, subject_of_row, why_of_row, why_of_step
+from .rows import Filter, Row, channel_word, state_of, steps_of, subject_of, subject_of_row, why_of_row, why_of_step
 
 _ID_LENGTH = 32
 _MAX_MEMBERS = 50
@@ -52,7 +52,7 @@ def log_page(request: WebRequest) -> Response:
         older=urlencode({**query, "before": str(page.next)}) if page.next else "",
         people=[*console.settings.people],
         rules=rules,
-        channels=[channel.value for channel in Channel],
+        channels={channel.value: channel_word(channel.value) for channel in Channel},
         states=[*(state.value for state in State), "parked"],
     )
 
@@ -66,7 +66,7 @@ def row_cells(row: Row, times: Times) -> dict[str, str]:
         "what": subject_of_row(row),
         "rule": rule,
         "who": who,
-        "channel": channel,
+        "channel": channel_word(channel),
         "state": state_of(row),
         "why": why_of_row(row),
     }
@@ -139,14 +139,15 @@ def _facts(row: Delivery, times: Times) -> list[tuple[str, str]]:
         "Size": f"{upload.size:,} bytes" if upload and upload.size is not None else "",
         "Rule": row.rule,
         "Recipient": row.person,
-        "Channel": row.channel.value,
-        "Attempts": str(row.attempts),
-        "Instead of": row.instead_of,
+        "Channel": channel_word(row.channel.value),
+        "Attempts": str(row.attempts) if any(step.state is State.CLAIMED for step in steps_of(row)) else "",
+        "Instead of": channel_word(row.instead_of),
         "Bundle": row.bundle,
         "Segments": str(row.segments or ""),
         "Provider's id": row.receipt,
         "Due": times.second(row.due_at) if row.due_at else "",
         "Expires": times.minute(row.expires_at),
+        "Event id": row.event.identity,
         "Id": row.id,
     }
     return [(label, sanitize(text)) for label, text in facts.items() if text]

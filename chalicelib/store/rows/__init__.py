@@ -12,6 +12,7 @@ from .keys import index_shards as index_shards
 from .keys import key_of as key_of
 from .keys import shard_of as shard_of
 from .keys import ttl_of as ttl_of
+from .keys import update_of as update_of
 from .others import Parked as Parked
 from .others import bundle_from_item as bundle_from_item
 from .others import bundle_to_item as bundle_to_item

@@ -1,5 +1,6 @@
 """The keys of rows, the shards of their indexes, and the attributes that every row has."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -74,6 +75,18 @@ def optional_time(milliseconds: int | None) -> datetime | None:
 def to_attributes(values: Values) -> Item:
     """Convert values to typed attributes, without empty ones."""
     return {name: {"N": str(value)} if isinstance(value, int) else {"S": value} for name, value in values.items() if value != ""}
+
+
+def update_of(changed: Item, removed: Sequence[str]) -> dict[str, Any]:
+    """Return the fields of an UpdateItem request that set and remove attributes, under the placeholders #NAME and :NAME."""
+    expression = "SET " + ", ".join([f"#{name} = :{name}" for name in changed]) if changed else ""
+    if removed:
+        expression += " REMOVE " + ", ".join([f"#{name}" for name in removed])
+    return {
+        "UpdateExpression": expression,
+        "ExpressionAttributeNames": {f"#{name}": name for name in (*changed, *removed)},
+        "ExpressionAttributeValues": {f":{name}": value for name, value in changed.items()},
+    }
 
 
 def from_attributes(item: Item) -> dict[str, Any]:

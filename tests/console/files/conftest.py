@@ -32,6 +32,14 @@ def files_app(ministack: MiniStack, link: str = 'link = "7d"', base: str = PUBLI
     return site
 
 
+def encrypt(site: ConsoleApp) -> str:
+    """Let a new KMS key encrypt what is uploaded from now on; returns its ARN. The emulator checks no key's policy."""
+    key = str(site.ministack.client("kms").create_key()["KeyMetadata"]["Arn"])
+    rule: Any = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}}
+    site.ministack.client("s3").put_bucket_encryption(Bucket=BUCKET, ServerSideEncryptionConfiguration={"Rules": [rule]})
+    return key
+
+
 @pytest.fixture
 def site(ministack: MiniStack) -> ConsoleApp:
     return files_app(ministack)

@@ -14,7 +14,7 @@ from chalicelib.domain.people import Channel
 from chalicelib.platform.aws import client_factory
 from chalicelib.platform.signing.tokens import Purpose, Signer
 from chalicelib.store.console.audit import Action
-from tests.console.files.conftest import BUCKET, PUBLIC, files_app
+from tests.console.files.conftest import BUCKET, PUBLIC, encrypt, files_app
 from tests.support.builders import an_upload
 from tests.support.console import ConsoleApp
 from tests.support.stages import Stage
@@ -160,6 +160,17 @@ def test_link_opens_the_version_of_its_event(site: ConsoleApp) -> None:
     site.stage.take(an_upload("in/v.txt", 5, version=first))
     pressed: Any = site.visitor().post(link_of(site.stage))
     assert requests.get(pressed.headers["Location"], timeout=10).content == b"first"
+
+
+def test_object_that_a_kms_key_encrypts_is_downloaded(site: ConsoleApp) -> None:
+    """S3 accepts only Signature Version 4 for it. The emulator checks no key's policy."""
+    encrypt(site)
+    put(site)
+    response: Any = site.visitor().post(link_of(site.stage))
+    assert response.status_code == 303
+    assert "X-Amz-Algorithm=AWS4-HMAC-SHA256" in response.headers["Location"]
+    answer = requests.get(response.headers["Location"], timeout=10)
+    assert (answer.content, answer.headers["x-amz-server-side-encryption"]) == (b"hello", "aws:kms")
 
 
 def test_denied_access_is_a_page(site: ConsoleApp, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from chalicelib.policy.controls import LinkSettings
 from tests.console.files.conftest import BUCKET
 from tests.console.files.test_object_links import put
 from tests.console.files.test_upload_links import keys, make
-from tests.console.test_pages import check
+from tests.support.accessibility import check
 from tests.support.console import KEY, ConsoleApp
 from workbench.deployment.files.cors import add_rule, read_rules, rule_for
 

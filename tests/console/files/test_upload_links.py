@@ -15,7 +15,7 @@ from chalicelib.console.files.upload_links import make_upload_link, new_link
 from chalicelib.domain.files.links import UploadFolder
 from chalicelib.platform.signing.tokens import Purpose, Signer
 from chalicelib.store.console.audit import Action
-from tests.console.files.conftest import BUCKET, FOLDER, files_app
+from tests.console.files.conftest import BUCKET, FOLDER, encrypt, files_app
 from tests.support.console import ConsoleApp
 from workbench.local.ministack import MiniStack
 
@@ -49,6 +49,13 @@ def send(form: dict[str, Any], body: bytes = b"hello", **changes: str) -> int:
 def keys(site: ConsoleApp) -> list[str]:
     listing = site.ministack.client("s3").list_objects_v2(Bucket=BUCKET)
     return [entry["Key"] for entry in listing.get("Contents", ())]
+
+
+def test_upload_into_a_bucket_with_a_kms_key_is_encrypted(site: ConsoleApp) -> None:
+    key = encrypt(site)
+    assert send(form_of(ask(site, make(site)))) == 204
+    (name,) = keys(site)
+    assert site.ministack.client("s3").head_object(Bucket=BUCKET, Key=name)["SSEKMSKeyId"] == key
 
 
 def test_partner_uploads_into_the_folder(site: ConsoleApp) -> None:

@@ -1,21 +1,15 @@
 """`dropnote login`: a link for a person of the settings, printed or mailed, and never in the ledger."""
 
 import json
-from collections.abc import Callable
-from types import SimpleNamespace
 
 import pytest
-from click.testing import CliRunner, Result
 
 from chalicelib.store.rows import Parked
-from tests.support.builders import ENVIRON, NOON
-from tests.support.console import KEY, ConsoleApp, console_app
+from tests.support.builders import NOON
+from tests.support.console import ConsoleApp, console_app
+from tests.support.console_commands import PUBLIC_URL, Run, command, set_secrets
 from tests.support.providers import Answer
-from workbench.cli.main import main
 from workbench.local.ministack import MiniStack
-
-URL = "https://abc.execute-api.eu-west-1.amazonaws.com/api"
-Login = Callable[..., Result]
 
 
 @pytest.fixture
@@ -24,26 +18,20 @@ def site(ministack: MiniStack) -> ConsoleApp:
 
 
 @pytest.fixture
-def login(site: ConsoleApp, monkeypatch: pytest.MonkeyPatch) -> Login:
+def login(site: ConsoleApp, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs the command on a deployed stage."""
-    secrets = site.console.secrets
-    secrets._environ = {"DROPNOTE_SECRET_CONSOLE_KEY": KEY, "DROPNOTE_SECRET_PUBLIC_URL": URL}
-    account = SimpleNamespace(
-        stage="prod", settings=site.stage.settings, variables=ENVIRON, client=site.clients, bot=lambda: site.stage.bot
-    )
-    monkeypatch.setattr("workbench.cli.options.find_account", lambda name: account)
-    return lambda *arguments: CliRunner().invoke(main, ["login", "--stage", "prod", *arguments])
+    return command(site, monkeypatch, "login")
 
 
-def test_printed_link_signs_in(site: ConsoleApp, login: Login) -> None:
+def test_printed_link_signs_in(site: ConsoleApp, login: Run) -> None:
     result = login("asha")
     link, sentence = result.output.splitlines()
-    assert link.startswith(f"{URL}/sign-in?token=1")
+    assert link.startswith(f"{PUBLIC_URL}/sign-in?token=1")
     assert "asha, once, within 15 minutes" in sentence
     assert site.visitor().post("/sign-in", {"token": link.partition("token=")[2]}).status_code == 303
 
 
-def test_mailed_link_is_in_the_mail_only(site: ConsoleApp, login: Login) -> None:
+def test_mailed_link_is_in_the_mail_only(site: ConsoleApp, login: Run) -> None:
     result = login("asha", "--mail")
     assert (result.exit_code, result.output) == (0, "Mailed a link to asha: valid once, for 15 minutes.\n")
     ((channel, to, message),) = site.stage.sent
@@ -58,29 +46,29 @@ def test_mailed_link_is_in_the_mail_only(site: ConsoleApp, login: Login) -> None
     assert site.visitor().post("/sign-in", {"token": token}).status_code == 303
 
 
-def test_json_names_the_person(login: Login) -> None:
+def test_json_names_the_person(login: Run) -> None:
     printed = json.loads(login("ben", "--json").output)
     assert (printed["person"], printed["mailed"], printed["minutes"]) == ("ben", False, 15)
     assert json.loads(login("ben", "--json", "--mail").output)["link"] == ""
 
 
-def test_owner_is_the_default(login: Login) -> None:
+def test_owner_is_the_default(login: Run) -> None:
     assert "Signs in ben" in login().output
 
 
-def test_misspelled_person_gets_a_suggestion(login: Login) -> None:
+def test_misspelled_person_gets_a_suggestion(login: Run) -> None:
     result = login("ahsa")
     assert (result.exit_code, "did you mean 'asha'?" in result.output) == (1, True)
 
 
-def test_mail_that_is_not_accepted_is_an_error(site: ConsoleApp, login: Login) -> None:
+def test_mail_that_is_not_accepted_is_an_error(site: ConsoleApp, login: Run) -> None:
     site.stage.mail.answers.append(Answer.REJECT)
     result = login("asha", "--mail")
     assert (result.exit_code, "rejected" in result.output, "Traceback" in result.output) == (1, True, False)
 
 
-def test_unknown_address_of_the_stage_names_the_next_step(site: ConsoleApp, login: Login) -> None:
-    site.console.secrets._environ = {"DROPNOTE_SECRET_CONSOLE_KEY": KEY, "DROPNOTE_SECRET_PUBLIC_URL": "unset"}
+def test_unknown_address_of_the_stage_names_the_next_step(site: ConsoleApp, login: Run) -> None:
+    set_secrets(site, "unset")
     result = login("asha")
     assert (result.exit_code, "dropnote finish --stage prod" in result.output) == (1, True)
     assert [row for row in site.stage.ledger.newest(NOON, site.stage.now) if isinstance(row, Parked)] == []

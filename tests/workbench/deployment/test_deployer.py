@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from tests.support.builders import some_settings
 from tests.workbench.deployment.authorization_reference import EVERY_LEVEL, problems
-from tests.workbench.deployment.test_policies import MONITORS, RULES, SMTP
+from tests.workbench.deployment.test_policies import EVERY_MONITOR, RULES, SMTP
 from workbench.cli.main import main
 from workbench.deployment.grants import StageLocation
 from workbench.deployment.limits import policy_size
@@ -83,7 +83,7 @@ NOT_USED = {
 
 def settings_at(location: StageLocation) -> Any:
     rules = RULES.replace('complete = { marker = "_SUCCESS" }', "")
-    return some_settings(rules + MONITORS + TRIGGERS.format(location.partition, location.region))
+    return some_settings(rules + EVERY_MONITOR + TRIGGERS.format(location.partition, location.region))
 
 
 def granted(policy: dict[str, Any]) -> set[str]:
@@ -209,6 +209,14 @@ def test_feature_that_is_not_used_is_not_granted(more: str, resource: str) -> No
     used, unused = (some_settings(), elsewhere) if more == "region" else (some_settings(more), some_settings())
     assert actions_on(resource, deployer_policy(used, DEV))
     assert actions_on(resource, deployer_policy(unused, DEV)) == set()
+
+
+def test_subscriptions_of_a_topic_with_mail_reports_can_be_read() -> None:
+    topic = "arn:aws:sns:us-west-2:210987654321:ses-events"  # in another region and account
+    policy = deployer_policy(some_settings(**{"[email]": f'[email]\nregion = "us-west-2"\nevents_topic = "{topic}"'}), DEV)
+    assert denied([Use("sns:ListSubscriptionsByTopic", topic)], policy) == []
+    assert len(denied([Use("sns:ListSubscriptionsByTopic", topic[:-1]), Use("sns:Subscribe", topic)], policy)) == 2
+    assert list(problems(policy, EVERY_LEVEL)) == []
 
 
 def test_versions_are_read_only_in_buckets_of_rules_that_ask() -> None:

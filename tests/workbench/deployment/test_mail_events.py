@@ -82,3 +82,32 @@ def test_set_that_deployed_functions_may_name_stays_when_the_settings_change(set
     smtp = email(transport="smtp", host="smtp.example.com")
     assert setup.plan(smtp).id == ""
     assert setup.mail_events(smtp, StageLocation("dev", ACCOUNT, REGION))[0]["DROPNOTE_MAIL_EVENTS"] == ""
+
+
+MADE = {"MailTopic", "MailTopicPolicy", "MailSet", "MailSetDestination"}
+
+
+def by_smtp() -> Settings:
+    settings = some_settings()
+    assert settings.email
+    return replace(settings, email=replace(settings.email, transport="smtp"))
+
+
+def test_existing_stack_gets_what_ses_reports_to_when_mail_moves_to_ses(setup: Setup, ministack: MiniStack) -> None:
+    assert apply(setup, by_smtp())[0] == {"DROPNOTE_MAIL_EVENTS": "", "DROPNOTE_CONFIGURATION_SET": ""}
+    plan = setup.plan(some_settings())
+    assert {(change.action, change.name) for change in plan.changes} == {("Add", name) for name in MADE}
+    setup.stack.execute(plan)
+    assert reports_to(ministack.client("sesv2"), "dropnote-dev", TOPIC)
+
+
+def test_stack_keeps_it_when_mail_moves_away_from_ses(setup: Setup, ministack: MiniStack) -> None:
+    """The functions that are still deployed name the configuration set: without it, SES would reject their mail."""
+    apply(setup, some_settings())
+    assert setup.plan(by_smtp()).id == ""
+    assert setup.stack.parameters()["MailEvents"] == "make"
+    parameters = {**setup.stack.parameters(), "MailEvents": "none"}  # by hand, once the functions are deployed
+    plan = setup.stack.plan(PROJECT / "resources.yaml", parameters)
+    assert {(change.action, change.name) for change in plan.changes} == {("Remove", name) for name in MADE}
+    setup.stack.execute(plan)
+    assert "dropnote-dev" not in ministack.client("sesv2").list_configuration_sets()["ConfigurationSets"]

@@ -7,7 +7,7 @@ import pytest
 
 from chalicelib.domain.settings import Settings
 from chalicelib.platform.function_names import stream_variable
-from tests.support.builders import ENVIRON, some_settings
+from tests.support.builders import ENVIRON, MONITORS, some_settings
 from tests.workbench.deployment.authorization_reference import arn_fits, problems
 from workbench.deployment.grants import StageLocation, policies
 from workbench.deployment.identities import mail_event_variables
@@ -32,20 +32,9 @@ table = "orders"
 count = "orders by status"
 notify = ["email:asha"]
 """
-MONITORS = """
-[[monitors]]
-name = "shop"
-kind = "http"
-url = "${SHOP_URL}"
-notify = ["email:asha"]
-[[monitors]]
-name = "feed"
-kind = "freshness"
-bucket = "${UPLOAD_BUCKET}"
-key = "feed/*.csv"
-newest = "26h"
-notify = ["email:asha"]
-[[monitors]]
+EVERY_MONITOR = (
+    MONITORS
+    + """[[monitors]]
 name = "beat"
 kind = "freshness"
 table = "state"
@@ -66,6 +55,7 @@ id = "i-0123456789abcdef0"
 cpu = "above 80 % for 15 min"
 notify = ["email:asha"]
 """
+)
 SMTP = 'from = "drops@example.com"\ntransport = "smtp"\nhost = "mail.example.com"\nsecurity = "tls"\nusername = "me"'
 ASKING = """
 [[rules]]
@@ -92,8 +82,8 @@ SETTINGS = {
     "every kind of rule": some_settings(RULES),
     "a rule that asks about the object": some_settings(ASKING.replace("${NAME}", "$$")),
     "links to files": some_settings(LINKING),
-    "every kind of monitor": some_settings(MONITORS),
-    "rules and monitors": some_settings(RULES + MONITORS),
+    "every kind of monitor": some_settings(EVERY_MONITOR),
+    "rules and monitors": some_settings(RULES + EVERY_MONITOR),
     "mail by SMTP": some_settings(RULES, **{'from = "Acme drops <drops@example.com>"': SMTP}),
 }
 STREAM = "arn:{}:dynamodb:eu-west-1:123456789012:table/{}/stream/2026-11-24T10:00:00.000"

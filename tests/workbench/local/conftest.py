@@ -1,6 +1,7 @@
 """Shared by the inbox tests: a fake of MiniStack's mail list, and the inbox with doubles."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,10 +13,10 @@ from chalicelib.channels.webhook.formats import Request
 from chalicelib.channels.webhook.webhook import Webhook
 from chalicelib.domain.message import Message
 from chalicelib.domain.settings import WebhookSettings
+from chalicelib.platform.clock import Clock, utc_now
 from tests.support.serving import serving
-from workbench.local.inbox import create_inbox
+from workbench.local.local_server import create_app
 from workbench.local.twilio.double import TwilioDouble
-from workbench.local.twilio.incoming import create_reply_box
 from workbench.local.webhooks.double import KEY, PREFIX, URLS, WebhookDouble
 
 ACCOUNT, TOKEN = "AC" + "0" * 31 + "1", "invented-token"
@@ -86,14 +87,16 @@ class InboxApp:
         assert response.status_code == 201, response.text
 
 
+@contextmanager
+def make_inbox(clock: Clock = utc_now) -> Iterator[InboxApp]:
+    """The local server with its inbox, whose messages arrive at the time of `clock`."""
+    mails, twilio, webhooks = MailList(), TwilioDouble(ACCOUNT, TOKEN, clock=clock), WebhookDouble(clock)
+    with serving(mails.app()) as endpoint:
+        people = {ASHA: "asha", "asha@example.com": "asha"}
+        yield InboxApp(create_app(twilio, endpoint, people=people, webhooks=webhooks), twilio, mails, webhooks)
+
+
 @pytest.fixture
 def inbox() -> Iterator[InboxApp]:
-    mails, twilio, app = MailList(), TwilioDouble(ACCOUNT, TOKEN), Flask("inbox")
-    webhooks = WebhookDouble()
-    with serving(mails.app()) as endpoint:
-        app.register_blueprint(twilio.blueprint)
-        app.register_blueprint(create_reply_box(twilio))
-        app.register_blueprint(webhooks.blueprint)
-        people = {ASHA: "asha", "asha@example.com": "asha"}
-        app.register_blueprint(create_inbox(twilio, endpoint, people=people, webhooks=webhooks))
-        yield InboxApp(app, twilio, mails, webhooks)
+    with make_inbox() as inbox:
+        yield inbox

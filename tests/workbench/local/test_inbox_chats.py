@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from chalicelib.domain.message import Card, Listing, Message, Tone
 from chalicelib.domain.people import Channel
+from tests.support.accessibility import SCREENS, check
 from tests.support.serving import serving
 from tests.workbench.local.conftest import InboxApp
 
@@ -93,3 +94,27 @@ def test_hostile_names_are_text(inbox: InboxApp, page: Page) -> None:
     expect(page.locator(".chat")).to_have_count(4)
     assert page.locator(".chat-body script, .chat-body b, .chat-body i").count() == 0
     assert page.title() == "Inbox · Dropnote"
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("screen", ["desktop", "phone"])
+def test_inbox_is_accessible(inbox: InboxApp, browser: Browser, screen: str, scheme: Any) -> None:
+    view: Any = SCREENS[screen]
+    context = browser.new_context(viewport=view, color_scheme=scheme, reduced_motion="reduce")  # a card that fades in is pale
+    page = context.new_page()
+    with serving(inbox.app) as url:
+        page.goto(url)
+        expect(page.get_by_label("Drop a file")).to_be_visible()
+        check(page, screen)
+        for service in ("slack", "teams", "discord", "json"):
+            inbox.chat(service, message())
+        for tone in (Tone.CRITICAL, Tone.RESOLVED):
+            inbox.chat("slack", message(replace(CARD, tone=tone)))
+            inbox.chat("teams", message(replace(CARD, tone=tone)))
+        inbox.text("report.pdf arrived")
+        inbox.mails.add("report.pdf arrived")
+        expect(page.locator(".chat")).to_have_count(8)
+        expect(page.locator(".mail")).to_have_count(1)
+        check(page, screen)
+    context.close()

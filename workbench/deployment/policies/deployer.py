@@ -163,6 +163,8 @@ class Deployer:
         identities = (there.arn("ses", f"identity/{name}") for name in identity_names(sender_address(self.settings)))
         yield allow("Sender", "ses:GetEmailIdentity", *identities)
         yield allow("MayFunctionsSend", "iam:SimulatePrincipalPolicy", self._roles)
+        if self.settings.email and self.settings.email.events_topic:  # finish and the doctor: is the stage subscribed to it
+            yield allow("MailReports", "sns:ListSubscriptionsByTopic", self.settings.email.events_topic)
         account = "ses:GetAccount ListEmailIdentities"
         if self._mail_events:
             yield allow(

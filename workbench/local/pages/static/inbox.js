@@ -8,7 +8,8 @@ const live = document.querySelector(".live");
 const stopped = document.querySelector(".stopped");
 const news = document.querySelector(".news");
 const clear = document.querySelector("button.clear");
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const zone = document.querySelector(".zone");
+const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 let etag = null;
 let timer = null;
 
@@ -142,6 +143,9 @@ clear.addEventListener("click", async () => {
   await fetch(document.body.dataset.listing, { method: "DELETE" });
   main.focus();
 });
+const zoneName = new Intl.DateTimeFormat("en", { timeZoneName: "long" }).formatToParts(new Date()).find((part) => part.type === "timeZoneName");
+zone.textContent = `Times are in ${zoneName.value}`;
+zone.hidden = false;
 showLocalTimes(main);
 enableCopyButtons(main);
 enableReplies(main);
