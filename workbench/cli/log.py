@@ -50,7 +50,8 @@ def log(account: Account, count: int, since: str, follow: bool, csv_: bool, json
     if follow:
         _follow(read)
         return
-    rows = [ledger_log.as_columns(row) for row in read()]
+    members = bot.deliverer.deferrer.bundles.members
+    rows = [ledger_log.as_columns(row, ledger_log.member_id(row, members, accepted)) for row in read()]
     if not rows and (unknown := ledger_log.unknown_names(account.settings, accepted.who, accepted.rule)):
         raise AccountError(unknown[0])
     if json_:

@@ -55,9 +55,17 @@ def newest_rows(bot: Bot, accepted: Filter, since: datetime, count: int) -> list
 
 
 def _contains(bundle: Bundle, members: Members, accepted: Filter) -> bool:
-    if not accepted.key:
-        return True
-    return any(accepted.accepts_key(member.event) and not member.sent_immediately for member in members(bundle))
+    return not accepted.key or bool(member_id(bundle, members, accepted))
+
+
+def member_id(row: Row, members: Members, accepted: Filter) -> str:
+    """The ID of the first event of a bundle whose key is looked for; "" if it has none, or the row is no bundle."""
+    if not accepted.key or not isinstance(row, Bundle):
+        return ""
+    found = (
+        member.event.identity for member in members(row) if accepted.accepts_key(member.event) and not member.sent_immediately
+    )
+    return next(found, "")
 
 
 def changed_rows(read: Callable[[], list[Row]], wait: Callable[[], object]) -> Iterator[Row]:
@@ -81,8 +89,10 @@ def unknown_names(settings: Settings, who: str, rule: str) -> list[str]:
     return hints
 
 
-def as_columns(row: Row) -> dict[str, str]:
-    """Return one row of the list: COLUMNS, the row's ID, and that of its event; a summary is an event, too."""
+def as_columns(row: Row, event_id: str = "") -> dict[str, str]:
+    """Return one row of the list: COLUMNS, the row's ID, and that of its event. A summary is an event, unless `event_id` names
+    the one of its events that was looked for.
+    """
     when = local_time(row.created_at)
     if isinstance(row, Parked):
         cells = (when, subject_of_row(row), "", "", "", state_of(row), row.why)
@@ -92,7 +102,7 @@ def as_columns(row: Row) -> dict[str, str]:
     else:
         cells = (when, subject_of(row.event), row.rule, row.person, row.channel.value, state_of(row), why_of_row(row))
     event = row.event.identity if isinstance(row, Delivery) else row.id if isinstance(row, Bundle) else ""
-    return {**dict(zip(COLUMNS, cells, strict=True)), "id": row.id, "event_id": event}
+    return {**dict(zip(COLUMNS, cells, strict=True)), "id": row.id, "event_id": event_id or event}
 
 
 def find_row(bot: Bot, prefix: str) -> Row:

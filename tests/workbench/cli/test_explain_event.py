@@ -103,6 +103,32 @@ def test_event_of_a_summary_leads_to_the_message_of_the_summary(run: Run, monkey
     assert outcomes(story(run, events[0].identity)["rules"][0]) == [("asha", "email", "sent")]
 
 
+def test_ids_in_the_log_of_a_waiting_summary_can_be_explained(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = some_settings(**{'then = "off"': 'then = "10m"\nfirst = 1'})
+    stage = use(monkeypatch, memory_stage(settings))
+    events = [an_upload(f"in/{number}.pdf", sequencer=f"{number:02}") for number in range(3)]
+    for event in events:
+        stage.take(event)
+    (of_the_file,) = json.loads(run("log", "--json", "--key", "in/2.pdf").output)
+    assert of_the_file["event_id"] == events[2].identity
+    assert "part of a summary of rule uploads, due" in story(run, of_the_file["event_id"][:8])["rules"][0]["notes"][0]
+    (of_the_summary,) = json.loads(run("log", "--json", "--state", "waiting").output)
+    for id_ in (of_the_summary["id"], of_the_summary["event_id"][:8]):
+        answer = story(run, id_)
+        assert (answer["kind"], answer["what"]) == ("bundle", "2 events: in/1.pdf, in/2.pdf")
+        assert answer["rules"][0]["notes"][0].startswith("one message, due")
+
+
+def test_waiting_digest_can_be_explained(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = use(
+        monkeypatch, memory_stage(some_settings(**{'timezone = "Asia/Kolkata"': 'timezone = "Asia/Kolkata"\ndigest = "hourly"'}))
+    )
+    stage.take(EVENT)
+    (waiting,) = json.loads(run("log", "--json", "--state", "waiting").output)
+    (rule,) = story(run, waiting["id"])["rules"]
+    assert (rule["rule"], rule["notes"][0].startswith("deferred for asha by email, hourly, due")) == ("digest", True)
+
+
 def test_deferred_message_leads_to_the_digest(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = some_settings(**{'timezone = "Asia/Kolkata"': 'timezone = "Asia/Kolkata"\ndigest = "hourly"'})
     stage = use(monkeypatch, memory_stage(settings))

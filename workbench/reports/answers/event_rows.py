@@ -13,9 +13,10 @@ from msgspec import Struct
 from chalicelib.bot.bot import Bot
 from chalicelib.domain.bundle import Bundle
 from chalicelib.domain.delivery import Delivery, delivery_id
-from chalicelib.domain.event import Event, Kind
+from chalicelib.domain.event import Event, Kind, one_line
 from chalicelib.domain.people import Channel, Person, Recipient
 from chalicelib.domain.rule import Rule
+from chalicelib.platform.phrases import pluralize
 from chalicelib.policy.bundle_window import series_of
 from chalicelib.store.members import Member, hour_of
 from chalicelib.store.rows.versions import UnreadableRow
@@ -25,6 +26,7 @@ from ..ledger_log import FULL_ID, PREFIX_SEARCH
 _DIGEST = "digest"  # the "rule" of a recipient's bundle
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _CLOCK_SKEW = timedelta(hours=1)
+_SUBJECTS = 3  # of a summary that are named
 _DEFERRALS = 3  # a summary may wait for a digest, and that for the end of quiet hours
 
 
@@ -51,8 +53,9 @@ class EventRows(Struct, frozen=True):
 
 
 def find_event(bot: Bot, prefix: str, since: datetime, now: datetime) -> EventRows | None:
-    """Find an event by its ID or that of one of its deliveries. A full ID is found at any age, unless only rows that the current
-    settings do not explain, or a summary, have the event.
+    """Find an event by its ID, by that of one of its deliveries, or a summary that waits by its own.
+
+    A full ID is found at any age, unless only rows that the current settings do not explain, or a summary, have the event.
 
     Raises:
         ValueError: several events have such an ID.
@@ -69,7 +72,7 @@ def find_event(bot: Bot, prefix: str, since: datetime, now: datetime) -> EventRo
     if found:
         (row,) = found.values()
         return rows_of(bot, row.event, rows_in_period)
-    return _find_member(bot, prefix, rows_in_period)
+    return _find_member(bot, prefix, rows_in_period) or _find_bundle(bot, prefix, rows_in_period)
 
 
 def _exact(bot: Bot, id_: str) -> Delivery | None:
@@ -89,6 +92,21 @@ def _find_member(bot: Bot, prefix: str, rows: Sequence[object]) -> EventRows | N
         raise ValueError(f"{len(members)} events have IDs that start with {prefix!r}; use more characters")
     for member in members.values():
         return rows_of(bot, member.event, rows)
+    return None
+
+
+def _find_bundle(bot: Bot, prefix: str, rows: Iterable[object]) -> EventRows | None:
+    """Find a summary or digest that is not sent yet, as an event of its own: what `dropnote log` lists for a file in it."""
+    bundles = bot.deliverer.deferrer.bundles
+    exact = bundles.get(prefix) if len(prefix) == FULL_ID else None
+    found = {row.id: row for row in [exact, *rows] if isinstance(row, Bundle) and row.id.startswith(prefix)}
+    if len(found) > 1:
+        raise ValueError(f"{len(found)} summaries have IDs that start with {prefix!r}; use more characters")
+    for bundle in found.values():
+        subjects = sorted(one_line(member.event) for member in bundles.members(bundle) if not member.sent_immediately)
+        detail = f"{pluralize(len(subjects), 'event')}: {', '.join(subjects[:_SUBJECTS])}{' …' if subjects[_SUBJECTS:] else ''}"
+        event = Event(Kind.BUNDLE, bundle.id, bundle.created_at, detail=detail)
+        return EventRows(event, bundle.created_at, summaries=(Included(bundle, _deliveries_of(bot, bundle)),))
     return None
 
 

@@ -21,6 +21,7 @@ from ..ledger_log import history, local_time
 from .event_rows import EventRows, Included
 
 _SHORT_ID = 12
+_DIGEST = "digest"  # shown for a recipient's bundle, which belongs to no rule
 _WITH_RULES = (Kind.UPLOAD, Kind.ITEM, Kind.BUS)
 _PARTIAL = "For rules that did not match: the ledger stores only the part of this event that the matching rule needs."
 _AS_NOW = "Rules are explained as the settings are now; they may have changed since."
@@ -103,13 +104,13 @@ def mismatches(rule: Rule, event: Event) -> list[str]:
 def _rule_story(name: str, rule: Rule | None, rows: EventRows) -> RuleStory:
     deliveries = [delivery for delivery in rows.deliveries if delivery.rule == name]
     summaries = [included for included in rows.summaries if included.bundle.rule == name]
-    notes = [_summary_note(included) for included in summaries]
+    notes = [_summary_note(included, rows.event) for included in summaries]
     stories = [_delivery_story(delivery, rows) for included in summaries for delivery in included.deliveries]
     stories += [_delivery_story(delivery, rows) for delivery in deliveries]
     if rule is None and rows.event.kind in _WITH_RULES:
         notes.append("no longer in the settings")
     if stories or summaries or name in rows.sent_alone:
-        return RuleStory(name, True, [], notes, stories)
+        return RuleStory(name or _DIGEST, True, [], notes, stories)
     why_not = mismatches(rule, rows.event) if rule else []
     if why_not or rule is None:
         return RuleStory(name, False, why_not)
@@ -125,8 +126,11 @@ def _without_rows(rule: Rule, event: Event) -> str:
     return "matches under the current settings, but nothing was recorded: the rule or a recipient may be newer than the event"
 
 
-def _summary_note(included: Included) -> str:
+def _summary_note(included: Included, event: Event) -> str:
     bundle = included.bundle
+    if bundle.id == event.identity:
+        deferred = f"deferred for {bundle.person} by {bundle.channel}, {bundle.why}, " if bundle.person else "one message, "
+        return f"{deferred}{_progress(bundle)}; for one of its events use that event's ID, see dropnote log --key"
     return f"part of a summary of rule {bundle.rule}, {_progress(bundle)}"
 
 
