@@ -33,6 +33,9 @@ def print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
 
 
+_MAX_UNBROKEN = 20  # characters of a column whose cells stay on one line: times, states, names
+
+
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table on a terminal, tab-separated lines in a pipe."""
     if not out.is_terminal:
@@ -40,8 +43,9 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
             sys.stdout.write("\t".join(row) + "\n")
         return
     table = Table(box=None, header_style="dim", pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
+    for position, column in enumerate(columns):
+        longest = max(len(row[position]) for row in [columns, *rows])
+        table.add_column(column, overflow="fold", no_wrap=longest <= _MAX_UNBROKEN)
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     out.print(table, soft_wrap=False)

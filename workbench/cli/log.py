@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import date
 
 import click
 
@@ -23,6 +24,8 @@ from .options import JSON_OPTION, SINCE_HELP, on_account
 STATES = [*(state.value for state in State), "parked", "waiting"]
 _LISTED = (*ledger_log.COLUMNS, "event")
 _ID_SHOWN = 8
+_DAY = 10  # characters of a date
+_NARROW = 120  # characters
 
 
 @click.command()
@@ -67,13 +70,23 @@ def log(account: Account, count: int, since: str, follow: bool, csv_: bool, json
 
 
 def _print_table(rows: list[dict[str, str]]) -> None:
-    """Print the list; on a terminal, a time zone that all times have is in the header instead, so that lines are shorter."""
-    zones = {row["when"].rpartition(" ")[2] for row in rows}
+    """Print the list; on a terminal with shorter lines: what all times have in common is in the header, and a narrow terminal
+    gets no rules, which `dropnote show` has.
+    """
     columns, cells = list(_LISTED), [_cells(row) for row in rows]
-    if out.is_terminal and len(zones) == 1:
-        columns[0] += f" ({zones.pop()})"
-        cells = [[when.rpartition(" ")[0], *others] for when, *others in cells]
+    if out.is_terminal:
+        zone, day = _common([row["when"].rpartition(" ")[2] for row in rows]), _common([row["when"][:_DAY] for row in rows])
+        columns[0] = f"{date.fromisoformat(day):%d %b} {zone}" if day else f"when ({zone})" if zone else "when"
+        cells = [[when.removeprefix(f"{day} ").removesuffix(f" {zone}"), *others] for when, *others in cells]
+        if out.width < _NARROW:
+            rule = columns.index("rule")
+            columns, *cells = [[*row[:rule], *row[rule + 1 :]] for row in (columns, *cells)]
     print_table(columns, cells)
+
+
+def _common(texts: list[str]) -> str:
+    """The text that all are; "" if they differ."""
+    return texts[0] if len(set(texts)) == 1 else ""
 
 
 def _cells(row: dict[str, str]) -> list[str]:

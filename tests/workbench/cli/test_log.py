@@ -7,6 +7,7 @@ from itertools import islice
 
 import pytest
 from botocore.exceptions import ClientError, NoCredentialsError
+from rich.console import Console
 
 from chalicelib.domain.event import Batch, UnknownPayload, Upload
 from tests.support.builders import an_upload, some_settings
@@ -154,3 +155,19 @@ def test_upload_without_a_matching_rule_has_reasons() -> None:
     reasons = upload_mismatches(some_settings(), Upload("acme-drops", "in/file.part", 5))
     assert reasons == ["rule uploads: temporary name of a sync client or editor"]
     assert upload_mismatches(some_settings(), Upload("acme-drops", "in/file.pdf", 5)) == []
+
+
+@pytest.mark.parametrize("width", [80, 140])
+def test_times_states_and_ids_stay_on_one_line_of_a_terminal(
+    stage: Stage, run: Run, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    (row,) = json.loads(run("log", "--json", "--channel", "sms").output)
+    screen = io.StringIO()
+    terminal = Console(file=screen, width=width, force_terminal=True, highlight=False, soft_wrap=True)
+    for module in ("workbench.output", "workbench.cli.log"):
+        monkeypatch.setattr(f"{module}.out", terminal)
+    run("log", "--channel", "sms")
+    line = next(line for line in screen.getvalue().splitlines() if row["event_id"][:8] in line)
+    assert row["when"].split()[1] in line
+    assert row["state"] in line
+    assert ("uploads" in line) is (width > 100)
