@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from chalicelib.bot.bot import Bot
-from chalicelib.console.log.rows import why_of
+from chalicelib.console.log.rows import subject_of, why_of
 from chalicelib.domain.bundle import Bundle
 from chalicelib.domain.delivery import Delivery, State
 from chalicelib.domain.event import Event, Kind, one_line
@@ -87,7 +87,7 @@ def tell(bot: Bot, rows: EventRows) -> EventStory:
 def describe(event: Event) -> str:
     """Describe an event in one line: "s3://bucket/key, 12 KB, put"."""
     if event.upload is None or event.kind is not Kind.UPLOAD:
-        return sanitize(one_line(event))
+        return subject_of(event) if event.summary or event.digest else sanitize(one_line(event))
     upload = event.upload
     size = "size unknown" if upload.size is None else filesize(upload.size)
     return f"s3://{upload.bucket}/{sanitize(upload.key)}, {size}, {upload.creation.value}"
