@@ -3,10 +3,13 @@ PYTHON ?= $(shell sh workbench/bootstrap/choose_python)
 BIN = .venv/bin
 CHAOS ?= --seed 1 --seed 2 --seed 3
 
-.PHONY: run demo test check prove chaos bench bench-pace bench-storm bench-watch bench-console screenshots rehearse smoke package deploy update setup setup-dev clean
+.PHONY: run help demo test check prove chaos bench bench-pace bench-storm bench-watch bench-console screenshots rehearse smoke package deploy update setup setup-dev clean
 
 run: setup         ## start the local environment, until Ctrl-C
 	@exec $(BIN)/dropnote up
+
+help:              ## list these commands
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1: /p' $(MAKEFILE_LIST)
 
 demo: setup        ## upload three files and a burst of 200 to a local environment, and show the messages they cause
 	@$(BIN)/dropnote demo
@@ -24,7 +27,7 @@ prove: setup-dev   ## test the delivery guarantee with 2,000 random sequences of
 chaos: setup-dev   ## kill the deployed bot 200 times during 2,000 uploads, three times, and count the messages sent
 	@$(BIN)/python -m bench.chaos $(CHAOS)
 
-bench:             ## measure an upload, cold and warm, compared with other bots: five minutes; faster: BENCH="--rounds 3"
+bench:             ## measure an upload, cold and warm, compared with other bots: two minutes; faster: BENCH="--rounds 3"
 	@$(PYTHON) -m workbench.bootstrap dev runtime bench
 	@$(BIN)/python -m bench.cold $(BENCH)
 
