@@ -14,7 +14,7 @@ from chalicelib.console.files.upload_links import make_upload_link, new_link
 from chalicelib.domain.files.links import UploadFolder
 from chalicelib.platform.clock import utc_now
 from tests.console.files.test_pages import DROP
-from tests.console.test_pages import check
+from tests.support.accessibility import check
 from workbench.local.environment import LocalEnvironment
 from workbench.local.ministack import REGION
 

@@ -9,7 +9,7 @@ from ...platform.sanitize import sanitize, shorten
 from ...rules import globs
 from ...store.rows import Parked
 
-MAX_SUBJECT = 120  # characters, of what is not a key
+MAX_SUBJECT = 200  # characters, of what is not a key
 
 Row = Delivery | Bundle | Parked
 
