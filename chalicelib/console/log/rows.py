@@ -25,14 +25,17 @@ class Filter:
 
     def accepts(self, row: Row) -> bool:
         """Whether a row passes. A bundle's key is not checked here: its members have the keys."""
-        event = row.event.identity if isinstance(row, Delivery) else ""
-        if self.text.lower() not in f"{subject_of_row(row)} {row.id} {event}".lower():
+        if self.text and not self._finds_text(row):
             return False
         if isinstance(row, Parked):
             return self.state in ("", "parked") and not (self.who or self.rule or self.channel or self.key)
         pairs = ((self.who, row.person), (self.rule, row.rule), (self.channel, str(row.channel)), (self.state, state_of(row)))
         matches = all(expected in ("", actual) for expected, actual in pairs)
         return matches and (isinstance(row, Bundle) or self.accepts_key(row.event))
+
+    def _finds_text(self, row: Row) -> bool:
+        event = row.event.identity if isinstance(row, Delivery) else ""
+        return self.text.lower() in f"{subject_of_row(row)} {row.id} {event}".lower()
 
     def accepts_key(self, event: Event) -> bool:
         """Whether an event is about an object with a matching key."""
