@@ -100,7 +100,9 @@ class Delivery(Struct, frozen=True):
     instead_of: str = ""  # if it is a fallback: the channel that could not be used
     bundle: str = ""  # if its state is bundled: the id of the bundle it is part of
     reserved: tuple[Reserved, ...] = ()  # from budgets: one entry per attempt that was, or may have been, accepted
-    steps: tuple[Step, ...] = ()  # every transition after the insert; the middle of a very long history is left out
+    steps: tuple[
+        Step, ...
+    ] = ()  # every transition; not the insert, unless in a final state; a very long history lacks its middle
 
     @property
     def log_ids(self) -> dict[str, str]:

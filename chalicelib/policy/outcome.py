@@ -10,7 +10,7 @@ from typing import Literal
 from msgspec.structs import replace
 
 from ..domain.budget import Reserved
-from ..domain.delivery import Delivery, DeliveryError, OutcomeUnknown, Reason, Receipt, State, Step
+from ..domain.delivery import FINAL_STATES, Delivery, DeliveryError, OutcomeUnknown, Reason, Receipt, State, Step
 from .send_gate import Deferral
 
 FIRST_RETRY_DELAY = timedelta(minutes=1)  # the sweep runs once a minute
@@ -191,7 +191,7 @@ def _transition(
     due_at: datetime | None = None,
     **changes: object,
 ) -> Delivery:
-    steps = (*delivery.steps, Step(now, state, reason, detail))
+    steps = (*_steps_so_far(delivery), Step(now, state, reason, detail))
     first, last = _STEPS_KEPT
     if len(steps) > first + last:
         steps = (*steps[:first], *steps[-last:])
@@ -200,3 +200,10 @@ def _transition(
     if not_found or (delivery.state, state) in _SURELY_NOT_ACCEPTED:
         reserved = reserved[:-1]
     return replace(delivery, state=state, reason=reason, detail=detail, due_at=due_at, steps=steps, reserved=reserved, **changes)
+
+
+def _steps_so_far(delivery: Delivery) -> tuple[Step, ...]:
+    """The steps, with the state that a delivery was inserted in if it was its end: a resend keeps why it was not sent."""
+    if delivery.steps or delivery.state not in FINAL_STATES:
+        return delivery.steps
+    return (Step(delivery.created_at, delivery.state, delivery.reason, delivery.detail),)

@@ -8,6 +8,7 @@ import pytest
 
 from chalicelib.console.dashboard.charts import strip
 from chalicelib.console.times import Times
+from chalicelib.domain.monitor import CheckResult, MonitorState
 from chalicelib.domain.payloads import Level
 from tests.support.builders import NOON, an_upload
 from tests.support.console import ConsoleApp, console_app
@@ -89,6 +90,13 @@ def test_incident_and_its_history_are_shown(site: ConsoleApp) -> None:
     assert "Incident 4f2a9c since" in page
     assert page.count('class="level-error"') == 2
     assert 'aria-label="shop: error from' in page
+
+
+def test_failure_that_opens_no_incident_yet_says_how_many_are_missing(site: ConsoleApp) -> None:
+    result = CheckResult(Level.ERROR, "returned 503, not 2xx")
+    state = MonitorState("shop", result=result, checked_at=site.stage.now, streak=1, streak_level=Level.ERROR, version=1)
+    site.stage.incidents.save(MonitorState("shop"), state, site.stage.now)
+    assert "returned 503, not 2xx (1 of 3 checks in a row)" in site.visitor("ben").text("/console")
 
 
 def test_strip_shows_only_what_is_known() -> None:

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from chalicelib.console.log.rows import steps_of
 from chalicelib.delivery import resend as resending
 from chalicelib.delivery.resend import Filter, ResendError
 from chalicelib.domain.delivery import State
@@ -50,6 +51,9 @@ def test_suppressed_address_is_tried_on_request(stage: Stage) -> None:
     assert stage.states()["sms"] == "dropped"
     resending.resend(stage.bot.intake, stage.rows()["sms"].id, "ben")
     assert stage.sweep() == ["sms sent"]
+    history = [(step.state.value, step.reason.value) for step in steps_of(stage.rows()["sms"])]
+    assert [state for state, _ in history] == ["dropped", "retry", "claimed", "sent"]  # also why it was not sent before
+    assert history[0] == ("dropped", "bad-address")
     assert stage.deliverer.control.now().suppressed == {}
 
 

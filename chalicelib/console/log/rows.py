@@ -9,6 +9,8 @@ from ...platform.sanitize import sanitize, shorten
 from ...rules import globs
 from ...store.rows import Parked
 
+MAX_SUBJECT = 200  # characters, of what is not a key
+
 Row = Delivery | Bundle | Parked
 
 
@@ -40,9 +42,6 @@ class Filter:
     def accepts_key(self, event: Event) -> bool:
         """Whether an event is about an object with a matching key."""
         return not self.key or (event.upload is not None and bool(globs.to_regex(self.key).fullmatch(event.upload.key)))
-
-
-MAX_SUBJECT = 200  # characters, of what is not a key
 
 
 def channel_word(channel: str) -> str:
@@ -97,8 +96,10 @@ def why_of_row(row: Row) -> str:
 
 
 def steps_of(delivery: Delivery) -> list[Step]:
-    """Every state that a delivery has had, in order. The row does not store the first one: it follows from the next."""
+    """Every state that a delivery has had, in order. The first one is stored only if it was final: it follows from the next."""
     if not delivery.steps:
         return [Step(delivery.created_at, delivery.state, delivery.reason, delivery.detail)]
+    if delivery.steps[0].state in (State.DROPPED, State.BUNDLED) and delivery.steps[0].at == delivery.created_at:
+        return [*delivery.steps]
     first = State.CLAIMED if delivery.steps[0].state is not State.CLAIMED else State.HELD
     return [Step(delivery.created_at, first, Reason.FIRST), *delivery.steps]
