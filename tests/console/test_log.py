@@ -137,7 +137,7 @@ def test_page_of_a_delivery_says_text_and_names_its_event(site: ConsoleApp) -> N
 
 def test_message_to_a_chat_is_shown_as_a_card(ministack: MiniStack) -> None:
     webhook = '[webhooks.room]\nformat = "slack"\n[people.asha]'
-    site = console_app(ministack, **{"[people.asha]": webhook, '"sms:asha"': '"webhook:room"'})
+    site = console_app(ministack, None, **{"[people.asha]": webhook, '"sms:asha"': '"webhook:room"'})
     site.stage.take(an_upload("in/<b>.pdf"))
     page = site.visitor("ben").text(f"/console/deliveries/{site.stage.rows()['webhook'].id}")
     assert "<h3>&lt;b&gt;.pdf arrived (1.2 KB)</h3>" in page

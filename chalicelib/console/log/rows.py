@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 from ...domain.bundle import Bundle
 from ...domain.delivery import Delivery, Reason, State, Step
-from ...domain.event import Event, one_line
+from ...domain.event import Event, Kind, one_line
 from ...platform.sanitize import sanitize, shorten
 from ...rules import globs
 from ...store.rows import Parked
 
-MAX_SUBJECT = 200  # characters, of what is not a key
+MAX_SUBJECT = 120  # characters, of what is not a key
 
 Row = Delivery | Bundle | Parked
 
@@ -55,7 +55,10 @@ def subject_of(event: Event) -> str:
         return f"{event.summary.files} files"
     if event.digest:
         return f"digest of {sum(part.summary.files + part.summary.others for part in event.digest.parts)} events"
-    return shorten(sanitize(one_line(event)), MAX_SUBJECT) if event.upload is None else sanitize(event.upload.key)
+    line = sanitize(event.upload.key if event.upload else one_line(event))
+    return (
+        line if event.upload or event.kind is Kind.TROUBLE else shorten(line, MAX_SUBJECT)
+    )  # the bot's own sentences stay whole
 
 
 def subject_of_row(row: Row) -> str:
