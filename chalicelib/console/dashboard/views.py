@@ -54,7 +54,8 @@ def dashboard(request: WebRequest) -> Response:
         monitors=list(_monitors(request.console, figures, times)),
         silences=_silences(figures, times),
         suppressed=list(_suppressed(request.console, figures, times)),
-        budgets=_budgets(figures),
+        budgets=_budgets(request.console, figures),
+        more_budgets=len(figures.budgets[MAX_BUDGETS:]),
         recent=[row_cells(row, times) for row in figures.recent.rows],
         figures=figures,
     )
@@ -149,10 +150,11 @@ def _suppressed(console: Console, figures: Figures, times: Times) -> Iterator[di
                 }
 
 
-def _budgets(figures: Figures) -> list[dict[str, Any]]:
+def _budgets(console: Console, figures: Figures) -> list[dict[str, Any]]:
+    rooms = {f"person {name}": f"webhook {name}" for name in console.settings.webhooks}
     return [
         {
-            "scope": use.scope,
+            "scope": rooms.get(use.scope, use.scope),
             "limit": str(use.limit),
             "used": use.used,
             "share": share_of(use.used, use.limit.amount),

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from ...domain.bundle import Bundle
 from ...domain.delivery import Delivery, Reason, State, Step
-from ...domain.event import Event, one_line
+from ...domain.event import Event, Kind, one_line
 from ...platform.sanitize import sanitize, shorten
 from ...rules import globs
 from ...store.rows import Parked
@@ -28,14 +28,17 @@ class Filter:
 
     def accepts(self, row: Row) -> bool:
         """Whether a row passes. A bundle's key is not checked here: its members have the keys."""
-        event = row.event.identity if isinstance(row, Delivery) else ""
-        if self.text.lower() not in f"{subject_of_row(row)} {row.id} {event}".lower():
+        if self.text and not self._finds_text(row):
             return False
         if isinstance(row, Parked):
             return self.state in ("", "parked") and not (self.who or self.rule or self.channel or self.key)
         pairs = ((self.who, row.person), (self.rule, row.rule), (self.channel, str(row.channel)), (self.state, state_of(row)))
         matches = all(expected in ("", actual) for expected, actual in pairs)
         return matches and (isinstance(row, Bundle) or self.accepts_key(row.event))
+
+    def _finds_text(self, row: Row) -> bool:
+        event = row.event.identity if isinstance(row, Delivery) else ""
+        return self.text.lower() in f"{subject_of_row(row)} {row.id} {event}".lower()
 
     def accepts_key(self, event: Event) -> bool:
         """Whether an event is about an object with a matching key."""
@@ -53,7 +56,10 @@ def subject_of(event: Event) -> str:
         return f"{event.summary.files} files"
     if event.digest:
         return f"digest of {sum(part.summary.files + part.summary.others for part in event.digest.parts)} events"
-    return shorten(sanitize(one_line(event)), MAX_SUBJECT) if event.upload is None else sanitize(event.upload.key)
+    line = sanitize(event.upload.key if event.upload else one_line(event))
+    return (
+        line if event.upload or event.kind is Kind.TROUBLE else shorten(line, MAX_SUBJECT)
+    )  # the bot's own sentences stay whole
 
 
 def subject_of_row(row: Row) -> str:
