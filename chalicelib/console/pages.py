@@ -71,9 +71,9 @@ def notice(request: "WebRequest", title: str, *sentences: str, status: int = 200
     return html(request, "confirmation.html", status, title=title, sentences=sentences, button="", fields={})
 
 
-def sign_in(request: "WebRequest", status: int = 200, then: str = "") -> Response:
-    """What a stranger sees: how to sign in, what to do then, and nothing else."""
-    return html(request, "sign_in.html", status, then=then)
+def sign_in(request: "WebRequest", status: int = 200) -> Response:
+    """What a stranger sees: how to sign in, and nothing else."""
+    return html(request, "sign_in.html", status)
 
 
 def problem(request: "WebRequest", status: int, title: str, *sentences: str) -> Response:

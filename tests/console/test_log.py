@@ -8,9 +8,8 @@ import pytest
 from chalicelib.console.log.reading import MAX_READ, WINDOW, Cursor, read_page
 from chalicelib.console.log.rows import MAX_SUBJECT, Filter, subject_of
 from tests.support.builders import NOON, an_upload
-from tests.support.console import ConsoleApp, console_app
+from tests.support.console import ConsoleApp
 from tests.support.stages import memory_stage
-from workbench.local.ministack import MiniStack
 from workbench.samples.incidents import sample_incidents
 
 ATTACK = 'in/"><script>alert(1)</script>\u202efdp.exe'
@@ -133,17 +132,6 @@ def test_page_of_a_delivery_says_text_and_names_its_event(site: ConsoleApp) -> N
     assert f"<dt>Event id</dt><dd>{row.event.identity}</dd>" in page
     site.stage.take(an_upload("in/other.pdf", sequencer="2"))
     assert len(ids(site.visitor("ben").text(f"/console/log?text={row.event.identity[:8]}"))) == 2  # mail and text
-
-
-def test_message_to_a_chat_is_shown_as_a_card(ministack: MiniStack) -> None:
-    webhook = '[webhooks.room]\nformat = "slack"\n[people.asha]'
-    site = console_app(ministack, None, **{"[people.asha]": webhook, '"sms:asha"': '"webhook:room"'})
-    site.stage.take(an_upload("in/<b>.pdf"))
-    page = site.visitor("ben").text(f"/console/deliveries/{site.stage.rows()['webhook'].id}")
-    assert "<h3>&lt;b&gt;.pdf arrived (1.2 KB)</h3>" in page
-    assert "<dt>Bucket</dt><dd>acme-drops</dd>" in page
-    assert "segment" not in page
-    assert "webhook room" in site.visitor("ben").text("/console")
 
 
 def test_page_of_a_missing_row_leads_back(site: ConsoleApp) -> None:

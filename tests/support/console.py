@@ -127,11 +127,8 @@ class Visitor:
         return response
 
 
-def console_app(ministack: MiniStack, clients: ClientFactory | None = None, **replaced: str) -> ConsoleApp:
-    """The console of a stage on a real table: asha is an operator, ben a reader. `clients` may observe the requests to AWS.
-
-    `replaced` changes texts of the settings.
-    """
+def console_app(ministack: MiniStack, clients: ClientFactory | None = None) -> ConsoleApp:
+    """The console of a stage on a real table: asha is an operator, ben a reader. `clients` may observe the requests to AWS."""
     clients = clients or (lambda service, **_: ministack.client(service))
-    stage = real_stage(ministack, some_settings(CONSOLE + MONITORS, **replaced), clients("dynamodb"))
+    stage = real_stage(ministack, some_settings(CONSOLE + MONITORS), clients("dynamodb"))
     return ConsoleApp(stage, ministack, clients)

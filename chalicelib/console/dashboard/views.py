@@ -54,8 +54,7 @@ def dashboard(request: WebRequest) -> Response:
         monitors=list(_monitors(request.console, figures, times)),
         silences=_silences(figures, times),
         suppressed=list(_suppressed(request.console, figures, times)),
-        budgets=_budgets(request.console, figures),
-        more_budgets=len(figures.budgets[MAX_BUDGETS:]),
+        budgets=_budgets(figures),
         recent=[row_cells(row, times) for row in figures.recent.rows],
         figures=figures,
     )
@@ -150,11 +149,10 @@ def _suppressed(console: Console, figures: Figures, times: Times) -> Iterator[di
                 }
 
 
-def _budgets(console: Console, figures: Figures) -> list[dict[str, Any]]:
-    rooms = {f"person {name}": f"webhook {name}" for name in console.settings.webhooks}
+def _budgets(figures: Figures) -> list[dict[str, Any]]:
     return [
         {
-            "scope": rooms.get(use.scope, use.scope),
+            "scope": use.scope,
             "limit": str(use.limit),
             "used": use.used,
             "share": share_of(use.used, use.limit.amount),

@@ -46,7 +46,7 @@ def linked_object(request: WebRequest) -> Response:
         return linked
     session = session_of(request)
     if linked.link.sign_in and session is None:
-        return pages.sign_in(request, 401, "Once you are signed in, open the link in your message again: it leads to the file.")
+        return pages.sign_in(request, 401)
     if request.method == "GET":
         return _page(request, linked)
     if problem := _problem_of(request, linked.upload, linked.delivery.event.region):
