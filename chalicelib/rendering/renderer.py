@@ -152,7 +152,7 @@ class Renderer:
             case Channel.WEBHOOK:
                 from .chat import chat_message
 
-                return chat_message(parts, event, rule, links.download)
+                return chat_message(parts, event, rule, links.download, is_local=self.stage == "local")
         text = parts["email.txt"] + _link_lines(links)
         return Message(channel, text, parts["subject.txt"], parts["email.html"], event.thread, links.unsubscribe)
 

@@ -31,6 +31,9 @@ class Call:
     body: bytes
 
 
+LINKS = ("https://", "http://127.0.0.1:")  # what messages may link to; the second: the local stage's own pages
+
+
 def unknown_keys(value: Mapping[str, object], known: Iterable[str]) -> list[str]:
     """The keys of an object that its documentation does not have."""
     return sorted(set(value) - set(known))
