@@ -127,8 +127,11 @@ class Visitor:
         return response
 
 
-def console_app(ministack: MiniStack, clients: ClientFactory | None = None) -> ConsoleApp:
-    """The console of a stage on a real table: asha is an operator, ben a reader. `clients` may observe the requests to AWS."""
+def console_app(ministack: MiniStack, clients: ClientFactory | None = None, more: str = "") -> ConsoleApp:
+    """The console of a stage on a real table: asha is an operator, ben a reader. `clients` may observe the requests to AWS.
+
+    `more` is added to the settings.
+    """
     clients = clients or (lambda service, **_: ministack.client(service))
-    stage = real_stage(ministack, some_settings(CONSOLE + MONITORS), clients("dynamodb"))
+    stage = real_stage(ministack, some_settings(CONSOLE + MONITORS + more), clients("dynamodb"))
     return ConsoleApp(stage, ministack, clients)

@@ -23,7 +23,7 @@ from .charts import columns, share_of, strip
 from .figures import RANGES, Figures, read_figures
 
 STRIP = timedelta(hours=24)
-MAX_BUDGETS = 8  # limits shown
+MAX_BUDGETS = 8  # limits shown; the others after a click
 MAX_OUTCOMES = 12
 _MASKS = {Channel.SMS: mask_number, Channel.EMAIL: mask_email}
 
@@ -37,6 +37,7 @@ def dashboard(request: WebRequest) -> Response:
     if period not in RANGES:
         period = "24h"
     figures, times = read_figures(request.console, RANGES[period]), times_for(request)
+    budgets = _budgets(figures)
     template = "dashboard_live.html" if request.query.get("part") == "live" else "dashboard.html"
     return pages.html(
         request,
@@ -54,7 +55,8 @@ def dashboard(request: WebRequest) -> Response:
         monitors=list(_monitors(request.console, figures, times)),
         silences=_silences(figures, times),
         suppressed=list(_suppressed(request.console, figures, times)),
-        budgets=_budgets(figures),
+        budgets=budgets[:MAX_BUDGETS],
+        more_budgets=budgets[MAX_BUDGETS:],
         recent=[row_cells(row, times) for row in figures.recent.rows],
         figures=figures,
     )
@@ -152,11 +154,11 @@ def _suppressed(console: Console, figures: Figures, times: Times) -> Iterator[di
 def _budgets(figures: Figures) -> list[dict[str, Any]]:
     return [
         {
-            "scope": use.scope,
+            "name": use.name,
             "limit": str(use.limit),
             "used": use.used,
             "share": share_of(use.used, use.limit.amount),
             "verdict": use.verdict,
         }
-        for use in figures.budgets[:MAX_BUDGETS]
+        for use in figures.budgets
     ]
