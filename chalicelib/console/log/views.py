@@ -67,6 +67,7 @@ def row_cells(row: Row, times: Times) -> dict[str, str]:
         "rule": rule,
         "who": who,
         "channel": channel_word(channel),
+        "to": f"{channel_word(channel)} to {who}" if who else "",  # tells links of the same subject apart
         "state": state_of(row),
         "why": why_of_row(row),
     }
