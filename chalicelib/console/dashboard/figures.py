@@ -46,12 +46,13 @@ class Figures(Struct, frozen=True):
     counted: bool  # False: there is no table of counters
 
 
-def read_figures(console: Console, lasts: timedelta) -> Figures:
-    """Read the figures of a period that ends now."""
+def read_figures(console: Console, lasts: timedelta, *, fresh: bool = False) -> Figures:
+    """Read the figures of a period that ends now. `fresh`: what another container silenced a moment ago must be there."""
     now, settings = console.now(), console.settings
     table = console.environ.get("DROPNOTE_COUNTERS", "")
     rows = HourlyRows(console.dynamodb, table) if table else None
     scopes = [(scope, limits) for scope, limits in limits_by_scope(settings).items() if limits]
+    control = console.deliverer.control
     since = now - lasts + timedelta(hours=1)
     return Figures(
         now=now,
@@ -62,7 +63,7 @@ def read_figures(console: Console, lasts: timedelta) -> Figures:
             by_ses=settings.email is not None and settings.email.transport == "ses",
         ),
         states=Incidents(console.dynamodb, console.table).all(),
-        controls=console.deliverer.control.now(timedelta(seconds=5)),
+        controls=control.fresh() if fresh else control.now(timedelta(seconds=5)),
         budgets=tuple(_budgets(console, now, scopes[:MAX_SCOPES])),
         budgets_left=max(0, len(scopes) - MAX_SCOPES),
         recent=read_page(console.ledger.newest, Filter(), now, size=RECENT, window=RECENT_WINDOW),

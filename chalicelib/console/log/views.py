@@ -6,7 +6,7 @@ from chalice.app import Response
 
 from ...delivery.resend import ResendError, resend
 from ...domain.bundle import Bundle
-from ...domain.delivery import TRANSITIONS, Delivery, State
+from ...domain.delivery import TRANSITIONS, Delivery, Reason, State
 from ...domain.message import Message
 from ...domain.people import Channel
 from ...platform.sanitize import sanitize
@@ -91,6 +91,7 @@ def delivery_page(request: WebRequest) -> Response:
         facts=_facts(row, times),
         steps=[(times.second(step.at), step.state.value, why_of_step(step)) for step in steps_of(row)],
         can_resend=State.RETRY in TRANSITIONS[row.state] and row.state is not State.CLAIMED,
+        resent="done" in request.query and (row.state, row.reason) == (State.RETRY, Reason.OPERATOR),
         message=message,
         no_message=problem,
     )
@@ -115,7 +116,7 @@ def resend_delivery(request: WebRequest) -> Response:
     except ResendError as error:
         return pages.problem(request, 409, "Not sent again", f"This delivery cannot be sent again: {error}.")
     request.console.record(who, Action.RESEND, id_)
-    return pages.redirect(request, f"console/deliveries/{id_}")
+    return pages.redirect(request, f"console/deliveries/{id_}?done=resent")
 
 
 def _find(request: WebRequest) -> Row | None:
