@@ -15,7 +15,7 @@ from ..store.console.audit import Action
 from ..store.console.sign_ins import LINK_LIFE
 from . import pages
 from .parts import Console
-from .sessions import end_session, start_session
+from .sessions import end_session, forget_page, remembered_page, start_session
 from .web import Area, WebRequest
 
 MAX_ATTEMPTS = 10  # of one client in ten minutes
@@ -49,7 +49,8 @@ def sign_in(request: WebRequest) -> Response:
         _, person = request.console.signer.read(Purpose.SIGN_IN, token)
     except ValueError as error:
         return _invalid(request, error)
-    return pages.confirmation(request, "Sign in", [f"You sign in as {person}."], "Sign in", {"token": token})
+    sentences = [f"You sign in as {person}.", *(["Then you get to the page you asked for."] if remembered_page(request) else [])]
+    return pages.confirmation(request, "Sign in", sentences, "Sign in", {"token": token})
 
 
 @area.open("/sign-in", "POST")
@@ -69,7 +70,10 @@ def use_link(request: WebRequest) -> Response:
         return pages.problem(request, 403, "Not allowed", "The settings no longer let you sign in.")
     console.record(person, Action.SIGN_IN)
     cookie = start_session(request, secrets.token_hex(16), person)
-    return pages.redirect(request, "console", {"Set-Cookie": cookie})
+    asked_for = remembered_page(request)
+    return pages.redirect(
+        request, asked_for or "console", {"Set-Cookie": [cookie, forget_page(request)] if asked_for else cookie}
+    )
 
 
 @area.action("/sign-out", Role.READER)

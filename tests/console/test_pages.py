@@ -36,9 +36,11 @@ def sign_in(page: Page, site: ConsoleApp, base: str, person: str = "asha") -> No
 
 
 def test_link_signs_in_and_out(site: ConsoleApp, page: Page, base: str) -> None:
-    page.goto(f"{base}/console")
+    page.goto(f"{base}/console/log?state=failed")
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
-    sign_in(page, site, base, "ben")
+    page.goto(site.link("ben", base))
+    page.get_by_role("button", name="Sign in").click()
+    expect(page).to_have_url(f"{base}/console/log?state=failed")  # the page that was asked for
     (cookie,) = page.context.cookies()
     assert (cookie.get("path"), cookie.get("httpOnly"), cookie.get("sameSite")) == ("/", True, "Lax")
     page.get_by_role("button", name="Sign out").click()

@@ -199,7 +199,7 @@ def test_broken_form_is_a_page(site: ConsoleApp, body: bytes) -> None:
 def test_error_is_a_page_and_its_text_is_not_logged(
     site: ConsoleApp, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, logged: LogLines
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise ValueError("+919812345678")
 
     visitor = site.visitor("asha")

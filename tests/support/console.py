@@ -121,17 +121,23 @@ class Visitor:
         body = form if isinstance(form, bytes) else urlencode(form or {}).encode()
         with Client(self.site.app) as client:
             response = client.http.request(method, path, headers=all_headers, body=body)
-        cookies: Any = response.headers.get("Set-Cookie")
-        if cookies:
-            self.cookie = str(cookies).partition(";")[0]
+        cookies: Any = response.headers.get("Set-Cookie") or []
+        for cookie in [cookies] if isinstance(cookies, str) else cookies:
+            self._keep(cookie.partition(";")[0])
         return response
 
+    def _keep(self, cookie: str) -> None:
+        """Replace a cookie of the same name."""
+        name = cookie.partition("=")[0]
+        others = [each for each in self.cookie.split("; ") if each and each.partition("=")[0] != name]
+        self.cookie = "; ".join([cookie, *others])
 
-def console_app(ministack: MiniStack, clients: ClientFactory | None = None, more: str = "") -> ConsoleApp:
+
+def console_app(ministack: MiniStack, clients: ClientFactory | None = None, more: str = "", **replaced: str) -> ConsoleApp:
     """The console of a stage on a real table: asha is an operator, ben a reader. `clients` may observe the requests to AWS.
 
-    `more` is added to the settings.
+    `more` is added to the settings, `replaced` changes texts of them.
     """
     clients = clients or (lambda service, **_: ministack.client(service))
-    stage = real_stage(ministack, some_settings(CONSOLE + MONITORS + more), clients("dynamodb"))
+    stage = real_stage(ministack, some_settings(CONSOLE + MONITORS + more, **replaced), clients("dynamodb"))
     return ConsoleApp(stage, ministack, clients)
