@@ -74,7 +74,7 @@ def notice(request: "WebRequest", title: str, *sentences: str, status: int = 200
 def sign_in(request: "WebRequest", status: int = 200) -> Response:
     """What a stranger sees: how to sign in, and nothing else. 401: instead of the page they asked for, which follows then."""
     headers = remember_page(request) if status == 401 else {}
-    return html(request, "sign_in.html", status, headers=headers, returns=bool(headers))
+    return html(request, "sign_in.html", status, headers=headers, returns=bool(headers), mails=request.console.mails_links)
 
 
 def problem(request: "WebRequest", status: int, title: str, *sentences: str) -> Response:

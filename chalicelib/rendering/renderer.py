@@ -183,6 +183,7 @@ class Renderer:
 def _link_lines(links: MailLinks) -> str:
     """The links at the end of a mail's text part, which its template need not mention."""
     lines = {
+        "Sign in": links.sign_in,
         "Download": links.download,
         "Acknowledge": links.acknowledge,
         "Mute for 2 hours": links.mute,

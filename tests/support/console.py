@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from re import search
 from typing import Any
 from urllib.parse import urlencode
@@ -47,12 +47,13 @@ class ConsoleApp:
     key: str = KEY
     app: Chalice = field(init=False)
     console: Console = field(init=False)
+    slept: list[float] = field(default_factory=list)  # seconds that the console waited
 
     def __post_init__(self) -> None:
         environ = {**ENVIRON, "DROPNOTE_COUNTERS": COUNTERS, "DROPNOTE_SECRET_CONSOLE_KEY": self.key}
         self.stage.bot.secrets = Secrets(lambda: None, "/dropnote/prod/", environ, self.stage.clock)
         self.app = LocalChalice("dropnote")  # as `chalice local`: one request per thread
-        self.console = make_console(self.stage.bot, environ, self.clients)
+        self.console = replace(make_console(self.stage.bot, environ, self.clients), sleep=self.slept.append)
         register(self.app, self.stage.settings, lambda: self.console)
 
     def link(self, person: str = "asha", base: str = "http://127.0.0.1") -> str:
