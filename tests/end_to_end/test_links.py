@@ -14,7 +14,7 @@ from chalicelib.console.files.upload_links import make_upload_link, new_link
 from chalicelib.domain.files.links import UploadFolder
 from chalicelib.platform.clock import utc_now
 from tests.console.files.test_pages import DROP
-from tests.console.test_pages import check
+from tests.support.accessibility import check
 from workbench.local.environment import LocalEnvironment
 from workbench.local.ministack import REGION
 
@@ -65,6 +65,19 @@ def test_dropped_file_appears_as_text_and_mail_and_downloads(inbox: Inbox, tmp_p
         inbox.page.get_by_role("button", name="Download").click()
     download.value.save_as(tmp_path / "saved")
     assert (tmp_path / "saved").read_text() == "the content"
+
+
+def test_sign_in_page_mails_a_link_that_leads_to_the_page_asked_for(inbox: Inbox) -> None:
+    page, log = inbox.page, f"{inbox.local.running.api}/console/log?state=failed"
+    page.goto(log)
+    page.get_by_label("Your name or mail address").fill("asha")
+    page.get_by_role("button", name="Mail me a link").click()
+    expect(page.get_by_role("heading")).to_have_text("Look into your mail")
+    page.goto(inbox.local.running.server)
+    mail = page.locator(".mail", has_text="Sign in to").frame_locator("iframe").first
+    page.goto(str(mail.get_by_role("link", name="Sign in").get_attribute("href")))
+    page.get_by_role("button", name="Sign in").click()
+    expect(page).to_have_url(log)
 
 
 def test_file_is_chosen_by_keyboard_on_a_phone(inbox: Inbox, tmp_path: Path) -> None:
