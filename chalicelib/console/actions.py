@@ -9,6 +9,7 @@ from ..policy.incident import acknowledge
 from ..store.console.audit import Action
 from ..store.incidents import Incidents
 from . import pages
+from .dashboard.done import Did, dashboard_after, silenceable
 from .web import Area, WebRequest
 
 _MAX_TRIES = 3  # the watch writes the same rows
@@ -27,7 +28,7 @@ def acknowledge_incident(request: WebRequest) -> Response:
             return pages.problem(request, 404, "Not found", "This incident is no longer open.")
         if incidents.save(state, acknowledge(state, request.person, console.now()), console.now()):
             console.record(request.person, Action.ACKNOWLEDGE, state.display_name or state.name, f"incident {id_}")
-            return pages.redirect(request, "console#monitors")
+            return pages.redirect(request, dashboard_after(Did.ACKNOWLEDGED, id_))
     return pages.problem(request, 409, "Not acknowledged", "The watch is updating this monitor. Go back and try again.")
 
 
@@ -36,7 +37,7 @@ def silence(request: WebRequest) -> Response:
     """Silence the rule or monitor of the field `rule` for `duration`, with a `reason`."""
     console, form = request.console, request.form
     rule, reason = form.get("rule", ""), form.get("reason", "")[:200]
-    if rule not in _names(request):
+    if rule not in silenceable(console.settings):
         return pages.problem(request, 400, "Not silenced", "The settings have no such rule or monitor.")
     try:
         silence = new_silence(rule, console.now(), parse_duration(form.get("duration", "")), request.person, reason)
@@ -46,7 +47,7 @@ def silence(request: WebRequest) -> Response:
         return pages.problem(request, 400, "Not silenced", f"{error}.")
     console.deliverer.control.silence(silence)
     console.record(request.person, Action.SILENCE, rule, f"until {silence.until:%Y-%m-%d %H:%M} UTC: {silence.reason}")
-    return pages.redirect(request, "console#silences")
+    return pages.redirect(request, dashboard_after(Did.SILENCED, rule))
 
 
 @area.action("/console/unsilence")
@@ -58,11 +59,4 @@ def unsilence(request: WebRequest) -> Response:
         return pages.problem(request, 404, "Not found", "This silence has ended.")
     control.unsilence(rule)
     console.record(request.person, Action.UNSILENCE, rule)
-    return pages.redirect(request, "console#silences")
-
-
-def _names(request: WebRequest) -> set[str]:
-    """The rules, the monitors, and the tables that make several monitors."""
-    settings = request.console.settings
-    monitors = (name for monitor in settings.monitors for name in (monitor.name, monitor.table))
-    return {*(rule.name for rule in settings.rules), *monitors}
+    return pages.redirect(request, dashboard_after(Did.UNSILENCED, rule))

@@ -14,7 +14,7 @@ from chalice.app import Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ..rendering.templates import TemplateCache
-from .sessions import csrf_token
+from .sessions import csrf_token, remember_page
 from .times import times_for
 
 if TYPE_CHECKING:
@@ -72,8 +72,9 @@ def notice(request: "WebRequest", title: str, *sentences: str, status: int = 200
 
 
 def sign_in(request: "WebRequest", status: int = 200) -> Response:
-    """What a stranger sees: how to sign in, and nothing else."""
-    return html(request, "sign_in.html", status)
+    """What a stranger sees: how to sign in, and nothing else. 401: instead of the page they asked for, which follows then."""
+    headers = remember_page(request) if status == 401 else {}
+    return html(request, "sign_in.html", status, headers=headers, returns=bool(headers), mails=request.console.mails_links)
 
 
 def problem(request: "WebRequest", status: int, title: str, *sentences: str) -> Response:
@@ -83,8 +84,8 @@ def problem(request: "WebRequest", status: int, title: str, *sentences: str) -> 
     return respond(request, text, "text/html; charset=utf-8", status)
 
 
-def redirect(request: "WebRequest", to: str, headers: Mapping[str, str] | None = None) -> Response:
-    """After a POST: show a page. `to` is relative to the root of the routes, and never from the request."""
+def redirect(request: "WebRequest", to: str, headers: Mapping[str, str | list[str]] | None = None) -> Response:
+    """After a POST: show a page. `to` is relative to the root of the routes, and ours: never a text of the request."""
     return respond(request, "", "text/plain", 303, headers={"Location": request.root + to, **(headers or {})})
 
 
@@ -95,7 +96,7 @@ def respond(
     status: int = 200,
     *,
     policy: str = PAGE_POLICY,
-    headers: Mapping[str, str] | None = None,
+    headers: Mapping[str, str | list[str]] | None = None,
 ) -> Response:
     """A response with the headers that every page of ours has. `headers` replaces some."""
     secure = {"Strict-Transport-Security": _HSTS} if request.secure else {}

@@ -1,5 +1,6 @@
 """What the console's pages use: the bot's own parts, passed in by the composition root."""
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -30,6 +31,7 @@ class Console:
     clients: Callable[..., Any]
     environ: Mapping[str, str] = field(default_factory=dict)
     fetch: Fetch = fetch  # from SNS, over HTTPS
+    sleep: Callable[[float], None] = time.sleep  # seconds
 
     @property
     def deliverer(self) -> Deliverer:
@@ -55,6 +57,11 @@ class Console:
     def access(self) -> ConsoleSettings | None:
         """Who may sign in; None if the console is off."""
         return self.settings.console
+
+    @property
+    def mails_links(self) -> bool:
+        """Whether the sign-in page can mail a link: there is a sender, and the public URL is known."""
+        return bool(self.settings.email and self.deliverer.control.now().links)
 
     @cached_property
     def incidents(self) -> Incidents:

@@ -5,17 +5,23 @@ request, so a deploy without a person ends their session.
 Sources: RFC 6265bis (SameSite, the prefix __Secure-); OWASP Cross-Site Request Forgery Prevention Cheat Sheet.
 """
 
+import re
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 from msgspec import Struct
 
 from ..domain.settings import Role
+from ..platform.secrets import MissingSecret
 from ..platform.signing.tokens import InvalidToken, Purpose
+from ..store.console.sign_ins import LINK_LIFE
 
 if TYPE_CHECKING:
     from .web import WebRequest
 
 CSRF_FIELD = "csrf_token"
+_PLAIN = re.compile(r"[\w-]+", re.ASCII)  # ids and tokens, the only parts of our paths that differ
+_MAX_RETURN = 500  # characters of an address
 
 
 class Session(Struct, frozen=True):
@@ -79,6 +85,43 @@ def check_csrf(request: "WebRequest") -> bool:
     return request.session is not None and claims == [request.session.id]
 
 
-def _cookie(request: "WebRequest", value: str, seconds: int) -> str:
+def remember_page(request: "WebRequest") -> dict[str, str]:
+    """The headers of the sign-in page that remember, in this browser, which page was asked for; {} if it cannot be shown later.
+
+    The cookie is for the whole host, because the way to our root is unknown here. It is signed: only our own pages write it.
+    """
+    if request.method != "GET" or request.headers.get("sec-fetch-dest", "document") != "document":
+        return {}
+    if not all(_PLAIN.fullmatch(text) for text in request.params.values()):
+        return {}
+    path = request.route.lstrip("/").format_map(request.params)
+    query = {name: text for name, text in request.query.items() if name != "part"}  # a part of a page: the script asks for it
+    address = f"{path}?{urlencode(query)}" if query else path
+    try:
+        token = request.console.signer.issue(Purpose.RETURN, address[:_MAX_RETURN], lasts=LINK_LIFE)
+    except MissingSecret:  # the sign-in page is shown nevertheless
+        return {}
+    return {"Set-Cookie": _cookie(request, token, int(LINK_LIFE.total_seconds()), _return_name(request), "; Path=/")}
+
+
+def remembered_page(request: "WebRequest") -> str:
+    """The page of ours that this browser asked for before it signed in, relative to the root of the routes; "" for none."""
+    try:
+        (address,) = request.console.signer.read(Purpose.RETURN, request.cookies.get(_return_name(request), ""))
+    except ValueError:
+        return ""
+    return address
+
+
+def forget_page(request: "WebRequest") -> str:
+    """Return the Set-Cookie header that forgets the page."""
+    return _cookie(request, "", 0, _return_name(request), "; Path=/")
+
+
+def _return_name(request: "WebRequest") -> str:
+    return f"{cookie_name(request)}-return"
+
+
+def _cookie(request: "WebRequest", value: str, seconds: int, name: str = "", path: str = "") -> str:
     secure = "; Secure" if request.secure else ""
-    return f"{cookie_name(request)}={value}; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}"
+    return f"{name or cookie_name(request)}={value}; Max-Age={seconds}{path}; HttpOnly; SameSite=Lax{secure}"

@@ -199,6 +199,8 @@ class Deliverer(DeliveryRecorder, eq=False, kw_only=True):
 
     def _links(self, notice: Notice) -> MailLinks:
         """Return the links of a mail, or the link to the object of another message; none without a public URL."""
+        if notice.sign_in:
+            return MailLinks(sign_in=notice.sign_in)
         has_links = notice.recipient.channel is Channel.EMAIL or ((rule := self.settings.rule(notice.rule)) and rule.link)
         if not has_links or (settings := self.control.now().links) is None:
             return NO_LINKS

@@ -33,6 +33,7 @@ class Notice(Struct, frozen=True):
     instead_of: str = ""  # if it is a fallback: the channel that could not be used
     digest: Schedule | None = None  # deferred until one of these times
     quiet: tuple[QuietHours, ...] = ()  # and until these end
+    sign_in: str = ""  # a link that signs in: only in memory, so a message that is sent later has none
     deferred: bool = False  # already waited for its digest, or is one: only quiet hours defer it again
 
     @property
@@ -48,6 +49,7 @@ class MailLinks(Struct, frozen=True):
     acknowledge: str = ""
     mute: str = ""
     download: str = ""  # the page of the uploaded object
+    sign_in: str = ""  # to the console, once
 
 
 NO_LINKS = MailLinks()

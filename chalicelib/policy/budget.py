@@ -5,7 +5,7 @@ days are in UTC, so that no clock change makes one longer.
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
@@ -41,6 +41,12 @@ def parse_limit(text: str) -> Limit:
 def scopes(person: str, rule: str) -> list[str]:
     """Return every scope that a message counts towards."""
     return [f"person {person}", f"rule {rule}", ALL]
+
+
+def scope_name(scope: str, webhooks: Container[str]) -> str:
+    """What people call a scope: "webhook ops-room", although it counts as "person ops-room". `webhooks` are their names."""
+    kind, _, name = scope.partition(" ")
+    return f"webhook {name}" if kind == "person" and name in webhooks else scope
 
 
 def limits_by_scope(settings: "Settings") -> dict[str, tuple[Limit, ...]]:

@@ -30,15 +30,18 @@ _FOOTER = "-- "
 _TONES = {Severity.INFO: Tone.INFO, Severity.WARNING: Tone.WARNING, Severity.CRITICAL: Tone.CRITICAL}
 
 
-def chat_message(parts: Mapping[str, str], event: Event, rule: str, download: str = "") -> Message:
-    """Build the message from the rendered chat.txt, or from its substitutes. `download` is its link, unless it has one."""
+def chat_message(parts: Mapping[str, str], event: Event, rule: str, download: str = "", *, is_local: bool = False) -> Message:
+    """Build the message from the rendered chat.txt, or from its substitutes. `download` is its link, unless it has one.
+
+    Chat services want HTTPS. On the local stage, where nothing leaves the machine, the link may be plain HTTP.
+    """
     if "chat.txt" in parts:
         text = parts["chat.txt"]
         card = read_card(text, event, rule)
     else:
         text = f"{parts['subject.txt']}\n\n{parts['email.txt']}"
         card = card_of_mail(parts["subject.txt"], parts["email.txt"], event, rule)
-    if download.startswith("https://") and not card.link[1]:
+    if download.startswith(("https://", "http://") if is_local else "https://") and not card.link[1]:
         card, text = replace(card, link=("Download", download)), f"{text}\n=> Download: {download}"
     return Message(Channel.WEBHOOK, text, thread=event.thread, card=card)
 

@@ -152,7 +152,7 @@ class Renderer:
             case Channel.WEBHOOK:
                 from .chat import chat_message
 
-                return chat_message(parts, event, rule, links.download)
+                return chat_message(parts, event, rule, links.download, is_local=self.stage == "local")
         text = parts["email.txt"] + _link_lines(links)
         return Message(channel, text, parts["subject.txt"], parts["email.html"], event.thread, links.unsubscribe)
 
@@ -183,6 +183,7 @@ class Renderer:
 def _link_lines(links: MailLinks) -> str:
     """The links at the end of a mail's text part, which its template need not mention."""
     lines = {
+        "Sign in": links.sign_in,
         "Download": links.download,
         "Acknowledge": links.acknowledge,
         "Mute for 2 hours": links.mute,

@@ -17,16 +17,26 @@ def audit(site: ConsoleApp) -> list[str]:
     return [f"{entry.did.value} {entry.what}" for entry in entries if entry.who == "asha" and entry.did.value != "signed in"]
 
 
+def done_line(page: str) -> str:
+    """The line that says what was done; "" if there is none."""
+    return page.partition('role="status"')[2].partition("</p>")[0]
+
+
 def test_failed_delivery_is_sent_again(site: ConsoleApp) -> None:
     site.stage.text.answers.append(Answer.REJECT)
     site.stage.take(an_upload())
     failed = site.stage.rows()["sms"]
     visitor, page = site.visitor("asha"), f"/console/deliveries/{failed.id}"
     assert "refused: message rejected" in visitor.text(page)
-    assert visitor.press(f"{page}/resend", page=page).headers["Location"] == f"../../../console/deliveries/{failed.id}"
+    assert (
+        visitor.press(f"{page}/resend", page=page).headers["Location"] == f"../../../console/deliveries/{failed.id}?done=resent"
+    )
+    assert "Sent again within a minute" in done_line(visitor.text(f"{page}?done=resent"))
+    assert done_line(visitor.text(page)) == ""
     site.stage.later(minutes=1)
     site.stage.sweep()
     assert site.stage.rows()["sms"].state == "sent"
+    assert done_line(visitor.text(f"{page}?done=resent")) == ""
     assert "operator: requested by asha" in visitor.text(page)
     assert audit(site) == [f"resent {failed.id}"]
 
@@ -44,7 +54,7 @@ def test_incident_is_acknowledged(site: ConsoleApp) -> None:
     sample_incident(site)
     visitor = site.visitor("asha")
     response = visitor.press("/console/acknowledge", {"incident": "4f2a9c"})
-    assert (response.status_code, response.headers["Location"]) == (303, "../console#monitors")  # where it is seen
+    assert (response.status_code, response.headers["Location"]) == (303, "../console?done=acknowledged&name=4f2a9c")
     incident = site.stage.incidents.get("shop").incident
     assert (incident.acked_by, incident.acked_at) == ("asha", site.stage.now)
     assert "acknowledged by asha" in visitor.text("/console")
@@ -78,6 +88,30 @@ def test_rule_is_silenced_until_the_silence_ends(site: ConsoleApp) -> None:
     assert audit(site) == ["ended the silence of uploads", "silenced uploads"] or sorted(audit(site)) == sorted(
         ["ended the silence of uploads", "silenced uploads"]
     )
+
+
+def test_next_page_says_what_was_done_and_where_it_is_shown(site: ConsoleApp) -> None:
+    sample_incident(site)
+    visitor = site.visitor("asha")
+    form = {"rule": "uploads", "duration": "2h", "reason": "migration"}
+    for path, fields, sentence, section in (
+        ("/console/silence", form, "uploads is silenced until 2026-03-02 19:30.", "silences"),
+        ("/console/unsilence", form, "uploads is no longer silenced", "silences"),
+        ("/console/acknowledge", {"incident": "4f2a9c"}, "The incident of shop is acknowledged by asha", "monitors"),
+    ):
+        page = visitor.text("/" + visitor.press(path, fields).headers["Location"].removeprefix("../"))
+        assert (done_line(page).count(sentence), f'href="#{section}"' in done_line(page)) == (1, True)
+        assert f'id="{section}"' in page
+    assert done_line(visitor.text("/console")) == ""
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["done=silenced&name=uploads", "done=unsilenced&name=evil.example", "done=acknowledged&name=4f2a9c", "done=<b>&name=<b>"],
+)
+def test_nobody_can_write_an_address_that_says_what_was_not_done(site: ConsoleApp, query: str) -> None:
+    sample_incident(site)
+    assert done_line(site.visitor("asha").text(f"/console?{query}")) == ""
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,12 @@ from datetime import timedelta
 import pytest
 
 from chalicelib.console.dashboard.charts import strip
+from chalicelib.console.dashboard.views import MAX_BUDGETS
 from chalicelib.console.times import Times
 from chalicelib.counting.money import read_prices
 from chalicelib.domain.monitor import CheckResult, MonitorState
 from chalicelib.domain.payloads import Level
+from chalicelib.policy.budget import limits_by_scope
 from tests.support.builders import NOON, an_upload
 from tests.support.console import ConsoleApp, console_app
 from tests.support.console_samples import fill, put_counts, sample_counts, sample_incident
@@ -80,6 +82,23 @@ def test_empty_stage_says_so(site: ConsoleApp) -> None:
         assert sentence in page
 
 
+def test_every_budget_can_be_reached(ministack: MiniStack) -> None:
+    people = "".join(f'[people.p{number}]\nemail = "p{number}@example.com"\n' for number in range(3))
+    site = console_app(ministack, more=people + '[webhooks.ops-room]\nformat = "slack"\n')
+    page = site.visitor("ben").text("/console")
+    budgets, _, more = page.partition('id="budgets"')[2].partition("</section>")[0].partition("<details")
+    limits = [limit for limits in limits_by_scope(site.stage.settings).values() for limit in limits]
+    assert (budgets.count("<tr><td>"), more.count("<tr><td>")) == (MAX_BUDGETS, len(limits) - MAX_BUDGETS)
+    assert f"and {len(limits) - MAX_BUDGETS} more" in more
+    assert "<td>webhook ops-room</td>" in budgets + more
+    assert "person ops-room" not in page
+
+
+def test_budgets_that_are_not_read_are_named(site: ConsoleApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chalicelib.console.dashboard.figures.MAX_SCOPES", 1)
+    assert "1 more people or rules have budgets" in site.visitor("ben").text("/console")
+
+
 def test_addresses_are_masked(site: ConsoleApp) -> None:
     fill(site)
     page = site.visitor("asha").text("/console")
@@ -100,7 +119,9 @@ def test_failure_that_opens_no_incident_yet_says_how_many_are_missing(site: Cons
     result = CheckResult(Level.ERROR, "returned 503, not 2xx")
     state = MonitorState("shop", result=result, checked_at=site.stage.now, streak=1, streak_level=Level.ERROR, version=1)
     site.stage.incidents.save(MonitorState("shop"), state, site.stage.now)
-    assert "returned 503, not 2xx (1 of 3 checks in a row)" in site.visitor("ben").text("/console")
+    page = site.visitor("ben").text("/console")
+    assert '<span class="state level-ok">ok, 1 of 3 failed</span>' in page
+    assert "returned 503, not 2xx" in page
 
 
 def test_strip_shows_only_what_is_known() -> None:

@@ -134,6 +134,16 @@ def test_page_of_a_delivery_says_text_and_names_its_event(site: ConsoleApp) -> N
     assert len(ids(site.visitor("ben").text(f"/console/log?text={row.event.identity[:8]}"))) == 2  # mail and text
 
 
+def test_links_of_one_event_and_their_pages_have_different_names(site: ConsoleApp) -> None:
+    site.stage.take(an_upload())
+    visitor = site.visitor("ben")
+    links = re.findall(r'<td data-label="What" class="what"><a [^>]+>(.+?)</a>', visitor.text("/console/log"))
+    names = [re.sub("<[^>]+>", "", link) for link in links]
+    assert sorted(names) == ["in/report.pdf, mail to asha", "in/report.pdf, text to asha"]
+    page = visitor.text(f"/console/deliveries/{site.stage.rows()['sms'].id}")
+    assert "<title>in/report.pdf, text to asha · " in page
+
+
 def test_page_of_a_missing_row_leads_back(site: ConsoleApp) -> None:
     response = site.visitor("ben").get(f"/console/deliveries/{'0' * 32}")
     assert response.status_code == 404

@@ -36,9 +36,11 @@ def sign_in(page: Page, site: ConsoleApp, base: str, person: str = "asha") -> No
 
 
 def test_link_signs_in_and_out(site: ConsoleApp, page: Page, base: str) -> None:
-    page.goto(f"{base}/console")
+    page.goto(f"{base}/console/log?state=failed")
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
-    sign_in(page, site, base, "ben")
+    page.goto(site.link("ben", base))
+    page.get_by_role("button", name="Sign in").click()
+    expect(page).to_have_url(f"{base}/console/log?state=failed")  # the page that was asked for
     (cookie,) = page.context.cookies()
     assert (cookie.get("path"), cookie.get("httpOnly"), cookie.get("sameSite")) == ("/", True, "Lax")
     page.get_by_role("button", name="Sign out").click()
@@ -70,7 +72,7 @@ def test_incident_is_acknowledged_with_the_keyboard(site: ConsoleApp, page: Page
     sign_in(page, site, base)
     page.get_by_role("button", name="Acknowledge shop").focus()
     page.keyboard.press("Enter")
-    expect(page.get_by_text("acknowledged by asha")).to_be_visible()
+    expect(page.locator(".incident")).to_contain_text("acknowledged by asha")
 
 
 def test_rule_is_silenced_and_the_silence_ended(site: ConsoleApp, page: Page, base: str) -> None:
@@ -78,6 +80,11 @@ def test_rule_is_silenced_and_the_silence_ended(site: ConsoleApp, page: Page, ba
     page.get_by_role("combobox", name="Rule or monitor").select_option("uploads")
     page.get_by_role("textbox", name="Reason").fill("migration")
     page.get_by_role("button", name="Silence", exact=True).click()
+    expect(page.get_by_role("status")).to_be_focused()  # so that it is read aloud
+    expect(page.get_by_role("status")).to_contain_text("uploads is silenced until")
+    expect(page).to_have_url(f"{base}/console")
+    page.get_by_role("link", name="Silences").click()
+    expect(page.locator("#silences")).to_be_in_viewport()
     expect(page.locator("#silences")).to_contain_text("by asha: migration")
     page.get_by_role("button", name="End the silence of uploads").click()
     expect(page.locator("#silences")).to_contain_text("Nothing is silenced.")

@@ -24,6 +24,7 @@ OPEN = {
     "GET /static/{name}": "the same files for everybody",
     "GET /sign-in": "the sign-in page, or the button of a link",
     "POST /receipts/ses": "SNS's signature, and our topic's name",
+    "POST /sign-in/mail": "nothing: it mails to people of the settings only, a few times, and answers everybody the same",
     "POST /sign-in": "a token that is valid once",
     "POST /receipts/twilio/{delivery}": "Twilio's signature",
     "POST /replies/twilio": "Twilio's signature, and the number of a known person",
@@ -199,7 +200,7 @@ def test_broken_form_is_a_page(site: ConsoleApp, body: bytes) -> None:
 def test_error_is_a_page_and_its_text_is_not_logged(
     site: ConsoleApp, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, logged: LogLines
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise ValueError("+919812345678")
 
     visitor = site.visitor("asha")

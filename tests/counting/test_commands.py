@@ -11,7 +11,7 @@ from chalicelib.domain.people import Channel
 from chalicelib.policy import outcome
 from chalicelib.store.ledger import Ledger
 from tests.counting.counters import ENVIRON, analytics_counter_of, set_budget
-from tests.support.builders import NOON
+from tests.support.builders import NOON, some_settings
 from tests.support.stages import TABLE, Stage, plenty
 from tests.support.streams import a_delivery, batch, failed, record, sent_records, unique_name
 from workbench.cli.main import main
@@ -49,6 +49,14 @@ def test_budget_shows_how_much_of_each_budget_is_used(account: Stage, client: An
     ]
     assert rows[0]["until"] == "2026-03-02T13:00:00+00:00"
     assert "nearly exhausted" in run("budget").output
+
+
+def test_budget_of_a_webhook_is_not_a_persons(account: Stage, client: Any) -> None:
+    account.settings = some_settings('[webhooks.ops-room]\nformat = "slack"\nbudget = "1 per hour"\n')
+    Ledger(client, TABLE).insert(outcome.reserve(a_delivery("0", channel=Channel.WEBHOOK), ["person ops-room"], NOON))
+    (line,) = [line for line in run("budget").output.splitlines() if "ops-room" in line]
+    assert line.startswith("webhook ops-room\t")
+    assert line.endswith("exhausted: messages are deferred")
 
 
 def test_budget_counts_reservations_of_its_hour_and_day_only(account: Stage, client: Any) -> None:

@@ -29,12 +29,12 @@ def test_deployed_console_signs_in_counts_and_silences(environment: LocalEnviron
     console = make_console(bot, environment.variables, lambda service, **_: client(service))
     client("s3").put_object(Bucket=running.bucket, Key="in/<b>.txt", Body=b"hello")
     with requests.Session() as session:
-        for path in ("", "/log", "/audit", "/deliveries/" + "0" * 32):
+        for path in ("/log", "/audit", "/deliveries/" + "0" * 32, ""):
             assert session.get(f"{running.api}/console{path}", timeout=30).status_code == 401
         link = sign_in_link(console, "asha", str(running.api), "tester")
         assert "Sign in</button>" in session.get(link, timeout=30).text
         response = session.post(f"{running.api}/sign-in", data={"token": link.partition("token=")[2]}, timeout=30)
-        assert response.url == f"{running.api}/console"  # redirected by a relative address
+        assert response.url == f"{running.api}/console"  # redirected by a relative address, to the page asked for last
         assert response.headers["Content-Security-Policy"].startswith("default-src 'none'")
         assert session.get(f"{running.api}/static/console.css", timeout=30).headers["Content-Type"] == "text/css; charset=utf-8"
 

@@ -67,6 +67,19 @@ def test_dropped_file_appears_as_text_and_mail_and_downloads(inbox: Inbox, tmp_p
     assert (tmp_path / "saved").read_text() == "the content"
 
 
+def test_sign_in_page_mails_a_link_that_leads_to_the_page_asked_for(inbox: Inbox) -> None:
+    page, log = inbox.page, f"{inbox.local.running.api}/console/log?state=failed"
+    page.goto(log)
+    page.get_by_label("Your name or mail address").fill("asha")
+    page.get_by_role("button", name="Mail me a link").click()
+    expect(page.get_by_role("heading")).to_have_text("Look into your mail")
+    page.goto(inbox.local.running.server)
+    mail = page.locator(".mail", has_text="Sign in to").frame_locator("iframe").first
+    page.goto(str(mail.get_by_role("link", name="Sign in").get_attribute("href")))
+    page.get_by_role("button", name="Sign in").click()
+    expect(page).to_have_url(log)
+
+
 def test_file_is_chosen_by_keyboard_on_a_phone(inbox: Inbox, tmp_path: Path) -> None:
     inbox.page.set_viewport_size({"width": 390, "height": 844})
     (tmp_path / "chosen.txt").write_text("hello")

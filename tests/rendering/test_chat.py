@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from chalicelib.domain.message import Card, Listing, Message, Tone
+from chalicelib.domain.message import Card, Listing, MailLinks, Message, Tone
 from chalicelib.domain.payloads import Level
 from chalicelib.domain.people import Channel, Person
 from chalicelib.rendering.chat import card_of_mail, chat_message, read_card, tone_of
@@ -160,6 +160,16 @@ def test_link_to_the_object_is_the_link_of_the_card() -> None:
     own = chat_message({"chat.txt": "a\n=> Console: https://x.example"}, event, "uploads", url)
     assert own.card
     assert own.card.link == ("Console", "https://x.example")
-    local = chat_message(parts, event, "uploads", "http://127.0.0.1/o/x")
-    assert local.card
-    assert local.card.link == ("", "")
+
+
+def test_link_over_plain_http_is_shown_on_the_local_stage_only() -> None:
+    url = "http://127.0.0.1:4599/api/o/x"
+    links = {}
+    for stage in ("local", "prod"):
+        renderer = Renderer(some_settings(), stage=stage)
+        rendered = renderer.render(
+            "upload", channel=Channel.WEBHOOK, event=an_upload(), rule="uploads", person=ROOM, links=MailLinks(download=url)
+        )
+        assert rendered.message.card
+        links[stage] = rendered.message.card.link[1]
+    assert links == {"local": url, "prod": ""}

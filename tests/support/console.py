@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from re import search
 from typing import Any
 from urllib.parse import urlencode
@@ -47,12 +47,13 @@ class ConsoleApp:
     key: str = KEY
     app: Chalice = field(init=False)
     console: Console = field(init=False)
+    slept: list[float] = field(default_factory=list)  # seconds that the console waited
 
     def __post_init__(self) -> None:
         environ = {**ENVIRON, "DROPNOTE_COUNTERS": COUNTERS, "DROPNOTE_SECRET_CONSOLE_KEY": self.key}
         self.stage.bot.secrets = Secrets(lambda: None, "/dropnote/prod/", environ, self.stage.clock)
         self.app = LocalChalice("dropnote")  # as `chalice local`: one request per thread
-        self.console = make_console(self.stage.bot, environ, self.clients)
+        self.console = replace(make_console(self.stage.bot, environ, self.clients), sleep=self.slept.append)
         register(self.app, self.stage.settings, lambda: self.console)
 
     def link(self, person: str = "asha", base: str = "http://127.0.0.1") -> str:
@@ -121,14 +122,23 @@ class Visitor:
         body = form if isinstance(form, bytes) else urlencode(form or {}).encode()
         with Client(self.site.app) as client:
             response = client.http.request(method, path, headers=all_headers, body=body)
-        cookies: Any = response.headers.get("Set-Cookie")
-        if cookies:
-            self.cookie = str(cookies).partition(";")[0]
+        cookies: Any = response.headers.get("Set-Cookie") or []
+        for cookie in [cookies] if isinstance(cookies, str) else cookies:
+            self._keep(cookie.partition(";")[0])
         return response
 
+    def _keep(self, cookie: str) -> None:
+        """Replace a cookie of the same name."""
+        name = cookie.partition("=")[0]
+        others = [each for each in self.cookie.split("; ") if each and each.partition("=")[0] != name]
+        self.cookie = "; ".join([cookie, *others])
 
-def console_app(ministack: MiniStack, clients: ClientFactory | None = None) -> ConsoleApp:
-    """The console of a stage on a real table: asha is an operator, ben a reader. `clients` may observe the requests to AWS."""
+
+def console_app(ministack: MiniStack, clients: ClientFactory | None = None, more: str = "", **replaced: str) -> ConsoleApp:
+    """The console of a stage on a real table: asha is an operator, ben a reader. `clients` may observe the requests to AWS.
+
+    `more` is added to the settings, `replaced` changes texts of them.
+    """
     clients = clients or (lambda service, **_: ministack.client(service))
-    stage = real_stage(ministack, some_settings(CONSOLE + MONITORS), clients("dynamodb"))
+    stage = real_stage(ministack, some_settings(CONSOLE + MONITORS + more, **replaced), clients("dynamodb"))
     return ConsoleApp(stage, ministack, clients)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from html import escape
 from uuid import uuid4
 
 from msgspec import Struct
@@ -14,8 +13,9 @@ from chalicelib.domain.people import Channel, Recipient
 from chalicelib.domain.settings import Settings
 from chalicelib.platform.sanitize import mask_email, mask_number, sanitize
 from chalicelib.platform.sms_text import fit, simplify
+from chalicelib.rendering.letters import Letter, letter_mail
 
-from .codes import DIGITS, LIFETIME, PAUSE, Answer, Confirmation, check, issue, may_send, new_code
+from .codes import LIFETIME, PAUSE, Answer, Confirmation, check, issue, may_send, new_code
 from .store import Confirmations
 
 CHANNELS = (Channel.EMAIL, Channel.SMS)  # a code proves that a person reads what arrives there
@@ -33,6 +33,7 @@ class Confirmer(Struct, frozen=True):
     transport: Callable[[Channel], Transport]
     clock: Callable[[], datetime]
     make_code: Callable[[], str] = new_code
+    stage: str = "prod"
 
     def recipients(self, target: str, *, only_one: bool = False) -> list[Recipient]:
         """The addresses that "asha" or "sms:asha" means.
@@ -67,7 +68,7 @@ class Confirmer(Struct, frozen=True):
             wait = f"{PAUSE.seconds} seconds"
             raise ConfirmError(f"a code was sent to {name} less than {wait} ago; type it in with --code, or wait a minute")
         self.transport(recipient.channel).send(
-            code_message(self.settings, recipient.channel, code), to=recipient.address, delivery_id=uuid4().hex
+            code_message(self.settings, recipient.channel, code, self.stage), to=recipient.address, delivery_id=uuid4().hex
         )
 
     def answer(self, recipient: Recipient, code: str) -> tuple[Answer, Confirmation]:
@@ -79,15 +80,15 @@ class Confirmer(Struct, frozen=True):
         return answer, row
 
 
-def code_message(settings: Settings, channel: Channel, code: str) -> Message:
+def code_message(settings: Settings, channel: Channel, code: str, stage: str) -> Message:
     """The message with a code. It names the sender, so that nobody takes it for another service's."""
     name, minutes = sanitize(settings.bot.name), int(LIFETIME.total_seconds() // 60)
     text = f"{code} is your code to receive alerts of {name}. It is valid for {minutes} minutes."
     if channel is Channel.SMS:
         return Message(channel, fit(simplify(text), 1))
     why = "Somebody added this address to the alerts. If that is not you, ignore this message: nothing needs to be undone."
-    html = f"<p><strong>{code}</strong>{escape(text[DIGITS:])}</p><p>{why}</p>"
-    return Message(channel, f"{text}\n\n{why}\n", f"{code} is your code for {name}", html)
+    letter = Letter(f"{code} is your code for {name}", "Confirm your address", text, why, code=code)
+    return letter_mail(letter, settings, stage)
 
 
 def masked(recipient: Recipient) -> str:

@@ -10,10 +10,14 @@ import json
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Response, abort, render_template, request
+from flask import Blueprint, Response, abort, render_template, request, send_from_directory
+from jinja2 import FileSystemLoader
 
+from chalicelib.console.assets import STATIC
+from chalicelib.console.pages import TEMPLATES
 from chalicelib.platform.sms_text import count_segments
 
 from .mailbox import Mail, Mailbox
@@ -23,6 +27,7 @@ from .twilio.whatsapp import PREFIX as WHATSAPP
 from .webhooks.double import WebhookDouble
 from .webhooks.views import view_of
 
+_PAGES = Path(__file__).resolve().parent / "pages"
 MAX_SHOWN = 50  # texts and mails on the page; the JSON has all unless the request has a limit
 
 _PAGE_POLICY = (
@@ -125,10 +130,14 @@ def create_inbox(
     blueprint = Blueprint(
         "inbox",
         __name__,
-        template_folder="pages",
         static_folder="pages/static",
         static_url_path="/inbox/static",
     )
+    blueprint.jinja_loader = FileSystemLoader([_PAGES, TEMPLATES])  # the console has chats.html
+
+    def shared(filename: str) -> Response:
+        """What the console's pages use, too."""
+        return send_from_directory(STATIC, filename)
 
     def page() -> Response:
         html = render_template("inbox.html", commands=commands, **inbox.as_dict(MAX_SHOWN))
@@ -156,6 +165,7 @@ def create_inbox(
         return _secure(Response(mail.html, mimetype="text/html"), _MAIL_POLICY)
 
     blueprint.add_url_rule("/", "page", page)
+    blueprint.add_url_rule("/inbox/shared/<filename>", "shared", shared)
     blueprint.add_url_rule("/inbox/cards", "cards", cards)
     blueprint.add_url_rule("/inbox.json", "listing", listing, methods=["GET", "DELETE"])
     blueprint.add_url_rule("/inbox/mails/<id_>.html", "mail_html", mail_html)

@@ -9,7 +9,7 @@ from chalicelib.domain.budget import Period, Usage
 from chalicelib.domain.settings import Settings
 from chalicelib.platform.phrases import did_you_mean
 from chalicelib.platform.sanitize import sanitize
-from chalicelib.policy.budget import evaluate, limits_by_scope, period_of
+from chalicelib.policy.budget import evaluate, limits_by_scope, period_of, scope_name
 from chalicelib.policy.counts import own_counters
 from chalicelib.store.counts.counter_writes import Number
 from chalicelib.store.counts.counters import Cell, Counters
@@ -122,6 +122,7 @@ def budget_usage(account: Account, now: datetime) -> Iterator[dict[str, Any]]:
             used = usage.of(limit)
             yield {
                 "scope": scope,
+                "name": scope_name(scope, account.settings.webhooks),
                 "limit": str(limit),
                 "used": used,
                 "per_cent": used * 100 // limit.amount,
@@ -135,4 +136,6 @@ def budget_cells(row: dict[str, Any]) -> list[str]:
     state = _BUDGET_STATES[row["stands"]]
     if "segments" in row["limit"]:
         state = state.partition(", mails")[0]
-    return [row["scope"], row["limit"], str(row["used"]), f"{row['per_cent']} %", row["until"][:16].replace("T", " "), state]
+    if state and row["name"] != row["scope"]:  # of a webhook, which gets neither texts nor mails
+        state = state.partition(":")[0] + (": messages are deferred" if row["stands"] == "over" else "")
+    return [row["name"], row["limit"], str(row["used"]), f"{row['per_cent']} %", row["until"][:16].replace("T", " "), state]

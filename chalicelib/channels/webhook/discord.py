@@ -22,7 +22,7 @@ COLOURS = {Tone.INFO: 0x5865F2, Tone.WARNING: 0xFEE75C, Tone.CRITICAL: 0xED4245,
 MAX_TITLE, MAX_DESCRIPTION, MAX_FIELDS, MAX_NAME, MAX_VALUE, MAX_FOOTER, MAX_TOTAL = 256, 4096, 25, 256, 1024, 2048, 6000
 MAX_THREAD_NAME = 100
 MAX_URL = 2048  # ours: a link to a key of unusual characters is left out rather than a message rejected for it
-_SHORT = 40  # characters of a value that shares its row with others
+SHORT = 40  # characters of a value that shares its row with others
 _MARKUP = re.compile(r"([\\*_~`|>#\-\[\]()<:@])")
 
 
@@ -66,7 +66,7 @@ def total(embed: dict[str, Any]) -> int:
 
 
 def _fields(card: Card) -> list[dict[str, Any]]:
-    facts = [_field(name, cut(value, MAX_VALUE, escape), inline=len(value) <= _SHORT) for name, value in card.facts]
+    facts = [_field(name, cut(value, MAX_VALUE, escape), inline=len(value) <= SHORT) for name, value in card.facts]
     lists = [_field(listing.heading or "Details", _bullets(listing.items), inline=False) for listing in card.lists]
     room = max(MAX_FIELDS - len(lists), 0)
     return [*facts[:room], *lists][:MAX_FIELDS]

@@ -1,5 +1,6 @@
 """Our own format: JSON, signed as the Standard Webhooks specification says, with its payload of type, timestamp and data."""
 
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -16,9 +17,20 @@ def build(message: Message, card: Card, call: Call) -> Request:
     Raises:
         DeliveryError: a signing key is not valid.
     """
-    event, at = card.event, card.event.at if card.event else call.at
+    at = card.event.at if card.event else call.at
+    body = msgspec.json.encode(payload(message, card, call.delivery_id, at))
+    try:
+        signature = sign(body, call.delivery_id, call.at or at, call.keys)  # type: ignore[arg-type]  # the transport sets `at`
+    except InvalidKey as error:
+        raise DeliveryError(Reason.ACCOUNT, f"webhook {call.webhook.name}: {error}", permanent=True) from error
+    return Request(call.url, body, {"Content-Type": "application/json", "User-Agent": "Dropnote", **signature})
+
+
+def payload(message: Message, card: Card, delivery_id: str, at: datetime | None) -> dict[str, Any]:
+    """What is sent, before it is signed. `at`: when it happened."""
+    event = card.event
     data: dict[str, Any] = {
-        "id": call.delivery_id,
+        "id": delivery_id,
         "rule": card.rule,
         "severity": event.severity.value if event else "info",
         "tone": card.tone.value,
@@ -31,9 +43,4 @@ def build(message: Message, card: Card, call: Call) -> Request:
         "upload": event.upload if event else None,  # exactly as S3 has it, not sanitized
         "region": event.region if event else "",
     }
-    body = msgspec.json.encode({"type": f"dropnote.{event.kind.value if event else 'message'}", "timestamp": at, "data": data})
-    try:
-        signature = sign(body, call.delivery_id, call.at or at, call.keys)  # type: ignore[arg-type]  # the transport sets `at`
-    except InvalidKey as error:
-        raise DeliveryError(Reason.ACCOUNT, f"webhook {call.webhook.name}: {error}", permanent=True) from error
-    return Request(call.url, body, {"Content-Type": "application/json", "User-Agent": "Dropnote", **signature})
+    return {"type": f"dropnote.{event.kind.value if event else 'message'}", "timestamp": at, "data": data}

@@ -9,7 +9,7 @@ from ...counting.hourly_stats import HourlyStats, summarize
 from ...counting.money import Spent, read_prices, spent
 from ...domain.budget import Limit, Usage
 from ...domain.monitor import MonitorState
-from ...policy.budget import evaluate, limits_by_scope
+from ...policy.budget import evaluate, limits_by_scope, scope_name
 from ...policy.controls import Controls
 from ...store.budgets import key_of_budget, usage_of
 from ...store.counts.hourly import HourlyRow, HourlyRows
@@ -26,7 +26,7 @@ MAX_SCOPES = 100  # budgets read, in one BatchGetItem
 class BudgetUse(Struct, frozen=True):
     """How much of a limit is used."""
 
-    scope: str
+    name: str  # of its scope: "person asha", "webhook ops-room"
     limit: Limit
     used: int
     verdict: str  # "ok", "near" or "over"
@@ -41,15 +41,18 @@ class Figures(Struct, frozen=True):
     states: dict[str, MonitorState]
     controls: Controls
     budgets: tuple[BudgetUse, ...]  # the most used first
+    budgets_left: int  # scopes with budgets that were not read
     recent: Page
     counted: bool  # False: there is no table of counters
 
 
-def read_figures(console: Console, lasts: timedelta) -> Figures:
-    """Read the figures of a period that ends now."""
+def read_figures(console: Console, lasts: timedelta, *, fresh: bool = False) -> Figures:
+    """Read the figures of a period that ends now. `fresh`: what another container silenced a moment ago must be there."""
     now, settings = console.now(), console.settings
     table = console.environ.get("DROPNOTE_COUNTERS", "")
     rows = HourlyRows(console.dynamodb, table) if table else None
+    scopes = [(scope, limits) for scope, limits in limits_by_scope(settings).items() if limits]
+    control = console.deliverer.control
     since = now - lasts + timedelta(hours=1)
     return Figures(
         now=now,
@@ -60,21 +63,20 @@ def read_figures(console: Console, lasts: timedelta) -> Figures:
             by_ses=settings.email is not None and settings.email.transport == "ses",
         ),
         states=Incidents(console.dynamodb, console.table).all(),
-        controls=console.deliverer.control.now(timedelta(seconds=5)),
-        budgets=tuple(_budgets(console, now)),
+        controls=control.fresh() if fresh else control.now(timedelta(seconds=5)),
+        budgets=tuple(_budgets(console, now, scopes[:MAX_SCOPES])),
+        budgets_left=max(0, len(scopes) - MAX_SCOPES),
         recent=read_page(console.ledger.newest, Filter(), now, size=RECENT, window=RECENT_WINDOW),
         counted=rows is not None,
     )
 
 
-def _budgets(console: Console, now: datetime) -> list[BudgetUse]:
-    scopes = {scope: limits for scope, limits in limits_by_scope(console.settings).items() if limits}
-    known = dict(list(scopes.items())[:MAX_SCOPES])
-    items = _read_usage(console, [*known], now)
+def _budgets(console: Console, now: datetime, scopes: list[tuple[str, tuple[Limit, ...]]]) -> list[BudgetUse]:
+    items = _read_usage(console, [scope for scope, _ in scopes], now)
     uses = []
-    for scope, limits in known.items():
-        usage = items.get(scope, Usage())
-        uses += [BudgetUse(scope, limit, usage.of(limit), str(evaluate(limit, usage.of(limit)))) for limit in limits]
+    for scope, limits in scopes:
+        usage, name = items.get(scope, Usage()), scope_name(scope, console.settings.webhooks)
+        uses += [BudgetUse(name, limit, usage.of(limit), str(evaluate(limit, usage.of(limit)))) for limit in limits]
     return sorted(uses, key=lambda use: -use.used / use.limit.amount)
 
 

@@ -8,6 +8,7 @@ from chalice.app import Response
 
 from ...domain.delivery import Reason
 from ...domain.monitor import Monitor, MonitorState
+from ...domain.payloads import Level
 from ...domain.people import Channel, Recipient
 from ...monitors.alarms import open_alarms
 from ...platform.phrases import duration
@@ -20,10 +21,11 @@ from ..parts import Console
 from ..times import Times, times_for
 from ..web import Area, WebRequest
 from .charts import columns, share_of, strip
+from .done import done
 from .figures import RANGES, Figures, read_figures
 
 STRIP = timedelta(hours=24)
-MAX_BUDGETS = 8  # limits shown
+MAX_BUDGETS = 8  # limits shown; the others after a click
 MAX_OUTCOMES = 12
 _MASKS = {Channel.SMS: mask_number, Channel.EMAIL: mask_email}
 
@@ -36,7 +38,8 @@ def dashboard(request: WebRequest) -> Response:
     period = request.query.get("period", "24h")
     if period not in RANGES:
         period = "24h"
-    figures, times = read_figures(request.console, RANGES[period]), times_for(request)
+    figures, times = read_figures(request.console, RANGES[period], fresh="done" in request.query), times_for(request)
+    budgets = _budgets(figures)
     template = "dashboard_live.html" if request.query.get("part") == "live" else "dashboard.html"
     return pages.html(
         request,
@@ -44,6 +47,7 @@ def dashboard(request: WebRequest) -> Response:
         here="dashboard",
         period=period,
         periods=[*RANGES],
+        done=done(request, figures, times),
         updated=f"{times.local(figures.now):%H:%M:%S}",
         rules=[*(rule.name for rule in request.console.settings.rules), *(m.name for m in request.console.settings.monitors)],
         chart=columns(figures.stats.hours, figures.stats.folders, times, daily=period == "30d"),
@@ -54,7 +58,8 @@ def dashboard(request: WebRequest) -> Response:
         monitors=list(_monitors(request.console, figures, times)),
         silences=_silences(figures, times),
         suppressed=list(_suppressed(request.console, figures, times)),
-        budgets=_budgets(figures),
+        budgets=budgets[:MAX_BUDGETS],
+        more_budgets=budgets[MAX_BUDGETS:],
         recent=[row_cells(row, times) for row in figures.recent.rows],
         figures=figures,
     )
@@ -102,9 +107,9 @@ def _monitors(console: Console, figures: Figures, times: Times) -> Iterator[dict
         yield {
             "name": sanitize(state.display_name or monitor.name),
             "what": sanitize(monitor.check.description),
-            "level": state.level.value if state.checked_at else "not checked yet",
+            "level": state.level.value + _streak(monitor, state) if state.checked_at else "not checked yet",
             "css": f"level-{state.level.value}" if state.checked_at else "level-none",
-            "says": _last_result(monitor, state),
+            "says": sanitize(state.result.message) if state.result else "",
             "since": times.minute(state.since) if state.since and state.checked_at else "",
             "strip": strip(state.history, figures.now - STRIP, figures.now, times),
             "incident": incident.id if incident else "",
@@ -113,14 +118,14 @@ def _monitors(console: Console, figures: Figures, times: Times) -> Iterator[dict
         }
 
 
-def _last_result(monitor: Monitor, state: MonitorState) -> str:
-    """What the last check found, and how far it is from changing the level: "returned 503, not 2xx (1 of 3 checks)"."""
-    if state.result is None:
+def _streak(monitor: Monitor, state: MonitorState) -> str:
+    """How far the last checks are from changing the level: ", 1 of 3 failed"; "" if the last one agrees with the level."""
+    if state.result is None or not state.streak or state.result.level is state.level:
         return ""
     worse = state.result.level.rank > state.level.rank
     enough = monitor.alert_policy.failures if worse else monitor.alert_policy.recoveries
-    differs = state.streak and state.result.level is not state.level and enough > 1
-    return sanitize(state.result.message) + (f" ({state.streak} of {enough} checks in a row)" if differs else "")
+    word = "failed" if worse else "passed" if state.result.level is Level.OK else "better"
+    return f", {state.streak} of {enough} {word}" if enough > 1 else ""
 
 
 def _silences(figures: Figures, times: Times) -> list[dict[str, str]]:
@@ -152,11 +157,11 @@ def _suppressed(console: Console, figures: Figures, times: Times) -> Iterator[di
 def _budgets(figures: Figures) -> list[dict[str, Any]]:
     return [
         {
-            "scope": use.scope,
+            "name": use.name,
             "limit": str(use.limit),
             "used": use.used,
             "share": share_of(use.used, use.limit.amount),
             "verdict": use.verdict,
         }
-        for use in figures.budgets[:MAX_BUDGETS]
+        for use in figures.budgets
     ]

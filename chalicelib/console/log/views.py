@@ -6,17 +6,16 @@ from chalice.app import Response
 
 from ...delivery.resend import ResendError, resend
 from ...domain.bundle import Bundle
-from ...domain.delivery import TRANSITIONS, Delivery, State
-from ...domain.message import Message
+from ...domain.delivery import TRANSITIONS, Delivery, Reason, State
 from ...domain.people import Channel
 from ...platform.sanitize import sanitize
-from ...rules.recipients import notice_of_delivery
 from ...store.console.audit import Action
 from ...store.rows import Parked
 from ...store.rows.versions import UnreadableRow
 from .. import pages
 from ..times import Times, times_for
 from ..web import Area, WebRequest
+from .message import chat_of, render_message
 from .reading import Cursor, read_page
 from .rows import Filter, Row, channel_word, state_of, steps_of, subject_of, subject_of_row, why_of_row, why_of_step
 
@@ -67,6 +66,7 @@ def row_cells(row: Row, times: Times) -> dict[str, str]:
         "rule": rule,
         "who": who,
         "channel": channel_word(channel),
+        "to": f"{channel_word(channel)} to {who}" if who else "",  # tells links of the same subject apart
         "state": state_of(row),
         "why": why_of_row(row),
     }
@@ -81,7 +81,7 @@ def delivery_page(request: WebRequest) -> Response:
     times = times_for(request)
     if not isinstance(row, Delivery):
         return pages.html(request, "row.html", here="log", row=row_cells(row, times), facts=_other_facts(request, row))
-    message, problem = _message(request, row)
+    message, problem = render_message(request.console, row)
     return pages.html(
         request,
         "delivery.html",
@@ -90,7 +90,9 @@ def delivery_page(request: WebRequest) -> Response:
         facts=_facts(row, times),
         steps=[(times.second(step.at), step.state.value, why_of_step(step)) for step in steps_of(row)],
         can_resend=State.RETRY in TRANSITIONS[row.state] and row.state is not State.CLAIMED,
+        resent="done" in request.query and (row.state, row.reason) == (State.RETRY, Reason.OPERATOR),
         message=message,
+        chat=chat_of(request.console, row, message) if message else None,
         no_message=problem,
     )
 
@@ -99,7 +101,7 @@ def delivery_page(request: WebRequest) -> Response:
 def delivery_mail(request: WebRequest) -> Response:
     """The HTML of a mail, for a sandboxed frame: it may contain what strangers wrote."""
     row = _find(request)
-    message = _message(request, row)[0] if isinstance(row, Delivery) else None
+    message = render_message(request.console, row)[0] if isinstance(row, Delivery) else None
     if message is None or not message.html:
         return _not_found(request)
     return pages.respond(request, message.html, "text/html; charset=utf-8", policy=_MAIL_POLICY)
@@ -114,7 +116,7 @@ def resend_delivery(request: WebRequest) -> Response:
     except ResendError as error:
         return pages.problem(request, 409, "Not sent again", f"This delivery cannot be sent again: {error}.")
     request.console.record(who, Action.RESEND, id_)
-    return pages.redirect(request, f"console/deliveries/{id_}")
+    return pages.redirect(request, f"console/deliveries/{id_}?done=resent")
 
 
 def _find(request: WebRequest) -> Row | None:
@@ -160,14 +162,3 @@ def _other_facts(request: WebRequest, row: Bundle | Parked) -> list[tuple[str, s
     subjects = sorted(subject_of(member.event) for member in members if not member.sent_immediately)
     more = f" and {len(subjects) - _MAX_MEMBERS} more" if len(subjects) > _MAX_MEMBERS else ""
     return [("Files", str(row.files)), ("Content", ", ".join(subjects[:_MAX_MEMBERS]) + more), ("Id", row.id)]
-
-
-def _message(request: WebRequest, row: Delivery) -> tuple[Message | None, str]:
-    """The message as the present templates render it, which is how a resent one would look, or why there is none."""
-    notice = notice_of_delivery(row, request.console.settings)
-    if isinstance(notice, str):
-        return None, notice
-    rendered = request.console.deliverer.renderer.render(
-        notice.template, channel=row.channel, event=row.event, rule=row.rule, person=notice.recipient.person
-    )
-    return rendered.message, rendered.problem

@@ -38,6 +38,12 @@ function again() {
   setTimeout(() => refresh().catch(() => {}).finally(again), EVERY_MS);
 }
 
+const done = document.getElementById("done");
+if (done) {
+  done.focus();
+  history.replaceState(null, "", location.pathname); // shown once, not again after a reload
+}
+
 if (source) {
   if (pause) {
     pause.hidden = false;

@@ -106,7 +106,7 @@ def describe_status(deliverer: Deliverer, incidents: Incidents, person: str) -> 
     """The open incidents and silences that concern a person."""
     now, open_ = deliverer.clock(), open_incidents(deliverer.settings, incidents, person)
     lines = [
-        f"{state.display_name or state.name} {state.level} for {duration(now - (state.since or now))}"
+        f"{state.display_name or state.name}: {state.level} for {duration(now - (state.since or now))}"
         + (", acknowledged" if state.incident and state.incident.acked_at else "")
         for state in open_
     ]

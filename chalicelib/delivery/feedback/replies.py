@@ -26,7 +26,7 @@ from .commands import Command, Verb, parse_command
 from .opt_outs import opt_in, opt_out
 
 HELP = "ACK or ACK shop: stop reminders. MUTE 2h or MUTE shop 2h, UNMUTE. STATUS. STOP: no more texts."
-_UNKNOWN = f"Sorry, that is no command. {HELP}"
+_UNKNOWN = f"Unknown command. {HELP}"
 _UNKNOWN_ONCE = "%Y-%m-%dT%H"  # an hour: a phone that answers by itself does not start an endless exchange
 _EXPIRES = timedelta(hours=1)
 

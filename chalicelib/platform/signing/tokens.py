@@ -25,6 +25,7 @@ class Purpose(StrEnum):
 
     SIGN_IN = "sign-in"
     SESSION = "session"
+    RETURN = "return"
     CSRF = "csrf"
     OBJECT = "object"
     UPLOAD = "upload"

@@ -115,7 +115,7 @@ def test_status_names_open_incidents_and_silences(stage: Stage) -> None:
     text(stage, "mute feed")
     stage.later(minutes=10)
     text(stage, "status", "SM2")
-    assert answers(stage)[-1] == "shop error for 10 minutes. Muted: feed."
+    assert answers(stage)[-1] == "shop: error for 10 minutes. Muted: feed."
 
 
 def test_webhook_that_comes_twice_acts_and_answers_once(stage: Stage) -> None:
@@ -155,7 +155,7 @@ def test_unknown_text_is_answered_once_an_hour(stage: Stage) -> None:
     for number in range(3):
         text(stage, "I am driving", f"SM{number}")
     assert len(answers(stage)) == 1
-    assert answers(stage)[0].startswith("Sorry, that is no command. ACK")
+    assert answers(stage)[0].startswith("Unknown command. ACK")
 
 
 @pytest.mark.parametrize(

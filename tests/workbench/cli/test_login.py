@@ -4,8 +4,9 @@ import json
 
 import pytest
 
+from chalicelib.rendering.letters import Letter, letter_mail
 from chalicelib.store.rows import Parked
-from tests.support.builders import NOON
+from tests.support.builders import NOON, some_settings
 from tests.support.console import ConsoleApp, console_app
 from tests.support.console_commands import PUBLIC_URL, Run, command, set_secrets
 from tests.support.providers import Answer
@@ -36,14 +37,29 @@ def test_mailed_link_is_in_the_mail_only(site: ConsoleApp, login: Run) -> None:
     assert (result.exit_code, result.output) == (0, "Mailed a link to asha: valid once, for 15 minutes.\n")
     ((channel, to, message),) = site.stage.sent
     assert (channel, to) == ("email", "asha@example.com")
-    link = message.text.splitlines()[0]
-    assert link in message.html
+    link = next(line for line in message.text.splitlines() if line.startswith("https://"))
+    assert f'<a class="button" href="{link}"' in message.html
+    assert message.subject == "Sign in to acme-drops"
     assert site.stage.all_rows() == []
     rows = str(site.ministack.client("dynamodb").scan(TableName="dropnote-prod-ledger")["Items"])
     token = link.partition("token=")[2]
     assert token not in rows
     assert token not in result.output
     assert site.visitor().post("/sign-in", {"token": token}).status_code == 303
+
+
+def test_mail_looks_like_the_others_and_has_the_mark_of_the_stage() -> None:
+    letter = Letter(
+        "Sign in to <b>", "Sign in to <b>", "It works once.", "Ignore it.", button="Sign in", url="https://x.example/?a=1&b"
+    )
+    mail = letter_mail(letter, some_settings(), "local")
+    assert mail.subject == "[local] Sign in to <b>"
+    assert mail.text == "[local] It works once.\n\nhttps://x.example/?a=1&b\n\nIgnore it.\n"
+    assert "[local] acme-drops</p>" in mail.html
+    assert "Sign in to &lt;b&gt;</h1>" in mail.html
+    assert 'href="https://x.example/?a=1&amp;b"' in mail.html
+    assert "Sent by acme-drops, stage local, on request." in mail.html
+    assert "[" not in letter_mail(letter, some_settings(), "prod").subject
 
 
 def test_json_names_the_person(login: Run) -> None:

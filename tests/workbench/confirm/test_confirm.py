@@ -143,11 +143,14 @@ def test_codes_are_random_digits_and_their_hashes_salted() -> None:
 
 def test_mail_says_what_to_do_with_an_unexpected_code_and_escapes_the_name() -> None:
     settings = some_settings(**{'"acme-drops"': '"<b>acme</b>"'})
-    mail = code_message(settings, Channel.EMAIL, "123456")
+    mail = code_message(settings, Channel.EMAIL, "123456", "local")
     assert "If that is not you, ignore this message" in mail.text
-    assert mail.subject == "123456 is your code for <b>acme</b>"
+    assert mail.subject == "[local] 123456 is your code for <b>acme</b>"
     assert "&lt;b&gt;acme" in mail.html
     assert "<b>acme" not in mail.html
+    assert ">123456</p>" in mail.html
+    assert mail.text.startswith("[local] 123456 is your code")
+    assert '<p class="label"' in mail.html  # the look of the other mails
 
 
 @pytest.fixture
@@ -155,7 +158,7 @@ def run(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """Run the command on the desk; its bot is the desk too."""
 
     class Account:
-        settings, variables, client = desk.settings, desk.variables, staticmethod(desk.client)
+        settings, variables, client, stage = desk.settings, desk.variables, staticmethod(desk.client), "local"
 
         class deliverer:  # noqa: N801  the bot's attribute
             @staticmethod
@@ -169,7 +172,7 @@ def run(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     monkeypatch.setattr("workbench.cli.options.find_account", lambda stage: Account())
     monkeypatch.setattr(
         "workbench.cli.first_steps.confirm.Confirmer",
-        lambda settings, rows, transport, clock: Confirmer(settings, rows, transport, clock, lambda: desk.codes.pop(0)),
+        lambda settings, rows, transport, clock, stage: Confirmer(settings, rows, transport, clock, lambda: desk.codes.pop(0)),
     )
     return lambda *arguments, **options: CliRunner().invoke(main, ["confirm", *arguments], **options)
 

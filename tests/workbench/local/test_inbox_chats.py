@@ -43,6 +43,13 @@ def test_each_service_shows_title_facts_lists_and_tone(inbox: InboxApp, service:
     assert chat["link"][1] == CARD.link[1]
 
 
+@pytest.mark.parametrize("service", ["slack", "teams", "discord"])
+def test_each_service_shows_a_link_of_the_local_stage(inbox: InboxApp, service: str) -> None:
+    url = "http://127.0.0.1:4566/api/o/x"
+    inbox.chat(service, message(replace(CARD, link=("Download", url))))
+    assert chats(inbox)[0]["link"][1] == url
+
+
 @pytest.mark.parametrize("service", ["slack", "teams", "discord", "json"])
 def test_message_with_nothing_but_a_title_is_shown(inbox: InboxApp, service: str) -> None:
     inbox.chat(service, message(Card("?")))

@@ -1,7 +1,6 @@
 """`dropnote login`: a link that signs a person in to the console, printed or mailed."""
 
 import getpass
-from html import escape
 
 import click
 
@@ -9,10 +8,10 @@ from chalicelib.bot.assembly import make_console
 from chalicelib.console.parts import Console
 from chalicelib.console.sign_in import sign_in_link
 from chalicelib.domain.delivery import DeliveryError
-from chalicelib.domain.message import Message
 from chalicelib.domain.people import Channel, Recipient
 from chalicelib.platform.phrases import did_you_mean
 from chalicelib.platform.secrets import MissingSecret
+from chalicelib.rendering.letters import Letter, letter_mail
 from chalicelib.store.console.sign_ins import LINK_LIFE
 
 from ...account import Account, AccountError
@@ -83,10 +82,10 @@ def _send(console: Console, person: str, link: str) -> None:
     to = Recipient(Channel.EMAIL, console.settings.people[person])
     if not to.address:
         raise AccountError(f"{person} has no e-mail address in the settings; print the link without --mail")
-    bot = console.settings.bot.name
-    why = f"It signs you in once, within {MINUTES} minutes. If you did not ask for it, ignore this mail."
-    html = f'<p><a href="{escape(link)}">Sign in to {escape(bot)}</a></p><p>{why}</p>'
-    message = Message(Channel.EMAIL, f"{link}\n\n{why}\n", f"Sign in to {bot}", html)
+    title = f"Sign in to {console.settings.bot.name}"
+    text = f"The link signs you in to the console, once, within {MINUTES} minutes."
+    letter = Letter(title, title, text, "If you did not ask for it, ignore this mail.", button="Sign in", url=link)
+    message = letter_mail(letter, console.settings, console.stage)
     console.deliverer.open_transport(Channel.EMAIL).send(message, to=to.address, delivery_id="sign-in")
 
 

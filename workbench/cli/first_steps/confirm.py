@@ -35,7 +35,7 @@ def confirm(account: Account, who: str, code: str, again: bool, json_: bool) -> 
     """
     bot = account.bot()
     rows = Confirmations(account.client("dynamodb"), account.variables["DROPNOTE_LEDGER"])
-    confirmer = Confirmer(account.settings, rows, bot.deliverer.transport, utc_now)
+    confirmer = Confirmer(account.settings, rows, bot.deliverer.transport, utc_now, stage=account.stage)
     try:
         recipients = confirmer.recipients(who, only_one=bool(code))
         results = [_result(recipient, state) for recipient in recipients for state in _confirm(confirmer, recipient, code, again)]

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+LINKS = ("https://", "http://127.0.0.1:")  # what messages may link to; the second: the local stage's own pages
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .answer import Answer, Call, Rejected, units, unknown_keys
+from .answer import LINKS, Answer, Call, Rejected, units, unknown_keys
 
 HOST = "hooks.slack.com"
 _PATH = re.compile(r"services/T[A-Z0-9]+/B[A-Z0-9]+/[A-Za-z0-9]+")
@@ -109,7 +109,7 @@ def _check_section(section: Mapping[str, Any]) -> None:
     for element in section["elements"]:
         _require(element.get("type") in ("text", "link") and not unknown_keys(element, ("type", "text", "url", "style")))
         _require(bool(element.get("text")) and not unknown_keys(element.get("style", {}), _STYLES))
-        _require(element["type"] == "text" or str(element.get("url", "")).startswith("https://"))
+        _require(element["type"] == "text" or str(element.get("url", "")).startswith(LINKS))
 
 
 def _require(is_valid: bool) -> None:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from .answer import Answer, Call, Rejected, unknown_keys
+from .answer import LINKS, Answer, Call, Rejected, unknown_keys
 
 HOST = "default00000000000000000000000000.00.environment.api.powerplatform.com"
 _PATH = re.compile(r"powerautomate/automations/direct/workflows/[0-9a-f]{32}/triggers/manual/paths/invoke")
@@ -59,7 +59,7 @@ def _check_card(card: Mapping[str, Any]) -> None:
     for element in card.get("body", []):
         _check_element(element)
     for action in card.get("actions", []):
-        is_link = action.get("type") == "Action.OpenUrl" and str(action.get("url", "")).startswith("https://")
+        is_link = action.get("type") == "Action.OpenUrl" and str(action.get("url", "")).startswith(LINKS)
         _require(is_link and bool(action.get("title")), "action")
 
 
