@@ -1,8 +1,7 @@
-"""The dropnote command: its group, and the commands of the local environment: up, demo, put."""
+"""The dropnote command: its group, and the commands of the local environment: up, demo."""
 
 import signal
-from contextlib import ExitStack, suppress
-from pathlib import Path
+from contextlib import ExitStack
 
 import click
 
@@ -11,8 +10,8 @@ from chalicelib.bot.assembly import make_console
 from chalicelib.domain.event import Upload
 from chalicelib.platform.custom import refresh_links, settings_file
 
-from ..account import AccountError, find_account
-from ..local.running import RunningEnvironment, read_running
+from ..account import find_account
+from ..local.running import RunningEnvironment
 from ..output import fail, print_json, progress, say
 from ..paths import PROJECT
 from . import check, counts, deployment, log, monitors, resend, silences, tasks
@@ -24,6 +23,7 @@ from .deploy.terraform import terraform
 from .doctor import doctor
 from .first_steps.confirm import confirm
 from .first_steps.init import init
+from .first_steps.put import mismatches, put
 from .options import JSON_OPTION
 from .rehearsal import rehearse
 
@@ -127,7 +127,7 @@ def _upload_first(running: RunningEnvironment) -> None:
     """Upload a file, so that the inbox opens with a message of the user's own settings."""
     from ..local.demo.first_upload import KEY, upload_first
 
-    if reasons := _mismatches(Upload(running.bucket, KEY, 1)):
+    if reasons := mismatches(Upload(running.bucket, KEY, 1)):
         say("  No sample upload, because no rule matches it:", "dim")
         for reason in reasons:
             say(f"  {reason}", "dim")
@@ -138,15 +138,6 @@ def _upload_first(running: RunningEnvironment) -> None:
         say(f"  Uploaded {KEY}; no message yet: see .venv/bin/dropnote log", "yellow")
     else:
         say(f"  Uploaded {KEY}; its first message arrived after {seconds:.1f} s.", "dim")
-
-
-def _mismatches(upload: Upload) -> list[str]:
-    """Why no rule of the current settings matches an upload; [] if one does."""
-    from ..reports.explain import upload_mismatches
-
-    with suppress(AccountError):  # settings that are being edited: the environment has those it was started with
-        return upload_mismatches(find_account("local").settings, upload)
-    return []
 
 
 @main.command()
@@ -178,36 +169,13 @@ def demo(port: int, server_port: int, json_: bool) -> None:
         fail("\n".join(result.missing))
 
 
-@main.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.argument("key", required=False)
-def put(file: Path, key: str | None) -> None:
-    """Upload a file to the local bucket"""
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    running = read_running()
-    if running is None:
-        fail("the local environment is not running; start it with `make run` in another terminal")
-    try:
-        upload = Upload(running.bucket, key or file.name, file.stat().st_size)
-        with progress(f"Uploading {file.name}"):
-            running.client("s3").upload_file(str(file), upload.bucket, upload.key)
-    except (BotoCoreError, ClientError, OSError) as error:
-        fail(f"could not upload {file}: {error}")
-    say(f"Uploaded to s3://{upload.bucket}/{upload.key}")
-    if reasons := _mismatches(upload):
-        say("Nobody is notified: no rule matches under the current settings.")
-        for reason in reasons:
-            say(f"  {reason}")
-    say(f"inbox: {running.server}/", "dim")
-
-
 for group in (log, login, link, resend, check, explain, simulate, silences, counts, monitors, tasks, deployment):
     for command in group.COMMANDS:
         main.add_command(command)
 main.add_command(doctor)
 main.add_command(rehearse)
 main.add_command(init)
+main.add_command(put)
 main.add_command(policy)
 main.add_command(smoke)
 main.add_command(terraform)

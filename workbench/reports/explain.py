@@ -127,9 +127,15 @@ def name_mismatches(settings: Settings, key: str) -> list[str]:
     return lines
 
 
-def upload_mismatches(settings: Settings, upload: Upload) -> list[str]:
-    """Say for each rule why it does not match an upload; [] if any rule matches."""
-    reasons = {rule.name: mismatch_reason(rule, _upload_event(upload)) for rule in settings.rules}
+def upload_mismatches(settings: Settings, upload: Upload, facts: Facts | None = None) -> list[str]:
+    """Say for each rule why it does not match an upload with these facts; [] if any rule matches, or may."""
+    event, known = _upload_event(upload), dict(facts or {})
+    reasons = {}
+    for rule in settings.rules:
+        reason = mismatch_reason(rule, event)
+        if not reason and rule.filter and (verdict := decide(rule.filter, event, known, None)).value is False:
+            reason = verdict.why
+        reasons[rule.name] = reason
     return [] if "" in reasons.values() else [f"rule {name}: {reason}" for name, reason in reasons.items()]
 
 
