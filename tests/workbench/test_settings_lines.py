@@ -166,7 +166,7 @@ def test_set_up_and_commands_on_a_stage_report_lines_too(tmp_path: Path, monkeyp
     (tmp_path / "chalicelib" / "dropnote.toml").write_text(SETTINGS.replace('name = "uploads"', "name = 3"))
     with pytest.raises(SetupError, match=rf"{tmp_path}/chalicelib/dropnote.toml:19: \[\[rules\]\] '3', name: must be text"):
         Setup(tmp_path, "dev", lambda service: None).settings(ENVIRON)
-    monkeypatch.setattr("workbench.account.load_settings", lambda *_: read("[rules]", environ={}, templates=[]))
+    monkeypatch.setattr("workbench.account.load", lambda *_, **__: read("[rules]", environ={}, templates=[]))
     with pytest.raises(AccountError, match=r"\nchalicelib/dropnote.toml:\d+: \[rules\]: must be a list of tables; use \[\[rules"):
         settings_of("dev")
 

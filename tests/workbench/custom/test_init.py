@@ -76,6 +76,12 @@ def test_json_names_folder_files_and_next_commands(project: Path, mine: Path) ->
     assert report["folder"] == str(mine)
     assert report["created"] == ["dropnote.toml", "config.json", "README.md", "templates/README.md", "dropnote.schema.json"]
     assert report["next"] == ["make run", "make deploy STAGE=dev"]
+    assert report["restart"] is False
+
+
+def test_running_environment_has_to_be_restarted(project: Path, mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "read_running", object)
+    assert "still has the settings from before: stop it and start it again" in init(mine).output
 
 
 def test_second_run_changes_no_file_and_links_again(project: Path, mine: Path) -> None:
