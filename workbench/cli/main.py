@@ -28,6 +28,7 @@ from .options import JSON_OPTION
 from .rehearsal import rehearse
 
 PORT = click.IntRange(0, 65_535)
+_STOPPED = "Stopped; nothing was left behind. Uploads, inbox and log are gone; the next start is a fresh one."
 SHIPPED_SETTINGS = PROJECT / "chalicelib" / "dropnote.toml"
 
 
@@ -49,8 +50,11 @@ def main() -> None:
 @click.option("--story/--no-story", default=True, show_default=True, help="Play sample incidents, so that the inbox is not empty")
 @click.option("--watch", is_flag=True, help="Deploy each change of settings, templates and code")
 def up(port: int, server_port: int, story: bool, watch: bool) -> None:
-    """Start the local environment and keep it running until Ctrl-C"""
-    from ..local.environment import LocalEnvironment, LocalEnvironmentError
+    """Start the local environment and keep it running until Ctrl-C
+
+    Uploads, messages and the log end with it: each start is a fresh one.
+    """
+    from ..local.environment import TERMINATED, LocalEnvironment, LocalEnvironmentError
     from ..reports.check import check_all
     from .answers.watch import watch_project
 
@@ -74,7 +78,11 @@ def up(port: int, server_port: int, story: bool, watch: bool) -> None:
     except LocalEnvironmentError as error:
         fail(str(error), error.tail)
     except KeyboardInterrupt:
-        say("\nStopped; nothing was left behind.")
+        say(f"\n{_STOPPED}")
+    except SystemExit as end:
+        if end.code != TERMINATED:
+            raise
+        say(_STOPPED)  # exit code 0: make would call any other one an error
 
 
 def _welcome(running: RunningEnvironment) -> None:
