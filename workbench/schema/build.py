@@ -33,6 +33,8 @@ DRAFT = "http://json-schema.org/draft-07/schema#"
 # Lists whose tables allow different fields: the field that decides, and its default
 DISCRIMINATORS: Mapping[str, tuple[str, str]] = {"rules": ("on", "upload"), "monitors": ("kind", "")}
 
+# Like false, but editors mark the field instead of its whole table, and show this text
+UNKNOWN_FIELD: Schema = {"not": {"title": "unknown field"}}
 _VARIABLE = {"type": "string", "pattern": r"\$\{[^}]+\}"}
 _TEST: Schema = {"type": ["string", "number", "boolean"]}
 _TESTS: Schema = {"anyOf": [_TEST, {"type": "array", "items": _TEST, "minItems": 1}]}
@@ -175,7 +177,7 @@ class _Builder:
             "type": "object",
             **({"required": required} if required else {}),
             "properties": known,
-            "additionalProperties": False,
+            "additionalProperties": UNKNOWN_FIELD,
         }
 
     def _field(self, place: Place, name: str, field: Field) -> Schema:
@@ -201,13 +203,24 @@ class _Builder:
         if TABLE in schema:
             return self._reference(schema[TABLE])
         if "enum" in schema:
-            return {"anyOf": [schema, _VARIABLE]}
+            return _choice(schema)
         if "anyOf" in schema:
             return {"anyOf": [self._resolve(part) for part in schema["anyOf"]]}
         return {**schema, "items": self._resolve(schema["items"])} if "items" in schema else schema
 
     def _reference(self, id_: PlaceId) -> Schema:
         return {"$ref": f"#/definitions/{self._names[id_]}"}
+
+
+def _choice(item: Schema) -> Schema:
+    """A text of a choice or a pattern, or a variable. Editors complete from `anyOf`, and report the error of `else`, which names
+    the choices; that of an `anyOf` would not.
+    """
+    return {"anyOf": [item, {}], **_or_variable(item)}
+
+
+def _or_variable(item: Schema) -> Schema:
+    return {"if": _VARIABLE, "else": item}
 
 
 def _any_of(types: Iterable[Schema]) -> Schema:
@@ -219,9 +232,10 @@ def _any_of(types: Iterable[Schema]) -> Schema:
 
 
 def _list_of(item: Schema) -> Schema:
-    """One value or a list of them; each may have a variable."""
-    one = _any_of([item, _VARIABLE])
-    return {"anyOf": [*one.get("anyOf", [one]), {"type": "array", "items": one}]}
+    """One text or a list of them, as in _choice."""
+    one = _or_variable(item)
+    completed = [item, {"type": "array", "items": item}, {}]
+    return {"anyOf": completed, "if": {"type": "array"}, "then": {"items": one}, "else": one}
 
 
 def _matching(pattern: str) -> Schema:
