@@ -1,7 +1,8 @@
 """The dropnote command: its group, and the commands of the local environment: up, demo."""
 
 import signal
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 import click
 
@@ -54,7 +55,7 @@ def up(port: int, server_port: int, story: bool, watch: bool) -> None:
 
     Uploads, messages and the log end with it: each start is a fresh one.
     """
-    from ..local.environment import TERMINATED, LocalEnvironment, LocalEnvironmentError
+    from ..local.environment import LocalEnvironment
     from ..reports.check import check_all
     from .answers.watch import watch_project
 
@@ -63,18 +64,26 @@ def up(port: int, server_port: int, story: bool, watch: bool) -> None:
     if (report := check_all(None, "local")).findings:
         report.print(say)
         fail("not started; fix the errors above first")
+    with _until_stopped(), ExitStack() as stack:
+        with progress("Starting the local environment") as step:
+            environment = stack.enter_context(LocalEnvironment(port=port, server_port=server_port, on_step=step))
+        _welcome(environment.running)
+        if story and settings_file() == SHIPPED_SETTINGS:
+            _play(environment.running)
+        elif story:
+            _upload_first(environment.running)
+        if watch:
+            watch_project(environment)
+        signal.pause()
+
+
+@contextmanager
+def _until_stopped() -> Iterator[None]:
+    """Run the environment in this block until Ctrl-C or SIGTERM; exit code 0, because make calls any other one an error."""
+    from ..local.environment import TERMINATED, LocalEnvironmentError
+
     try:
-        with ExitStack() as stack:
-            with progress("Starting the local environment") as step:
-                environment = stack.enter_context(LocalEnvironment(port=port, server_port=server_port, on_step=step))
-            _welcome(environment.running)
-            if story and settings_file() == SHIPPED_SETTINGS:
-                _play(environment.running)
-            elif story:
-                _upload_first(environment.running)
-            if watch:
-                watch_project(environment)
-            signal.pause()
+        yield
     except LocalEnvironmentError as error:
         fail(str(error), error.tail)
     except KeyboardInterrupt:
@@ -82,7 +91,7 @@ def up(port: int, server_port: int, story: bool, watch: bool) -> None:
     except SystemExit as end:
         if end.code != TERMINATED:
             raise
-        say(_STOPPED)  # exit code 0: make would call any other one an error
+        say(_STOPPED)
 
 
 def _welcome(running: RunningEnvironment) -> None:
