@@ -65,6 +65,8 @@ class _Session:
         report = check_all(None, STAGE, templates=_changed_templates(files))
         for finding in report.findings:
             say(f"  {finding}", "red")
+        for warning in report.warnings:
+            say(f"  {warning} (a warning)", "yellow")
         return not report.findings
 
     def _deploy(self, files: Collection[str], started: float) -> None:
