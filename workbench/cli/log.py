@@ -3,8 +3,9 @@
 import csv
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 
 import click
 
@@ -12,6 +13,7 @@ from chalicelib.console.log.rows import Filter, Row
 from chalicelib.domain.delivery import State
 from chalicelib.domain.people import Channel
 from chalicelib.platform.clock import utc_now
+from chalicelib.rules.recipients import shown_rule, stored_rule
 
 from ..account import Account, AccountError
 from ..output import out, print_json, print_table, say
@@ -41,7 +43,7 @@ _ID_SHOWN = 8
 @on_account
 def log(account: Account, count: int, since: str, follow: bool, csv_: bool, json_: bool, **filters: str | None) -> None:
     """Show recent deliveries and why each was or was not sent"""
-    accepted = Filter(**{name: value or "" for name, value in filters.items()})
+    accepted = _filter(account, filters)
     bot, start = account.bot(), ledger_log.parse_time(since, utc_now())
 
     def read() -> list[Row]:
@@ -65,6 +67,14 @@ def log(account: Account, count: int, since: str, follow: bool, csv_: bool, json
         say("No deliveries yet. To upload a file: .venv/bin/dropnote put FILE")
 
 
+def _filter(account: Account, options: Mapping[str, str | None]) -> Filter:
+    """The filter that the options mean. A rule is named as the list shows it."""
+    accepted = Filter(**{name: value or "" for name, value in options.items()})
+    if accepted.rule in {rule.name for rule in account.settings.rules}:
+        return accepted
+    return replace(accepted, rule=stored_rule(accepted.rule))
+
+
 def _print_table(rows: list[dict[str, str]]) -> None:
     """Print the list; on a terminal, a time zone that all times have is in the header instead, so that lines are shorter."""
     zones = {row["when"].rpartition(" ")[2] for row in rows}
@@ -77,7 +87,8 @@ def _print_table(rows: list[dict[str, str]]) -> None:
 
 def _cells(row: dict[str, str]) -> list[str]:
     """A row as listed: the beginning of the event's ID is enough for `dropnote explain`."""
-    return [*(row[column] for column in ledger_log.COLUMNS), row["event_id"][:_ID_SHOWN]]
+    shown = {**row, "rule": shown_rule(row["rule"])}
+    return [*(shown[column] for column in ledger_log.COLUMNS), row["event_id"][:_ID_SHOWN]]
 
 
 def _follow(read: Callable[[], list[Row]]) -> None:

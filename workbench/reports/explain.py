@@ -155,7 +155,7 @@ def _apply(
     upload = uploads[0].upload
     if upload is None:
         raise ValueError("the event is not an upload")
-    required, actual = _required(rule), _actual(upload)
+    required, actual = required_of(rule), _actual(upload)
     results = [
         ConditionResult(name, required.get(name, ""), actual.get(name, ""), mismatch)
         for name, mismatch in conditions(rule, upload)
@@ -172,7 +172,8 @@ def _apply(
     return RuleResult(rule.name, matches, results, expected, _timeline(settings, rule, events) if matches else [], cost)
 
 
-def _required(rule: Rule) -> dict[str, str]:
+def required_of(rule: Rule) -> dict[str, str]:
+    """What each condition that every upload rule has requires, by its name."""
     smallest, largest = rule.size.min_bytes, rule.size.max_bytes
     bounds = [f"at least {smallest:,}" if smallest else "", f"at most {largest:,}" if largest is not None else ""]
     return {

@@ -49,6 +49,14 @@ def test_log_lists_the_rows_that_match(stage: Stage, run: Run, filters: list[str
     assert len(log_rows(run, *filters)) == count
 
 
+def test_requested_message_is_listed_by_one_word_and_found_by_it(stage: Stage, run: Run) -> None:
+    for template in ("message", "test"):
+        stage.bot.run_task("send", {"to": ["ben"], "words": {"text": "hello"}, "template": template}, template, plenty)
+    rules = [line.split("\t")[2] for line in run("log").output.splitlines() if "hello" in line]
+    assert sorted(rules) == ["message", "message test"]
+    assert [row["rule"] for row in log_rows(run, "--rule", "message")] == ["message message"]  # scripts get the stored word
+
+
 def test_csv_has_no_formulas(stage: Stage, run: Run) -> None:
     stage.take(an_upload("=cmd|' /C calc'!A0", sequencer="01"))
     rows = list(csv.DictReader(io.StringIO(run("log", "--csv").output)))
