@@ -21,8 +21,9 @@ from workbench.cli.main import main
 from workbench.custom.answers import Answers, NewPerson
 from workbench.custom.files import new_files
 from workbench.paths import PROJECT
-from workbench.schema.build import FILE, RAW, UNKNOWN_FIELD, build, record, text, unreached
+from workbench.schema.build import FILE, RAW, build, record, text, unreached
 from workbench.schema.recorder import Place
+from workbench.schema.shapes import UNKNOWN_FIELD
 
 # The problems that a schema can see. The others need a value to be understood, or compared with another one.
 VISIBLE = re.compile(r"unknown (field|table|event)|must be (?!more)|\d+ is out of range")
