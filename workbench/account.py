@@ -10,16 +10,20 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.bot.assembly import SETTINGS_FILE, load_settings, make_bot
+from chalicelib.bot.assembly import SETTINGS_FILE, make_bot
 from chalicelib.bot.bot import Bot
 from chalicelib.domain.settings import Settings, SettingsError
-from chalicelib.platform.custom import ConfigError
+from chalicelib.platform.custom import ConfigError, settings_file, template_folders
+from chalicelib.rendering.templates import template_names
+from chalicelib.settings.reader import load
 
 from .deployment.config import config_name, read_stage
-from .local.running import read_running
+from .local.running import RunningEnvironment, read_running
+from .output import note
 from .paths import PROJECT
 from .settings_lines import describe, display_path
 
+RESTART = "stop it and start it again to use them (Ctrl-C, then make run)"
 _LOG_IN = "Log in with `aws configure` or `aws sso login`, or set AWS_PROFILE."
 # AWS Account Management reference guide, "Enable or disable AWS Regions in your account"
 _UNKNOWN_KEYS = ("InvalidClientTokenId", "UnrecognizedClientException", "AuthFailure", "RegionDisabledException")
@@ -65,16 +69,16 @@ class Account:
 
 
 def settings_of(
-    stage: str, overrides: Mapping[str, str] | None = None, file: Path = SETTINGS_FILE
+    stage: str, overrides: Mapping[str, str] | None = None, file: Path = SETTINGS_FILE, project: Path = PROJECT
 ) -> tuple[Settings, dict[str, str]]:
-    """Return a stage's settings and the environment variables they use; `overrides` replace variables.
+    """Return a stage's settings and the environment variables they use; `overrides` replace variables. `project` has the values.
 
     Raises:
         AccountError: the stage is unknown, or its settings have errors.
     """
     try:
-        variables = {**os.environ, **read_stage(PROJECT, stage)["environment_variables"], **(overrides or {})}
-        return load_settings(variables, file), variables
+        variables = {**os.environ, **read_stage(project, stage)["environment_variables"], **(overrides or {})}
+        return load(file, environ=variables, templates=template_names(*template_folders(project / "chalicelib"))), variables
     except KeyError as error:
         raise AccountError(f"unknown stage {stage!r}: not in {config_name(PROJECT)}") from error
     except ConfigError as error:
@@ -84,7 +88,7 @@ def settings_of(
 
 
 def find_account(stage: str) -> Account:
-    """Return the account of a stage; "local" is the running local environment.
+    """Return the account of a stage; "local" is the running local environment, with the settings that its functions have.
 
     Raises:
         AccountError: no local environment is running, the stage is unknown, or its settings have errors.
@@ -98,7 +102,8 @@ def find_account(stage: str) -> Account:
     if running is None:
         raise AccountError("the local environment is not running; start it with `make run` in another terminal, or pass --stage")
     doubles = {"TWILIO_BASE_URL": running.server, "WEBHOOK_BASE_URL": running.webhooks}
-    settings, variables = settings_of(stage, {**doubles, "SHOP_URL": running.shop})
+    file, project = _running_settings(running)
+    settings, variables = settings_of(stage, {**doubles, "SHOP_URL": running.shop}, file, project)
     return Account(
         stage,
         settings,
@@ -106,6 +111,19 @@ def find_account(stage: str) -> Account:
         lambda service, region_name="", **_: running.client(service, region_name),
         Path(running.deployed),
     )
+
+
+def _running_settings(running: RunningEnvironment) -> tuple[Path, Path]:
+    """The settings file that the functions of the local environment have, and the project folder it is in. A note says so if the
+    user's file differs from it.
+    """
+    project = running.project
+    file = settings_file(project / "chalicelib") if project else SETTINGS_FILE
+    if project is None or not file.is_file():  # a redeploy is just replacing it
+        return SETTINGS_FILE, PROJECT
+    if not SETTINGS_FILE.is_file() or SETTINGS_FILE.read_bytes() != file.read_bytes():
+        note(f"The local environment runs other settings than {display_path(SETTINGS_FILE)} has now: {RESTART}.")
+    return file, project
 
 
 @contextmanager

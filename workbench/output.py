@@ -28,6 +28,11 @@ def say(text: str, style: str = "") -> None:
     out.print(Text(text, style=style if out.is_terminal else ""))
 
 
+def note(text: str) -> None:
+    """Print one line on standard error, for people: beside a result that a script may read."""
+    err.print(Text(text, style="yellow" if err.is_terminal else ""))
+
+
 def print_json(value: Any) -> None:
     """Print one JSON document on standard output."""
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _SYNTAX_PLACE = re.compile(r" \((?:at line (\d+), column (\d+)|at end of document)\)$")  # of tomllib's messages
 
+_UNCLOSED = re.compile(r"""(Illegal|invalid) character '\\n'|Unterminated string|Expected ("'+"|'"+')$""")
+
 
 class LocatedFinding(Struct, frozen=True):
     """An error with the file and line to open. Without a line it is about the file as a whole."""
@@ -86,10 +88,17 @@ def _located(finding: Finding, text: str, file: str) -> LocatedFinding:
         return LocatedFinding(finding, file, line_of(text, finding.path))
     if not (place := _SYNTAX_PLACE.search(finding.problem)):
         return LocatedFinding(finding, file, 1)
-    shortened = Finding(finding.where, finding.field, finding.problem[: place.start()], finding.hint)
+    shortened = _readable(finding, finding.problem[: place.start()])
     if place[1]:
         return LocatedFinding(shortened, file, int(place[1]), int(place[2]))
     return LocatedFinding(shortened, file, len(text.splitlines()) or 1)
+
+
+def _readable(finding: Finding, problem: str) -> Finding:
+    """A syntax error; one of an unclosed text in words: tomllib names the character that it did not expect."""
+    if _UNCLOSED.search(problem):
+        return Finding(finding.where, finding.field, "invalid TOML: a text is not closed", "add the quote at its end")
+    return Finding(finding.where, finding.field, problem, finding.hint)
 
 
 @lru_cache(maxsize=1)

@@ -105,6 +105,16 @@ def template_of_message(rule: str) -> str:
     return rule.removeprefix(_MESSAGE)
 
 
+def shown_rule(rule: str) -> str:
+    """The "rule" of a row as lists show it: of a requested message "message", and its template if it has another one."""
+    return "message" if rule == stored_rule("message") else rule
+
+
+def stored_rule(rule: str) -> str:
+    """The "rule" of rows that lists show like this."""
+    return f"{_MESSAGE}message" if rule == "message" else rule
+
+
 def direct_notice(event: Event, recipient: Recipient) -> Notice:
     """The notice of an event without a rule."""
     if event.kind is Kind.DIGEST:

@@ -99,8 +99,7 @@ def check_rule(rule: Rule, table: Table, zone: Callable[[Person], str]) -> None:
         table.add_error("complete", problem, example)
     if table.has("by") and not rule.bundles:
         table.add_error("by", "'by' works only with 'then' or 'complete'", "add one of them, or remove by")
-    for person in dict.fromkeys(recipient.person for recipient in rule.recipients):
-        _check_recipient(person, rule, table, zone(person))
+    _check_recipients(rule, table, zone)
 
 
 def _check_urgent(rule: Rule, table: Table) -> None:
@@ -115,12 +114,24 @@ def _check_urgent(rule: Rule, table: Table) -> None:
             table.add_error("severity", f"a critical rule is urgent and cannot have '{name}'", hint)
 
 
-def _check_recipient(person: Person, rule: Rule, table: Table, zone: str) -> None:
-    hours = (*rule.quiet, *person.quiet)
-    if rule.quiet and quiet_hours.never_ends(hours, zone):
-        table.add_error("quiet", f"quiet hours of the rule and of {person.name} cover the whole week", "leave some hours free")
-    elif rule.digest and _always_in_quiet_hours(rule.digest, hours, zone):
-        table.add_error("digest", f"falls in the quiet hours of {person.name}", "choose another time")
+def _check_recipients(rule: Rule, table: Table, zone: Callable[[Person], str]) -> None:
+    """Compare the rule's times with the quiet hours of its recipients: one error each, however many recipients it is true of."""
+    people = dict.fromkeys(recipient.person for recipient in rule.recipients)
+    if rule.quiet and any(quiet_hours.never_ends(rule.quiet, zone(person)) for person in people):
+        table.add_error("quiet", "quiet hours cover the whole week", "leave some hours free")
+        return
+    covered, always = [], []
+    for person in people:
+        hours = (*rule.quiet, *person.quiet)
+        if rule.quiet and quiet_hours.never_ends(hours, zone(person)):
+            covered.append(person.name)
+        elif rule.digest and _always_in_quiet_hours(rule.digest, hours, zone(person)):
+            always.append(person.name)
+    if covered:
+        problem = f"quiet hours of the rule and of {', '.join(covered)} cover the whole week"
+        table.add_error("quiet", problem, "leave some hours free")
+    if always:
+        table.add_error("digest", f"falls in the quiet hours of {', '.join(always)}", "choose another time")
 
 
 def check_person(person: Person, table: Table, zone: str) -> None:

@@ -47,8 +47,10 @@ def load(path: Path, *, environ: Mapping[str, str], templates: Collection[str], 
     """
     try:
         text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise SettingsError((Finding("", "", "the file does not exist", "check its path"),)) from error
     except (OSError, UnicodeDecodeError) as error:
-        finding = Finding("", "", f"{path} cannot be read ({type(error).__name__})", "check the path; the file must be UTF-8")
+        finding = Finding("", "", f"the file cannot be read ({type(error).__name__})", "it must be a text file in UTF-8")
         raise SettingsError((finding,)) from error
     return read(text, environ=environ, templates=templates, monitors=monitors)
 

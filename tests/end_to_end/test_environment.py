@@ -190,7 +190,7 @@ def test_everyday_commands(environment: LocalEnvironment, tmp_path: Path, monkey
     def run(*arguments: str) -> Result:
         return CliRunner().invoke(main, arguments)
 
-    for module in ("cli.main", "account"):
+    for module in ("cli.first_steps.put", "account"):
         monkeypatch.setattr(f"workbench.{module}.read_running", lambda: environment.running)
     file = tmp_path / "by command.txt"
     file.write_text("some words")

@@ -80,8 +80,8 @@ def session(tmp_path: Path) -> Iterator[Session]:
         session.wait_for("  watch   ")
         yield session
     finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(60)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0  # make reports any other code as an error
     assert "Stopped; nothing was left behind." in log.read_text()
 
 

@@ -102,6 +102,22 @@ def test_invalid_and_contradicting_fields_are_errors_with_a_next_step(rule: str,
     assert error in errors_with(rule, person)
 
 
+@pytest.mark.parametrize(
+    ("quiet", "problem"),
+    [
+        ("00:00-24:00", "quiet hours cover the whole week"),
+        ("07:00-22:00", "quiet hours of the rule and of asha, ben cover the whole week"),
+    ],
+)
+def test_quiet_hours_of_a_rule_are_one_error_for_all_recipients(quiet: str, problem: str) -> None:
+    night, ben = '\nquiet = "22:00-07:00"', 'email = "ben@example.com"'
+    with pytest.raises(SettingsError) as caught:
+        some_settings(
+            **{f'{NOTIFY}\nthen = "off"': f'notify = "email:finance"\nquiet = "{quiet}"', ZONE: ZONE + night, ben: ben + night}
+        )
+    assert [finding.problem for finding in caught.value.findings] == [problem]
+
+
 def test_hourly_digest_may_be_due_in_some_quiet_hours() -> None:
     assert with_fields('digest = "hourly"', 'quiet = "22:00-07:00"').rules[0].digest
 

@@ -181,7 +181,7 @@ def test_number_of_sweeps_is_limited() -> None:
 
 
 def test_missing_file_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="cannot be read"):
+    with pytest.raises(SettingsError, match="does not exist"):
         load_settings(ENVIRON, tmp_path / "nothing.toml")
 
 

@@ -10,10 +10,15 @@ PROGRAM = Path(sys.executable).with_name("taplo")
 
 def invalid_files(*files: Path) -> set[str]:
     """The names of the files that do not follow their schema."""
-    command = [str(PROGRAM), "lint", "--no-auto-config", *map(str, files)]
+    return {file for file, _, _ in diagnostics(*files)}
+
+
+def diagnostics(*files: Path) -> list[tuple[str, int, str]]:
+    """What an editor underlines: file, line and message."""
+    command = [str(PROGRAM), "lint", "--no-auto-config", "--colors", "never", *map(str, files)]
     result = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=files[0].parent)
     assert "schema was not found" not in result.stderr, result.stderr
     # From the diagnostics: the last lines of the log are missing now and then.
-    invalid = {Path(path).name for path in re.findall(r"┌─ (.+?):\d+:\d+", result.stderr)}
-    assert bool(invalid) == (result.returncode != 0), result.stderr
-    return invalid
+    found = re.findall(r"^error: (.+)\n +┌─ (.+?):(\d+):\d+", result.stderr, re.MULTILINE)
+    assert bool(found) == (result.returncode != 0), result.stderr
+    return [(Path(path).name, int(line), message) for message, path, line in found]

@@ -1,5 +1,6 @@
 """The line of a settings error: for every kind of place, and for any valid TOML document."""
 
+import re
 import tomllib
 from functools import reduce
 from operator import getitem
@@ -148,11 +149,23 @@ def test_syntax_error_has_line_and_column(tmp_path: Path, text: str, place: str)
     assert "(at " not in str(found)
 
 
+@pytest.mark.parametrize("value", ['"x', "'x", '"""x', "'''x", '["x'])
+@pytest.mark.parametrize("after", ["", "\nb = 1", "\nb = '1'", '\nb = "1"'])
+def test_unclosed_text_is_named_instead_of_a_character(tmp_path: Path, value: str, after: str) -> None:
+    file = tmp_path / "dropnote.toml"
+    file.write_text(f"a = {value}{after}")
+    with pytest.raises(SettingsError) as caught:
+        load(file, environ=ENVIRON, templates=[])
+    assert re.fullmatch(
+        rf"{file}:[12](:\d+)?: invalid TOML: a text is not closed; add the quote at its end", describe(caught.value, file)
+    )
+
+
 def test_unreadable_file_is_named_without_a_line(tmp_path: Path) -> None:
     file = tmp_path / "dropnote.toml"
     with pytest.raises(SettingsError) as caught:
         load(file, environ=ENVIRON, templates=[])
-    assert describe(caught.value, file).startswith(f"{file}: {file} cannot be read (FileNotFoundError); check the path")
+    assert describe(caught.value, file).startswith(f"{file}: the file does not exist; check its path")
 
 
 def test_errors_are_sorted_by_line(tmp_path: Path) -> None:
@@ -166,7 +179,7 @@ def test_set_up_and_commands_on_a_stage_report_lines_too(tmp_path: Path, monkeyp
     (tmp_path / "chalicelib" / "dropnote.toml").write_text(SETTINGS.replace('name = "uploads"', "name = 3"))
     with pytest.raises(SetupError, match=rf"{tmp_path}/chalicelib/dropnote.toml:19: \[\[rules\]\] '3', name: must be text"):
         Setup(tmp_path, "dev", lambda service: None).settings(ENVIRON)
-    monkeypatch.setattr("workbench.account.load_settings", lambda *_: read("[rules]", environ={}, templates=[]))
+    monkeypatch.setattr("workbench.account.load", lambda *_, **__: read("[rules]", environ={}, templates=[]))
     with pytest.raises(AccountError, match=r"\nchalicelib/dropnote.toml:\d+: \[rules\]: must be a list of tables; use \[\[rules"):
         settings_of("dev")
 

@@ -3,8 +3,9 @@
 import csv
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import date
 
 import click
@@ -13,6 +14,7 @@ from chalicelib.console.log.rows import Filter, Row
 from chalicelib.domain.delivery import State
 from chalicelib.domain.people import Channel
 from chalicelib.platform.clock import utc_now
+from chalicelib.rules.recipients import shown_rule, stored_rule
 
 from ..account import Account, AccountError
 from ..output import out, print_json, print_table, say
@@ -44,7 +46,7 @@ _NARROW = 120  # characters
 @on_account
 def log(account: Account, count: int, since: str, follow: bool, csv_: bool, json_: bool, **filters: str | None) -> None:
     """Show recent deliveries and why each was or was not sent"""
-    accepted = Filter(**{name: value or "" for name, value in filters.items()})
+    accepted = _filter(account, filters)
     bot, start = account.bot(), ledger_log.parse_time(since, utc_now())
 
     def read() -> list[Row]:
@@ -69,6 +71,14 @@ def log(account: Account, count: int, since: str, follow: bool, csv_: bool, json
         say("No deliveries yet. To upload a file: .venv/bin/dropnote put FILE")
 
 
+def _filter(account: Account, options: Mapping[str, str | None]) -> Filter:
+    """The filter that the options mean. A rule is named as the list shows it."""
+    accepted = Filter(**{name: value or "" for name, value in options.items()})
+    if accepted.rule in {rule.name for rule in account.settings.rules}:
+        return accepted
+    return replace(accepted, rule=stored_rule(accepted.rule))
+
+
 def _print_table(rows: list[dict[str, str]]) -> None:
     """Print the list; on a terminal with shorter lines: what all times have in common is in the header, and a narrow terminal
     gets no rules, which `dropnote show` has.
@@ -91,7 +101,8 @@ def _common(texts: list[str]) -> str:
 
 def _cells(row: dict[str, str]) -> list[str]:
     """A row as listed: the beginning of the event's ID is enough for `dropnote explain`."""
-    return [*(row[column] for column in ledger_log.COLUMNS), row["event_id"][:_ID_SHOWN]]
+    shown = {**row, "rule": shown_rule(row["rule"])}
+    return [*(shown[column] for column in ledger_log.COLUMNS), row["event_id"][:_ID_SHOWN]]
 
 
 def _follow(read: Callable[[], list[Row]]) -> None:

@@ -1,8 +1,8 @@
-"""The dropnote command: its group, and the commands of the local environment: up, demo, put."""
+"""The dropnote command: its group, and the commands of the local environment: up, demo."""
 
 import signal
-from contextlib import ExitStack, suppress
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 import click
 
@@ -11,8 +11,8 @@ from chalicelib.bot.assembly import make_console
 from chalicelib.domain.event import Upload
 from chalicelib.platform.custom import refresh_links, settings_file
 
-from ..account import AccountError, find_account
-from ..local.running import RunningEnvironment, read_running
+from ..account import find_account
+from ..local.running import RunningEnvironment
 from ..output import fail, print_json, progress, say
 from ..paths import PROJECT
 from . import check, counts, deployment, log, monitors, resend, silences, tasks
@@ -24,10 +24,12 @@ from .deploy.terraform import terraform
 from .doctor import doctor
 from .first_steps.confirm import confirm
 from .first_steps.init import init
+from .first_steps.put import mismatches, put
 from .options import JSON_OPTION
 from .rehearsal import rehearse
 
 PORT = click.IntRange(0, 65_535)
+_STOPPED = "Stopped; nothing was left behind. Uploads, inbox and log are gone; the next start is a fresh one."
 SHIPPED_SETTINGS = PROJECT / "chalicelib" / "dropnote.toml"
 
 
@@ -49,8 +51,11 @@ def main() -> None:
 @click.option("--story/--no-story", default=True, show_default=True, help="Play sample incidents, so that the inbox is not empty")
 @click.option("--watch", is_flag=True, help="Deploy each change of settings, templates and code")
 def up(port: int, server_port: int, story: bool, watch: bool) -> None:
-    """Start the local environment and keep it running until Ctrl-C"""
-    from ..local.environment import LocalEnvironment, LocalEnvironmentError
+    """Start the local environment and keep it running until Ctrl-C
+
+    Uploads, messages and the log end with it: each start is a fresh one.
+    """
+    from ..local.environment import LocalEnvironment
     from ..reports.check import check_all
     from .answers.watch import watch_project
 
@@ -59,22 +64,34 @@ def up(port: int, server_port: int, story: bool, watch: bool) -> None:
     if (report := check_all(None, "local")).findings:
         report.print(say)
         fail("not started; fix the errors above first")
+    with _until_stopped(), ExitStack() as stack:
+        with progress("Starting the local environment") as step:
+            environment = stack.enter_context(LocalEnvironment(port=port, server_port=server_port, on_step=step))
+        _welcome(environment.running)
+        if story and settings_file() == SHIPPED_SETTINGS:
+            _play(environment.running)
+        elif story:
+            _upload_first(environment.running)
+        if watch:
+            watch_project(environment)
+        signal.pause()
+
+
+@contextmanager
+def _until_stopped() -> Iterator[None]:
+    """Run the environment in this block until Ctrl-C or SIGTERM; exit code 0, because make calls any other one an error."""
+    from ..local.environment import TERMINATED, LocalEnvironmentError
+
     try:
-        with ExitStack() as stack:
-            with progress("Starting the local environment") as step:
-                environment = stack.enter_context(LocalEnvironment(port=port, server_port=server_port, on_step=step))
-            _welcome(environment.running)
-            if story and settings_file() == SHIPPED_SETTINGS:
-                _play(environment.running)
-            elif story:
-                _upload_first(environment.running)
-            if watch:
-                watch_project(environment)
-            signal.pause()
+        yield
     except LocalEnvironmentError as error:
         fail(str(error), error.tail)
     except KeyboardInterrupt:
-        say("\nStopped; nothing was left behind.")
+        say(f"\n{_STOPPED}")
+    except SystemExit as end:
+        if end.code != TERMINATED:
+            raise
+        say(_STOPPED)
 
 
 def _welcome(running: RunningEnvironment) -> None:
@@ -127,7 +144,7 @@ def _upload_first(running: RunningEnvironment) -> None:
     """Upload a file, so that the inbox opens with a message of the user's own settings."""
     from ..local.demo.first_upload import KEY, upload_first
 
-    if reasons := _mismatches(Upload(running.bucket, KEY, 1)):
+    if reasons := mismatches(Upload(running.bucket, KEY, 1)):
         say("  No sample upload, because no rule matches it:", "dim")
         for reason in reasons:
             say(f"  {reason}", "dim")
@@ -138,15 +155,6 @@ def _upload_first(running: RunningEnvironment) -> None:
         say(f"  Uploaded {KEY}; no message yet: see .venv/bin/dropnote log", "yellow")
     else:
         say(f"  Uploaded {KEY}; its first message arrived after {seconds:.1f} s.", "dim")
-
-
-def _mismatches(upload: Upload) -> list[str]:
-    """Why no rule of the current settings matches an upload; [] if one does."""
-    from ..reports.explain import upload_mismatches
-
-    with suppress(AccountError):  # settings that are being edited: the environment has those it was started with
-        return upload_mismatches(find_account("local").settings, upload)
-    return []
 
 
 @main.command()
@@ -178,36 +186,13 @@ def demo(port: int, server_port: int, json_: bool) -> None:
         fail("\n".join(result.missing))
 
 
-@main.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.argument("key", required=False)
-def put(file: Path, key: str | None) -> None:
-    """Upload a file to the local bucket"""
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    running = read_running()
-    if running is None:
-        fail("the local environment is not running; start it with `make run` in another terminal")
-    try:
-        upload = Upload(running.bucket, key or file.name, file.stat().st_size)
-        with progress(f"Uploading {file.name}"):
-            running.client("s3").upload_file(str(file), upload.bucket, upload.key)
-    except (BotoCoreError, ClientError, OSError) as error:
-        fail(f"could not upload {file}: {error}")
-    say(f"Uploaded to s3://{upload.bucket}/{upload.key}")
-    if reasons := _mismatches(upload):
-        say("Nobody is notified: no rule matches under the current settings.")
-        for reason in reasons:
-            say(f"  {reason}")
-    say(f"inbox: {running.server}/", "dim")
-
-
 for group in (log, login, link, resend, check, explain, simulate, silences, counts, monitors, tasks, deployment):
     for command in group.COMMANDS:
         main.add_command(command)
 main.add_command(doctor)
 main.add_command(rehearse)
 main.add_command(init)
+main.add_command(put)
 main.add_command(policy)
 main.add_command(smoke)
 main.add_command(terraform)

@@ -20,6 +20,9 @@ from .store import Confirmations
 
 CHANNELS = (Channel.EMAIL, Channel.SMS)  # a code proves that a person reads what arrives there
 
+_ROWS = {Channel.EMAIL: Channel.EMAIL, Channel.SMS: Channel.SMS, Channel.WHATSAPP: Channel.SMS}  # the channel of an address' code
+NOT_POSSIBLE = "not possible"  # no code can be sent there
+
 
 class ConfirmError(ValueError):
     """A code cannot be sent or checked: what is wrong and what to do, in one sentence."""
@@ -42,13 +45,18 @@ class Confirmer(Struct, frozen=True):
             TaskError: the settings have no such person, or no address for them.
             ConfirmError: the channel has no addresses of people, or there are several.
         """
-        found = [recipient for recipient in resolve_recipients(self.settings, target) if recipient.channel in CHANNELS]
+        known = resolve_recipients(self.settings, target)
+        found = [recipient for recipient in known if recipient.channel in CHANNELS]
         if not found:
-            raise ConfirmError(f"{target!r} has no e-mail address or phone number")
+            raise ConfirmError(cannot_confirm(known[0]) if known else f"{target!r} has no e-mail address or phone number")
         if only_one and len(found) > 1:
             name = f"{found[-1].channel}:{found[-1].person.name}"
             raise ConfirmError(f"{target!r} has several addresses; name one, for example {name}")
         return found
+
+    def skipped(self, target: str) -> list[Recipient]:
+        """The WhatsApp numbers that a target means, which no code can confirm."""
+        return [one for one in resolve_recipients(self.settings, target) if one.channel is Channel.WHATSAPP]
 
     def known(self, recipient: Recipient) -> Confirmation:
         """What is known of an address."""
@@ -91,18 +99,54 @@ def code_message(settings: Settings, channel: Channel, code: str, stage: str) ->
     return letter_mail(letter, settings, stage)
 
 
+def cannot_confirm(recipient: Recipient) -> str:
+    """Why no code confirms an address, and what to do instead.
+
+    WhatsApp sends codes only by content templates of the category Authentication, with a text of WhatsApp's own and a button
+    (Twilio docs, "whatsapp/authentication"), which Meta grants to verified businesses only.
+    """
+    name, person = f"{recipient.channel}:{recipient.person.name}", recipient.person
+    if recipient.channel is Channel.WEBHOOK:
+        return f"{name} is confirmed by no code: to see that it works, dropnote test {person.name}"
+    why = f"{name} ({masked(recipient)}) is confirmed by no code: WhatsApp allows codes only in authentication templates"
+    if person.sms == person.whatsapp:
+        return f"{why}; it is the number of the texts, too: dropnote confirm sms:{person.name} confirms it"
+    return (
+        f"{why}. To see that it works: dropnote test {person.name}; if the number gets texts, too, add it as sms and confirm that"
+    )
+
+
 def masked(recipient: Recipient) -> str:
     """An address as output shows it."""
-    return (mask_number if recipient.channel is Channel.SMS else mask_email)(recipient.address)
+    return (mask_email if recipient.channel is Channel.EMAIL else mask_number)(recipient.address)
+
+
+def confirmed(settings: Settings, rows: Confirmations) -> dict[tuple[Channel, str], str]:
+    """Whether an address of a person is confirmed, by channel and address: yes, no, or not possible.
+
+    A WhatsApp number is confirmed by the code of a text to the same number.
+    """
+    addresses = {
+        (channel, recipient.address)
+        for person in settings.people.values()
+        for channel in Channel
+        if (recipient := Recipient(channel, person)).address
+    }
+    rows_of = {(channel, address): (_ROWS[channel], address) for channel, address in addresses if channel in _ROWS}
+    found = rows.all(sorted(set(rows_of.values())))
+    words = {}
+    for address in addresses:
+        row = rows_of.get(address)
+        otherwise = "no" if address[0] in CHANNELS else NOT_POSSIBLE
+        words[address] = "yes" if row and found[row].confirmed_at else otherwise
+    return words
 
 
 def unconfirmed(settings: Settings, rows: Confirmations) -> Iterator[Recipient]:
-    """The addresses of people that nobody has confirmed."""
-    recipients = [
-        recipient
-        for person in settings.people.values()
-        for channel in CHANNELS
-        if (recipient := Recipient(channel, person)).address and settings.sender(channel)
-    ]
-    found = rows.all((recipient.channel, recipient.address) for recipient in recipients)
-    return (recipient for recipient in recipients if not found[recipient.channel, recipient.address].confirmed_at)
+    """The addresses of people that a code would confirm, and none has."""
+    words = confirmed(settings, rows)
+    for person in settings.people.values():
+        for channel in CHANNELS:
+            recipient = Recipient(channel, person)
+            if recipient.address and settings.sender(channel) and words[channel, recipient.address] == "no":
+                yield recipient

@@ -22,6 +22,7 @@ _REGION = re.compile(r"[a-z]{2}(?:-[a-z]+)+-\d")
 _ACCOUNT = re.compile(r"AC[0-9a-f]{32}")
 _STAGE = re.compile(r"[a-z][a-z0-9]{0,9}")  # as in resources.yaml
 _HOST = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
+_NUMBER = re.compile(r"[+(]?\d[^@]*$")  # meant as a phone number, valid or not
 _PERSON_FORM = "use for example --person 'asha asha@example.com +919812345678'"
 
 
@@ -104,8 +105,8 @@ def channels(text: str) -> tuple[str, ...]:
 def person(text: str) -> NewPerson:
     """Read "asha asha@example.com +919812345678": a name, then an e-mail address, a phone number, or both."""
     name, *addresses = text.split()[:4] or [""]
-    emails = [values.email_address(address) for address in addresses if "@" in address]
-    numbers = [values.phone_number(address) for address in addresses if "@" not in address]
+    emails = [values.email_address(address) for address in addresses if not _NUMBER.match(address)]
+    numbers = [values.phone_number(address) for address in addresses if _NUMBER.match(address)]
     if len(emails) > 1 or len(numbers) > 1 or not addresses:
         raise FieldError("a person needs a name and an e-mail address, a phone number, or both", _PERSON_FORM)
     return NewPerson(person_name(name), "".join(emails), "".join(numbers))

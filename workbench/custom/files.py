@@ -27,8 +27,9 @@ The project reads these files through links in chalicelib/custom/. In another co
     .venv/bin/dropnote init {folder}
 """
 _TEMPLATES_NOTE = """\
-Your message templates: a folder each, with sms.txt, subject.txt, email.txt and email.html. A file here is used instead of the
-one of the same name in chalicelib/templates/. Start from a copy of a shipped folder, for example:
+Your message templates: a folder each, with sms.txt, subject.txt, email.txt, email.html and chat.txt (Slack, Teams, Discord). If
+WhatsApp's content template has several variables, whatsapp.txt has a line for each; otherwise it gets sms.txt. A file here is
+used instead of the one of the same name in chalicelib/templates/. Start from a copy of a shipped folder, for example:
 
     cp -r chalicelib/templates/upload {folder}/templates/
 

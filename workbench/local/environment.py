@@ -39,6 +39,7 @@ from .webhooks.double import WebhookDouble
 
 PORT, SERVER_PORT = 4566, 4580
 STAGE = "local"
+TERMINATED = 128 + signal.SIGTERM  # exit code of a process that SIGTERM ended
 _WARM_UP_EVENT = {  # for the S3 trigger, its own test event; for others, an upload that no rule matches; for a queue, no message
     "Event": "s3:TestEvent",
     "Records": [],
@@ -206,7 +207,8 @@ def _stopping_on_sigterm() -> Iterator[None]:
         return
 
     def stop(number: int, frame: FrameType | None) -> NoReturn:
-        raise SystemExit(128 + number)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # make passes on the signal that the whole process group received
+        raise SystemExit(TERMINATED)
 
     previous = signal.signal(signal.SIGTERM, stop)
     try:

@@ -38,6 +38,11 @@ class RunningEnvironment:
         """Base URL of the services behind webhooks."""
         return self.server + WEBHOOKS
 
+    @property
+    def project(self) -> Path | None:
+        """The folder that the functions are deployed from, a copy of the project; None if it is unknown."""
+        return Path(self.deployed).parents[2] if self.deployed else None
+
     def client(self, service: str, region_name: str = "") -> Any:
         """A boto3 client for this environment."""
         return local_client(self.endpoint, service, region_name or self.region)

@@ -28,6 +28,7 @@ from ..samples.incidents import sample_incidents
 from ..samples.items import sample_items
 from ..samples.uploads import sample_events
 from ..settings_lines import LocatedFinding, describe, display_path, locate
+from .filters.keys import key_warnings
 from .texts.prices import has_price, rule_lines, source_of
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class Report:
 
     settings: str
     findings: list[LocatedFinding] = field(default_factory=list)
+    warnings: list[LocatedFinding] = field(default_factory=list)  # what is valid, and probably not meant
     segments: dict[str, str] = field(default_factory=dict)
     prices: list[str] = field(default_factory=list)  # of the texts of each rule
 
@@ -69,6 +71,7 @@ class Report:
             "settings": self.settings,
             "ok": not self.findings,
             "findings": [finding.as_dict() for finding in self.findings],
+            "warnings": [warning.as_dict() for warning in self.warnings],
             "segments": self.segments,
             "prices": self.prices,
         }
@@ -77,6 +80,8 @@ class Report:
         """Print the report for people."""
         for finding in self.findings:
             say(str(finding), "red")
+        for warning in self.warnings:
+            say(f"{warning} (a warning)", "yellow")
         for template, segments in self.segments.items():
             say(f"template {template}: sample SMS takes {segments}", "dim")
         for line in self.prices:
@@ -105,8 +110,11 @@ def check_all(path: Path | None, stage: str, folder: Path | None = None, templat
         report.findings += locate(error, path)
     except CheckError as error:
         report.findings.append(LocatedFinding(Finding("", "", str(error)), config_name(PROJECT)))
+    if not path.exists():
+        return report  # mistyped: what is said of templates would hide it
     if settings:
         report.findings += _limits(settings, stage, report.settings)
+        report.warnings += locate(SettingsError(tuple(key_warnings(path))), path)
     checked, settings = settings, settings or _placeholder_settings()
     renderer = Renderer(settings, stage=stage, folder=folder)
     person = next(iter(settings.people.values()), _PLACEHOLDER_PERSON)

@@ -127,9 +127,15 @@ def name_mismatches(settings: Settings, key: str) -> list[str]:
     return lines
 
 
-def upload_mismatches(settings: Settings, upload: Upload) -> list[str]:
-    """Say for each rule why it does not match an upload; [] if any rule matches."""
-    reasons = {rule.name: mismatch_reason(rule, _upload_event(upload)) for rule in settings.rules}
+def upload_mismatches(settings: Settings, upload: Upload, facts: Facts | None = None) -> list[str]:
+    """Say for each rule why it does not match an upload with these facts; [] if any rule matches, or may."""
+    event, known = _upload_event(upload), dict(facts or {})
+    reasons = {}
+    for rule in settings.rules:
+        reason = mismatch_reason(rule, event)
+        if not reason and rule.filter and (verdict := decide(rule.filter, event, known, None)).value is False:
+            reason = verdict.why
+        reasons[rule.name] = reason
     return [] if "" in reasons.values() else [f"rule {name}: {reason}" for name, reason in reasons.items()]
 
 
@@ -149,7 +155,7 @@ def _apply(
     upload = uploads[0].upload
     if upload is None:
         raise ValueError("the event is not an upload")
-    required, actual = _required(rule), _actual(upload)
+    required, actual = required_of(rule), _actual(upload)
     results = [
         ConditionResult(name, required.get(name, ""), actual.get(name, ""), mismatch)
         for name, mismatch in conditions(rule, upload)
@@ -166,7 +172,8 @@ def _apply(
     return RuleResult(rule.name, matches, results, expected, _timeline(settings, rule, events) if matches else [], cost)
 
 
-def _required(rule: Rule) -> dict[str, str]:
+def required_of(rule: Rule) -> dict[str, str]:
+    """What each condition that every upload rule has requires, by its name."""
     smallest, largest = rule.size.min_bytes, rule.size.max_bytes
     bounds = [f"at least {smallest:,}" if smallest else "", f"at most {largest:,}" if largest is not None else ""]
     return {

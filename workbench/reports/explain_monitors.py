@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from chalicelib.domain.bundle import CompletionRule
 from chalicelib.domain.event import Kind, Severity
+from chalicelib.domain.files.links import ObjectLink
 from chalicelib.domain.monitor import Monitor, MonitorState
 from chalicelib.domain.people import Recipient
 from chalicelib.domain.rule import Rule
@@ -22,6 +23,7 @@ from chalicelib.policy.controls import Silence, active_silence
 from chalicelib.rendering.filters import in_zone
 
 from ..account import Account, AccountError, find_account, readable_aws_errors, settings_of
+from .explain import required_of
 from .filters.facts import describe_filter
 from .monitor_status import MAX_UPCOMING, Lines, incident_store, monitor_row, state_lines
 
@@ -143,7 +145,15 @@ def rule_lines(rule: Rule) -> Lines:
     """Describe what a rule matches, who is notified and when."""
     recipients = _names(rule.recipients) or "nobody: the rule only counts"
     lines = [("on", rule.on.value), *_match_lines(rule), ("notifies", recipients)]
-    return [*lines, *((label, text) for label, text in _delivery_lines(rule) if text)]
+    message = [("template", rule.template), ("link", _link(rule.link) if rule.link else "")] if rule.recipients else []
+    severity = [("severity", rule.severity.value)] if rule.severity is Severity.INFO else []
+    return [*lines, *((label, text) for label, text in (*message, *severity, *_delivery_lines(rule)) if text)]
+
+
+def _link(link: ObjectLink) -> str:
+    where = ["also in SMS"] if link.sms else []
+    who = ["for people who are signed in to the console"] if link.sign_in else []
+    return ", ".join([f"to the object, for {duration(link.lasts)}", *who, *where])
 
 
 def _delivery_lines(rule: Rule) -> Lines:
@@ -181,8 +191,11 @@ def _describe_completion(completion: CompletionRule) -> str:
 
 def _match_lines(rule: Rule) -> Lines:
     if rule.on is Kind.UPLOAD:
+        required = required_of(rule)
+        limits = [(name, required[name]) for name in ("size", "created") if required[name] != "any"]
         further = describe_filter(rule.filter).items() if rule.filter else ()
-        return [("bucket", rule.bucket), ("key", ", ".join(rule.key)), *further]
+        same = [(name, required[name]) for name in ("bucket", "key")]
+        return [*same, *limits, ("empty", f"{rule.empty} empty files"), *further]
     if rule.bus:
         return [("event", rule.bus.named or "an EventBridge pattern")]
     if rule.item:

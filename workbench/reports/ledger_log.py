@@ -20,6 +20,7 @@ from chalicelib.store.rows import Parked
 
 MAX_MEMBERS_SHOWN = 20
 FULL_ID = 32  # hex digits
+WITHOUT_RULE = ("digest", "test", "trouble")  # the "rule" of such messages; that of a requested one begins with "message "
 PREFIX_SEARCH = timedelta(days=7)  # how far back the beginning of an ID is looked up
 COLUMNS = ("when", "what", "rule", "who", "channel", "state", "why")
 
@@ -84,7 +85,7 @@ def unknown_names(settings: Settings, who: str, rule: str) -> list[str]:
     rules = [*(known.name for known in settings.rules), *(monitor.name for monitor in settings.monitors)]
     hints = []
     for kind, name, known in (("person", who, [*settings.people]), ("rule", rule, rules)):
-        if name and name not in known:
+        if name and name not in known and name not in WITHOUT_RULE and not name.startswith("message "):
             hints.append(f"unknown {kind} {name!r}; {did_you_mean(name, known) or 'see dropnote.toml'}")
     return hints
 

@@ -6,17 +6,17 @@ from chalicelib.platform.sanitize import mask_email, mask_number
 from chalicelib.policy.controls import SuppressedAddress, address_key
 
 from ..account import Account
-from ..confirm.send import unconfirmed
+from ..confirm.send import confirmed
 from ..confirm.store import Confirmations
 
 _MASKS = {Channel.EMAIL: mask_email, Channel.SMS: mask_number, Channel.WHATSAPP: mask_number}
 
 
 def addresses(account: Account) -> list[dict[str, str]]:
-    """List every address in the settings, masked: person, channel, address, state, next step, and when it was confirmed."""
+    """List every address in the settings, masked: person, channel, address, state, next step, and whether it is confirmed."""
     settings, suppressed = account.settings, account.bot().deliverer.control.now().suppressed
     confirmations = Confirmations(account.client("dynamodb"), account.variables["DROPNOTE_LEDGER"])
-    open_ = {(recipient.channel, recipient.address) for recipient in unconfirmed(settings, confirmations)}
+    words = confirmed(settings, confirmations)
     recipients = (Recipient(channel, person) for person in settings.people.values() for channel in Channel)
     rows = []
     for recipient in recipients:
@@ -32,7 +32,7 @@ def addresses(account: Account) -> list[dict[str, str]]:
                 "address": mask(recipient.address),
                 "stands": _describe(suppression) if suppression else "OK",
                 "next": _next_step(recipient, sender, suppression) if suppression else "",
-                "confirmed": "no" if (channel, recipient.address) in open_ else "yes",
+                "confirmed": words[channel, recipient.address],
             }
         )
     return rows

@@ -25,6 +25,7 @@ from ..paths import PROJECT
 from .descriptions import descriptions
 from .probes import PROBES
 from .recorder import TABLE, Field, Place, PlaceId, Recorder, Schema, recording
+from .shapes import UNKNOWN_FIELD, any_of, choice, list_of, matching, with_pattern
 
 FILE_NAME = "dropnote.schema.json"
 FILE = PROJECT / "docs" / FILE_NAME
@@ -33,7 +34,6 @@ DRAFT = "http://json-schema.org/draft-07/schema#"
 # Lists whose tables allow different fields: the field that decides, and its default
 DISCRIMINATORS: Mapping[str, tuple[str, str]] = {"rules": ("on", "upload"), "monitors": ("kind", "")}
 
-_VARIABLE = {"type": "string", "pattern": r"\$\{[^}]+\}"}
 _TEST: Schema = {"type": ["string", "number", "boolean"]}
 _TESTS: Schema = {"anyOf": [_TEST, {"type": "array", "items": _TEST, "minItems": 1}]}
 _VALUES: Schema = {
@@ -165,7 +165,7 @@ class _Builder:
 
     def _definition(self, place: Place) -> Schema:
         if not place.known:
-            free = _any_of([self._resolve(schema) for field in place.fields.values() for schema in field.types])
+            free = any_of([self._resolve(schema) for field in place.fields.values() for schema in field.types])
             return {"type": "object", "additionalProperties": free or True}
         known = {name: self._field(place, name, place.fields.get(name, Field())) for name in place.known}
         required = [
@@ -175,7 +175,7 @@ class _Builder:
             "type": "object",
             **({"required": required} if required else {}),
             "properties": known,
-            "additionalProperties": False,
+            "additionalProperties": UNKNOWN_FIELD,
         }
 
     def _field(self, place: Place, name: str, field: Field) -> Schema:
@@ -184,13 +184,13 @@ class _Builder:
         if (root, name) in RAW and (not types or name == "status"):
             types.append(RAW[root, name])
         if (root, name) in ENUMS:
-            types = [_list_of({"enum": sorted(ENUMS[root, name])})]
+            types = [list_of({"enum": sorted(ENUMS[root, name])})]
         elif name in ("notify", "on_error"):
-            types = [_list_of(_matching(_RECIPIENT))]
+            types = [list_of(matching(_RECIPIENT))]
         elif pattern := next((PATTERNS[parser] for parser in field.parsers if parser in PATTERNS), ""):
-            types = [_with_pattern(schema, pattern) for schema in types]
+            types = [with_pattern(schema, pattern) for schema in types]
         default = {"default": field.default} if field.default is not None else {}
-        return {**self._hover(root, name), **default, **_any_of(types)}
+        return {**self._hover(root, name), **default, **any_of(types)}
 
     def _hover(self, root: str, name: str) -> Schema:
         description = self._descriptions.get((root, name), "")
@@ -201,41 +201,10 @@ class _Builder:
         if TABLE in schema:
             return self._reference(schema[TABLE])
         if "enum" in schema:
-            return {"anyOf": [schema, _VARIABLE]}
+            return choice(schema)
         if "anyOf" in schema:
             return {"anyOf": [self._resolve(part) for part in schema["anyOf"]]}
         return {**schema, "items": self._resolve(schema["items"])} if "items" in schema else schema
 
     def _reference(self, id_: PlaceId) -> Schema:
         return {"$ref": f"#/definitions/{self._names[id_]}"}
-
-
-def _any_of(types: Iterable[Schema]) -> Schema:
-    """One of several types, without repetitions; nested alternatives are joined."""
-    flat: list[Schema] = []
-    for schema in types:
-        flat += [part for part in (schema["anyOf"] if set(schema) == {"anyOf"} else [schema]) if part not in flat]
-    return flat[0] if len(flat) == 1 else {"anyOf": flat} if flat else {}
-
-
-def _list_of(item: Schema) -> Schema:
-    """One value or a list of them; each may have a variable."""
-    one = _any_of([item, _VARIABLE])
-    return {"anyOf": [*one.get("anyOf", [one]), {"type": "array", "items": one}]}
-
-
-def _matching(pattern: str) -> Schema:
-    return {"type": "string", "pattern": rf"^(?:{pattern})$"}
-
-
-def _with_pattern(schema: Schema, pattern: str) -> Schema:
-    """The same, for each text in it."""
-    if schema == {"type": "string"}:
-        return {"type": "string", "pattern": rf"^(?:{pattern})$|\$\{{"}
-    return {key: _patterned(value, pattern) for key, value in schema.items()}
-
-
-def _patterned(value: Any, pattern: str) -> Any:
-    if isinstance(value, list):
-        return [_with_pattern(part, pattern) if isinstance(part, dict) else part for part in value]
-    return _with_pattern(value, pattern) if isinstance(value, dict) else value

@@ -50,6 +50,14 @@ def test_log_lists_the_rows_that_match(stage: Stage, run: Run, filters: list[str
     assert len(log_rows(run, *filters)) == count
 
 
+def test_requested_message_is_listed_by_one_word_and_found_by_it(stage: Stage, run: Run) -> None:
+    for template in ("message", "test"):
+        stage.bot.run_task("send", {"to": ["ben"], "words": {"text": "hello"}, "template": template}, template, plenty)
+    rules = [line.split("\t")[2] for line in run("log").output.splitlines() if "hello" in line]
+    assert sorted(rules) == ["message", "message test"]
+    assert [row["rule"] for row in log_rows(run, "--rule", "message")] == ["message message"]  # scripts get the stored word
+
+
 def test_csv_has_no_formulas(stage: Stage, run: Run) -> None:
     stage.take(an_upload("=cmd|' /C calc'!A0", sequencer="01"))
     rows = list(csv.DictReader(io.StringIO(run("log", "--csv").output)))
@@ -149,6 +157,8 @@ def test_unknown_name_without_deliveries_is_an_error(stage: Stage, run: Run) -> 
     result = run("log", "--rule", "nope", "--json")
     assert (result.exit_code, result.stdout) == (1, "")
     assert "unknown rule 'nope'; use one of: uploads" in result.output
+    for name in ("trouble", "digest", "message"):
+        assert run("log", "--rule", name).exit_code == 0, name
 
 
 def test_upload_without_a_matching_rule_has_reasons() -> None:

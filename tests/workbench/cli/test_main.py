@@ -82,7 +82,7 @@ NEED_AN_ENVIRONMENT = [
 
 @pytest.mark.parametrize("command", NEED_AN_ENVIRONMENT)
 def test_missing_local_environment_is_one_sentence(monkeypatch: pytest.MonkeyPatch, command: str) -> None:
-    for module in ("cli.main", "account"):
+    for module in ("cli.first_steps.put", "account"):
         monkeypatch.setattr(f"workbench.{module}.read_running", lambda: None)
     result = run(*command.split())
     assert (result.exit_code, result.output.count("\n")) == (1, 1)

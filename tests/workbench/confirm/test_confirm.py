@@ -243,6 +243,48 @@ def test_people_and_the_doctor_show_who_is_unconfirmed(
     assert rows == {("asha", "email"): "no", ("asha", "sms"): "yes", ("ben", "email"): "no"}
 
 
+WHATSAPP = """
+[whatsapp]
+account = "AC0"
+from = "+447700900999"
+[webhooks.ops]
+format = "slack"
+"""
+
+
+@pytest.mark.parametrize(("number", "word"), [("+919812345678", "yes"), ("+447700900001", "not possible")])
+def test_whatsapp_number_is_confirmed_by_a_text_to_the_same_number_only(
+    desk: Desk, run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, number: str, word: str
+) -> None:
+    account: Any = desk
+    desk.settings = some_settings(WHATSAPP, **{'sms = "+919812345678"': f'sms = "+919812345678"\nwhatsapp = "{number}"'})
+    desk.confirmer().send(ASHA)
+    desk.confirmer().answer(ASHA, "123456")
+    monkeypatch.setattr(Desk, "bot", lambda self: _BotWithoutControls(), raising=False)
+    rows = {(row["person"], row["channel"]): row["confirmed"] for row in people.addresses(account)}
+    assert (rows["asha", "whatsapp"], rows["ops", "webhook"]) == (word, "not possible")
+
+
+@pytest.mark.parametrize(
+    ("target", "number", "error"),
+    [
+        ("whatsapp:asha", "+919812345678", "dropnote confirm sms:asha confirms it"),
+        (
+            "whatsapp:asha",
+            "+447700900001",
+            "WhatsApp allows codes only in authentication templates. To see that it works: dropnote test asha;",
+        ),
+        ("webhook:ops", "+447700900001", "webhook:ops is confirmed by no code: to see that it works, dropnote test ops"),
+    ],
+)
+def test_address_without_codes_is_refused_with_the_reason(desk: Desk, target: str, number: str, error: str) -> None:
+    desk.settings = some_settings(WHATSAPP, **{'sms = "+919812345678"': f'sms = "+919812345678"\nwhatsapp = "{number}"'})
+    with pytest.raises(ConfirmError) as refused:
+        desk.confirmer().recipients(target)
+    assert error in str(refused.value)
+    assert number not in str(refused.value)
+
+
 class _BotWithoutControls:
     """A bot whose control item is empty."""
 

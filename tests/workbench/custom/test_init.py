@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from chalicelib.rendering.templates import PARTS
 from tests.support.checkouts import copy_project
 from workbench.cli.first_steps import init as command
 from workbench.cli.main import main
@@ -76,6 +77,18 @@ def test_json_names_folder_files_and_next_commands(project: Path, mine: Path) ->
     assert report["folder"] == str(mine)
     assert report["created"] == ["dropnote.toml", "config.json", "README.md", "templates/README.md", "dropnote.schema.json"]
     assert report["next"] == ["make run", "make deploy STAGE=dev"]
+    assert report["restart"] is False
+
+
+def test_notes_name_each_part_of_a_template(project: Path, mine: Path) -> None:
+    init(mine)
+    notes = (mine / "templates/README.md").read_text()
+    assert [name for parts in PARTS.values() for name in parts if name not in notes] == []
+
+
+def test_running_environment_has_to_be_restarted(project: Path, mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "read_running", object)
+    assert "still has the settings from before: stop it and start it again" in init(mine).output
 
 
 def test_second_run_changes_no_file_and_links_again(project: Path, mine: Path) -> None:
@@ -126,6 +139,8 @@ def test_other_list_of_deployed_resources_is_not_overwritten(project: Path, mine
         (["--region", "europe"], "--region: invalid region 'europe'; use for example eu-west-1"),
         (["--channels", "fax"], "--channels: unknown channel 'fax'; use email, sms or both"),
         (["--person", "ben"], "--person: a person needs a name and an e-mail address, a phone number, or both; use for example"),
+        (["--person", "ben not-mail 123"], "--person: invalid e-mail address"),
+        (["--person", "ben ben@example.com 12-34"], "--person: invalid phone number"),
         (["--person", "asha a@example.com"], "two people are called 'asha'; choose different names"),
         (["--person", "ben +15005550009"], "ben has no e-mail address; add it, or choose another channel"),
         (["--email-by", "pigeon"], "--email-by: unknown transport 'pigeon'; use ses or smtp"),

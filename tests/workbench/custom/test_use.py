@@ -64,7 +64,7 @@ def test_errors_name_file_and_line(project: Path) -> None:
 def test_missing_folder_is_an_error_and_never_the_shipped_example(project: Path) -> None:
     away = mine(project).rename(project.parent / "moved")
     try:
-        assert "dropnote.toml cannot be read" in dropnote(project, "check").stdout
+        assert "dropnote.toml: the file does not exist" in dropnote(project, "check").stdout
         result = run_python(project, "app.py")
         assert (result.returncode, "chalicelib/custom/dropnote.toml has errors" in result.stderr) == (1, True)
     finally:

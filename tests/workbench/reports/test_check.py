@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from chalicelib.bot.assembly import SETTINGS_FILE
 from chalicelib.rendering.templates import TEMPLATES
 from tests.settings.test_reader import TEN_MISTAKES
+from tests.support.builders import SETTINGS
 from workbench.cli.main import main
 from workbench.paths import PROJECT
 from workbench.reports.check import check_all
@@ -103,3 +104,41 @@ def test_docs_quote_an_error_as_it_is_printed(tmp_path: Path) -> None:
 def test_unknown_stage_is_an_error_of_its_file() -> None:
     (error,) = (str(finding) for finding in check_all(None, "nowhere").findings)
     assert error == ".chalice/config.json: unknown stage 'nowhere'; use one of: dev, prod, local"
+
+
+SLASHES = """
+[[rules]]
+name = "contracts"
+bucket = "acme-drops"
+key = ["contracts/**", "!/contracts/old/**"]
+any = [{ key = "a/**" }, { not = { key = "/b/**" } }]
+notify = "email:ben"
+[[monitors]]
+name = "feed"
+kind = "freshness"
+bucket = "acme-drops"
+key = "/feed/*.csv"
+newest = "26h"
+notify = "email:ben"
+"""
+
+
+def test_pattern_with_a_leading_slash_is_a_warning_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "dropnote.toml"
+    file.write_text(SETTINGS.lstrip() + SLASHES.lstrip())
+    result = CliRunner().invoke(main, ["check", "--settings", str(file)])
+    warnings = [line.removeprefix(f"{file}:") for line in result.output.splitlines() if line.endswith("(a warning)")]
+    assert [warning.partition(",")[0] for warning in warnings] == [
+        "25: [[rules]] 'contracts'",
+        "26: [[rules]] 'contracts'",
+        "32: [[monitors]] 'feed'",
+    ]
+    assert "key: '/feed/*.csv' matches only keys that begin with a slash" in warnings[2]
+    assert "write 'feed/*.csv'" in warnings[2]
+    assert (result.exit_code, result.output.splitlines()[-1]) == (0, f"{file}: OK")
+
+
+def test_missing_file_is_the_only_error(tmp_path: Path) -> None:
+    file = tmp_path / "nope.toml"
+    result = CliRunner().invoke(main, ["check", "--settings", str(file)])
+    assert (result.exit_code, result.output) == (1, f"{file}: the file does not exist; check its path\n1 error\n")

@@ -16,13 +16,14 @@ from chalicelib.rendering.templates import template_names
 from chalicelib.settings.reader import read
 from tests.settings import test_buckets, test_policy_fields, test_reader, test_upload_filter
 from tests.support.builders import ENVIRON, SETTINGS
-from tests.support.taplo import invalid_files
+from tests.support.taplo import diagnostics, invalid_files
 from workbench.cli.main import main
 from workbench.custom.answers import Answers, NewPerson
 from workbench.custom.files import new_files
 from workbench.paths import PROJECT
 from workbench.schema.build import FILE, RAW, build, record, text, unreached
 from workbench.schema.recorder import Place
+from workbench.schema.shapes import UNKNOWN_FIELD
 
 # The problems that a schema can see. The others need a value to be understood, or compared with another one.
 VISIBLE = re.compile(r"unknown (field|table|event)|must be (?!more)|\d+ is out of range")
@@ -52,7 +53,7 @@ def places() -> list[Place]:
 def test_each_table_allows_exactly_the_fields_that_its_reader_allows(place: Place) -> None:
     definitions = [schema for schema in build()["definitions"].values() if set(schema.get("properties", ())) == set(place.known)]
     assert definitions
-    assert all(schema["additionalProperties"] is False for schema in definitions)
+    assert all(schema["additionalProperties"] == UNKNOWN_FIELD for schema in definitions)
 
 
 def documents() -> Iterator[str]:
@@ -137,6 +138,32 @@ def test_editor_gets_descriptions_defaults_and_choices() -> None:
     assert sms["max_segments"]["description"].startswith("Longer texts are cut")
     assert {"enum": ["direct", "eventbridge", "topic", "queue"]} in definitions["buckets"]["properties"]["trigger"]["anyOf"]
     assert "previous" in definitions["rules_any"]["properties"]
+
+
+MISTAKES = """
+[bot]
+name = "a"
+nmae = "b"
+[webhooks.ops]
+format = "slak"
+[[rules]]
+name = "x"
+bucket = "${UPLOAD_BUCKET}"
+created = ["${CREATION}", "putt"]
+notify = "fax:a"
+empty = "${EMPTY}"
+"""
+
+
+def test_editor_underlines_the_mistake_alone_and_lists_the_choices(tmp_path: Path) -> None:
+    settings = tmp_path / "dropnote.toml"
+    settings.write_text(f"#:schema {FILE.as_uri()}{MISTAKES}")
+    assert [(line, message) for _, line, message in diagnostics(settings)] == [
+        (4, '{"title":"unknown field"} is not allowed for "b"'),
+        (6, '"slak" is not one of ["json","slack","teams","discord","apprise"]'),
+        (10, '"putt" is not one of ["copy","multipart","post","put"]'),
+        (11, '"fax:a" does not match "^(?:(?:email|sms|whatsapp|webhook):.+)$"'),
+    ]
 
 
 def test_command_prints_the_schema() -> None:

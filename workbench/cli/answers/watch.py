@@ -13,7 +13,7 @@ from chalicelib.rendering.templates import template_names
 
 from ...local.environment import STAGE, LocalEnvironment
 from ...local.redeploy.changes import Part, changed_files, part_of, snapshot
-from ...local.redeploy.redeploy import Redeployer, RedeployError
+from ...local.redeploy.redeploy import Redeployer, RedeployError, content_of
 from ...output import progress, say
 from ...paths import PROJECT
 from ...reports.check import check_all
@@ -42,6 +42,7 @@ class _Session:
         self._redeployer = Redeployer(environment)
         self._has_own_folder = folder().is_dir()
         self._code_is_current = True
+        self._handled: dict[str, bytes | None] = {}  # contents of changes that would give the same result again
 
     def changed_before(self, known: Collection[str]) -> list[list[str]]:
         """One change: the files that were edited while the environment started, if any."""
@@ -49,7 +50,13 @@ class _Session:
         return [files] if files else []
 
     def handle(self, files: Collection[str]) -> None:
-        """Check and deploy one change, and say how it went."""
+        """Check and deploy one change, and say how it went. A file that is only written again is no change: some editors write
+        it twice when they save.
+        """
+        contents = {file: content_of(PROJECT / file) for file in files}
+        if all(file in self._handled and self._handled[file] == content for file, content in contents.items()):
+            return
+        self._handled |= contents
         started, parts = time.monotonic(), {part_of(file) for file in files}
         self._code_is_current &= Part.CODE not in parts
         say(f"{datetime.now().astimezone():%H:%M:%S}  changed: {_names(files)}", "bold")
@@ -65,6 +72,8 @@ class _Session:
         report = check_all(None, STAGE, templates=_changed_templates(files))
         for finding in report.findings:
             say(f"  {finding}", "red")
+        for warning in report.warnings:
+            say(f"  {warning} (a warning)", "yellow")
         return not report.findings
 
     def _deploy(self, files: Collection[str], started: float) -> None:
@@ -72,6 +81,7 @@ class _Session:
             with progress("  deploying") as step:
                 result = self._redeployer.apply(files, step)
         except RedeployError as error:
+            self._handled.clear()  # saving again tries again
             for line in error.detail.splitlines():
                 say(f"  {line}", "dim")
             say(f"  {error}", "red")

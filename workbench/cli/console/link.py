@@ -96,7 +96,7 @@ def _list(console: Console, json_: bool) -> None:
         (one.id, one.state(console.now()), f"{one.expires_at:%Y-%m-%d %H:%M}", f"{one.bucket}/{one.folder}", one.by, one.label)
         for one in links
     ]
-    print_table(("ID", "STATE", "UNTIL (UTC)", "FOLDER", "MADE BY", "NAME"), rows)
+    print_table(("id", "state", "until (UTC)", "folder", "made by", "name"), rows)
     return None
 
 

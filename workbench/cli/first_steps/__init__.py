@@ -1,1 +1,1 @@
-"""The command for a new user, `dropnote init`, and the questions for secrets."""
+"""The commands for a new user, `dropnote init`, `confirm` and `put`, and the questions for secrets."""

@@ -13,7 +13,7 @@ from chalicelib.platform.secrets import MissingSecret, SecretsUnavailable
 
 from ...account import Account
 from ...confirm.codes import LIFETIME, MAX_ATTEMPTS, Answer
-from ...confirm.send import Confirmer, ConfirmError, masked
+from ...confirm.send import Confirmer, ConfirmError, cannot_confirm, masked
 from ...confirm.store import Confirmations
 from ...output import fail, print_json, progress, say
 from ..options import JSON_OPTION, on_account
@@ -29,7 +29,8 @@ def confirm(account: Account, who: str, code: str, again: bool, json_: bool) -> 
     """Send a code to a new number or address, and remember the answer
 
     For example: dropnote confirm asha, or sms:asha for her number only. The code is valid for ten minutes and five attempts. Only
-    a hash of it is stored. Messages are sent to unconfirmed addresses too: dropnote people shows which these are.
+    a hash of it is stored. WhatsApp numbers get no code: WhatsApp allows it only in special templates. Messages are sent to
+    unconfirmed addresses too: dropnote people shows which these are.
 
     Exit code 0: confirmed; 1: not.
     """
@@ -38,6 +39,8 @@ def confirm(account: Account, who: str, code: str, again: bool, json_: bool) -> 
     confirmer = Confirmer(account.settings, rows, bot.deliverer.transport, utc_now, stage=account.stage)
     try:
         recipients = confirmer.recipients(who, only_one=bool(code))
+        for recipient in confirmer.skipped(who):
+            _note(f"{cannot_confirm(recipient)}.")
         results = [_result(recipient, state) for recipient in recipients for state in _confirm(confirmer, recipient, code, again)]
     except (TaskError, ConfirmError, MissingSecret, SecretsUnavailable) as error:
         fail(str(error))

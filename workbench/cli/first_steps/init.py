@@ -13,11 +13,13 @@ from chalicelib.platform.custom import folder as own_folder
 from chalicelib.platform.fields import values
 from chalicelib.platform.fields.table import FieldError
 
+from ...account import RESTART
 from ...custom import answers as checks
 from ...custom.answers import Answers, NewPerson
 from ...custom.current import current_files
 from ...custom.files import new_files, notes
 from ...custom.folder import InitError, check_link, check_place, check_settings, link, write_files
+from ...local.running import read_running
 from ...output import fail, print_json, say
 from ...paths import PROJECT
 from ..options import JSON_OPTION
@@ -178,8 +180,10 @@ def _report(target: Path, created: Sequence[str], options: Mapping[str, Any]) ->
     """Say what was created and what to do next."""
     own = own_folder(PROJECT / "chalicelib").relative_to(PROJECT)
     deploy = f"make deploy STAGE={options['stage']}"
+    is_running = read_running() is not None
     if options["json_"]:
-        print_json({"folder": str(target), "created": created, "used_by": str(own), "next": ["make run", deploy]})
+        report = {"folder": str(target), "created": created, "used_by": str(own), "next": ["make run", deploy]}
+        print_json({**report, "restart": is_running})
         return
     for name in created:
         say(f"{target / name}: written", "green")
@@ -188,6 +192,8 @@ def _report(target: Path, created: Sequence[str], options: Mapping[str, Any]) ->
     say(f"{own} now links to it: this project uses these settings instead of the shipped examples.")
     if created and not (target / ".git").exists():
         say(f"Keep it in your own git repository: cd {target} && git init && git add . && git commit -m Settings", "dim")
+    if is_running:
+        say(f"The running local environment still has the settings from before: {RESTART}.", "yellow")
     if not options["run_"]:
         say("next: make run     starts everything on this machine; upload a file, and the message appears in the inbox")
         say(f"then: {deploy}     deploys it to your account")

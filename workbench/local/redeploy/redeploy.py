@@ -89,7 +89,7 @@ class Redeployer:
     def _differs(self, file: str) -> bool:
         """Whether a file is other than deployed. The deployed copy of variables has values of this environment, too."""
         environment = self._environment
-        return part_of(file) is Part.VARIABLES or _content(environment.project / file) != _content(
+        return part_of(file) is Part.VARIABLES or content_of(environment.project / file) != content_of(
             environment.setup.project / file
         )
 
@@ -99,8 +99,8 @@ class Redeployer:
         if not parts <= _FAST:
             return False
         folder = environment.setup.project
-        contents = {file: _content(environment.project / file) for file in files}
-        before = {file: _content(folder / file) for file in files}
+        contents = {file: content_of(environment.project / file) for file in files}
+        before = {file: content_of(folder / file) for file in files}
         _write(folder, contents)
         try:
             settings = environment.setup.settings(environment.variables)
@@ -172,7 +172,8 @@ def _is_updated(client: Any, arn: str) -> bool:
     return bool(client.get_function_configuration(FunctionName=arn)["LastUpdateStatus"] == "Successful")
 
 
-def _content(file: Path) -> bytes | None:
+def content_of(file: Path) -> bytes | None:
+    """A file's content; None if it does not exist."""
     try:
         return file.read_bytes()
     except OSError:

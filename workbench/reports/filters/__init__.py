@@ -1,1 +1,1 @@
-"""The further conditions of upload rules as `dropnote explain` shows them, and the facts about an object that they need."""
+"""The conditions of upload rules as `dropnote explain` shows them, the facts that they need, and what `check` warns of."""

@@ -25,16 +25,21 @@ def given_facts(at: datetime, content_type: str, metadata: Sequence[str], tags: 
     """
     facts: dict[Fact, FactValue] = {}
     if content_type or metadata:  # without a content type, S3 stores its default
-        pairs = {name.lower(): value for name, value in map(_pair, metadata)}
+        pairs = {name.lower(): value for name, value in map(pair, metadata)}
         facts[Fact.HEAD] = Head(content_type or "binary/octet-stream", pairs)
     if tags:
-        facts[Fact.TAGS] = Tags(dict(map(_pair, tags)))
+        facts[Fact.TAGS] = Tags(dict(map(pair, tags)))
     if previous:
         facts[Fact.PREVIOUS] = Previous(None if previous == "none" else at - parse_duration(previous))
     return facts
 
 
-def _pair(text: str) -> tuple[str, str]:
+def pair(text: str) -> tuple[str, str]:
+    """Split NAME=VALUE.
+
+    Raises:
+        ValueError: it is not of this form.
+    """
     name, equals, value = text.partition("=")
     if not name or not equals:
         raise ValueError(f"{text!r} is not NAME=VALUE; use for example class=confidential")

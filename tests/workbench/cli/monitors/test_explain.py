@@ -106,7 +106,29 @@ def test_explain_describes_every_setting_of_a_rule() -> None:
     assert lines["bundles"] == "after 5 messages, one summary every 10 minutes"
     assert lines["complete"] == "one message when _SUCCESS arrives, or after 2 hours"
     assert (lines["quiet"], lines["budget"]) == ("22:00-07:00", "at most 20 messages per hour")
-    assert (lines["urgency"], lines["severity"]) == ("never deferred", "warning")
+    assert lines["urgency"] == "never deferred"
+    assert dict(rule_lines(next(rule for rule in some_settings(CALM).rules if rule.name == "calm")))["severity"] == "warning"
+
+
+CONTRACTS = """
+[[rules]]
+name = "contracts"
+bucket = "acme-drops"
+key = "contracts/**"
+size = ">= 1 KB"
+created = ["put", "copy"]
+tags = { class = "final" }
+link = { lasts = "7d", sms = true }
+notify = "email:ben"
+"""
+
+
+def test_explain_describes_filters_template_and_link_of_a_rule() -> None:
+    lines = dict(rule_lines(some_settings(CONTRACTS).rules[-1]))
+    assert (lines["size"], lines["created"], lines["tags"]) == ("at least 1,024 bytes", "put, copy", "class: final")
+    assert (lines["template"], lines["severity"]) == ("upload", "info")
+    assert lines["link"] == "to the object, for 7 days, also in SMS"
+    assert lines["empty"] == "ignore empty files"
 
 
 def test_explain_a_rule_as_json_keeps_its_keys(stage: Stage) -> None:
