@@ -19,14 +19,14 @@ from ..platform import log
 from ..platform.signing.tokens import ExpiredToken, InvalidToken, Purpose
 from ..rules.recipients import message_notice
 from ..store.console.audit import Action
-from ..store.console.sign_ins import LINK_LIFE
+from ..store.console.sign_ins import DAY, LINK_LIFE
 from . import pages
 from .parts import Console
 from .sessions import end_session, forget_page, remembered_page, start_session
 from .web import Area, WebRequest
 
 MAX_ATTEMPTS = 10  # of one client in ten minutes
-MAX_MAILS = 3  # to one person in ten minutes, whoever asks for them
+MAX_MAILS, MAX_MAILS_A_DAY = 3, 10  # to one person, whoever asks for them; the first in ten minutes
 ANSWER_AFTER = timedelta(seconds=1.5)  # after a request for a mail, whether or not one is sent: that takes some tenths
 _AGAIN = "Ask for another one: dropnote login NAME."
 _MINUTES = LINK_LIFE.seconds // 60
@@ -123,7 +123,7 @@ def _mail_link(request: WebRequest, person: Person) -> None:
     """Mail a link through the ledger, whose rows do not have it: if the mail cannot be sent at once, it asks to try again."""
     console = request.console
     deliverer, now, links = console.deliverer, console.now(), console.deliverer.control.now().links
-    if links is None or console.sign_ins.count_attempt(f"mail to {person.name}", now) > MAX_MAILS:
+    if links is None or _asks_too_often(console, person):
         log.info("sign-in-mail-limited", person=person.name)
         return
     url = sign_in_link(console, person.name, links.url, "the sign-in page")
@@ -135,6 +135,12 @@ def _mail_link(request: WebRequest, person: Person) -> None:
     event = Event(Kind.MESSAGE, secrets.token_hex(16), now, detail="A link to sign in", urgent=True, words=words)
     notice = message_notice(event, "message", Recipient(Channel.EMAIL, person))
     deliverer.deliver(replace(notice, expires=LINK_LIFE, fallback=None, sign_in=url), request.time_left)
+
+
+def _asks_too_often(console: Console, person: Person) -> bool:
+    """Whether a mail would be one too many: anybody can ask for one in this person's name."""
+    count, asked, now = console.sign_ins.count_attempt, f"mail to {person.name}", console.now()
+    return count(asked, now) > MAX_MAILS or count(f"{asked} today", now, DAY) > MAX_MAILS_A_DAY
 
 
 def _invalid(request: WebRequest, error: ValueError) -> Response:

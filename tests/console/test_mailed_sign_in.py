@@ -7,12 +7,12 @@ import pytest
 from chalice.test import HTTPResponse
 from playwright.sync_api import Browser, expect
 
-from chalicelib.console.sign_in import ANSWER_AFTER, MAX_ATTEMPTS, MAX_MAILS
+from chalicelib.console.sign_in import ANSWER_AFTER, MAX_ATTEMPTS, MAX_MAILS, MAX_MAILS_A_DAY
 from chalicelib.delivery.feedback.mail_links import KEY_PURPOSE
 from chalicelib.domain.delivery import Delivery
 from chalicelib.platform.signing.keys import derived
 from chalicelib.policy.controls import LinkSettings
-from chalicelib.store.console.sign_ins import LINK_LIFE, WINDOW
+from chalicelib.store.console.sign_ins import DAY, LINK_LIFE, WINDOW
 from tests.support.accessibility import SCREENS, check
 from tests.support.console import KEY, ConsoleApp, console_app
 from tests.support.log_scan import LogLines
@@ -95,6 +95,17 @@ def test_mails_to_a_person_are_limited_whoever_asks(site: ConsoleApp) -> None:
     site.stage.later(seconds=WINDOW.total_seconds())
     ask(site, "asha")
     assert len(mailed(site)) == MAX_MAILS + 1
+
+
+def test_mails_to_a_person_are_limited_for_the_day(site: ConsoleApp) -> None:
+    for _ in range(MAX_MAILS_A_DAY):
+        for _ in range(MAX_MAILS):
+            ask(site, "asha")
+        site.stage.later(seconds=WINDOW.total_seconds())
+    assert len(mailed(site)) == MAX_MAILS_A_DAY
+    site.stage.later(seconds=DAY.total_seconds())
+    ask(site, "asha")
+    assert len(mailed(site)) == MAX_MAILS_A_DAY + 1
 
 
 def test_requests_of_a_client_are_limited(site: ConsoleApp) -> None:

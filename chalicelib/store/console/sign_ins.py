@@ -16,7 +16,8 @@ from ..rows.keys import key_of, to_attributes
 from ..rows.versions import VERSION
 
 LINK_LIFE = timedelta(minutes=15)
-WINDOW = timedelta(minutes=10)  # in which attempts are counted
+WINDOW = timedelta(minutes=10)  # in which attempts are counted, unless the caller counts those of a day
+DAY = timedelta(days=1)
 _KEPT = timedelta(days=1)  # rows are of no use after it
 
 
@@ -51,9 +52,9 @@ class SignIns:
             return False
         return True
 
-    def count_attempt(self, client: str, now: datetime) -> int:
-        """Count an attempt of a client and return how many it made in this WINDOW. Of its IP address, only a hash is stored."""
-        window = to_ms(now) // (WINDOW // timedelta(milliseconds=1))
+    def count_attempt(self, client: str, now: datetime, within: timedelta = WINDOW) -> int:
+        """Count an attempt of a client and return how many it made in this window. Of its IP address, only a hash is stored."""
+        window = to_ms(now) // (within // timedelta(milliseconds=1))
         response = self._client.update_item(
             TableName=self._table,
             Key=key_of("attempts", identity_of("attempts", client, str(window))),
