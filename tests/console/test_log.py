@@ -4,9 +4,12 @@ import re
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from chalicelib.console.log.reading import MAX_READ, WINDOW, Cursor, read_page
 from chalicelib.console.log.rows import MAX_SUBJECT, Filter, subject_of
+from chalicelib.console.log.views import row_cells
+from chalicelib.console.times import Times
 from tests.support.builders import NOON, an_upload
 from tests.support.console import ConsoleApp
 from tests.support.stages import memory_stage
@@ -156,3 +159,9 @@ def test_subjects_tell_incidents_apart() -> None:
     assert subject_of(incidents["incident-resolved"]) == "shop resolved after 43 minutes: returned 200 in 0.12 s"
     assert len(subject_of(incidents["incident-hostile"])) <= MAX_SUBJECT
     assert "\u202e" not in subject_of(incidents["incident-hostile"])
+
+
+def test_requested_message_is_listed_as_message(site: ConsoleApp) -> None:
+    site.stage.take(an_upload())
+    row = replace(site.stage.rows()["sms"], rule="message message")
+    assert row_cells(row, Times("UTC"))["rule"] == "message"

@@ -9,6 +9,7 @@ from ...domain.bundle import Bundle
 from ...domain.delivery import TRANSITIONS, Delivery, Reason, State
 from ...domain.people import Channel
 from ...platform.sanitize import sanitize
+from ...rules.recipients import shown_rule
 from ...store.console.audit import Action
 from ...store.rows import Parked
 from ...store.rows.versions import UnreadableRow
@@ -63,7 +64,7 @@ def row_cells(row: Row, times: Times) -> dict[str, str]:
         "id": row.id,
         "when": times.second(row.created_at),
         "what": subject_of_row(row),
-        "rule": rule,
+        "rule": shown_rule(rule),
         "who": who,
         "channel": channel_word(channel),
         "to": f"{channel_word(channel)} to {who}" if who else "",  # tells links of the same subject apart
@@ -139,7 +140,7 @@ def _facts(row: Delivery, times: Times) -> list[tuple[str, str]]:
         "Event": f"{row.event.kind.value}, {times.second(row.event.at)}",
         "Bucket": upload.bucket if upload else "",
         "Size": f"{upload.size:,} bytes" if upload and upload.size is not None else "",
-        "Rule": row.rule,
+        "Rule": shown_rule(row.rule),
         "Recipient": row.person,
         "Channel": channel_word(row.channel.value),
         "Attempts": str(row.attempts) if any(step.state is State.CLAIMED for step in steps_of(row)) else "",
