@@ -9,7 +9,7 @@ from ..policy.incident import acknowledge
 from ..store.console.audit import Action
 from ..store.incidents import Incidents
 from . import pages
-from .dashboard.done import Did, dashboard_after, silenceable
+from .dashboard.done import Did, dashboard_after
 from .web import Area, WebRequest
 
 _MAX_TRIES = 3  # the watch writes the same rows
@@ -37,7 +37,7 @@ def silence(request: WebRequest) -> Response:
     """Silence the rule or monitor of the field `rule` for `duration`, with a `reason`."""
     console, form = request.console, request.form
     rule, reason = form.get("rule", ""), form.get("reason", "")[:200]
-    if rule not in silenceable(console.settings):
+    if rule not in console.settings.names:
         return pages.problem(request, 400, "Not silenced", "The settings have no such rule or monitor.")
     try:
         silence = new_silence(rule, console.now(), parse_duration(form.get("duration", "")), request.person, reason)

@@ -166,6 +166,12 @@ class Settings(Struct, frozen=True):
         rules = chain(self.rules, (monitor.rule for monitor in self.monitors))  # no copy: called several times per upload
         return next((rule for rule in rules if rule.name == name), None)
 
+    @property
+    def names(self) -> list[str]:
+        """What can be silenced or explained: the rules, the monitors, and the tables that make several monitors; each once."""
+        monitors = (name for monitor in self.monitors for name in (monitor.name, monitor.table))
+        return list(dict.fromkeys([*(rule.name for rule in self.rules), *monitors]))
+
     def zone(self, person: Person) -> str:
         """The time zone of a person's messages."""
         return person.timezone or self.bot.timezone

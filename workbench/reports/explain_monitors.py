@@ -64,9 +64,7 @@ def _hint(name: str, settings: Settings) -> str:
         return "for an object use s3://bucket/folder/name"
     if re.fullmatch(r"[0-9a-f]{1,3}", name):
         return "an event's ID needs at least four digits"
-    names = [name for monitor in settings.monitors for name in (monitor.name, monitor.table)]
-    known = dict.fromkeys([*names, *(rule.name for rule in settings.rules)])
-    return did_you_mean(name, known) or "to list the monitors: dropnote monitors"
+    return did_you_mean(name, settings.names) or "to list the monitors: dropnote monitors"
 
 
 class _Current(Struct, frozen=True):

@@ -20,9 +20,7 @@ def start_silence(account: Account, rule: str, duration: str, user: str, reason:
     Raises:
         ValueError: unknown rule, invalid or too long duration, or no reason.
     """
-    settings = account.settings
-    monitors = (name for monitor in settings.monitors for name in (monitor.name, monitor.table))
-    names = [*(known.name for known in settings.rules), *monitors]
+    names = account.settings.names
     if rule not in names:
         raise ValueError(f"unknown rule or monitor {rule!r}; {did_you_mean(rule, names) or f'see {SETTINGS_NAME}'}")
     try:

@@ -8,7 +8,6 @@ from urllib.parse import urlencode
 
 from msgspec import Struct
 
-from ...domain.settings import Settings
 from ...platform.sanitize import sanitize
 from ...policy.controls import active_silence
 from ..times import Times
@@ -45,7 +44,7 @@ def done(request: WebRequest, figures: Figures, times: Times) -> Done | None:
     if did == Did.SILENCED and silence:
         until = times.minute(silence.until)
         return Done(f"{shown} is silenced until {until}. Until then, its messages are only in the log.", "silences", "Silences")
-    if did == Did.UNSILENCED and not silence and name in silenceable(request.console.settings):
+    if did == Did.UNSILENCED and not silence and name in request.console.settings.names:
         return Done(f"{shown} is no longer silenced: it notifies again.", "silences", "Silences")
     if did == Did.ACKNOWLEDGED:
         states = figures.states.values()
@@ -56,9 +55,3 @@ def done(request: WebRequest, figures: Figures, times: Times) -> Done | None:
                 f"The incident of {monitor} is acknowledged by {by}: no reminders until it gets worse.", "monitors", "Monitors"
             )
     return None
-
-
-def silenceable(settings: Settings) -> set[str]:
-    """The rules, the monitors, and the tables that make several monitors."""
-    monitors = (name for monitor in settings.monitors for name in (monitor.name, monitor.table))
-    return {*(rule.name for rule in settings.rules), *monitors}

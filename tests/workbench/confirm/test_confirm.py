@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -26,6 +27,9 @@ from workbench.paths import PROJECT
 from workbench.reports import people
 
 TABLE = "dropnote-prod-ledger"
+BOT_WITHOUT_CONTROLS = SimpleNamespace(
+    deliverer=SimpleNamespace(control=SimpleNamespace(now=lambda: SimpleNamespace(suppressed={})))
+)
 ASHA = Recipient(Channel.SMS, Person("asha", sms="+919812345678"))
 
 
@@ -238,7 +242,7 @@ def test_people_and_the_doctor_show_who_is_unconfirmed(
     assert list(addresses.none(account)) == []
     run("sms:asha")
     run("sms:asha", "--code", "123456")
-    monkeypatch.setattr(Desk, "bot", lambda self: _BotWithoutControls(), raising=False)
+    monkeypatch.setattr(Desk, "bot", lambda self: BOT_WITHOUT_CONTROLS, raising=False)
     rows = {(row["person"], row["channel"]): row["confirmed"] for row in people.addresses(account)}
     assert rows == {("asha", "email"): "no", ("asha", "sms"): "yes", ("ben", "email"): "no"}
 
@@ -260,7 +264,7 @@ def test_whatsapp_number_is_confirmed_by_a_text_to_the_same_number_only(
     desk.settings = some_settings(WHATSAPP, **{'sms = "+919812345678"': f'sms = "+919812345678"\nwhatsapp = "{number}"'})
     desk.confirmer().send(ASHA)
     desk.confirmer().answer(ASHA, "123456")
-    monkeypatch.setattr(Desk, "bot", lambda self: _BotWithoutControls(), raising=False)
+    monkeypatch.setattr(Desk, "bot", lambda self: BOT_WITHOUT_CONTROLS, raising=False)
     rows = {(row["person"], row["channel"]): row["confirmed"] for row in people.addresses(account)}
     assert (rows["asha", "whatsapp"], rows["ops", "webhook"]) == (word, "not possible")
 
@@ -283,20 +287,3 @@ def test_address_without_codes_is_refused_with_the_reason(desk: Desk, target: st
         desk.confirmer().recipients(target)
     assert error in str(refused.value)
     assert number not in str(refused.value)
-
-
-class _BotWithoutControls:
-    """A bot whose control item is empty."""
-
-    @property
-    def deliverer(self) -> "_BotWithoutControls":
-        return self
-
-    @property
-    def control(self) -> "_BotWithoutControls":
-        return self
-
-    suppressed: dict[str, Any] = {}  # noqa: RUF012  read only
-
-    def now(self) -> "_BotWithoutControls":
-        return self

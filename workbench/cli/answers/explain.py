@@ -102,9 +102,7 @@ def _print_results(results: Sequence[reports.RuleResult]) -> None:
 
 def _is_name(target: str, stage: str) -> bool:
     """Whether a word of hex digits is the name of a rule or monitor, which takes precedence."""
-    settings = settings_of(stage)[0]
-    monitors = (name for monitor in settings.monitors for name in (monitor.name, monitor.table))
-    return target in {*(rule.name for rule in settings.rules), *monitors}
+    return target in settings_of(stage)[0].names
 
 
 def _explain_event(id_: str, since: datetime, upload: str, options: Options, stage: str, json_: bool) -> None:
